@@ -1,0 +1,15 @@
+"""What a plugin author may rely on; nothing else of this repository.
+
+Start with ``core.plugin`` (the class to derive from) and ``core.plugin_services`` (what the server
+lends a plugin). The rest by need:
+
+- ``core.endpoints``: REST routes and gRPC services as plain values
+- ``core.settings``: a typed section of the configuration file
+- ``core.migration``: migrations, plugin names and the table prefix
+- ``core.named_queries``: SQL in ``.sql`` files
+- ``core.auth``: who calls (``Identity``), how it is found out (``Authenticator``), what is allowed (``Authorizer``)
+- ``core.errors``: the error tree, mapped to HTTP and gRPC once
+- ``core.clock``, ``core.service``, ``core.build_info``, ``core.domain``
+
+This package uses the standard library and pydantic alone.
+"""

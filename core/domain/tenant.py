@@ -1,0 +1,43 @@
+"""A tenant: the owner of workflows, workers and tokens, and the border nothing crosses."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from core.errors import InvalidInput
+
+_SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class NewTenant:
+    """A tenant to create."""
+
+    id: UUID
+    slug: str
+    name: str
+    tier: str = "FREE"
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant(NewTenant):
+    """A stored tenant."""
+
+    created_at: datetime | None = None
+
+
+def check_slug(slug: str) -> str:
+    """Return ``slug`` when it can stand in a URL and in a host name.
+
+    Raises:
+        InvalidInput: it is empty, too long, or has other characters.
+    """
+    if not _SLUG.fullmatch(slug):
+        raise InvalidInput(
+            f"slug {slug!r} is not valid: use 1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit"
+        )
+    return slug

@@ -1,0 +1,111 @@
+"""The rule behind `edition`: one PEX of the server, the chosen plugins and the wheels that they reach.
+
+Two layers, because wheels are heavy and seldom change: PexDeps packs wheels, PexEdition adds the sources. Editing a line
+of a plugin runs only the second one, in a second or less. The plugins' manifests are inputs of both what the edition says
+of itself and of the packing, so an edition with a plugin that fails its check does not come to be.
+"""
+
+load("@python//:defs.bzl", "PYTHON_VERSION")
+load(":chosen.bzl", "check_plugins")
+load(":pack.bzl", "collect_pack")
+load(":providers.bzl", "PackInfo")
+load(":tool.bzl", "PYTHON_ATTR", "run_tool", "tool_attr")
+
+_ENTRY = "flovyn_edition:main"
+
+def _pex_deps(ctx, wheels):
+    """The layer of wheels: changes only with the set of wheels."""
+    out = ctx.actions.declare_file(ctx.label.name + ".deps.pex")
+    args = ctx.actions.args()
+    args.add("--entry", _ENTRY).add("--out", out)
+    for wheel in wheels:
+        args.add("--require", "%s==%s" % (wheel.name, wheel.version))
+        args.add("--wheel", wheel.file)
+    run_tool(
+        ctx,
+        ctx.attr._deps_pex,
+        [args],
+        inputs = [wheel.file for wheel in wheels],
+        outputs = [out],
+        mnemonic = "PexDeps",
+        progress_message = "Packing %d wheels for %s" % (len(wheels), ctx.label),
+    )
+    return out
+
+def _boot(ctx, plugins):
+    """The generated package: which plugins there are, and what the edition says of itself."""
+    folder = ctx.label.name + ".edition/flovyn_edition/"
+    module = ctx.actions.declare_file(folder + "__init__.py")
+    info = ctx.actions.declare_file(folder + "edition.json")
+    manifests = [plugin.manifest for plugin in plugins]
+    inputs = manifests + [ctx.file.version, ctx.file._lock, ctx.file._lint_rules]
+    args = ctx.actions.args()
+    args.add("--edition", ctx.label.name).add("--label", "//%s:%s" % (ctx.label.package, ctx.label.name))
+    args.add("--python", PYTHON_VERSION)
+    args.add("--version-file", ctx.file.version).add("--lock", ctx.file._lock).add("--lint-rules", ctx.file._lint_rules)
+    args.add_all(manifests, before_each = "--plugin")
+    args.add("--module", module).add("--info", info)
+    if ctx.attr.stamp:
+        args.add("--status", ctx.info_file)
+        inputs.append(ctx.info_file)
+    run_tool(ctx, ctx.attr._write_edition, [args], inputs, [module, info], mnemonic = "EditionInfo")
+    return module, info
+
+def _pack(ctx, deps_pex, boot, packs, manifests):
+    """The edition: sources over the layer of wheels."""
+    out = ctx.actions.declare_file(ctx.label.name + ".pex")
+    sources = depset(transitive = [pack.sources for pack in packs])
+    args = ctx.actions.args()
+    args.use_param_file("@%s", use_always = True).set_param_file_format("multiline")
+    args.add(deps_pex, format = "--deps=%s").add(out, format = "--out=%s")
+    args.add("--label=%s" % ctx.label).add("--max-mb=%s" % (ctx.attr.max_size_mb or 0))
+    args.add_all(depset(transitive = [pack.imports for pack in packs]), format_each = "--import=%s")
+    args.add_all(sources, map_each = _source, format_each = "--source=%s")
+    for file in boot:
+        args.add("--source=flovyn_edition/%s=%s" % (file.basename, file.path))
+    run_tool(
+        ctx,
+        ctx.attr._merge_pex,
+        [args],
+        inputs = depset([deps_pex] + list(boot) + manifests, transitive = [sources]),
+        outputs = [out],
+        mnemonic = "PexEdition",
+        progress_message = "Writing edition %s" % ctx.label,
+    )
+    return out
+
+def _source(file):
+    return "%s=%s" % (file.short_path, file.path)
+
+def _edition_impl(ctx):
+    plugins = check_plugins(ctx.label, ctx.attr.listed, ctx.attr.plugins)
+    packs = [target[PackInfo] for target in [ctx.attr._server] + ctx.attr.plugins + ctx.attr.extras]
+    by_name = {wheel.name: wheel for wheel in depset(transitive = [pack.wheels for pack in packs]).to_list()}
+    deps_pex = _pex_deps(ctx, [by_name[name] for name in sorted(by_name)])
+    boot = _boot(ctx, plugins)
+    out = _pack(ctx, deps_pex, boot, packs, [plugin.manifest for plugin in plugins])
+    return [
+        DefaultInfo(files = depset([out]), executable = out, runfiles = ctx.runfiles([out])),
+        OutputGroupInfo(boot = depset(boot), deps_pex = depset([deps_pex])),
+    ]
+
+edition_rule = rule(
+    implementation = _edition_impl,
+    doc = "An edition. Use the macro `edition` of editions/defs.bzl.",
+    executable = True,
+    attrs = {
+        "extras": attr.label_list(doc = "Wheels that the edition carries besides.", providers = [PackInfo]),
+        "listed": attr.string_list(doc = "The plugins as they were listed, duplicates included."),
+        "max_size_mb": attr.string(doc = "Largest allowed size in MiB, as a decimal number; '' for no limit."),
+        "plugins": attr.label_list(doc = "The plugins, each once.", aspects = [collect_pack]),
+        "stamp": attr.bool(doc = "Whether the edition tells its commit."),
+        "version": attr.label(doc = "The file that holds the version.", default = "//:VERSION", allow_single_file = True),
+        "_deps_pex": tool_attr("//editions/tools:deps_pex"),
+        "_lint_rules": attr.label(doc = "Version of the migration rules.", default = "//editions/tools:lint_rules", allow_single_file = True),
+        "_lock": attr.label(doc = "Pins what an edition may contain.", default = "//editions/toolchain:runtime.lock", allow_single_file = True),
+        "_merge_pex": tool_attr("//editions/tools:merge_pex"),
+        "_python": PYTHON_ATTR,
+        "_server": attr.label(doc = "The server.", default = "//server", aspects = [collect_pack]),
+        "_write_edition": tool_attr("//editions/tools:write_edition"),
+    },
+)

@@ -1,0 +1,69 @@
+"""Shell launchers for Python programs that `bazel test` and `bazel run` start.
+
+They begin in the runfiles, with an interpreter that sees the declared sources and wheels and nothing that happens to be
+installed on the machine.
+"""
+
+load(":providers.bzl", "merge_runfiles")
+
+# In front: variables of the shell. R is the folder of all runfiles.
+_TEMPLATE = """\
+#!/bin/sh
+# Generated for {label}.
+R=${{RUNFILES_DIR:-${{TEST_SRCDIR:-$0.runfiles}}}}
+cd "$R/{workspace}" || exit 1
+R=$(cd .. && pwd)
+PYTHONPATH=$PWD
+for import in {imports}; do PYTHONPATH=$PYTHONPATH:$R/$import; done
+PATH=$R/python/bin:$PATH
+export PATH PYTHONPATH PYTHONDONTWRITEBYTECODE=1
+{exports}exec "$R/python/venv/bin/python3" -s -m {module} {arguments} "$@"
+"""
+
+LAUNCHER_ATTRS = {
+    "_interpreter": attr.label_list(
+        doc = "An empty virtual environment, and the interpreter itself for programs that look for one on PATH.",
+        default = ["@python//:venv", "@python//:bin"],
+    ),
+}
+
+def quote(word):
+    """One word of a shell command."""
+    return "'" + word.replace("'", "'\\''") + "'"
+
+def _workspaces(libraries):
+    """The other workspaces that sources come from; each one's root is a place to import from."""
+    sources = depset(transitive = [library[PyInfo].transitive_sources for library in libraries]).to_list()
+    return {file.owner.workspace_name: None for file in sources if file.owner.workspace_name}.keys()
+
+def launcher(ctx, module, libraries, arguments = [], env = {}, files = [], data = []):
+    """Writes a launcher named like the target.
+
+    Args:
+        ctx: the rule's context; the rule has LAUNCHER_ATTRS.
+        module: the module to run.
+        libraries: targets with PyInfo.
+        arguments: words in front of the caller's arguments; already quoted, `$R` is the folder of all runfiles.
+        env: variables, name to a word quoted likewise.
+        files: Files that the program needs at run time.
+        data: targets whose files and runfiles it needs.
+
+    Returns:
+        the DefaultInfo of the target.
+    """
+    imports = depset(transitive = [library[PyInfo].imports for library in libraries]).to_list()
+    script = ctx.actions.declare_file(ctx.label.name)
+    ctx.actions.write(script, is_executable = True, content = _TEMPLATE.format(
+        arguments = " ".join(arguments),
+        exports = "".join(["export %s=%s\n" % (name, value) for name, value in sorted(env.items())]),
+        imports = " ".join(_workspaces(libraries) + imports),
+        label = ctx.label,
+        module = module,
+        workspace = ctx.workspace_name,
+    ))
+    runfiles = ctx.runfiles(
+        files + ctx.files._interpreter,
+        transitive_files = depset(transitive = [library[PyInfo].transitive_sources for library in libraries] +
+                                               [target[DefaultInfo].files for target in data]),
+    )
+    return DefaultInfo(executable = script, runfiles = merge_runfiles(runfiles, libraries + data))

@@ -1,0 +1,67 @@
+"""The rule behind `server_plugin`: checks a plugin and says what editions need to know of it."""
+
+load(":pack.bzl", "collect_pack")
+load(":providers.bzl", "PackInfo", "ServerPluginInfo")
+load(":tool.bzl", "PYTHON_ATTR", "run_tool", "tool_attr")
+
+def _check_names(ctx):
+    """Fails unless target, folder and entry fit together; the rest is checked from the source, by the action."""
+    folder = ctx.label.package.rpartition("/")[2]
+    if ctx.label.name != folder:
+        fail("%s: a plugin is named like its folder; name the target '%s' or move it" % (ctx.label, folder or "…"))
+    module, colon, attribute = ctx.attr.entry.partition(":")
+    if not (module and colon and attribute) or ":" in attribute:
+        fail("%s: entry must be 'module:Class', such as '%s.plugin:MyPlugin', not '%s'" % (
+            ctx.label,
+            ctx.label.package.replace("/", "."),
+            ctx.attr.entry,
+        ))
+    return module
+
+def _module_file(ctx, module):
+    """The file among the sources that holds the entry's module."""
+    suffix = "/" + module.replace(".", "/") + ".py"
+    for file in ctx.files.srcs:
+        if ("/" + file.short_path).endswith(suffix):
+            return file
+    fail("%s: entry '%s' names the module %s, but srcs hold no file %s; mend the entry or add the file" %
+         (ctx.label, ctx.attr.entry, module, suffix[1:]))
+
+def _server_plugin_impl(ctx):
+    module_file = _module_file(ctx, _check_names(ctx))
+    name = ctx.label.name.replace("_", "-")
+    manifest = ctx.actions.declare_file(ctx.label.name + ".plugin.json")
+    args = ctx.actions.args()
+    args.add_all(["--name", name, "--entry", ctx.attr.entry])
+    args.add("--source", module_file).add("--out", manifest)
+    args.add_all(ctx.files.migrations, before_each = "--migration")
+    run_tool(
+        ctx,
+        ctx.attr._check,
+        [args],
+        inputs = ctx.files.migrations + [module_file],
+        outputs = [manifest],
+        mnemonic = "PluginCheck",
+        progress_message = "Checking plugin %s" % ctx.label,
+    )
+    library = ctx.attr.library
+    return [
+        DefaultInfo(files = library[DefaultInfo].files, runfiles = library[DefaultInfo].default_runfiles),
+        OutputGroupInfo(manifest = depset([manifest])),
+        library[PyInfo],
+        library[PackInfo],
+        ServerPluginInfo(name = name, entry = ctx.attr.entry, manifest = manifest),
+    ]
+
+server_plugin_rule = rule(
+    implementation = _server_plugin_impl,
+    doc = "A plugin. Use the macro `server_plugin` of plugins/defs.bzl.",
+    attrs = {
+        "entry": attr.string(doc = "'module:Class' of the plugin.", mandatory = True),
+        "library": attr.label(doc = "The plugin's code and data.", mandatory = True, providers = [PyInfo], aspects = [collect_pack]),
+        "migrations": attr.label_list(doc = "The plugin's migrations, in any order.", allow_files = [".sql"]),
+        "srcs": attr.label_list(doc = "The plugin's modules, to find the entry's.", allow_files = [".py"]),
+        "_check": tool_attr("//editions/tools:check_plugin"),
+        "_python": PYTHON_ATTR,
+    },
+)

@@ -1,0 +1,54 @@
+"""What the rules tell each other: wheels, the files that an edition packs, plugins and tools."""
+
+WheelInfo = provider(
+    doc = "A locked wheel.",
+    fields = {
+        "name": "Canonical name, as in the lock.",
+        "version": "Version, as in the lock.",
+        "file": "The .whl file.",
+        "tree": "The unpacked wheel, a directory with site-packages and bin.",
+    },
+)
+
+PackInfo = provider(
+    doc = "What an edition that contains a target packs.",
+    fields = {
+        "sources": "depset of Files: Python modules and data, the target's own and those of its deps.",
+        "imports": "depset of folders below which a file's import path begins, as '<workspace>/<folder>'.",
+        "wheels": "depset of WheelInfo, of the target and its deps.",
+        "stubs": "depset of Files: generated modules and type stubs, for editors and type checkers; never packed as such.",
+    },
+)
+
+ServerPluginInfo = provider(
+    doc = "A plugin that editions can list.",
+    fields = {
+        "name": "The plugin's name, such as 'worker-token'.",
+        "entry": "'module:Class' of the plugin.",
+        "manifest": "File: <name>.plugin.json, written only when every check of the plugin passed.",
+    },
+)
+
+PyToolInfo = provider(
+    doc = "A Python program that actions run.",
+    fields = {
+        "module": "The module to run.",
+        "files": "depset of Files: its sources and the wheels that it imports.",
+        "path": "List of folders for PYTHONPATH, relative to the execution root.",
+    },
+)
+
+def pack_info(sources = [], imports = [], wheels = [], stubs = [], deps = []):
+    """A PackInfo of a target's own files, wheels and stubs and the PackInfo of its deps."""
+    return PackInfo(
+        sources = depset(sources, transitive = [dep.sources for dep in deps]),
+        imports = depset(imports, transitive = [dep.imports for dep in deps]),
+        wheels = depset(wheels, transitive = [dep.wheels for dep in deps]),
+        stubs = depset(stubs, transitive = [dep.stubs for dep in deps]),
+    )
+
+def merge_runfiles(runfiles, targets):
+    """runfiles.merge_all over targets, which Bazel 4 lacks."""
+    for target in targets:
+        runfiles = runfiles.merge(target[DefaultInfo].default_runfiles)
+    return runfiles

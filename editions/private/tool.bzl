@@ -1,0 +1,69 @@
+"""`py_tool` and `run_tool`: Python programs of this repository as build actions.
+
+They run as `python3 -m module` with the interpreter that the workspace found. Native py_binary would bring a C++ toolchain
+with it and let the host's site-packages in.
+"""
+
+load(":pack.bzl", "collect_pack")
+load(":providers.bzl", "PackInfo", "PyToolInfo")
+
+def _root(label):
+    return label.workspace_root or "."
+
+def _py_tool_impl(ctx):
+    packs = [dep[PackInfo] for dep in ctx.attr.deps]
+    wheels = depset(transitive = [pack.wheels for pack in packs]).to_list()
+    trees = [wheel.tree for wheel in wheels]
+    return [PyToolInfo(
+        module = ctx.attr.module,
+        files = depset(trees, transitive = [pack.sources for pack in packs]),
+        path = [_root(ctx.label)] + [tree.path + "/site-packages" for tree in trees],
+    )]
+
+py_tool = rule(
+    implementation = _py_tool_impl,
+    doc = "A Python program for actions.",
+    attrs = {
+        "module": attr.string(doc = "The module to run, as `python3 -m` takes it.", mandatory = True),
+        "deps": attr.label_list(doc = "Libraries and wheels; one of them holds the module.", aspects = [collect_pack]),
+    },
+)
+
+PYTHON_ATTR = attr.label(
+    doc = "The interpreter that runs tools.",
+    default = "@python//:bin/python3",
+    allow_single_file = True,
+)
+
+def tool_attr(label):
+    """An attribute that names a `py_tool`."""
+    return attr.label(doc = "A program that the rule's action runs.", default = label, providers = [PyToolInfo])
+
+def run_tool(ctx, tool, arguments, inputs, outputs, **kwargs):
+    """Runs a `py_tool` as an action, without network, host packages or bytecode left behind.
+
+    Args:
+        ctx: the rule's context; the rule has an attribute `_python` (PYTHON_ATTR).
+        tool: the target of the `py_tool`.
+        arguments: list of Args.
+        inputs: list of Files or a depset of them.
+        outputs: list of Files.
+        **kwargs: what else ctx.actions.run takes (mnemonic, progress_message).
+    """
+    info = tool[PyToolInfo]
+    start = ctx.actions.args()
+    start.add_all(["-s", "-m", info.module])
+    inputs = inputs if type(inputs) == "depset" else depset(inputs)
+    ctx.actions.run(
+        executable = ctx.file._python,
+        arguments = [start] + arguments,
+        inputs = depset([ctx.file._python], transitive = [info.files, inputs]),
+        outputs = outputs,
+        env = {
+            "LC_ALL": "C.UTF-8",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONHASHSEED": "0",
+            "PYTHONPATH": ":".join(info.path),
+        },
+        **kwargs
+    )

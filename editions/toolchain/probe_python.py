@@ -1,0 +1,25 @@
+"""Prints the real executable behind this interpreter and its version, or says why the build cannot use it.
+
+A shim or a virtual environment starts this; wheels, editions and tests need the CPython underneath.
+"""
+
+import os
+import platform
+import sys
+
+OLDEST, NEWEST = (3, 11), (3, 14)
+
+
+def main() -> int:
+    """Print two lines, the path and ``3.N``; or one line with the reason and return 1."""
+    version = sys.version_info[:2]
+    if platform.python_implementation() != "CPython" or not OLDEST <= version <= NEWEST:
+        print(f"is {platform.python_implementation()} {platform.python_version()}, not CPython 3.11 to 3.14")
+        return 1
+    print(os.path.realpath(getattr(sys, "_base_executable", sys.executable)))
+    print(f"{version[0]}.{version[1]}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

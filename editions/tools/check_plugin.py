@@ -1,0 +1,112 @@
+"""Checks a plugin at build time and, when all is well, writes its manifest.
+
+The manifest is an input of every edition with the plugin, so a plugin that breaks a rule stops those editions and no
+others. Each problem is one line, ``path:line:col: what is wrong``, followed by how to mend it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from core.errors import PluginError
+from core.migration import PluginMigration, check_plugin_name, in_order
+from editions.tools.plugin_source import PluginSource, PluginSourceError
+from migrations.lint import Finding, lint
+
+_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+([-+.][0-9A-Za-z.+-]+)?")
+
+
+def check_source(source: PluginSource, name: str, entry: str) -> str:
+    """Return the plugin's version when its module agrees with its target.
+
+    Raises:
+        PluginSourceError: name, version or class are missing or disagree.
+    """
+    found, line = source.constant("NAME", name)
+    try:
+        check_plugin_name(name)
+    except PluginError as error:
+        raise PluginSourceError(line, str(error)) from None
+    if found != name:
+        raise PluginSourceError(line, f"NAME is {found!r}, but the folder and the target say {name!r}; make them agree")
+    version, line = source.constant("VERSION", "0.1.0")
+    if not _VERSION.fullmatch(version):
+        raise PluginSourceError(line, f"VERSION is {version!r}; write major.minor.patch, such as '0.1.0'")
+    wanted = entry.partition(":")[2]
+    if wanted not in source.classes:
+        raise PluginSourceError(1, f"has no class {wanted}, which the target's entry {entry!r} names; mend one of them")
+    return version
+
+
+def lint_migrations(name: str, migrations: Sequence[tuple[PluginMigration, Path]]) -> Iterator[tuple[Path, Finding]]:
+    """Yield every finding, with the file it is in; each migration is judged after those before it."""
+    for number, (migration, path) in enumerate(migrations):
+        earlier = [before.sql for before, _ in migrations[:number]]
+        for finding in lint(name, migration.sql, earlier):
+            yield path, finding
+
+
+def read_migrations(paths: Sequence[Path]) -> list[tuple[PluginMigration, Path]]:
+    """Return the migrations in order, each with its path.
+
+    Raises:
+        PluginError: a file name or its content is refused, or two files have one version.
+    """
+    by_file = {path.name: path for path in paths}
+    return [
+        (m, by_file[m.file]) for m in in_order(PluginMigration.parse(path.name, path.read_bytes()) for path in paths)
+    ]
+
+
+def show(path: Path, finding: Finding) -> str:
+    """Return a finding as ``path:line:col: RULE message``, and its hint below."""
+    return f"{path}:{finding.line}:{finding.column}: {finding.rule} {finding.message}\n    {finding.hint}"
+
+
+def check(options: argparse.Namespace) -> dict[str, object] | None:
+    """Check the plugin, print what is wrong, and return its manifest, or None when it is refused."""
+    try:
+        version = check_source(
+            PluginSource.parse(options.source.read_text(encoding="utf-8")), options.name, options.entry
+        )
+    except PluginSourceError as error:
+        print(f"{options.source}:{error.line}:1: {error}", file=sys.stderr)
+        return None
+    try:
+        migrations = read_migrations(options.migration)
+    except PluginError as error:
+        print(f"plugin {options.name}: {error}", file=sys.stderr)
+        return None
+    findings = list(lint_migrations(options.name, migrations))
+    for path, finding in findings:
+        print(show(path, finding), file=sys.stderr)
+    if any(finding.severity == "error" for _, finding in findings):
+        return None
+    files = [{"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for _, path in migrations]
+    return {"name": options.name, "version": version, "entry": options.entry, "migrations": files}
+
+
+def main(arguments: list[str]) -> int:
+    """Run from the command line; 1 when the plugin is refused."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--entry", required=True)
+    parser.add_argument("--source", type=Path, required=True)
+    parser.add_argument("--migration", type=Path, action="append", default=[])
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    manifest = check(options)
+    if manifest is None:
+        return 1
+    options.out.write_text(json.dumps(manifest, sort_keys=True, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

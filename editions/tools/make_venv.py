@@ -1,0 +1,59 @@
+"""Makes or refreshes ``.venv`` at the root of the repository: the locked wheels, and the generated stubs beside them.
+
+Editors and plain ``pytest`` use it. The wheels were fetched by the build; nothing is downloaded here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from editions.tools.venv import copy_stubs, create, write_path
+
+
+def wheels(runfiles: Path) -> list[Path]:
+    """Return the wheels of both wheelhouses, one per file name."""
+    found = [*runfiles.glob("wheels/whl/*.whl"), *runfiles.glob("lint_wheels/whl/*.whl")]
+    return sorted({path.name: path for path in found}.values())
+
+
+def fingerprint(files: list[Path]) -> str:
+    """Return what tells whether an environment was made of these wheels by this interpreter."""
+    names = "\n".join([os.path.realpath(sys.executable), sys.version, *(file.name for file in files)])
+    return hashlib.sha256(names.encode()).hexdigest()
+
+
+def install(files: list[Path], folder: Path) -> None:
+    """Make the environment anew with the wheels in it."""
+    python = create(folder)
+    pip = next(file for file in files if file.name.startswith("pip-"))
+    quiet = {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHON"))}
+    command = [str(python), f"{pip.resolve()}/pip", "install", "-q", "--no-index", "--no-deps", *map(str, files)]
+    subprocess.run(command, env={**environment, **quiet}, check=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Run from ``bazel run //:venv``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runfiles", type=Path, required=True)
+    parser.add_argument("--stubs", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    folder = Path(os.environ["BUILD_WORKSPACE_DIRECTORY"], ".venv")
+    files = wheels(options.runfiles)
+    made_of = folder / "flovyn-wheels.sha256"
+    if not made_of.exists() or made_of.read_text(encoding="utf-8") != fingerprint(files):
+        install(files, folder)
+        made_of.write_text(fingerprint(files), encoding="utf-8")
+    copy_stubs(options.runfiles, options.stubs, folder / "stubs")
+    write_path(folder, "flovyn-stubs", ["../../../stubs"])
+    print(f"{folder}: {len(files)} wheels and the generated stubs; use it with: . .venv/bin/activate")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,87 @@
+"""Adds files to a finished PEX without packing its wheels again.
+
+A PEX unpacks itself once into a folder named after its hash, and the hash stands in four places: the shell header,
+PEX-INFO and two modules. New content needs a new hash in all four, or an old unpacked copy would run in its place. Each
+place must hold the hash exactly once; anything else means that pex has changed its format, and the build stops.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_WITH_HASH = ("PEX-INFO", "__main__.py", "__pex__/__init__.py")
+
+
+class PexFormatError(ValueError):
+    """The PEX is not laid out as this module knows it."""
+
+
+def add_files(pex: Path, files: Mapping[str, bytes]) -> None:
+    """Add ``files`` (path to content) to ``pex`` in place and give it a new hash."""
+    with zipfile.ZipFile(pex) as archive:
+        small = {name: archive.read(name) for name in _WITH_HASH}
+        header_size = min(info.header_offset for info in archive.infolist())
+        taken = set(archive.namelist())
+    clash = sorted(taken & files.keys())
+    if clash:
+        raise PexFormatError(f"the PEX of wheels already holds {clash[0]}")
+    info = json.loads(small["PEX-INFO"])
+    old = info["pex_hash"]
+    code = _digest(files)
+    new = hashlib.sha1(f"{old}{code}".encode(), usedforsecurity=False).hexdigest()
+    small["PEX-INFO"] = json.dumps({**info, "code_hash": code}, sort_keys=True).encode()
+    _replace_in_header(pex, header_size, old, new)
+    _rewrite(pex, {name: _replaced(name, content, old, new) for name, content in small.items()}, files)
+
+
+def _digest(files: Mapping[str, bytes]) -> str:
+    digest = hashlib.sha1(usedforsecurity=False)
+    for name in sorted(files):
+        digest.update(f"{name}\0{len(files[name])}\0".encode() + files[name])
+    return digest.hexdigest()
+
+
+def _replaced(where: str, content: bytes, old: str, new: str) -> bytes:
+    count = content.count(old.encode())
+    if count != 1:
+        raise PexFormatError(
+            f"{where} of the PEX holds its hash {count} times instead of once; the pinned pex has changed"
+        )
+    return content.replace(old.encode(), new.encode())
+
+
+def _replace_in_header(pex: Path, size: int, old: str, new: str) -> None:
+    with pex.open("r+b") as file:
+        header = _replaced("the shell header", file.read(size), old, new)
+        file.seek(0)
+        file.write(header)
+
+
+def _rewrite(pex: Path, replaced: Mapping[str, bytes], added: Mapping[str, bytes]) -> None:
+    """Append the entries; the old ones stay in the file as dead bytes, out of its directory."""
+    with zipfile.ZipFile(pex, "a", zipfile.ZIP_DEFLATED) as archive:
+        for name in replaced:
+            archive.filelist.remove(archive.NameToInfo.pop(name))
+        for name in _with_folders(added, set(archive.namelist())):
+            archive.writestr(_entry(name), added.get(name, b""))
+        for name, content in sorted(replaced.items()):
+            archive.writestr(_entry(name), content)
+
+
+def _with_folders(files: Mapping[str, bytes], taken: set[str]) -> list[str]:
+    folders = {f"{parent.as_posix()}/" for name in files for parent in Path(name).parents if parent != Path()}
+    return sorted(files.keys() | (folders - taken))
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, _EPOCH)
+    folder = name.endswith("/")
+    info.create_system = 3
+    info.external_attr = (0o040755 << 16 | 0x10) if folder else (0o100644 << 16)
+    info.compress_type = zipfile.ZIP_STORED if folder else zipfile.ZIP_DEFLATED
+    return info

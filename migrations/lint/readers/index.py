@@ -1,0 +1,36 @@
+"""Reads CREATE INDEX."""
+
+from __future__ import annotations
+
+from migrations.lint.cursor import Cursor
+from migrations.lint.facts import Changes, Creates
+from migrations.lint.readers.columns import index_options
+from migrations.lint.readers.expression import walk
+from migrations.lint.readers.index_elements import elements
+
+
+def create(c: Cursor) -> None:
+    """Read CREATE [UNIQUE] INDEX behind its kind; one without a name gets the table's prefix from PostgreSQL."""
+    at = c.at
+    if c.take("concurrently"):
+        message = "CREATE INDEX CONCURRENTLY cannot run inside a migration's transaction; drop CONCURRENTLY"
+        c.refuse("M052", message, at)
+    missing = c.take("if not exists")
+    if not c.at_word("on"):
+        name = c.name()
+        c.add(Creates(name.at, "index", name, if_missing=missing))
+    c.expect("on")
+    c.take("only")
+    table = c.name()
+    c.add(Changes(table.at, "table", table, "CREATE INDEX"))
+    if c.take("using"):
+        c.word()
+    elements(c, table)
+    if c.take("include"):
+        c.words_in_parens()
+    if c.take("nulls"):
+        c.take("not")
+        c.expect("distinct")
+    index_options(c)
+    if c.take("where"):
+        walk(c)

@@ -1,0 +1,57 @@
+"""M020: no ties to what others may change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from migrations.lint.facts import Calls, Joins, Reads, UsesType
+from migrations.lint.rules.rule import Context, Hit, Rule
+
+
+def check(context: Context) -> Iterator[Hit]:
+    """Report ties by inheritance, by type, and every use of another plugin's objects."""
+    yield from _joins(context)
+    for use in context.anywhere(UsesType):
+        if context.foreign(use.name) and not (use.copied and context.ownership.owner(use.name) == "server"):
+            yield Hit(use.at, f'type "{use.name}" is neither built in nor this plugin\'s')
+    used: list[Reads | Calls] = [*context.anywhere(Reads), *context.anywhere(Calls)]
+    for fact in used:
+        if context.ownership.owner(fact.name) == "other plugin":
+            yield Hit(fact.at, f'"{fact.name}" belongs to another plugin; plugins do not use one another')
+
+
+_MADE_A = {"partition": "a partition", "inheritance": "a child"}
+
+
+def _joins(context: Context) -> Iterator[Hit]:
+    for fact in context.all(Joins):
+        if fact.how == "copied" and context.ownership.owner(fact.parent) == "server":
+            continue
+        for name, other in ((fact.parent, fact.child), (fact.child, fact.parent)):
+            if not context.foreign(name):
+                continue
+            if fact.how in _MADE_A:
+                yield Hit(fact.at, f'{fact.child} would become {_MADE_A[fact.how]} of "{fact.parent}"')
+            elif name is fact.parent:
+                yield Hit(fact.at, f'LIKE "{name}" would copy defaults that use objects of others into {other}')
+            break
+
+
+RULE = Rule(
+    id="M020",
+    title="Tie to a table, type or function of others",
+    what=(
+        "INHERITS, PARTITION OF, ATTACH with a table that is not the plugin's; columns and arguments of a "
+        "core table's row type; anything of another plugin's."
+    ),
+    why=(
+        "A partition or a child of the server's table takes part in the server's own queries; a type that "
+        "others own makes their next migration fail."
+    ),
+    instead=(
+        "Copy what you need into own tables; reference core rows by foreign key; plugins do not know one another."
+    ),
+    bad="CREATE TABLE p_audit__s PARTITION OF metric_sample DEFAULT;",
+    good="CREATE TABLE p_audit__s (LIKE metric_sample);",
+    check=check,
+)

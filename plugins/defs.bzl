@@ -1,0 +1,56 @@
+"""`server_plugin`: one plugin of the server, in one call.
+
+    server_plugin(
+        name = "audit_log",                              # the folder's name; the plugin is called audit-log
+        entry = "plugins.audit_log.plugin:AuditLogPlugin",
+        deps = ["@wheels//:pydantic"],                   # what it imports besides core
+    )
+
+packs the folder's modules, its `*.sql` and its `migrations/*.sql`; checks that folder, target, NAME and entry agree; and
+runs the migration check. An edition that lists the plugin builds only when all of that is well.
+"""
+
+load("//editions/private:plugin.bzl", "server_plugin_rule")
+
+_TESTS = ["tests/**", "**/test_*.py", "**/conftest.py"]
+
+# Editions, tests and tools; neither the server nor another plugin.
+_VISIBILITY = [
+    "@flovyn_server//:__pkg__",
+    "@flovyn_server//editions:__subpackages__",
+    "@flovyn_server//tests:__subpackages__",
+]
+
+def server_plugin(name, entry, deps = [], srcs = None, data = None, migrations = None, visibility = None, **kwargs):
+    """A plugin that editions can list, and a library that its tests can use.
+
+    Args:
+        name: the folder's name; with hyphens for underscores it is the plugin's name.
+        entry: 'module:Class', where the module holds the constants NAME and VERSION.
+        deps: what the plugin needs besides //core: wheels, py_grpc_library targets.
+        srcs: its modules; all of the folder but tests when None.
+        data: its other files; all *.sql of the folder when None.
+        migrations: its migrations; migrations/*.sql when None.
+        visibility: who may use it besides its own tests; the editions and tests of this repository when None.
+        **kwargs: attributes of every rule, such as tags.
+    """
+    srcs = native.glob(["**/*.py"], exclude = _TESTS) if srcs == None else srcs
+    data = native.glob(["**/*.sql"], exclude = _TESTS, allow_empty = True) if data == None else data
+    migrations = native.glob(["migrations/*.sql"], allow_empty = True) if migrations == None else migrations
+    native.py_library(
+        name = name + ".lib",
+        srcs = srcs,
+        data = data,
+        deps = ["@flovyn_server//core"] + deps,
+        visibility = ["//visibility:private"],
+        **kwargs
+    )
+    server_plugin_rule(
+        name = name,
+        srcs = srcs,
+        entry = entry,
+        library = name + ".lib",
+        migrations = migrations,
+        visibility = (_VISIBILITY if visibility == None else visibility) + ["//%s:__subpackages__" % native.package_name()],
+        **kwargs
+    )

@@ -1,0 +1,1 @@
+"""The server: turns the contracts of ``core`` into a running process. Read ``server.startup`` first."""

@@ -1,0 +1,56 @@
+"""Keeps services running: one that ends by itself is logged and started again, with a growing pause."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from core.errors import FlovynError
+from core.service import Service
+
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 5.0
+STEADY_S = 10.0
+"""A service that ran this long before it ended begins again with the shortest pause."""
+
+_log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """Runs services from ``start`` to ``stop``; both may be called twice, ``stop`` also first."""
+
+    def __init__(self, services: Sequence[Service]) -> None:
+        """Take the services."""
+        self._services = services
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Start every service."""
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(_keep_running(service), name=service.name) for service in self._services]
+
+    async def stop(self) -> None:
+        """Stop every service and wait until all have ended."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _keep_running(service: Service) -> None:
+    loop = asyncio.get_running_loop()
+    pause = FIRST_PAUSE_S
+    while True:
+        started = loop.time()
+        try:
+            await service.run()
+            _log.error("the service %s ended by itself; starting it again", service.name)
+        except FlovynError as error:
+            _log.warning("the service %s failed; starting it again in %.1f s: %s", service.name, pause, error)
+        except Exception:  # noqa: BLE001 - logged whole, and tried again
+            _log.exception("the service %s failed; starting it again in %.1f s", service.name, pause)
+        if loop.time() - started > STEADY_S:
+            pause = FIRST_PAUSE_S
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE_S)

@@ -1,0 +1,59 @@
+"""The command line of an edition: ``flovyn-server <command>``.
+
+Only the chosen command's module is imported, so that ``version`` answers at once. An expected error
+is one message on standard error and exit code 1; wrong usage is exit code 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from server.edition import Edition
+
+COMMANDS = {
+    "serve": "serve until stopped; DATABASE_URL says on which PostgreSQL",
+    "dev": "serve on a private PostgreSQL that needs no set-up (dev edition)",
+    "migrate": "bring the database up to date and exit",
+    "tenant": "create and list tenants",
+    "token": "create tokens for workers",
+    "version": "print the version and what was built",
+    "plugins": "print the plugins of this edition",
+}
+
+
+def run(edition: Edition, argv: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="flovyn-server",
+        description=f"Flovyn workflow server {edition.build_info.version}, edition {edition.build_info.edition}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="commands:\n" + "\n".join(f"  {name:<10} {text}" for name, text in COMMANDS.items()),
+    )
+    parser.add_argument("command", choices=COMMANDS, metavar="command", help="one of those below; each has --help")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    chosen = parser.parse_args(list(argv))
+    module = importlib.import_module(f"server.cli.{chosen.command}")
+    command_parser = argparse.ArgumentParser(prog=f"flovyn-server {chosen.command}", description=module.__doc__)
+    module.add_arguments(command_parser)
+    return _guarded(edition, module.run, command_parser.parse_args(chosen.arguments))
+
+
+def _guarded(edition: Edition, command: object, arguments: argparse.Namespace) -> int:
+    from core.errors import FlovynError
+
+    assert callable(command)
+    try:
+        code: int = command(edition, arguments)
+    except FlovynError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 0
+    return code

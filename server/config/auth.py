@@ -1,0 +1,77 @@
+"""``[auth]``: who may call. Key names are those that existing deployments of the protocol write."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from core.auth import PrincipalType, Role
+
+ACCEPTED_AUTH_TABLES = ("jwt", "worker_token", "session", "cedar", "attr_resolver")
+"""Tables below ``[auth]`` that belong to plugins or to other programs; read by whom they concern."""
+
+
+class Section(BaseModel):
+    """Base of every section: unknown keys are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class StaticApiKey(Section):
+    """A key fixed in the configuration, and the principal that it stands for."""
+
+    key: Annotated[SecretStr, Field(min_length=16)]
+    tenant_id: UUID | None = Field(default=None, validation_alias=AliasChoices("tenant_id", "org_id"))
+    principal_type: PrincipalType = PrincipalType.USER
+    principal_id: str = Field(default="api", min_length=1)
+    role: Role | None = None
+
+    @model_validator(mode="after")
+    def _tenant_or_operator(self) -> StaticApiKey:
+        if (self.role is Role.OPERATOR) == (self.tenant_id is not None):
+            raise ValueError(
+                "a key belongs to a tenant (tenant_id), or is an operator's (role = 'OPERATOR', no tenant_id)"
+            )
+        return self
+
+
+class StaticApiKeys(Section):
+    """``[auth.static_api_key]``."""
+
+    keys: tuple[StaticApiKey, ...] = ()
+
+
+class Endpoint(Section):
+    """How the calls of one protocol are authenticated and authorized.
+
+    ``authenticators`` None means static keys and every authenticator of the edition's plugins;
+    an empty list is the explicit way to run without authentication.
+    """
+
+    authenticators: tuple[str, ...] | None = None
+    authorizer: str = "tenant_scope"
+    exclude_paths: tuple[str, ...] = ()
+
+
+class Endpoints(Section):
+    """``[auth.endpoints]``."""
+
+    http: Endpoint = Endpoint()
+    grpc: Endpoint = Endpoint()
+
+
+class Auth(Section):
+    """``[auth]``; ``enabled = false`` is the same as empty lists of authenticators everywhere."""
+
+    enabled: bool = True
+    static_api_key: StaticApiKeys = StaticApiKeys()
+    endpoints: Endpoints = Endpoints()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _others_tables(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            return {key: value for key, value in data.items() if key not in ACCEPTED_AUTH_TABLES}
+        return data

@@ -1,0 +1,72 @@
+"""Every setting of the server, with its default. The environment wins over the file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from server.config.auth import Auth, Section
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class TenantEntry(Section):
+    """``[[tenants]]`` (or ``[[orgs]]``): a tenant that exists from the start on."""
+
+    id: UUID
+    slug: str
+    name: str
+    tier: str = "FREE"
+    region: str | None = None
+
+
+class Log(Section):
+    """``[log]``; the format ``auto`` is text on a terminal and JSON otherwise."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "text", "json"] = "auto"
+
+
+class DatabasePool(Section):
+    """``[database]``: one pool per worker process; times in seconds."""
+
+    pool_size: int = Field(default=10, ge=2, le=200)
+    connect_timeout: float = Field(default=5.0, gt=0)
+    statement_timeout: float = Field(default=30.0, gt=0)
+
+
+class Process(Section):
+    """``[process]``: the worker processes; times in seconds."""
+
+    workers: int = Field(default=1, ge=1, le=64)
+    drain_timeout: int = Field(default=10, ge=4)
+    hang_timeout: int = Field(default=30, ge=5)
+
+
+class Engine(Section):
+    """``[engine]``: an empty poll is held this long, in milliseconds, because some workers block on it."""
+
+    poll_hold_ms: int = Field(default=50, ge=0)
+
+
+class Settings(BaseSettings):
+    """The whole configuration. ``server.config.load`` reads it and words its problems."""
+
+    model_config = SettingsConfigDict(
+        extra="ignore", frozen=True, env_nested_delimiter="__", hide_input_in_errors=True, case_sensitive=False
+    )
+
+    database_url: SecretStr = Field(description="postgres://user:password@host:port/database")
+    host: str = "0.0.0.0"  # noqa: S104 - a server in a container must listen on all of its addresses
+    server_port: Port = 8000
+    grpc_server_port: Port = 9090
+    auto_migrate: bool = True
+    tenants: tuple[TenantEntry, ...] = Field(default=(), validation_alias=AliasChoices("tenants", "orgs"))
+    auth: Auth = Auth()
+    log: Log = Log()
+    database: DatabasePool = DatabasePool()
+    process: Process = Process()
+    engine: Engine = Engine()

@@ -1,0 +1,1 @@
+"""The one database: pool, migrations, notifications, and a private PostgreSQL for development."""

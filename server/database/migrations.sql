@@ -1,0 +1,35 @@
+-- name: create_tracking
+CREATE TABLE IF NOT EXISTS _plugin_migrations (
+    plugin text NOT NULL,
+    version integer NOT NULL,
+    description text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now(),
+    duration_ms integer NOT NULL,
+    applied_by text NOT NULL,
+    PRIMARY KEY (plugin, version)
+)
+
+-- name: tracking_exists
+SELECT to_regclass('_plugin_migrations') IS NOT NULL
+
+-- name: applied
+SELECT plugin, version, description, checksum FROM _plugin_migrations ORDER BY plugin, version
+
+-- name: record
+INSERT INTO _plugin_migrations (plugin, version, description, checksum, duration_ms, applied_by)
+VALUES (%(plugin)s, %(version)s, %(description)s, %(checksum)s, %(duration_ms)s, %(applied_by)s)
+
+-- name: lock
+-- One server migrates at a time; the others wait here and then find nothing to do.
+SELECT pg_advisory_lock(7305790140482421)
+
+-- name: unlock
+SELECT pg_advisory_unlock(7305790140482421)
+
+-- name: set_limits
+-- A migration that waits for a lock makes every later query wait behind it: give up early instead.
+SELECT set_config('lock_timeout', %(lock_timeout)s, true), set_config('statement_timeout', %(statement_timeout)s, true)
+
+-- name: server_version
+SELECT current_setting('server_version_num')::integer

@@ -1,0 +1,100 @@
+"""The connection pool of a worker process, with the driver's failures turned into ours."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from core.errors import StartupError, Unavailable
+from server.config.settings import DatabasePool
+
+Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+
+_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+
+
+class Pool:
+    """Implements ``core.plugin_services.Database`` on a psycopg pool. Connections are in autocommit mode."""
+
+    def __init__(self, pool: AsyncConnectionPool[Connection]) -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection; see ``core.plugin_services.Database``."""
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except psycopg.errors.QueryCanceled as error:
+            raise Unavailable("the database took too long for this call and was stopped; try again") from error
+        except _AWAY as error:
+            raise Unavailable("the database cannot be reached at the moment; try again") from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Lend a connection inside a transaction. BEGIN and COMMIT travel with the statements (pipeline mode)."""
+        async with self.connection() as connection, connection.pipeline(), connection.transaction():
+            yield connection
+
+
+@asynccontextmanager
+async def open_pool(dsn: str, settings: DatabasePool) -> AsyncIterator[Pool]:
+    """Open the pool and close it at the end.
+
+    Raises:
+        StartupError: the database cannot be reached.
+    """
+    timeout_ms = int(settings.statement_timeout * 1000)
+    pool = AsyncConnectionPool(
+        dsn,
+        connection_class=psycopg.AsyncConnection[tuple[Any, ...]],
+        min_size=2,
+        max_size=settings.pool_size,
+        timeout=settings.connect_timeout,
+        open=False,
+        check=AsyncConnectionPool.check_connection,
+        kwargs={
+            "autocommit": True,
+            "prepare_threshold": 1,
+            "application_name": "flovyn-server",
+            "options": f"-c statement_timeout={timeout_ms} -c timezone=UTC",
+        },
+    )
+    try:
+        await pool.open(wait=True, timeout=settings.connect_timeout)
+    except PoolTimeout:
+        await pool.close()
+        raise StartupError(f"the database did not answer within {settings.connect_timeout:g} s") from None
+    try:
+        yield Pool(pool)
+    finally:
+        await pool.close()
+
+
+async def connect(dsn: str, timeout: float) -> Connection:  # noqa: ASYNC109 - the driver's own connect timeout
+    """Open one connection outside any pool, in autocommit mode.
+
+    Raises:
+        StartupError: says where it tried to connect and why that failed, without the password.
+    """
+    try:
+        return await psycopg.AsyncConnection.connect(
+            dsn, autocommit=True, connect_timeout=max(2, round(timeout)), application_name="flovyn-server"
+        )
+    except psycopg.ProgrammingError:
+        raise StartupError(
+            "DATABASE_URL is not a valid address; write postgres://user:password@host:port/database"
+        ) from None
+    except psycopg.OperationalError as error:
+        reason = " ".join(str(error).split())
+        raise StartupError(f"the database at {_place(dsn)} cannot be reached: {reason}") from None
+
+
+def _place(dsn: str) -> str:
+    info = psycopg.conninfo.conninfo_to_dict(dsn)
+    host = info.get("host") or "localhost"
+    return f"{host}:{info.get('port') or 5432}/{info.get('dbname') or info.get('user') or ''}"

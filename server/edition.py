@@ -1,0 +1,61 @@
+"""The edition that is running: what a generated boot module hands to ``server.cli.run``.
+
+Imports nothing heavy: ``flovyn-server version`` must answer at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from core.build_info import BuildInfo, PluginInfo
+
+if TYPE_CHECKING:
+    from core.plugin import Plugin
+
+SCHEMA = 1
+"""Version of ``edition.json``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """What this file contains.
+
+    Attributes:
+        build_info: name, version, plugins and origin.
+        plugins: makes the plugins, importing them; called at most once per process.
+        checked_migrations: SHA-256 of every migration that the build has checked, by plugin and file.
+        lint_rules: version of the rules that they were checked by.
+    """
+
+    build_info: BuildInfo
+    plugins: Callable[[], Sequence[Plugin]]
+    checked_migrations: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    lint_rules: str = ""
+
+    @classmethod
+    def load(cls, package: str, plugins: Callable[[], Sequence[Plugin]]) -> Edition:
+        """Read ``edition.json``, which the build wrote beside the boot module ``package``."""
+        data: dict[str, Any] = json.loads(files(package).joinpath("edition.json").read_bytes())
+        if data["schema"] != SCHEMA:
+            raise ValueError(f"edition.json has schema {data['schema']}, this server reads {SCHEMA}: build it again")
+        infos = tuple(PluginInfo(plugin["name"], plugin["version"]) for plugin in data["plugins"])
+        build_info = BuildInfo(
+            edition=data["edition"],
+            version=data["version"],
+            python=data["python"],
+            lock=data["lock"],
+            plugins=infos,
+            commit=data.get("commit"),
+            dirty=data.get("dirty"),
+            commit_date=data.get("commit_date"),
+        )
+        checked = {
+            (plugin["name"], migration["file"]): migration["sha256"]
+            for plugin in data["plugins"]
+            for migration in plugin["migrations"]
+        }
+        return cls(build_info, plugins, checked, data["lint_rules"])

@@ -1,0 +1,1 @@
+"""The use cases of the server, one module per noun: they decide, ``server.storage`` does."""

@@ -1,0 +1,119 @@
+"""Group commit: concurrent calls of one kind become one statement and one commit.
+
+A batch is what gathered while the previous one was being committed, so a call that comes alone is
+not delayed. Each caller gets its own result or its own error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from core.errors import FlovynError, LimitExceeded, Unavailable
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+MAX_BATCH = 256
+MAX_WAITING = 10_000
+
+
+class Batcher(Generic[Item, Result]):
+    """Collects items and flushes them together."""
+
+    def __init__(
+        self,
+        flush: Callable[[Sequence[Item]], Awaitable[Sequence[Result | FlovynError]]],
+        undelivered: Callable[[Sequence[Result]], Awaitable[None]] | None = None,
+    ) -> None:
+        """Take the two ends.
+
+        ``flush`` writes a batch, all or nothing, and returns one result per item in order; an error in
+        place of a result concerns that item alone. When it raises a ``FlovynError`` (other than
+        ``Unavailable``) the batch is halved, so that only the item at fault fails.
+        ``undelivered`` gets the results whose callers had gone when they were ready.
+        """
+        self._flush = flush
+        self._undelivered = undelivered
+        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._worker: asyncio.Task[None] | None = None
+
+    async def submit(self, item: Item) -> Result:
+        """Return the item's result once its batch is committed.
+
+        A caller that is cancelled before its batch begins is not written at all.
+
+        Raises:
+            LimitExceeded: too many calls are waiting.
+        """
+        if len(self._waiting) >= MAX_WAITING:
+            raise LimitExceeded(f"{MAX_WAITING} calls of this kind are waiting already; slow down and try again")
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work())
+        return await future
+
+    async def close(self) -> None:
+        """Wait until everything that was submitted is committed."""
+        while self._worker is not None:
+            await asyncio.wait([self._worker])
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                count = min(len(self._waiting), MAX_BATCH)
+                taken = [self._waiting.popleft() for _ in range(count)]
+                batch = [(item, future) for item, future in taken if not future.done()]
+                if batch:
+                    await self._commit(batch)
+        finally:
+            self._worker = None
+            while self._waiting:  # only when cancelled: nobody may wait for ever
+                self._waiting.popleft()[1].cancel()
+
+    async def _commit(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        try:
+            results = await self._flushed([item for item, _ in batch])
+        except asyncio.CancelledError:
+            for _, future in batch:
+                future.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001 - handed to the callers
+            if len(batch) > 1 and isinstance(error, FlovynError) and not isinstance(error, Unavailable):
+                middle = len(batch) // 2
+                await self._commit(batch[:middle])
+                await self._commit(batch[middle:])
+                return
+            _fail(batch, error)
+            return
+        await self._deliver(batch, results)
+
+    async def _flushed(self, items: list[Item]) -> Sequence[Result | FlovynError]:
+        results = await self._flush(items)
+        if len(results) != len(items):
+            raise RuntimeError(f"{len(items)} items were flushed and {len(results)} results came back")
+        return results
+
+    async def _deliver(
+        self, batch: list[tuple[Item, asyncio.Future[Result]]], results: Sequence[Result | FlovynError]
+    ) -> None:
+        late: list[Result] = []
+        for (_, future), result in zip(batch, results, strict=True):
+            if isinstance(result, FlovynError):
+                if not future.done():
+                    future.set_exception(result)
+            elif future.done():
+                late.append(result)
+            else:
+                future.set_result(result)
+        if late and self._undelivered is not None:
+            await self._undelivered(late)
+
+
+def _fail(batch: Sequence[tuple[object, asyncio.Future[Result]]], error: Exception) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)

@@ -1,0 +1,127 @@
+"""Wakes pollers when work appears: in this process at once, in others by a notification.
+
+Correctness never depends on a wake-up: a poller looks into the database before it waits, and asks
+again when its time is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+from uuid import UUID
+
+Work = TypeVar("Work")
+
+QueueKey = tuple[UUID, str]
+"""Tenant and queue."""
+
+LOOK_AGAIN_S = 2.0
+"""A parked poller looks by itself this often, in case a notification was lost."""
+
+
+class Wakeups:
+    """Pollers parked by queue, in the order in which they came."""
+
+    def __init__(self) -> None:
+        """Start with nobody parked."""
+        self._parked: defaultdict[QueueKey, dict[asyncio.Future[None], None]] = defaultdict(dict)
+        self._closing = False
+        self.parked = asyncio.Event()
+        """Set whenever a poller has parked: a signal for tests, which never sleep."""
+
+    def wake(self, key: QueueKey, count: int = 1) -> int:
+        """Wake up to ``count`` pollers of the queue and return how many there were."""
+        parked = self._parked.get(key)
+        woken = 0
+        while parked and woken < count:
+            future = next(iter(parked))
+            del parked[future]
+            if not future.done():
+                future.set_result(None)
+                woken += 1
+        if parked is not None and not parked:
+            del self._parked[key]
+        return woken
+
+    def wake_all(self) -> None:
+        """Wake everybody, after notifications may have been lost."""
+        for key, parked in list(self._parked.items()):
+            self.wake(key, len(parked))
+
+    def close(self) -> None:
+        """Answer everybody who waits, now and from now on: the process is being drained."""
+        self._closing = True
+        self.wake_all()
+
+    async def take(self, key: QueueKey, look: Callable[[], Awaitable[Work | None]], hold: float) -> Work | None:
+        """Return what ``look`` finds, waiting up to ``hold`` seconds for it.
+
+        ``look`` runs after every wake-up. A wake-up that arrives while it runs is not lost, and one
+        that turns out not to be needed is passed on.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + hold
+        while True:
+            woken: asyncio.Future[None] = loop.create_future()
+            self._parked[key][woken] = None  # before looking: work that appears meanwhile must wake us
+            try:
+                work = await look()
+                left = deadline - loop.time()
+                if work is not None or left <= 0 or self._closing:
+                    if work is not None and woken.done():
+                        self.wake(key)
+                    return work
+                self.parked.set()
+                await asyncio.wait([woken], timeout=min(left, LOOK_AGAIN_S))
+            except asyncio.CancelledError:
+                if woken.done():
+                    self.wake(key)
+                raise
+            finally:
+                self._forget(key, woken)
+            if not woken.done() and loop.time() >= deadline:
+                return None
+
+    def _forget(self, key: QueueKey, future: asyncio.Future[None]) -> None:
+        parked = self._parked.get(key)
+        if parked is not None:
+            parked.pop(future, None)
+            if not parked:
+                del self._parked[key]
+
+
+class Announcer:
+    """Tells other processes about queues with new work: one notification statement per batch."""
+
+    def __init__(self, send: Callable[[list[str]], Awaitable[None]]) -> None:
+        """Take what sends payloads."""
+        self._send = send
+        self._pending: dict[str, None] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def announce(self, key: QueueKey) -> None:
+        """Announce the queue soon; never waits and never fails the caller."""
+        self._pending[f"{key[0]} {key[1]}"] = None
+        if self._task is None:
+            self._task = asyncio.create_task(self._flush())
+
+    async def close(self) -> None:
+        """Wait until what was announced is sent."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def _flush(self) -> None:
+        try:
+            while self._pending:
+                payloads, self._pending = list(self._pending), {}
+                await self._send(payloads)
+        finally:
+            self._task = None
+
+
+def parse_announcement(payload: str) -> QueueKey:
+    """Return the queue that ``Announcer`` wrote into ``payload``."""
+    tenant, _, queue = payload.partition(" ")
+    return UUID(tenant), queue

@@ -1,0 +1,114 @@
+"""Turns a ``GrpcService`` value into handlers: who calls, may they, then the method, then its errors.
+
+There is no other way onto the server, so no method can be open by mistake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import grpc
+from google.protobuf import message_factory
+from google.protobuf.message import Message
+
+from core.auth import AuthRequest, AuthzContext, Identity, Protocol
+from core.endpoints import GrpcMethod, GrpcService
+from core.errors import FlovynError
+from server.auth.stack import AuthStack
+from server.grpc_api.conversions import uuid_field
+from server.grpc_api.error_mapping import status_of
+from server.observability.request_id import REQUEST_ID, new_request_id
+
+_log = logging.getLogger(__name__)
+
+Handler = Callable[[Message, Any], Awaitable[Message]]
+
+
+class InFlight:
+    """Counts the calls that are being served; ``idle`` is set while there are none."""
+
+    def __init__(self) -> None:
+        """Start at none."""
+        self._calls = 0
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Count one call while it lasts."""
+        self._calls += 1
+        self.idle.clear()
+        try:
+            yield
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self.idle.set()
+
+
+def guarded(service: GrpcService, auth: AuthStack, in_flight: InFlight) -> grpc.GenericRpcHandler:
+    """Return the service's handlers, each behind authentication and authorization."""
+    name = service.descriptor.full_name
+    handlers = {
+        method: _handler(f"/{name}/{method}", service.descriptor.methods_by_name[method], offered, auth, in_flight)
+        for method, offered in service.methods.items()
+    }
+    return grpc.method_handlers_generic_handler(name, handlers)
+
+
+def _handler(
+    path: str, descriptor: Any, method: GrpcMethod, auth: AuthStack, in_flight: InFlight
+) -> grpc.RpcMethodHandler[Any, Any]:
+    async def behaviour(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
+        with in_flight.call():
+            try:
+                identity = await _admit(path, method, auth, request, context)
+                response: Message = await method.handler(request, identity)
+            except FlovynError as error:
+                status, text = status_of(error), str(error)
+                if status is grpc.StatusCode.INTERNAL:
+                    status, text = _internal(path, error)
+            except Exception as error:  # noqa: BLE001 - logged whole, answered without its text
+                status, text = _internal(path, error)
+            else:
+                return response
+        return await context.abort(status, text)
+
+    return grpc.unary_unary_rpc_method_handler(
+        behaviour,
+        request_deserializer=message_factory.GetMessageClass(descriptor.input_type).FromString,
+        response_serializer=message_factory.GetMessageClass(descriptor.output_type).SerializeToString,
+    )
+
+
+async def _admit(
+    path: str, method: GrpcMethod, auth: AuthStack, request: Message, context: grpc.aio.ServicerContext[Any, Any]
+) -> Identity:
+    headers = _headers(context.invocation_metadata() or ())
+    REQUEST_ID.set(new_request_id(headers.get("x-request-id")))
+    identity = await auth.authenticate(AuthRequest(Protocol.GRPC, path, headers, context.peer()))
+    tenant_id = _named_tenant(request) or identity.tenant_id
+    await auth.authorize(AuthzContext(identity, method.action, method.resource, tenant_id))
+    return identity
+
+
+def _headers(metadata: Any) -> Mapping[str, str]:
+    return {key: value if isinstance(value, str) else value.decode("latin-1") for key, value in metadata}
+
+
+def _named_tenant(request: Message) -> UUID | None:
+    """Return the tenant that the message names, if its type can name one and it does."""
+    value = getattr(request, "tenant_id", None)
+    if value is None:
+        return None
+    return uuid_field(value, "tenant_id")
+
+
+def _internal(path: str, error: BaseException) -> tuple[grpc.StatusCode, str]:
+    _log.error("the call %s failed unexpectedly", path, exc_info=error)
+    return grpc.StatusCode.INTERNAL, f"internal error; the server's log has it under request id {REQUEST_ID.get()}"

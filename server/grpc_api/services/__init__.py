@@ -1,0 +1,1 @@
+"""One module per service of ``flovyn.v1``: it translates messages and calls the engine."""

@@ -1,0 +1,87 @@
+"""``flovyn.v1.WorkerLifecycle``: workers announce themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+from core.auth import Action, Identity
+from core.domain.payload import dump
+from core.domain.worker import Category, Definition, Registration
+from core.endpoints import GrpcMethod, GrpcService
+from core.errors import InvalidInput
+from proto.flovyn.v1 import worker_pb2 as pb
+from server.grpc_api.conversions import free_text, name_field, optional_payload, optional_text, uuid_field
+from server.storage.workers import WorkerRepository
+
+_WORKER_TYPES = ("WORKFLOW", "TASK", "UNIFIED")
+
+
+class WorkerLifecycle:
+    """Handlers of the service."""
+
+    def __init__(self, workers: WorkerRepository) -> None:
+        """Take where workers are stored."""
+        self._workers = workers
+
+    def service(self) -> GrpcService:
+        """Return the service with the methods that this server offers."""
+        methods = {"RegisterWorker": GrpcMethod(self.register_worker, Action.CREATE, "worker")}
+        return GrpcService(pb.DESCRIPTOR.services_by_name["WorkerLifecycle"], methods)
+
+    async def register_worker(
+        self, request: pb.WorkerRegistrationRequest, identity: Identity
+    ) -> pb.WorkerRegistrationResponse:
+        """Store the worker and answer the id by which its name is known; workers may share kinds and names."""
+        worker_id = await self._workers.register(
+            Registration(
+                tenant_id=uuid_field(request.tenant_id, "tenant_id"),
+                worker_id=uuid4(),
+                worker_name=name_field(request.worker_name, "worker_name"),
+                worker_version=optional_text(request.worker_version, "worker_version"),
+                worker_type=_worker_type(request.worker_type),
+                team_id=optional_text(request.team_id, "team_id") if request.HasField("team_id") else None,
+                host_name=optional_text(request.host_name, "host_name"),
+                process_id=optional_text(request.process_id, "process_id"),
+                metadata=optional_payload(request.metadata, "metadata"),
+                definitions=tuple(_definitions(request)),
+            )
+        )
+        return pb.WorkerRegistrationResponse(worker_id=str(worker_id), success=True)
+
+
+def _worker_type(value: str) -> str:
+    if value not in _WORKER_TYPES:
+        raise InvalidInput(f"worker_type must be one of {', '.join(_WORKER_TYPES)}")
+    return value
+
+
+def _definitions(request: pb.WorkerRegistrationRequest) -> Iterator[Definition]:
+    """Yield what the worker can run, each kind once: the last announcement of a kind counts."""
+    unique = {
+        (Category.WORKFLOW, workflow.kind): _definition(Category.WORKFLOW, workflow) for workflow in request.workflows
+    }
+    unique |= {(Category.TASK, task.kind): _definition(Category.TASK, task) for task in request.tasks}
+    yield from unique.values()
+
+
+def _definition(category: Category, capability: pb.WorkflowCapability | pb.TaskCapability) -> Definition:
+    version = content_hash = ""
+    if isinstance(capability, pb.WorkflowCapability):
+        version = optional_text(capability.version, "version")
+        content_hash = optional_text(capability.content_hash, "content_hash")
+    return Definition(
+        category=category,
+        kind=name_field(capability.kind, "kind"),
+        name=optional_text(capability.name, "name"),
+        description=free_text(capability.description),
+        version=version,
+        content_hash=content_hash,
+        timeout_seconds=capability.timeout_seconds if capability.HasField("timeout_seconds") else None,
+        cancellable=capability.cancellable,
+        tags=dump(list(capability.tags)),
+        retry_policy=optional_payload(capability.retry_policy, "retry_policy"),
+        input_schema=optional_payload(capability.input_schema, "input_schema"),
+        output_schema=optional_payload(capability.output_schema, "output_schema"),
+        metadata=optional_payload(capability.metadata, "metadata"),
+    )

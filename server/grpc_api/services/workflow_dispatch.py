@@ -1,0 +1,168 @@
+"""``flovyn.v1.WorkflowDispatch``: clients start runs, workers poll and submit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from google.protobuf import empty_pb2
+
+from core.auth import Action, Identity
+from core.domain.payload import parse_payload
+from core.domain.workflow import ClaimedRun, Outcome, PollSlot
+from core.endpoints import GrpcMethod, GrpcService
+from core.errors import InvalidInput, NotOffered
+from proto.flovyn.v1 import workflow_pb2 as pb
+from server.engine import commands
+from server.engine.workflows import StartRequest, Workflows
+from server.grpc_api.conversions import (
+    free_text,
+    metadata_field,
+    name_field,
+    optional_text,
+    queue_field,
+    uuid_field,
+)
+
+_OUTCOMES: Mapping[int, Outcome] = {
+    pb.WORKFLOW_STATUS_UNSPECIFIED: Outcome.RUNNING,
+    pb.WORKFLOW_STATUS_RUNNING: Outcome.RUNNING,
+    pb.WORKFLOW_STATUS_SUSPENDED: Outcome.SUSPENDED,
+    pb.WORKFLOW_STATUS_COMPLETED: Outcome.COMPLETED,
+    pb.WORKFLOW_STATUS_CANCELLED: Outcome.CANCELLED,
+    pb.WORKFLOW_STATUS_FAILED: Outcome.FAILED,
+}
+
+_COMMANDS: Mapping[str, Callable[[Any], commands.Command]] = {
+    "record_operation": lambda data: commands.RecordOperation(
+        optional_text(data.operation_name, "operation_name"), parse_payload(data.result, "result")
+    ),
+    "set_state": lambda data: commands.SetState(name_field(data.key, "key"), parse_payload(data.value, "value")),
+    "clear_state": lambda data: commands.ClearState(name_field(data.key, "key")),
+    "suspend_workflow": lambda data: commands.Suspend(free_text(data.reason)),
+    "complete_workflow": lambda data: commands.Complete(parse_payload(data.output, "output")),
+    "fail_workflow": lambda data: commands.Fail(
+        free_text(data.error), free_text(data.stack_trace), free_text(data.failure_type)
+    ),
+    "cancel_workflow": lambda data: commands.Cancel(free_text(data.reason)),
+}
+
+
+class WorkflowDispatch:
+    """Handlers of the service."""
+
+    def __init__(self, workflows: Workflows, poll_hold: float) -> None:
+        """Take the engine and how long an empty poll is held, in seconds."""
+        self._workflows = workflows
+        self._poll_hold = poll_hold
+
+    def service(self) -> GrpcService:
+        """Return the service with the methods that this server offers."""
+        methods = {
+            "StartWorkflow": GrpcMethod(self.start_workflow, Action.EXECUTE, "workflow"),
+            "PollWorkflow": GrpcMethod(self.poll_workflow, Action.POLL, "workflow"),
+            "GetEvents": GrpcMethod(self.get_events, Action.VIEW, "workflow-execution"),
+            "SubmitWorkflowCommands": GrpcMethod(self.submit_workflow_commands, Action.UPDATE, "workflow-execution"),
+        }
+        return GrpcService(pb.DESCRIPTOR.services_by_name["WorkflowDispatch"], methods)
+
+    async def start_workflow(self, request: pb.StartWorkflowRequest, identity: Identity) -> pb.StartWorkflowResponse:
+        """Start a run; the answer is given when it is committed."""
+        if request.HasField("idempotency_key"):
+            raise NotOffered("idempotency_key is not offered by this version of the server; leave it out")
+        run_id = await self._workflows.start(
+            StartRequest(
+                tenant_id=uuid_field(request.tenant_id, "tenant_id"),
+                kind=name_field(request.workflow_kind, "workflow_kind"),
+                queue=queue_field(request.queue),
+                input=parse_payload(request.input, "input"),
+                priority_seconds=request.priority_seconds,
+                workflow_version=optional_text(request.workflow_version, "workflow_version")
+                if request.HasField("workflow_version")
+                else None,
+                metadata=metadata_field(request.metadata),
+            )
+        )
+        return pb.StartWorkflowResponse(
+            workflow_execution_id=str(run_id), idempotency_key_used=False, idempotency_key_new=True
+        )
+
+    async def poll_workflow(self, request: pb.PollRequest, identity: Identity) -> pb.PollResponse:
+        """Hand a run to a worker; no work is an empty answer.
+
+        ``timeout_seconds`` does not lengthen the wait: some workers block their whole process on this call.
+        """
+        slot = PollSlot(
+            tenant_id=uuid_field(request.tenant_id, "tenant_id"),
+            queue=queue_field(request.queue),
+            worker_id=optional_text(request.worker_id, "worker_id"),
+            kinds=tuple(sorted(name_field(kind, "workflow_capabilities") for kind in request.workflow_capabilities)),
+        )
+        run = await self._workflows.poll(slot, self._poll_hold)
+        return pb.PollResponse() if run is None else pb.PollResponse(workflow_execution=_execution(run))
+
+    async def get_events(self, request: pb.GetEventsRequest, identity: Identity) -> pb.GetEventsResponse:
+        """Return the whole history of a run, ascending."""
+        run_id = uuid_field(request.workflow_execution_id, "workflow_execution_id")
+        events = await self._workflows.history((_tenant_of(identity), run_id))
+        return pb.GetEventsResponse(
+            events=[
+                pb.WorkflowEvent(sequence_number=event.sequence, event_type=event.type, event_data=event.data.encode())
+                for event in events
+            ]
+        )
+
+    async def submit_workflow_commands(
+        self, request: pb.SubmitWorkflowCommandsRequest, identity: Identity
+    ) -> empty_pb2.Empty:
+        """Take what a worker's activation came to."""
+        run_id = uuid_field(request.workflow_execution_id, "workflow_execution_id")
+        if request.status not in _OUTCOMES:
+            raise InvalidInput(f"status {request.status} is not a WorkflowStatus")
+        given = [command for each in request.commands if (command := _command(each)) is not None]
+        await self._workflows.submit(
+            commands.submission(_tenant_of(identity), run_id, given, _OUTCOMES[request.status])
+        )
+        return empty_pb2.Empty()
+
+
+def _tenant_of(identity: Identity) -> UUID:
+    """Return the tenant of a call whose message names none; the authorizer has made sure that there is one."""
+    if identity.tenant_id is None:
+        raise InvalidInput("this call needs credentials of a tenant: without them nothing says whose run is meant")
+    return identity.tenant_id
+
+
+def _command(message: pb.WorkflowCommand) -> commands.Command | None:
+    """Return the command; None for the commands without data that some workers send and mean nothing by."""
+    which = message.WhichOneof("command_data")
+    if which is None:
+        if message.command_type == pb.COMMAND_TYPE_UNSPECIFIED:
+            return None
+        raise InvalidInput(f"command_data is required for command_type {message.command_type}")
+    if which not in _COMMANDS:
+        raise NotOffered(f"the command {which} is not offered by this version of the server")
+    return _COMMANDS[which](getattr(message, which))
+
+
+def _execution(run: ClaimedRun) -> pb.WorkflowExecution:
+    execution = pb.WorkflowExecution(
+        id=str(run.id),
+        kind=run.kind,
+        tenant_id=str(run.tenant_id),
+        input=run.input.encode(),
+        queue=run.queue,
+        priority_ms=run.priority_ms,
+        created_at_ms=_milliseconds(run.created_at),
+        current_sequence=run.last_sequence,
+        workflow_task_time_millis=_milliseconds(run.claimed_at),
+    )
+    if run.workflow_version is not None:
+        execution.workflow_version = run.workflow_version
+    return execution
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)

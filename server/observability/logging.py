@@ -1,0 +1,68 @@
+"""Structured logs: text on a terminal, one JSON object per line otherwise.
+
+Everybody logs through the standard library: the message is a sentence, ``extra`` its data.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from gunicorn.glogging import Logger
+
+from server.observability.request_id import REQUEST_ID
+
+if TYPE_CHECKING:
+    from server.config.settings import Log
+
+_NOISY = ("grpc", "asyncio", "psycopg.pool", "gunicorn.error")
+
+
+def configure(settings: Log) -> None:
+    """Send every log line to standard error in the chosen form; safe to call again."""
+    text = settings.format == "text" or (settings.format == "auto" and sys.stderr.isatty())
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        _add_request_id,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *(_text() if text else _json())],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.level.upper())
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def _text() -> list[Any]:
+    return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback, pad_event_to=0)]
+
+
+def _json() -> list[Any]:
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def _add_request_id(_logger: object, _method: str, event: Any) -> Any:
+    request_id = REQUEST_ID.get()
+    if request_id:
+        event["request_id"] = request_id
+    return event
+
+
+class GunicornLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """Lets gunicorn's lines pass through our handler instead of its own."""
+
+    def setup(self, cfg: Any) -> None:
+        """Leave levels and handlers as ``configure`` set them."""
+        self.cfg = cfg
+        self._access_log_enabled = False
+        self.error_log.propagate = True

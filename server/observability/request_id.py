@@ -1,0 +1,16 @@
+"""An id for every request, in its log lines and in the answer to an internal error."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from contextvars import ContextVar
+
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
+
+_ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def new_request_id(given: str | None) -> str:
+    """Return the caller's own id where it is harmless to log, otherwise a new one."""
+    return given if given and _ACCEPTED.fullmatch(given) else secrets.token_hex(8)

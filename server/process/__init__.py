@@ -1,0 +1,1 @@
+"""How the server lives as processes: gunicorn supervises equal workers, each a whole server."""

@@ -1,0 +1,43 @@
+"""gunicorn's supervisor, made to replace workers without a gap.
+
+On reload the stock one stops the old workers while the new ones are still starting.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from gunicorn.arbiter import Arbiter as StockArbiter
+
+from server.process.worker import STOP_SIGNALS
+
+READY_TIMEOUT_S = 30.0
+_LOOK_S = 0.02
+
+
+class Arbiter(StockArbiter):
+    """Blocks stop signals over the fork, and waits for new workers before it stops old ones."""
+
+    def spawn_worker(self) -> int:
+        """Fork a worker; a stop signal that arrives before its loop runs waits instead of being lost."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        try:
+            pid: int = super().spawn_worker()
+            return pid
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+    def manage_workers(self) -> None:
+        """Before surplus workers are stopped, let the youngest be ready."""
+        if len(self.WORKERS) > self.num_workers:
+            deadline = time.monotonic() + READY_TIMEOUT_S
+            while len(self.WORKERS) > self.num_workers and not self._young_are_ready() and time.monotonic() < deadline:
+                self.reap_workers()
+                time.sleep(_LOOK_S)
+        super().manage_workers()
+
+    def _young_are_ready(self) -> bool:
+        """Whether the newest workers have all beaten once, which they do when they serve."""
+        young = sorted(self.WORKERS.values(), key=lambda worker: worker.age)[-self.num_workers :]
+        return all(worker.tmp.last_update() <= time.monotonic() for worker in young)

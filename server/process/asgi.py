@@ -1,0 +1,51 @@
+"""What gunicorn serves: HTTP goes to falcon, the lifespan runs the boot sequence."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from core.errors import StartupError
+from server.startup import Boot, Prepared, running
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
+
+
+class Application:
+    """One worker process's server, from the lifespan's start to its shutdown."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        """Take what the supervising process prepared."""
+        self._prepared = prepared
+        self._boot: Boot | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection's scope, or the lifespan."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif self._boot is not None:
+            await self._boot.app(scope, receive, send)
+
+    def drain(self) -> None:
+        """Begin to stop: called on the loop, the moment the stop signal is handled; safe to repeat."""
+        if self._boot is not None:
+            self._boot.drain()
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            async with running(self._prepared) as self._boot:
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except StartupError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+        except Exception as error:  # noqa: BLE001 - logged whole, and told to the supervisor
+            _log.exception("the worker failed")
+            await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})

@@ -1,0 +1,117 @@
+"""Starts gunicorn with the server inside it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from core.errors import StartupError
+from server.config.load import read_sources
+from server.process.arbiter import Arbiter
+from server.process.asgi import Application
+from server.process.ports import HOLDER_VARIABLE, check_free, hold
+from server.process.worker import Worker
+from server.startup import Prepared, configure
+
+PEX_ROOT = "PEX_ROOT"
+"""A PEX takes this variable away at its start; the process of a binary upgrade needs it again."""
+
+_log = logging.getLogger(__name__)
+
+
+class Gunicorn(BaseApplication):
+    """The application object that gunicorn's supervisor and workers share."""
+
+    def __init__(self, prepared: Prepared, holder: socket.socket) -> None:
+        """Take what was prepared and the socket that holds the gRPC port."""
+        self.application: Application | None = None
+        self._prepared = prepared
+        self._holder = holder
+        self._environ = dict(os.environ)
+        self._reloading = False
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Set gunicorn's settings; called again on HUP, which reads the configuration anew."""
+        if self._reloading:
+            self._reload_settings()
+        self._reloading = True
+        settings = self._prepared.settings
+        options: dict[str, Any] = {
+            "bind": _address(settings.host, settings.server_port),
+            "workers": settings.process.workers,
+            "worker_class": Worker,
+            "asgi_loop": "asyncio",
+            "asgi_lifespan": "on",
+            "graceful_timeout": settings.process.drain_timeout,
+            "timeout": settings.process.hang_timeout,
+            "keepalive": 2,  # an idle connection must not hold up a stop
+            "asgi_disconnect_grace_period": 0,
+            "control_socket_disable": True,
+            "preload_app": False,
+            "proc_name": "flovyn-server",
+            "logger_class": "server.observability.logging.GunicornLogger",
+            "when_ready": self._announce,
+            "pre_exec": self._hand_over,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Application:
+        """Make the worker's application, after the fork."""
+        self.application = Application(self._prepared)
+        return self.application
+
+    def run(self) -> None:
+        """Supervise until stopped; leaves by ``SystemExit``."""
+        Arbiter(self).run()
+
+    def _reload_settings(self) -> None:
+        """Read the configuration anew; a wrong one is logged and the one in use stays. Ports stay as they are."""
+        edition, old = self._prepared.edition, self._prepared.settings
+        try:
+            prepared = configure(edition, read_sources(self._environ))
+        except StartupError as error:
+            _log.error("the new configuration is refused, the old one stays in use: %s", error)
+            return
+        fixed = {"host": old.host, "server_port": old.server_port, "grpc_server_port": old.grpc_server_port}
+        settings = prepared.settings.model_copy(update=fixed)
+        self._prepared = Prepared(edition, prepared.sources, settings, prepared.authenticators)
+
+    def _announce(self, arbiter: Any) -> None:
+        http = arbiter.LISTENERS[0].sock.getsockname()
+        grpc_port = self._prepared.settings.grpc_server_port
+        _log.info(
+            "starting %d worker(s) for REST on %s and gRPC on %s",
+            self.cfg.workers,
+            _address(http[0], http[1]),
+            _address(self._prepared.settings.host, grpc_port),
+            extra={"http_port": http[1], "grpc_port": grpc_port},
+        )
+
+    def _hand_over(self, arbiter: Any) -> None:
+        """Pass on, to the process of a binary upgrade, the held port and where PEX files are unpacked."""
+        arbiter.cfg.env_orig[HOLDER_VARIABLE] = str(self._holder.fileno())
+        if PEX_ROOT in self._environ:
+            arbiter.cfg.env_orig[PEX_ROOT] = self._environ[PEX_ROOT]
+
+
+def serve(prepared: Prepared) -> None:
+    """Hold the ports and serve; leaves by ``SystemExit`` with gunicorn's exit code.
+
+    Raises:
+        StartupError: a port is taken.
+    """
+    settings = prepared.settings
+    check_free(settings.host, settings.server_port, "server_port")
+    with hold(settings.host, settings.grpc_server_port, "grpc_server_port") as holder:
+        bound = settings.model_copy(update={"grpc_server_port": holder.getsockname()[1]})
+        Gunicorn(Prepared(prepared.edition, prepared.sources, bound, prepared.authenticators), holder).run()
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,1 @@
+"""The REST side: falcon's ASGI app, one guard before every route, one mapping of errors."""

@@ -1,0 +1,1 @@
+"""One module per noun: its routes as values and their handlers."""

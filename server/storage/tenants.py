@@ -1,0 +1,55 @@
+"""Tenants in the database; implements ``core.launchers.TenantLookup``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from core.domain.tenant import NewTenant, Tenant
+from core.named_queries import named_queries
+from core.plugin_services import Database
+from server.storage.columns import columns
+
+_SQL = named_queries(__package__, "tenants.sql")
+_COLUMNS = ("id", "slug", "name", "tier", "region")
+
+
+class TenantRepository:
+    """Reads and writes ``tenant``."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the pool."""
+        self._database = database
+
+    async def create(self, tenants: Sequence[NewTenant]) -> list[Tenant]:
+        """Insert tenants; those whose id or slug exists are missing from the result."""
+        return await self._tenants("create", columns(tenants, *_COLUMNS))
+
+    async def by_id(self, tenant_id: UUID) -> Tenant | None:
+        """Return the tenant of this id."""
+        return next(iter(await self._tenants("by_id", {"id": tenant_id})), None)
+
+    async def by_slug(self, slug: str) -> Tenant | None:
+        """Return the tenant of this slug."""
+        return next(iter(await self._tenants("by_slug", {"slug": slug})), None)
+
+    async def page(self, limit: int, offset: int) -> tuple[list[Tenant], int]:
+        """Return a page of all tenants, oldest first, and how many there are."""
+        tenants = await self._tenants("page", {"limit": limit, "offset": offset})
+        async with self._database.connection() as connection:
+            row = await (await connection.execute(_SQL["count"])).fetchone()
+        return tenants, row[0]
+
+    async def _tenants(self, query: str, parameters: dict[str, Any]) -> list[Tenant]:
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(_SQL[query], parameters)).fetchall()
+        return [Tenant(*row) for row in rows]
+
+
+async def upsert_configured(connection: psycopg.AsyncConnection[Any], tenants: Sequence[NewTenant]) -> None:
+    """Make the tenants of the configuration exist as it describes them, before anything can need them."""
+    if tenants:
+        await connection.execute(_SQL["upsert"], columns(tenants, *_COLUMNS))

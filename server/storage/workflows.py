@@ -1,0 +1,112 @@
+"""Workflow runs and their histories in the database."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from core.domain.payload import Json, dump
+from core.domain.workflow import ClaimedRun, Event, NewRun, PollSlot, RunState, RunStatus, Step
+from core.errors import NotFound
+from core.named_queries import named_queries
+from core.plugin_services import Database
+from server.storage.columns import columns
+
+_SQL = named_queries(__package__, "workflows.sql")
+
+RunKey = tuple[UUID, UUID]
+"""Tenant and run."""
+
+
+class WorkflowRepository:
+    """Reads and writes ``workflow_execution`` and ``workflow_event``."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the pool."""
+        self._database = database
+
+    async def start(self, runs: Sequence[NewRun]) -> None:
+        """Insert runs, pending, with their first events.
+
+        Raises:
+            NotFound: a tenant does not exist; nothing was inserted.
+        """
+        parameters = columns(runs, "tenant_id", "id", "kind", "queue", "input", "priority_ms", "workflow_version")
+        parameters["metadata"] = [dump(dict(run.metadata)) for run in runs]
+        parameters["event_type"] = [run.started.type for run in runs]
+        parameters["event_data"] = [run.started.data for run in runs]
+        async with self._database.connection() as connection:
+            try:
+                await connection.execute(_SQL["start"], parameters)
+            except psycopg.errors.ForeignKeyViolation:
+                raise NotFound("the tenant does not exist on this server; create it first") from None
+
+    async def claim(self, slots: Sequence[PollSlot]) -> list[ClaimedRun | None]:
+        """Hand pending runs to the slots, oldest first; None where there is no work."""
+        groups: dict[tuple[UUID, str, tuple[str, ...]], list[int]] = defaultdict(list)
+        for index, slot in enumerate(slots):
+            groups[slot.tenant_id, slot.queue, slot.kinds].append(index)
+        members = list(groups.values())
+        parameters = {
+            "tenant_id": [key[0] for key in groups],
+            "queue": [key[1] for key in groups],
+            "kinds": [_text_array(key[2]) for key in groups],
+            "count": [len(group) for group in members],
+            "slot_group": [number for number, group in enumerate(members, 1) for _ in group],
+            "place": [place for group in members for place in range(1, len(group) + 1)],
+            "worker_id": [slots[index].worker_id for group in members for index in group],
+        }
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(_SQL["claim"], parameters)).fetchall()
+        claimed: list[ClaimedRun | None] = [None] * len(slots)
+        for group, place, *row in rows:
+            claimed[members[group - 1][place - 1]] = ClaimedRun(*row)
+        return claimed
+
+    async def release(self, runs: Sequence[ClaimedRun]) -> None:
+        """Make claimed runs pending again, unless somebody has moved them on since."""
+        async with self._database.connection() as connection:
+            await connection.execute(_SQL["release"], columns(runs, "tenant_id", "id", "claimed_at"))
+
+    async def lock(self, connection: Any, keys: Sequence[RunKey]) -> dict[RunKey, RunState]:
+        """Lock runs until the end of the connection's transaction and return what decides about them."""
+        parameters = {"tenant_id": [key[0] for key in keys], "id": [key[1] for key in keys]}
+        rows = await (await connection.execute(_SQL["lock"], parameters)).fetchall()
+        return {(row[0], row[1]): RunState(row[0], row[1], RunStatus(row[2]), *row[3:]) for row in rows}
+
+    async def apply(self, connection: Any, steps: Sequence[Step]) -> None:
+        """Write steps of locked runs; the steps of one run in order, the last one's state stays."""
+        last = {(step.state.tenant_id, step.state.id): step for step in steps}
+        states = [step.state for step in last.values()]
+        parameters = columns(states, "tenant_id", "id", "status", "last_sequence")
+        parameters |= columns(list(last.values()), "output", "error")
+        parameters["ended"] = [state.status.is_terminal for state in states]
+        events = [(step.state, event) for step in steps for event in step.events]
+        parameters["event_tenant_id"] = [state.tenant_id for state, _ in events]
+        parameters["event_run_id"] = [state.id for state, _ in events]
+        parameters["sequence"] = [event.sequence for _, event in events]
+        parameters["event_type"] = [event.type for _, event in events]
+        parameters["event_data"] = [event.data for _, event in events]
+        await connection.execute(_SQL["apply"], parameters)
+
+    async def histories(self, keys: Sequence[RunKey]) -> list[list[Event]]:
+        """Return the history of each run, ascending; an unknown run's is empty."""
+        parameters = {"tenant_id": [key[0] for key in keys], "id": [key[1] for key in keys]}
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(_SQL["histories"], parameters)).fetchall()
+        found: dict[RunKey, list[Event]] = defaultdict(list)
+        for tenant_id, run_id, sequence, event_type, data in rows:
+            found[tenant_id, run_id].append(Event(sequence, event_type, Json(data)))
+        return [found[key] for key in keys]
+
+
+def _text_array(kinds: tuple[str, ...]) -> str | None:
+    """Return PostgreSQL's text form of an array: ``unnest`` cannot take arrays of different lengths apart."""
+    if not kinds:
+        return None
+    quoted = ('"' + kind.replace("\\", "\\\\").replace('"', '\\"') + '"' for kind in kinds)
+    return "{" + ",".join(quoted) + "}"

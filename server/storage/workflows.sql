@@ -1,0 +1,119 @@
+-- name: start
+-- Runs and their first events, in one statement.
+WITH request AS (
+    SELECT *
+    FROM unnest(
+        %(tenant_id)s::uuid[], %(id)s::uuid[], %(kind)s::text[], %(queue)s::text[], %(input)s::text[],
+        %(priority_ms)s::bigint[], %(workflow_version)s::text[], %(metadata)s::text[],
+        %(event_type)s::text[], %(event_data)s::text[]
+    ) AS r (tenant_id, id, kind, queue, input, priority_ms, workflow_version, metadata, event_type, event_data)
+),
+run AS (
+    INSERT INTO workflow_execution (
+        tenant_id, id, kind, queue, status, priority_ms, workflow_version, metadata, input,
+        last_sequence, created_at, claim_at, updated_at
+    )
+    SELECT
+        tenant_id, id, kind, queue, 'PENDING', priority_ms, workflow_version, metadata::jsonb, input::json,
+        1, now(), now() - priority_ms * interval '1 millisecond', now()
+    FROM request
+)
+INSERT INTO workflow_event (tenant_id, workflow_execution_id, sequence, event_type, event_data)
+SELECT tenant_id, id, 1, event_type, event_data::json
+FROM request
+
+-- name: claim
+-- Serves many pollers at once. A group is the pollers of one queue that want the same kinds; its
+-- oldest runs go to its pollers in order. A run that two groups picked is handed to one of them.
+WITH wanted AS (
+    SELECT *
+    FROM unnest(%(tenant_id)s::uuid[], %(queue)s::text[], %(kinds)s::text[], %(count)s::integer[])
+    WITH ORDINALITY AS w (tenant_id, queue, kinds, count, slot_group)
+),
+picked AS (
+    SELECT
+        wanted.slot_group,
+        run.tenant_id,
+        run.id,
+        row_number() OVER (PARTITION BY wanted.slot_group ORDER BY run.claim_at, run.created_at, run.id) AS place
+    FROM wanted
+    CROSS JOIN LATERAL (
+        SELECT e.tenant_id, e.id, e.claim_at, e.created_at
+        FROM workflow_execution AS e
+        WHERE
+            e.tenant_id = wanted.tenant_id
+            AND e.queue = wanted.queue
+            AND e.status = 'PENDING'
+            AND (wanted.kinds IS NULL OR e.kind = ANY (wanted.kinds::text[]))
+        ORDER BY e.claim_at, e.created_at, e.id
+        LIMIT wanted.count
+        FOR UPDATE SKIP LOCKED
+    ) AS run
+),
+poller AS (
+    SELECT *
+    FROM unnest(%(slot_group)s::bigint[], %(place)s::bigint[], %(worker_id)s::text[]) AS p (slot_group, place, worker_id)
+)
+UPDATE workflow_execution AS e
+SET
+    status = 'RUNNING',
+    worker_id = poller.worker_id,
+    dispatched_sequence = e.last_sequence,
+    started_at = coalesce(e.started_at, now()),
+    claimed_at = greatest(e.claimed_at, now()),
+    updated_at = now()
+FROM picked
+INNER JOIN poller ON picked.slot_group = poller.slot_group AND picked.place = poller.place
+WHERE e.tenant_id = picked.tenant_id AND e.id = picked.id
+RETURNING
+    picked.slot_group, picked.place,
+    e.tenant_id, e.id, e.kind, e.queue, e.input::text, e.priority_ms, e.workflow_version,
+    e.last_sequence, e.created_at, e.claimed_at
+
+-- name: release
+-- Gives back runs that were claimed for pollers who had gone before they could be answered.
+UPDATE workflow_execution AS e
+SET status = 'PENDING', worker_id = NULL, updated_at = now()
+FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(claimed_at)s::timestamptz[]) AS r (tenant_id, id, claimed_at)
+WHERE e.tenant_id = r.tenant_id AND e.id = r.id AND e.status = 'RUNNING' AND e.claimed_at = r.claimed_at
+
+-- name: lock
+-- The rows that decide, locked in the order of their ids so that two batches cannot wait for each other.
+SELECT e.tenant_id, e.id, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence
+FROM workflow_execution AS e
+INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON e.tenant_id = r.tenant_id AND e.id = r.id
+ORDER BY e.tenant_id, e.id
+FOR UPDATE OF e
+
+-- name: apply
+-- New states and their events, under the locks of the query above.
+WITH step AS (
+    SELECT *
+    FROM unnest(
+        %(tenant_id)s::uuid[], %(id)s::uuid[], %(status)s::text[], %(last_sequence)s::integer[],
+        %(output)s::text[], %(error)s::text[], %(ended)s::boolean[]
+    ) AS s (tenant_id, id, status, last_sequence, output, error, ended)
+),
+moved AS (
+    UPDATE workflow_execution AS e
+    SET
+        status = step.status,
+        last_sequence = step.last_sequence,
+        output = step.output::json,
+        error = step.error,
+        completed_at = CASE WHEN step.ended THEN now() END,
+        updated_at = now()
+    FROM step
+    WHERE e.tenant_id = step.tenant_id AND e.id = step.id
+)
+INSERT INTO workflow_event (tenant_id, workflow_execution_id, sequence, event_type, event_data)
+SELECT tenant_id, id, sequence, event_type, event_data::json
+FROM unnest(
+    %(event_tenant_id)s::uuid[], %(event_run_id)s::uuid[], %(sequence)s::integer[], %(event_type)s::text[], %(event_data)s::text[]
+) AS v (tenant_id, id, sequence, event_type, event_data)
+
+-- name: histories
+SELECT e.tenant_id, e.workflow_execution_id, e.sequence, e.event_type, e.event_data::text
+FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
+INNER JOIN workflow_event AS e ON e.tenant_id = r.tenant_id AND e.workflow_execution_id = r.id
+ORDER BY e.tenant_id, e.workflow_execution_id, e.sequence

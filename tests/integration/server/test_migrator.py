@@ -1,0 +1,98 @@
+"""The migrator on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+
+import psycopg
+import pytest
+
+from core.errors import MigrationError, StartupError
+from core.migration import PluginMigration
+from server.database.history import Owner
+from server.database.migrator import Migrator, owners
+from server.database.pool import connect
+
+OWN = "p_sample__items"
+
+
+def _owner(*statements: str) -> Owner:
+    files = [(f"{number:04}_step.sql", sql) for number, sql in enumerate(statements, 1)]
+    return Owner("sample", [PluginMigration.parse(file, sql.encode()) for file, sql in files])
+
+
+async def _apply(url: str, *wanted: Owner) -> list[str]:
+    async with await connect(url, timeout=5) as connection:
+        return [str(each) for each in await Migrator(connection, {}, "test").apply([*owners([]), *wanted])]
+
+
+def _rows(url: str, query: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+async def test_core_comes_first_and_a_second_run_does_nothing(empty_database: str) -> None:
+    """From empty to complete, in order, once."""
+    table = _owner(f"CREATE TABLE {OWN} (id uuid CONSTRAINT p_sample__items_pkey PRIMARY KEY)")
+    applied = await _apply(empty_database, table)
+    assert applied[0] == "core 0001_create_tenant.sql"
+    assert applied[-1] == "sample 0001_step.sql"
+    assert await _apply(empty_database, table) == []
+    assert len(_rows(empty_database, "SELECT 1 FROM _plugin_migrations WHERE applied_by = 'test'")) == len(applied)
+
+
+async def test_many_servers_migrate_one_database_once(empty_database: str) -> None:
+    """The advisory lock lets one do it; the others find nothing left to do."""
+    results = await asyncio.gather(*(_apply(empty_database) for _ in range(6)))
+    assert sorted(map(len, results))[:-1] == [0] * 5
+
+
+async def test_a_table_outside_the_prefix_is_refused_before_anything_runs(empty_database: str) -> None:
+    """Without the build's proof, the same check runs here; the good migration before the bad one stays unapplied."""
+    bad = _owner(
+        f"CREATE TABLE {OWN} (id uuid CONSTRAINT p_sample__items_pkey PRIMARY KEY)", "CREATE TABLE jobs (a int)"
+    )
+    with pytest.raises(MigrationError, match=r"sample: .*\n  0002_step\.sql:1:\d+: M001 .*jobs"):
+        await _apply(empty_database, bad)
+    assert _rows(empty_database, f"SELECT to_regclass('jobs'), to_regclass('{OWN}')") == [(None, None)]
+
+
+async def test_a_checked_digest_is_taken_as_proof(empty_database: str) -> None:
+    """A migration that the edition carries a proof for is not checked again: even one that would fail runs."""
+    owner = _owner("CREATE TABLE unchecked (a int)")
+    checked = {("sample", "0001_step.sql"): owner.migrations[0].checksum}
+    async with await connect(empty_database, timeout=5) as connection:
+        await Migrator(connection, checked, "test").apply([*owners([]), owner])
+    assert _rows(empty_database, "SELECT count(*) FROM unchecked") == [(0,)]
+
+
+async def test_a_failing_migration_is_rolled_back_and_named(empty_database: str) -> None:
+    """What PostgreSQL refuses leaves nothing of itself behind, and the next start tries again."""
+    create = f"CREATE TABLE {OWN} (id uuid CONSTRAINT p_sample__items_pkey PRIMARY KEY);\n"
+    with pytest.raises(MigrationError, match=r"sample 0001_step\.sql: PostgreSQL refused it, and it was rolled back"):
+        await _apply(empty_database, _owner(create + f"ALTER TABLE {OWN} ADD COLUMN id uuid"))
+    assert _rows(empty_database, f"SELECT to_regclass('{OWN}')") == [(None,)]
+    assert await _apply(empty_database, _owner(create)) == ["sample 0001_step.sql"]
+
+
+async def test_edited_history_is_refused(empty_database: str) -> None:
+    """The file and the remedy are named."""
+    create = f"CREATE TABLE {OWN} (id uuid CONSTRAINT p_sample__items_pkey PRIMARY KEY)"
+    await _apply(empty_database, _owner(create))
+    with pytest.raises(MigrationError, match=r"0001_step\.sql was changed after it was applied"):
+        await _apply(empty_database, _owner(create + " -- edited"))
+
+
+async def test_an_unreachable_database_is_named_without_its_password() -> None:
+    """The address and the reason, never the secret."""
+    with pytest.raises(StartupError, match=r"127\.0\.0\.1:1/db cannot be reached") as caught:
+        await connect("postgres://u:hunter2@127.0.0.1:1/db", timeout=2)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://u:hunter2@h/db"])
+async def test_a_malformed_address_is_refused_without_showing_it(url: str) -> None:
+    """The error shows the form, not the value."""
+    with pytest.raises(StartupError, match="DATABASE_URL is not a valid address") as caught:
+        await connect(url, timeout=2)
+    assert "hunter2" not in str(caught.value)

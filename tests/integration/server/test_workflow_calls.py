@@ -1,0 +1,246 @@
+"""The calls of flovyn.v1 that carry one workflow through, over real gRPC and PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import grpc
+import pytest
+import pytest_asyncio
+
+from proto.flovyn.v1 import worker_pb2, workflow_pb2
+from tests.support.running import OPERATOR_KEY, OTHER_KEY, OTHER_TENANT, TENANT, Client, bearer, running_server
+
+COMPLETED = workflow_pb2.WORKFLOW_STATUS_COMPLETED
+
+
+@pytest_asyncio.fixture
+async def client(database: str) -> AsyncIterator[Client]:
+    """A running server."""
+    async with running_server(database) as client:
+        yield client
+
+
+async def _start(client: Client, data: bytes = b'{"n": 1.0}', **fields: Any) -> str:
+    request = workflow_pb2.StartWorkflowRequest(
+        **{"tenant_id": str(TENANT), "workflow_kind": "k", "input": data, **fields}
+    )
+    answer = await client.dispatch.StartWorkflow(request, metadata=bearer())
+    return str(answer.workflow_execution_id)
+
+
+async def _poll(client: Client, queue: str = "", **fields: Any) -> workflow_pb2.PollResponse:
+    request = workflow_pb2.PollRequest(worker_id="w", tenant_id=str(TENANT), queue=queue, timeout_seconds=30, **fields)
+    answer: workflow_pb2.PollResponse = await client.dispatch.PollWorkflow(request, metadata=bearer())
+    return answer
+
+
+async def _submit(
+    client: Client, run_id: str, *commands: workflow_pb2.WorkflowCommand, status: Any = COMPLETED
+) -> None:
+    request = workflow_pb2.SubmitWorkflowCommandsRequest(workflow_execution_id=run_id, commands=commands, status=status)
+    await client.dispatch.SubmitWorkflowCommands(request, metadata=bearer())
+
+
+async def _events(client: Client, run_id: str) -> list[tuple[int, str, Any]]:
+    request = workflow_pb2.GetEventsRequest(workflow_execution_id=run_id)
+    answer = await client.dispatch.GetEvents(request, metadata=bearer())
+    return [(each.sequence_number, each.event_type, json.loads(each.event_data)) for each in answer.events]
+
+
+def _complete(output: bytes) -> workflow_pb2.WorkflowCommand:
+    return workflow_pb2.WorkflowCommand(
+        sequence_number=1, complete_workflow=workflow_pb2.CompleteWorkflowCommand(output=output)
+    )
+
+
+async def test_one_workflow_from_start_to_end(client: Client) -> None:
+    """Start, poll, submit, history: numbers contiguous, payloads as they were sent."""
+    run_id = await _start(client, metadata={"team": "a"}, workflow_version="2.0", priority_seconds=3)
+    execution = (await _poll(client)).workflow_execution
+    assert (execution.id, execution.kind, execution.queue, execution.tenant_id) == (run_id, "k", "default", str(TENANT))
+    assert (execution.input, execution.priority_ms, execution.workflow_version) == (b'{"n": 1.0}', 3000, "2.0")
+    assert execution.current_sequence == 1
+    assert execution.workflow_task_time_millis >= execution.created_at_ms
+    await _submit(client, run_id, _complete(b'{"big": 123456789012345678901234567890}'))
+    started = {"input": {"n": 1.0}, "workflowKind": "k", "workflowVersion": "2.0", "metadata": {"team": "a"}}
+    assert await _events(client, run_id) == [
+        (1, "WORKFLOW_STARTED", started),
+        (2, "WORKFLOW_COMPLETED", {"output": {"big": 123456789012345678901234567890}}),
+    ]
+
+
+async def test_a_failure_keeps_its_words(client: Client) -> None:
+    """FailWorkflow ends the run with the event that clients wait for."""
+    run_id = await _start(client)
+    await _poll(client)
+    fail = workflow_pb2.FailWorkflowCommand(error="boom", stack_trace="line 1", failure_type="ERROR")
+    await _submit(
+        client, run_id, workflow_pb2.WorkflowCommand(fail_workflow=fail), status=workflow_pb2.WORKFLOW_STATUS_FAILED
+    )
+    data = {"error": "boom", "stackTrace": "line 1", "failureType": "ERROR"}
+    assert (await _events(client, run_id))[1] == (2, "WORKFLOW_EXECUTION_FAILED", data)
+
+
+async def test_client_numbers_are_ignored_and_null_results_keep_their_keys(client: Client) -> None:
+    """Sequence numbers 1, 1, 1 from a worker become 2, 3, 4, 5; an unspecified command is nothing."""
+    run_id = await _start(client)
+    await _poll(client)
+    record = workflow_pb2.RecordOperationCommand(operation_name="op")
+    commands = [
+        workflow_pb2.WorkflowCommand(sequence_number=1, record_operation=record),
+        workflow_pb2.WorkflowCommand(sequence_number=1),
+        workflow_pb2.WorkflowCommand(sequence_number=1, set_state=workflow_pb2.SetStateCommand(key="a", value=b"1")),
+        workflow_pb2.WorkflowCommand(sequence_number=1, clear_state=workflow_pb2.ClearStateCommand(key="b")),
+        _complete(b""),
+        workflow_pb2.WorkflowCommand(sequence_number=1, clear_state=workflow_pb2.ClearStateCommand(key="late")),
+    ]
+    await _submit(client, run_id, *commands)
+    assert (await _events(client, run_id))[1:] == [
+        (2, "OPERATION_COMPLETED", {"operationName": "op", "result": None}),
+        (3, "STATE_SET", {"key": "a", "value": 1}),
+        (4, "STATE_CLEARED", {"key": "b"}),
+        (5, "WORKFLOW_COMPLETED", {"output": None}),
+    ]
+
+
+async def test_a_late_duplicate_submission_changes_nothing(client: Client) -> None:
+    """A zombie worker gets OK, and the history stays as it was."""
+    run_id = await _start(client)
+    await _poll(client)
+    await _submit(client, run_id, _complete(b"1"))
+    before = await _events(client, run_id)
+    await asyncio.gather(*(_submit(client, run_id, _complete(b"2")) for _ in range(10)))
+    assert await _events(client, run_id) == before
+
+
+async def test_two_pollers_never_get_one_run(client: Client) -> None:
+    """Sixty runs, a hundred pollers at once: every run is handed out once."""
+    started = await asyncio.gather(*(_start(client) for _ in range(60)))
+    answers = await asyncio.gather(*(_poll(client) for _ in range(100)))
+    handed = [each.workflow_execution.id for each in answers if each.HasField("workflow_execution")]
+    assert sorted(handed) == sorted(started)
+
+
+async def test_runs_are_handed_out_by_effective_time(client: Client) -> None:
+    """Oldest first, a higher priority sooner."""
+    first, second = await _start(client), await _start(client)
+    urgent = await _start(client, priority_seconds=60)
+    order = [(await _poll(client)).workflow_execution.id for _ in range(3)]
+    assert order == [urgent, first, second]
+
+
+async def test_a_waiting_poller_is_answered_when_work_appears(database: str) -> None:
+    """Hand-over: the poll is answered by the start, long before its hold is over."""
+    async with running_server(database, ENGINE__POLL_HOLD_MS="60000") as patient:
+        poll = asyncio.ensure_future(_poll(patient))
+        await asyncio.wait_for(patient.boot.wakeups.parked.wait(), 5)
+        run_id = await _start(patient)
+        assert (await asyncio.wait_for(poll, 5)).workflow_execution.id == run_id
+
+
+async def test_queues_kinds_and_tenants_are_kept_apart(client: Client) -> None:
+    """A poll sees only its own queue, kinds and tenant."""
+    run_id = await _start(client, queue="q")
+    assert not (await _poll(client)).HasField("workflow_execution")
+    assert not (await _poll(client, "q", workflow_capabilities=["other", 'a"b\\c'])).HasField("workflow_execution")
+    stranger = workflow_pb2.PollRequest(tenant_id=str(OTHER_TENANT), queue="q")
+    assert not (await client.dispatch.PollWorkflow(stranger, metadata=bearer(OTHER_KEY))).HasField("workflow_execution")
+    assert (await _poll(client, "q", workflow_capabilities=["k", "x"])).workflow_execution.id == run_id
+
+
+async def test_registering_again_keeps_the_id(client: Client) -> None:
+    """Names are reused by restarted workers; what they can run is replaced."""
+
+    async def register(*kinds: str) -> worker_pb2.WorkerRegistrationResponse:
+        request = worker_pb2.WorkerRegistrationRequest(
+            worker_name="w",
+            worker_type="UNIFIED",
+            tenant_id=str(TENANT),
+            metadata=b'{"a": 1}',
+            workflows=[worker_pb2.WorkflowCapability(kind=kind, input_schema=b"{}", tags=["x"]) for kind in kinds],
+            tasks=[worker_pb2.TaskCapability(kind="t", timeout_seconds=5)],
+        )
+        answer: worker_pb2.WorkerRegistrationResponse = await client.lifecycle.RegisterWorker(
+            request, metadata=bearer()
+        )
+        return answer
+
+    first, second = await register("a", "b", "a"), await register("b", "c")
+    assert (first.success, UUID(first.worker_id)) == (True, UUID(second.worker_id))
+    async with client.boot.pool.connection() as connection:
+        rows = await (await connection.execute("SELECT category, kind FROM worker_capability ORDER BY 1, 2")).fetchall()
+    assert rows == [("TASK", "t"), ("WORKFLOW", "b"), ("WORKFLOW", "c")]
+
+
+async def _code(call: Any) -> tuple[grpc.StatusCode, str]:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return caught.value.code(), caught.value.details() or ""
+
+
+BAD_STARTS = [
+    ({"tenant_id": "x"}, "tenant_id"),
+    ({"tenant_id": ""}, "tenant_id"),
+    ({"workflow_kind": ""}, "workflow_kind"),
+    ({"workflow_kind": "a\x00"}, "workflow_kind"),
+    ({"workflow_kind": "k" * 256}, "workflow_kind"),
+    ({"queue": "q" * 101}, "queue"),
+    ({"input": b"{"}, "input"),
+    ({"input": b"[" * 2000}, "input"),
+    ({"metadata": {"_flovyn_x": "1"}}, "_flovyn_"),
+    ({"metadata": {"": "1"}}, "metadata"),
+    ({"metadata": {str(n): "" for n in range(51)}}, "metadata"),
+    ({"metadata": {"a": "\x00"}}, "metadata"),
+]
+
+
+@pytest.mark.parametrize(("fields", "named"), BAD_STARTS)
+async def test_malformed_starts_are_refused_by_field(client: Client, fields: dict[str, Any], named: str) -> None:
+    """INVALID_ARGUMENT, with the field's name."""
+    given = {"tenant_id": str(TENANT), "workflow_kind": "k", **fields}
+    call = client.dispatch.StartWorkflow(workflow_pb2.StartWorkflowRequest(**given), metadata=bearer())
+    code, text = await _code(call)
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert named in text
+
+
+async def test_one_bad_start_among_many_fails_alone(client: Client) -> None:
+    """Calls that are folded into one commit do not share their errors."""
+    unknown = _code(
+        client.dispatch.StartWorkflow(
+            workflow_pb2.StartWorkflowRequest(tenant_id=str(TENANT), workflow_kind="k", idempotency_key="i"),
+            metadata=bearer(),
+        )
+    )
+    results = await asyncio.gather(*(_start(client) for _ in range(20)), unknown)
+    assert results[-1][0] is grpc.StatusCode.UNIMPLEMENTED
+    assert len(set(results[:-1])) == 20
+
+
+async def test_credentials_are_required_and_bound_to_their_tenant(client: Client) -> None:
+    """No key and a wrong key are UNAUTHENTICATED, another tenant's PERMISSION_DENIED, another's run NOT_FOUND."""
+    run_id = await _start(client)
+    poll = workflow_pb2.PollRequest(tenant_id=str(TENANT))
+    events = workflow_pb2.GetEventsRequest(workflow_execution_id=run_id)
+    call = client.dispatch
+    assert (await _code(call.PollWorkflow(poll)))[0] is grpc.StatusCode.UNAUTHENTICATED
+    assert (await _code(call.PollWorkflow(poll, metadata=bearer("nonsense"))))[0] is grpc.StatusCode.UNAUTHENTICATED
+    assert (await _code(call.PollWorkflow(poll, metadata=bearer(OTHER_KEY))))[0] is grpc.StatusCode.PERMISSION_DENIED
+    assert (await _code(call.PollWorkflow(poll, metadata=bearer(OPERATOR_KEY))))[0] is grpc.StatusCode.PERMISSION_DENIED
+    assert (await _code(call.GetEvents(events, metadata=bearer(OTHER_KEY))))[0] is grpc.StatusCode.NOT_FOUND
+
+
+async def test_unknown_runs_and_commands_have_their_status(client: Client) -> None:
+    """NOT_FOUND for a run that is not there, UNIMPLEMENTED for a command that is not carried out."""
+    assert (await _code(_submit(client, str(uuid4()), _complete(b"1"))))[0] is grpc.StatusCode.NOT_FOUND
+    assert (await _code(_submit(client, "x", _complete(b"1"))))[0] is grpc.StatusCode.INVALID_ARGUMENT
+    run_id = await _start(client)
+    timer = workflow_pb2.WorkflowCommand(start_timer=workflow_pb2.StartTimerCommand(timer_id="t", duration_ms=1))
+    code, text = await _code(_submit(client, run_id, _complete(b"1"), timer))
+    assert (code, "start_timer" in text) == (grpc.StatusCode.UNIMPLEMENTED, True)
+    assert len(await _events(client, run_id)) == 1

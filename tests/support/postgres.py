@@ -1,0 +1,72 @@
+"""A private PostgreSQL per test target, and a fresh migrated database per test."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from server.database.embedded import Cluster
+from server.database.migrator import Migrator, owners
+from server.database.pool import connect
+
+TEMPLATE = "template_migrated"
+
+
+class Databases:
+    """Makes databases on one cluster: empty ones, or copies of one that has the core schema."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        """Take a running cluster."""
+        self._cluster = cluster
+        self._numbers = itertools.count()
+        self._create(TEMPLATE)
+        asyncio.run(_migrate(cluster.url(TEMPLATE)))
+
+    @contextmanager
+    def empty(self) -> Iterator[str]:
+        """Lend the address of an empty database."""
+        with self._named(None) as url:
+            yield url
+
+    @contextmanager
+    def migrated(self) -> Iterator[str]:
+        """Lend the address of a database with the core schema."""
+        with self._named(TEMPLATE) as url:
+            yield url
+
+    @contextmanager
+    def _named(self, template: str | None) -> Iterator[str]:
+        name = f"test_{next(self._numbers)}"
+        self._create(name, template)
+        try:
+            yield self._cluster.url(name)
+        finally:
+            self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _create(self, name: str, template: str | None = None) -> None:
+        self._execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template} STRATEGY file_copy" if template else ""))
+
+    def _execute(self, statement: str) -> None:
+        with psycopg.connect(self._cluster.url(), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+
+@contextmanager
+def running_cluster(folder: Path) -> Iterator[Databases]:
+    """Run a cluster without durability in ``folder``."""
+    cluster = Cluster(folder / "postgres", durable=False)
+    cluster.start()
+    try:
+        yield Databases(cluster)
+    finally:
+        cluster.stop()
+
+
+async def _migrate(url: str) -> None:
+    async with await connect(url, timeout=5) as connection:
+        await Migrator(connection, {}, "test").apply(owners([]))

@@ -1,0 +1,89 @@
+"""A whole server inside the test's process: the boot sequence of a worker, gRPC on a real port, REST as an app."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import grpc.aio
+from falcon import testing
+
+from core.build_info import BuildInfo, PluginInfo
+from core.plugin import Plugin
+from proto.flovyn.v1 import worker_pb2_grpc, workflow_pb2_grpc
+from server.config.load import Sources
+from server.edition import Edition
+from server.process.ports import hold
+from server.startup import Boot, configure, prepare, running
+
+TENANT = UUID("11111111-1111-4111-8111-111111111111")
+OTHER_TENANT = UUID("22222222-2222-4222-8222-222222222222")
+WORKER_KEY = "flovyn_wk_test_0123456789abcdef"
+OTHER_KEY = "flovyn_wk_test_other_0123456789"
+OPERATOR_KEY = "operator-key-0123456789abcdef"
+
+CONFIG: Mapping[str, Any] = {
+    "host": "127.0.0.1",
+    "tenants": [
+        {"id": str(TENANT), "slug": "test", "name": "Test"},
+        {"id": str(OTHER_TENANT), "slug": "other", "name": "Other"},
+    ],
+    "auth": {
+        "static_api_key": {
+            "keys": [
+                {
+                    "key": WORKER_KEY,
+                    "tenant_id": str(TENANT),
+                    "principal_type": "Worker",
+                    "principal_id": "worker:test",
+                },
+                {"key": OTHER_KEY, "tenant_id": str(OTHER_TENANT), "principal_type": "Worker", "principal_id": "w2"},
+                {"key": OPERATOR_KEY, "role": "OPERATOR", "principal_id": "operator:test"},
+            ]
+        }
+    },
+}
+
+
+class Client:
+    """What a client and a worker of one server use; every gRPC call carries the key."""
+
+    def __init__(self, boot: Boot, channel: grpc.aio.Channel) -> None:
+        """Take the server and a connection to it."""
+        self.boot = boot
+        self.dispatch: Any = workflow_pb2_grpc.WorkflowDispatchStub(channel)
+        self.lifecycle: Any = worker_pb2_grpc.WorkerLifecycleStub(channel)
+        self.channel = channel
+
+    async def rest(
+        self, method: str, path: str, body: object = None, key: str | None = OPERATOR_KEY, **more: Any
+    ) -> testing.Result:
+        """Make one REST request."""
+        headers = {} if key is None else {"authorization": f"Bearer {key}"}
+        async with testing.ASGIConductor(self.boot.app) as conductor:
+            answer: testing.Result = await conductor.simulate_request(method, path, headers=headers, json=body, **more)
+        return answer
+
+
+def bearer(key: str = WORKER_KEY) -> tuple[tuple[str, str], ...]:
+    """Return the gRPC metadata of a key."""
+    return (("authorization", f"Bearer {key}"),)
+
+
+@asynccontextmanager
+async def running_server(
+    database_url: str, plugins: Sequence[type[Plugin]] = (), config: Mapping[str, Any] | None = None, **environ: str
+) -> AsyncIterator[Client]:
+    """Run a server on the database, with both tenants and all keys of ``CONFIG``."""
+    infos = tuple(PluginInfo(plugin.name, plugin.version) for plugin in plugins)
+    edition = Edition(BuildInfo("test", "0.0.0", "3.11", "", infos), lambda: [plugin() for plugin in plugins])
+    with hold("127.0.0.1", 0, "port") as holder:
+        port = holder.getsockname()[1]
+        sources = Sources(CONFIG if config is None else config, {"DATABASE_URL": database_url, **environ})
+        sources = Sources({**sources.file, "grpc_server_port": port}, sources.environ)
+        prepared = configure(edition, sources)
+        await prepare(prepared)
+        async with running(prepared) as boot, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield Client(boot, channel)

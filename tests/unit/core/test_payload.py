@@ -1,0 +1,79 @@
+"""JSON payloads at the edge."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.domain.payload import MAX_DEPTH, MAX_PAYLOAD_BYTES, NULL, dump, json_object, parse_payload
+from core.errors import InvalidInput, LimitExceeded
+
+
+def test_empty_bytes_mean_null() -> None:
+    """Clients send nothing for null."""
+    assert parse_payload(b"", "input") == NULL
+
+
+@pytest.mark.parametrize(
+    "text", ["1.0", "1e400", "123456789012345678901234567890", '{"a": 1,  "a": 2}', '"\\u0000\\ud800"']
+)
+def test_the_text_is_kept_as_it_was_sent(text: str) -> None:
+    """Numbers, spaces and duplicates come back as they were written."""
+    assert parse_payload(text.encode(), "input") == text
+
+
+@pytest.mark.parametrize("data", [b"{", b"nul", b"\xff", b"NaN", b"Infinity", b"1 2", b"'a'", b"\x00", b'"\x01"'])
+def test_what_is_not_json_is_refused_by_field(data: bytes) -> None:
+    """The error names the field and not the value."""
+    with pytest.raises(InvalidInput, match=r"^input is not valid JSON"):
+        parse_payload(data, "input")
+
+
+@pytest.mark.parametrize("pattern", [b"[", b'{"a":'])
+def test_deep_nesting_is_refused(pattern: bytes) -> None:
+    """Nesting beyond the limit is refused, however deep."""
+    for depth in (MAX_DEPTH + 1, 100_000):
+        with pytest.raises(InvalidInput, match="nested"):
+            parse_payload(pattern * depth, "input")
+
+
+def test_the_deepest_allowed_nesting_passes() -> None:
+    """Brackets inside strings do not count."""
+    text = "[" * MAX_DEPTH + '"[[[{{{\\""' + "]" * MAX_DEPTH
+    assert parse_payload(text.encode(), "input") == text
+
+
+def test_a_large_payload_is_refused() -> None:
+    """The limit is on bytes."""
+    with pytest.raises(LimitExceeded):
+        parse_payload(b'"' + b"a" * MAX_PAYLOAD_BYTES + b'"', "input")
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(_VALUES)
+def test_every_json_value_passes_unchanged(value: object) -> None:
+    """What Python writes as JSON is accepted and embedded without a change."""
+    text = json.dumps(value)
+    payload = parse_payload(text.encode(), "input")
+    assert json.loads(json_object(input=payload, kind=dump("k"), absent=None)) == {
+        "input": json.loads(text),
+        "kind": "k",
+    }
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_crash_the_check(data: bytes) -> None:
+    """Any bytes are refused, or are JSON to the standard library, too."""
+    try:
+        payload = parse_payload(data, "input")
+    except InvalidInput:
+        return
+    json.loads(payload)

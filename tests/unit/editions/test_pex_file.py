@@ -1,0 +1,66 @@
+"""Adding files to a PEX: every place that knows the hash gets the new one, and nothing else changes."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from editions.tools.pex_file import PexFormatError, add_files
+
+HASH = "0123456789abcdef0123456789abcdef01234567"
+
+
+def make(path: Path, header: str = HASH, main: str = HASH) -> Path:
+    path.write_bytes(f"#!/bin/sh\nexec {header}\n".encode())
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(".deps/a.whl/a.py", "A = 1\n")
+        archive.writestr("PEX-INFO", json.dumps({"pex_hash": HASH, "code_hash": "old"}))
+        archive.writestr("__main__.py", f"hash = '{main}'\n")
+        archive.writestr("__pex__/__init__.py", f"hash = '{HASH}'\n")
+    return path
+
+
+def pex_hash(path: Path) -> str:
+    with zipfile.ZipFile(path) as archive:
+        return str(json.loads(archive.read("PEX-INFO"))["pex_hash"])
+
+
+def test_hash_is_replaced_everywhere(tmp_path: Path) -> None:
+    """Header, information and modules agree on the new hash; wheels stay as they are."""
+    path = make(tmp_path / "a.pex")
+    add_files(path, {"server/cli.py": b"X = 1\n"})
+    new = pex_hash(path)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        assert archive.read(".deps/a.whl/a.py") == b"A = 1\n"
+        assert archive.read("server/cli.py") == b"X = 1\n"
+        assert len(archive.namelist()) == len(set(archive.namelist()))
+        assert new.encode() in archive.read("__main__.py")
+    assert path.read_bytes().startswith(f"#!/bin/sh\nexec {new}\n".encode())
+    assert new != HASH
+
+
+def test_content_decides_the_hash(tmp_path: Path) -> None:
+    """Same files, same bytes, in whatever order they come; one changed byte, another hash."""
+    first, again, other = (make(tmp_path / name) for name in ("first", "again", "other"))
+    add_files(first, {"a/b.py": b"1", "c.py": b"2"})
+    add_files(again, {"c.py": b"2", "a/b.py": b"1"})
+    add_files(other, {"c.py": b"2", "a/b.py": b"3"})
+    assert first.read_bytes() == again.read_bytes()
+    assert pex_hash(first) != pex_hash(other)
+
+
+@pytest.mark.parametrize("places", [{"header": "nothing"}, {"main": f"{HASH} {HASH}"}])
+def test_changed_format_stops_the_build(tmp_path: Path, places: dict[str, str]) -> None:
+    """A hash that stands nowhere or twice means that pex has changed; nothing is guessed."""
+    with pytest.raises(PexFormatError, match="instead of once"):
+        add_files(make(tmp_path / "a.pex", **places), {"a.py": b""})
+
+
+def test_no_file_is_hidden(tmp_path: Path) -> None:
+    """A source cannot take the place of a file of the layer below."""
+    with pytest.raises(PexFormatError, match="already holds"):
+        add_files(make(tmp_path / "a.pex"), {"__main__.py": b""})

@@ -1,0 +1,71 @@
+"""Locks, wheels and what they need."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from editions.toolchain.lockfile import LockError, asked_extras, merge_locks, parse_lock
+from editions.toolchain.unpack import unpack
+
+HASH = "    --hash=sha256:" + "0" * 64
+
+
+def test_entries_keep_markers_and_hashes() -> None:
+    """An entry is handed to pip as it stands in the lock."""
+    entry = f"tzdata==2026.1 ; sys_platform == 'win32' \\\n{HASH}"
+    assert parse_lock(f"# comment\n{entry}\nfalcon==4.0.0 \\\n{HASH}\n", "a.lock")["tzdata"] == entry
+
+
+@pytest.mark.parametrize(
+    "text", ["falcon>=4\n", "falcon==4.0.0\n", f"--index-url somewhere\nfalcon==4.0.0 \\\n{HASH}\n"]
+)
+def test_only_pins_with_hashes(text: str) -> None:
+    """A lock that pins less, or names a place to fetch from, is refused."""
+    with pytest.raises(LockError, match="lock again"):
+        parse_lock(text, "a.lock")
+
+
+def test_locks_must_agree(tmp_path: Path) -> None:
+    """A wheel that two locks name is one wheel."""
+    one, two = tmp_path / "one.lock", tmp_path / "two.lock"
+    one.write_text(f"falcon==4.0.0 \\\n{HASH}\n")
+    two.write_text(f"falcon==4.1.0 \\\n{HASH}\n")
+    assert list(merge_locks([one, one])) == ["falcon"]
+    with pytest.raises(LockError, match="falcon differs"):
+        merge_locks([one, two])
+
+
+def test_extras(tmp_path: Path) -> None:
+    """Extras are read from what was asked for, since locks drop them."""
+    path = tmp_path / "a.in"
+    path.write_text("psycopg[binary, pool]\nfalcon\n")
+    assert asked_extras([path]) == {"psycopg": {"binary", "pool"}}
+
+
+def test_unpack(tmp_path: Path) -> None:
+    """Modules are compiled, scripts can be run, other data is left out."""
+    wheel = tmp_path / "a-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("a/__init__.py", "A = 1\n")
+        archive.writestr("a-1.data/scripts/tool", "#!/bin/sh\n")
+        archive.writestr("a-1.data/data/share/x", "x")
+    unpack(wheel, tmp_path / "out")
+    found = {
+        str(path.relative_to(tmp_path / "out")).split(".cpython")[0]
+        for path in (tmp_path / "out").rglob("*")
+        if path.is_file()
+    }
+    assert found == {"bin/tool", "site-packages/a/__init__.py", "site-packages/a/__pycache__/__init__"}
+    assert (tmp_path / "out/bin/tool").stat().st_mode & 0o100
+
+
+def test_unpack_stays_inside(tmp_path: Path) -> None:
+    """A wheel cannot write outside of its folder."""
+    wheel = tmp_path / "a-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("../evil.py", "")
+    with pytest.raises(ValueError, match="outside"):
+        unpack(wheel, tmp_path / "out")

@@ -1,0 +1,84 @@
+"""The generated boot package."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from editions.tools.write_edition import boot_module, commit, main
+
+AUDIT: dict[str, Any] = {
+    "name": "audit-log",
+    "version": "1.0.0",
+    "entry": "plugins.audit_log.plugin:AuditLogPlugin",
+    "migrations": [],
+}
+TOKEN: dict[str, Any] = {
+    "name": "worker-token",
+    "version": "2.0.0",
+    "entry": "plugins.worker_token.plugin:WorkerTokenPlugin",
+    "migrations": [],
+}
+STATUS = "STABLE_COMMIT abc\nSTABLE_COMMIT_DATE 2026-01-02T03:04:05Z\nSTABLE_DIRTY true\n"
+
+
+def write(tmp_path: Path, *plugins: dict[str, Any], status: str | None = None) -> tuple[int, Path]:
+    for name, text in {"VERSION": "1.2.3\n", "lock": "a==1\n", "rules.txt": "7\n"}.items():
+        (tmp_path / name).write_text(text)
+    arguments = ["--edition=full", "--label=//editions:full", "--python=3.11", f"--version-file={tmp_path}/VERSION"]
+    arguments += [f"--lock={tmp_path}/lock", f"--lint-rules={tmp_path}/rules.txt"]
+    arguments += [f"--module={tmp_path}/__init__.py", f"--info={tmp_path}/edition.json"]
+    for number, plugin in enumerate(plugins):
+        path = tmp_path / f"{number}.plugin.json"
+        path.write_text(json.dumps(plugin))
+        arguments.append(f"--plugin={path}")
+    if status is not None:
+        (tmp_path / "status").write_text(status)
+        arguments.append(f"--status={tmp_path}/status")
+    return main(arguments), tmp_path
+
+
+def test_boot_module_imports_inside_the_function() -> None:
+    """Importing the boot module imports no plugin."""
+    tree = ast.parse(boot_module("//editions:full", [AUDIT, TOKEN]))
+    imported = [node.module for node in tree.body if isinstance(node, ast.ImportFrom)]
+    assert imported == ["__future__", "typing"]
+    assert "return [AuditLogPlugin(), WorkerTokenPlugin()]" in ast.unparse(tree)
+
+
+def test_boot_module_without_plugins() -> None:
+    """An edition without plugins returns an empty list."""
+    assert "return []" in boot_module("//editions:minimal", [])
+
+
+def test_two_classes_of_one_name() -> None:
+    """Plugins whose classes have one name stay apart."""
+    other = {**TOKEN, "entry": AUDIT["entry"].replace("audit_log", "worker_token")}
+    text = boot_module("//editions:full", [AUDIT, other])
+    assert "return [AuditLogPlugin_audit_log(), AuditLogPlugin_worker_token()]" in text
+
+
+def test_plugins_are_sorted(tmp_path: Path) -> None:
+    """The order of the list never shows."""
+    status, folder = write(tmp_path, TOKEN, AUDIT)
+    info = json.loads((folder / "edition.json").read_text())
+    assert status == 0
+    assert [plugin["name"] for plugin in info["plugins"]] == ["audit-log", "worker-token"]
+    assert (info["version"], info["lint_rules"], info["python"]) == ("1.2.3", "7", "3.11")
+    assert "commit" not in info
+
+
+def test_stamp() -> None:
+    """A stamped build names commit, date and whether the tree was changed."""
+    assert commit(STATUS) == {"commit": "abc", "commit_date": "2026-01-02T03:04:05Z", "dirty": True}
+
+
+def test_stamp_without_git(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A release of no known commit is refused with one line."""
+    status, _ = write(tmp_path, status="BUILD_HOST here\n")
+    assert status == 1
+    assert "no git checkout" in capsys.readouterr().err

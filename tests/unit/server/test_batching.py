@@ -1,0 +1,145 @@
+"""Group commit: results, errors and cancelled callers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from core.errors import FlovynError, InvalidInput, NotFound, Unavailable
+from server.engine.batching import MAX_BATCH, Batcher
+
+
+class Recorder:
+    """A flush that records its batches; odd items are refused, negative ones poison the batch."""
+
+    def __init__(self) -> None:
+        """Begin open."""
+        self.batches: list[list[int]] = []
+        self.may_go_on = asyncio.Event()
+        self.began = asyncio.Event()
+        self.may_go_on.set()
+
+    async def flush(self, items: Sequence[int]) -> list[int | FlovynError]:
+        """Write a batch."""
+        self.batches.append(list(items))
+        self.began.set()
+        await self.may_go_on.wait()
+        if any(item < 0 for item in items):
+            raise InvalidInput("poison")
+        return [NotFound(str(item)) if item % 2 else item * 10 for item in items]
+
+
+async def test_a_call_alone_is_flushed_at_once() -> None:
+    """Nobody waits for company."""
+    recorder = Recorder()
+    assert await Batcher(recorder.flush).submit(2) == 20
+    assert recorder.batches == [[2]]
+
+
+async def test_calls_during_a_flush_become_one_batch() -> None:
+    """What gathers while a batch is being committed goes together."""
+    recorder = Recorder()
+    batcher = Batcher(recorder.flush)
+    recorder.may_go_on.clear()
+    calls = [asyncio.create_task(batcher.submit(item)) for item in (0, 2, 4, 6)]
+    await asyncio.sleep(0)
+    later = [asyncio.create_task(batcher.submit(item)) for item in (8, 10)]
+    await asyncio.sleep(0)
+    recorder.may_go_on.set()
+    assert await asyncio.gather(*calls, *later) == [0, 20, 40, 60, 80, 100]
+    assert sum(map(len, recorder.batches)) == 6
+    assert len(recorder.batches) <= 3
+
+
+async def test_each_caller_gets_its_own_error() -> None:
+    """An error in a result's place concerns that item alone."""
+    results = await asyncio.gather(*map(Batcher(Recorder().flush).submit, [2, 3, 4]), return_exceptions=True)
+    assert results[0] == 20
+    assert isinstance(results[1], NotFound)
+    assert results[2] == 40
+
+
+async def test_a_poisoned_item_fails_alone() -> None:
+    """A batch that is refused as a whole is halved until only the item at fault fails."""
+    items = [*range(0, 40, 2), -2, *range(40, 60, 2)]
+    results = await asyncio.gather(*map(Batcher(Recorder().flush).submit, items), return_exceptions=True)
+    for item, result in zip(items, results, strict=True):
+        assert isinstance(result, InvalidInput) if item < 0 else result == item * 10
+
+
+async def test_an_unavailable_database_is_not_asked_again_for_each_half() -> None:
+    """Halving would multiply an outage."""
+    flushes = 0
+
+    async def flush(_items: Sequence[int]) -> list[int]:
+        nonlocal flushes
+        flushes += 1
+        raise Unavailable("away")
+
+    results = await asyncio.gather(*map(Batcher(flush).submit, range(8)), return_exceptions=True)
+    assert all(isinstance(result, Unavailable) for result in results)
+    assert flushes == 1
+
+
+async def test_a_caller_that_left_before_its_batch_is_not_written() -> None:
+    """Cancelled while waiting: the item never reaches the database."""
+    recorder = Recorder()
+    batcher = Batcher(recorder.flush)
+    recorder.may_go_on.clear()
+    first = asyncio.create_task(batcher.submit(2))
+    await asyncio.sleep(0)
+    gone = asyncio.create_task(batcher.submit(4))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.sleep(0)
+    recorder.may_go_on.set()
+    assert await first == 20
+    await batcher.close()
+    assert [4] not in recorder.batches
+
+
+async def test_results_of_callers_that_left_meanwhile_are_given_back() -> None:
+    """Cancelled while the batch was being committed: the result goes to ``undelivered``."""
+    recorder, late = Recorder(), list[int]()
+
+    async def undelivered(results: Sequence[int]) -> None:
+        late.extend(results)
+
+    batcher = Batcher(recorder.flush, undelivered)
+    recorder.may_go_on.clear()
+    call = asyncio.create_task(batcher.submit(2))
+    await recorder.began.wait()
+    call.cancel()
+    await asyncio.sleep(0)
+    recorder.may_go_on.set()
+    await batcher.close()
+    assert late == [20]
+
+
+async def test_a_bug_in_flush_reaches_every_caller() -> None:
+    """Nobody hangs when the flush raises something unexpected."""
+
+    async def flush(_items: Sequence[int]) -> list[int]:
+        raise ZeroDivisionError
+
+    results = await asyncio.gather(*map(Batcher(flush).submit, range(3)), return_exceptions=True)
+    assert [type(result) for result in results] == [ZeroDivisionError] * 3
+
+
+async def test_batches_are_bounded() -> None:
+    """A burst becomes several batches of at most the limit."""
+    recorder = Recorder()
+    await asyncio.gather(*map(Batcher(recorder.flush).submit, range(0, 2 * MAX_BATCH * 3, 2)))
+    assert max(map(len, recorder.batches)) == MAX_BATCH
+
+
+async def test_the_wrong_number_of_results_is_noticed() -> None:
+    """A flush that loses a result must not leave its caller hanging silently with another's."""
+
+    async def flush(items: Sequence[int]) -> list[int]:
+        return list(items)[1:]
+
+    with pytest.raises(RuntimeError, match="1 items were flushed and 0 results"):
+        await Batcher(flush).submit(1)
