@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel, SecretStr
+
+
+def at_least(characters: int) -> AfterValidator:
+    """Return the check of a secret's length, to annotate a ``SecretStr`` with; its message never shows the secret."""
+
+    def check(secret: SecretStr) -> SecretStr:
+        if len(secret.get_secret_value()) < characters:
+            raise ValueError(f"must have at least {characters} characters")
+        return secret
+
+    return AfterValidator(check)
 
 
 @dataclass(frozen=True, slots=True)

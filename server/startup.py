@@ -122,6 +122,7 @@ class Boot:
     grpc_auth: AuthStack  # authentication
     wakeups: Wakeups  # engine
     workflows: Workflows  # engine
+    listening: Notifications  # background
     app: falcon.asgi.App[Any, Any]  # rest_api
     drain: Callable[[], asyncio.Task[None]]  # grpc_api
 
@@ -192,8 +193,8 @@ async def background(boot: Boot) -> AsyncIterator[None]:
     def received(payload: str) -> None:
         boot.wakeups.wake(parse_announcement(payload))
 
-    listening = Notifications(dsn, received, boot.wakeups.wake_all)
-    supervisor = Supervisor([listening])
+    boot.listening = Notifications(dsn, received, boot.wakeups.wake_all)
+    supervisor = Supervisor([boot.listening])
     supervisor.start()
     yield
     await supervisor.stop()

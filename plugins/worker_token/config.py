@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, SecretStr
 
+from core.settings import at_least
+
 MIN_SECRET = 32
 """Characters: what ``openssl rand -base64 24`` gives."""
 
@@ -17,5 +19,5 @@ class WorkerTokenConfig(BaseModel):
     recover a token. ``prefix`` begins every token.
     """
 
-    secret: Annotated[SecretStr, Field(min_length=MIN_SECRET)] | None = None
+    secret: Annotated[SecretStr, at_least(MIN_SECRET)] | None = None
     prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,7}_$")] = "fwt_"

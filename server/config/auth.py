@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from core.auth import PrincipalType, Role
+from core.settings import at_least
 
 ACCEPTED_AUTH_TABLES = ("jwt", "worker_token", "session", "cedar", "attr_resolver")
 """Tables below ``[auth]`` that belong to plugins or to other programs; read by whom they concern."""
@@ -22,7 +23,7 @@ class Section(BaseModel):
 class StaticApiKey(Section):
     """A key fixed in the configuration, and the principal that it stands for."""
 
-    key: Annotated[SecretStr, Field(min_length=16)]
+    key: Annotated[SecretStr, at_least(16)]
     tenant_id: UUID | None = Field(default=None, validation_alias=AliasChoices("tenant_id", "org_id"))
     principal_type: PrincipalType = PrincipalType.USER
     principal_id: str = Field(default="api", min_length=1)

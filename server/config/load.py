@@ -119,6 +119,7 @@ def _bound_to(sources: Sources) -> type[Settings]:
 
 
 def _with_old_names(environ: Mapping[str, str]) -> Mapping[str, str]:
+    environ = {key: value for key, value in environ.items() if value}  # an empty variable is one that is not set
     renamed = {
         key.removeprefix(OLD_PREFIX): value
         for key, value in environ.items()
@@ -126,7 +127,7 @@ def _with_old_names(environ: Mapping[str, str]) -> Mapping[str, str]:
     }
     if OLD_SWITCH in environ:
         renamed["AUTH__ENABLED"] = environ[OLD_SWITCH]
-    return renamed | dict(environ)
+    return renamed | environ
 
 
 def _unknown_top_level(file: Mapping[str, Any]) -> Iterator[str]:

@@ -7,6 +7,7 @@ notified in between is lost.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import psycopg
@@ -29,6 +30,8 @@ class Notifications:
         self._dsn = dsn
         self._received = received
         self._connected = connected
+        self.connected = asyncio.Event()
+        """Set after every (re)connection: a signal for tests."""
 
     async def run(self) -> None:
         """Listen until cancelled; raises when the connection is lost."""
@@ -36,6 +39,7 @@ class Notifications:
         try:
             await connection.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(CHANNEL)))
             self._connected()
+            self.connected.set()
             while True:
                 async for notification in connection.notifies(timeout=_ALIVE_CHECK_S):
                     self._received(notification.payload)

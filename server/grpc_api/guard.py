@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -38,17 +37,17 @@ class InFlight:
         self.idle = asyncio.Event()
         self.idle.set()
 
-    @contextmanager
-    def call(self) -> Iterator[None]:
-        """Count one call while it lasts."""
+    def count(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        """Count a call until it has ended, its answer sent: the handler's return is too early."""
         self._calls += 1
         self.idle.clear()
-        try:
-            yield
-        finally:
-            self._calls -= 1
-            if not self._calls:
-                self.idle.set()
+        ended: Any = self._ended  # the stubs want a class, the library takes any callable
+        context.add_done_callback(ended)
+
+    def _ended(self, _context: Any) -> None:
+        self._calls -= 1
+        if not self._calls:
+            self.idle.set()
 
 
 def guarded(service: GrpcService, auth: AuthStack, in_flight: InFlight) -> grpc.GenericRpcHandler:
@@ -65,18 +64,18 @@ def _handler(
     path: str, descriptor: Any, method: GrpcMethod, auth: AuthStack, in_flight: InFlight
 ) -> grpc.RpcMethodHandler[Any, Any]:
     async def behaviour(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
-        with in_flight.call():
-            try:
-                identity = await _admit(path, method, auth, request, context)
-                response: Message = await method.handler(request, identity)
-            except FlovynError as error:
-                status, text = status_of(error), str(error)
-                if status is grpc.StatusCode.INTERNAL:
-                    status, text = _internal(path, error)
-            except Exception as error:  # noqa: BLE001 - logged whole, answered without its text
+        in_flight.count(context)
+        try:
+            identity = await _admit(path, method, auth, request, context)
+            response: Message = await method.handler(request, identity)
+        except FlovynError as error:
+            status, text = status_of(error), str(error)
+            if status is grpc.StatusCode.INTERNAL:
                 status, text = _internal(path, error)
-            else:
-                return response
+        except Exception as error:  # noqa: BLE001 - logged whole, answered without its text
+            status, text = _internal(path, error)
+        else:
+            return response
         return await context.abort(status, text)
 
     return grpc.unary_unary_rpc_method_handler(

@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import logging
+import os
 import signal
 import time
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.gasgi import ASGIWorker
+
+_log = logging.getLogger(__name__)
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
@@ -56,6 +60,7 @@ class Worker(ASGIWorker):
             self._listening = True
             for each in self.sockets:
                 each.sock.listen(self.cfg.backlog)
+            _log.info("worker %d is serving", os.getpid())
         if self.cfg.timeout:
             faulthandler.dump_traceback_later(self.cfg.timeout * 0.8, exit=False)
 

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import zipfile
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-BUILT = {
-    "FULL_PEX": "bazel-bin/editions/full.pex",
-    "MINIMAL_PEX": "bazel-bin/editions/minimal.pex",
-    "OUT_OF_TREE_PEX": "bazel-bin/tests/editions/out_of_tree.pex",
-    "REVERSED_PEX": "bazel-bin/tests/editions/out_of_tree_reversed.pex",
-}
-
-
-def pex(variable: str) -> Path:
-    """The edition that Bazel hands over, or the one that it built before plain pytest was started."""
-    path = Path(os.environ.get(variable, BUILT[variable])).absolute()
-    assert path.exists(), f"{path} is missing; build it first: ./bazelw test //tests/editions/..."
-    return path
+from tests.support.pex import pex
 
 
 def run(variable: str, *arguments: str) -> str:

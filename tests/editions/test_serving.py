@@ -1,0 +1,195 @@
+"""Built editions on a real PostgreSQL, used as an operator and a worker use them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+import pytest
+
+from proto.flovyn.v1 import workflow_pb2, workflow_pb2_grpc
+from tests.support.pex import SECRET, Serving, run
+
+FULL = "FULL_PEX"
+
+
+@pytest.fixture
+def served(empty_database: str) -> Iterator[tuple[str, Serving]]:
+    """The full edition serving on an empty database; its address comes along."""
+    with Serving(FULL, empty_database) as server:
+        yield empty_database, server
+
+
+def _command(database_url: str, *arguments: str) -> str:
+    done = run(FULL, *arguments, DATABASE_URL=database_url, WORKER_TOKEN_SECRET=SECRET)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _tenant_and_token(database_url: str) -> tuple[str, str]:
+    tenant = json.loads(_command(database_url, "tenant", "create", "acme", "--json"))
+    return tenant["id"], _command(database_url, "token", "create", "--tenant", "acme").strip()
+
+
+class Worker:
+    """A client and worker in one, with a token of its tenant."""
+
+    def __init__(self, port: int, tenant_id: str, token: str) -> None:
+        self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+        self.dispatch: Any = workflow_pb2_grpc.WorkflowDispatchStub(self.channel)
+        self.metadata = (("authorization", f"Bearer {token}"),)
+        self.tenant_id = tenant_id
+
+    async def start(self) -> str:
+        request = workflow_pb2.StartWorkflowRequest(tenant_id=self.tenant_id, workflow_kind="k", input=b"[1]")
+        return str((await self.dispatch.StartWorkflow(request, metadata=self.metadata)).workflow_execution_id)
+
+    async def poll(self) -> Any:
+        request = workflow_pb2.PollRequest(worker_id="w", tenant_id=self.tenant_id)
+        return (await self.dispatch.PollWorkflow(request, metadata=self.metadata)).workflow_execution
+
+    async def complete(self, run_id: str) -> None:
+        command = workflow_pb2.WorkflowCommand(complete_workflow=workflow_pb2.CompleteWorkflowCommand(output=b"2"))
+        request = workflow_pb2.SubmitWorkflowCommandsRequest(
+            workflow_execution_id=run_id, commands=[command], status=workflow_pb2.WORKFLOW_STATUS_COMPLETED
+        )
+        await self.dispatch.SubmitWorkflowCommands(request, metadata=self.metadata)
+
+    async def events(self, run_id: str) -> list[str]:
+        request = workflow_pb2.GetEventsRequest(workflow_execution_id=run_id)
+        answer = await self.dispatch.GetEvents(request, metadata=self.metadata)
+        return [event.event_type for event in answer.events]
+
+
+def test_migrating_twice_does_it_once(empty_database: str) -> None:
+    """The second run says that there is nothing to do."""
+    assert "applied worker-token 0001_create_tokens.sql" in _command(empty_database, "migrate")
+    assert "nothing to do" in _command(empty_database, "migrate")
+
+
+def test_health_says_which_edition_and_no_more(served: tuple[str, Serving]) -> None:
+    """Without credentials: status, version, edition, plugins."""
+    version = json.loads(run(FULL, "version", "--json").stdout)
+    status, body = served[1].get("/_/health")
+    assert status == 200
+    assert body == {"status": "UP", **{key: version[key] for key in ("version", "edition", "plugins")}}
+    assert served[1].get("/_/health/ready") == (
+        200,
+        {"status": "UP", "components": {"database": "UP", "serving": "UP"}},
+    )
+
+
+def test_everything_but_health_needs_credentials(served: tuple[str, Serving]) -> None:
+    """A route without a key is 401, a path that is none 404, in the one error form."""
+    assert served[1].get("/api/v1/tenants") == (
+        401,
+        {"error": "credentials are required: send 'authorization: Bearer <token>'", "code": "unauthenticated"},
+    )
+    assert served[1].get("/api/v1/nothing")[0] == 404
+
+
+async def test_a_worker_token_carries_one_workflow_through(served: tuple[str, Serving]) -> None:
+    """Tenant and token from the command line, the rest over gRPC."""
+    database_url, server = served
+    worker = Worker(server.grpc_port, *await asyncio.to_thread(_tenant_and_token, database_url))
+    async with worker.channel:
+        run_id = await worker.start()
+        execution = await worker.poll()
+        assert (execution.id, execution.input) == (run_id, b"[1]")
+        await worker.complete(run_id)
+        assert await worker.events(run_id) == ["WORKFLOW_STARTED", "WORKFLOW_COMPLETED"]
+
+
+async def test_a_killed_server_loses_nothing_that_it_acknowledged(served: tuple[str, Serving]) -> None:
+    """Starts that were answered before kill -9 are there for the next server."""
+    database_url, server = served
+    tenant_id, token = await asyncio.to_thread(_tenant_and_token, database_url)
+    worker = Worker(server.grpc_port, tenant_id, token)
+    async with worker.channel:
+        started = set(await asyncio.gather(*(worker.start() for _ in range(50))))
+    workers = server.workers()
+    server.process.kill()
+    for pid in workers:
+        _kill(pid)
+    with await asyncio.to_thread(Serving(FULL, database_url).__enter__) as again:
+        worker = Worker(again.grpc_port, tenant_id, token)
+        async with worker.channel:
+            assert {(await worker.poll()).id for _ in range(50)} == started
+
+
+def _kill(pid: int) -> None:
+    """Kill a worker of a server that is dead; it may have ended by itself."""
+    import os
+    from contextlib import suppress
+
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_pending_migrations_stop_a_server_that_may_not_migrate(empty_database: str) -> None:
+    """They are listed, and nothing is changed."""
+    done = run(FULL, "serve", DATABASE_URL=empty_database, WORKER_TOKEN_SECRET=SECRET, AUTO_MIGRATE="false")
+    assert done.returncode == 1
+    assert "  core 0001_create_tenant.sql\n" in done.stderr
+    assert "  worker-token 0001_create_tokens.sql" in done.stderr
+    assert "error: auto_migrate is off" in done.stderr
+
+
+BAD_STARTS = {
+    "no configuration": ({"DATABASE_URL": ""}, r"error: the configuration has 1 problem:\n  database_url"),
+    "no database": (
+        {"DATABASE_URL": "postgres://u:hunter2@127.0.0.1:1/x"},
+        r"error: the database at 127.0.0.1:1/x cannot",
+    ),
+    "no secret": ({"WORKER_TOKEN_SECRET": ""}, r"worker-token.*WORKER_TOKEN_SECRET"),
+    "short secret": ({"WORKER_TOKEN_SECRET": "hunter2"}, r"plugins\.worker_token\.secret"),
+    "unknown authenticator": ({"AUTH__ENDPOINTS__GRPC__AUTHENTICATORS": '["nope"]'}, r"no authenticator 'nope'"),
+    "unknown authorizer": ({"AUTH__ENDPOINTS__HTTP__AUTHORIZER": "nope"}, r"no authorizer 'nope'"),
+    "missing file": ({"CONFIG_FILE": "/nowhere.toml"}, r"'/nowhere\.toml' cannot be read"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_STARTS)
+def test_a_bad_start_is_one_clear_error(case: str, empty_database: str) -> None:
+    """Exit code 1, the reason, no traceback, no secret."""
+    environ, expected = BAD_STARTS[case]
+    settings = {"DATABASE_URL": empty_database, "WORKER_TOKEN_SECRET": SECRET, **environ}
+    done = run(FULL, "serve", **settings)
+    assert done.returncode == 1
+    assert re.search(expected, done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+@pytest.mark.parametrize("variable", ["SERVER_PORT", "GRPC_SERVER_PORT"])
+def test_a_taken_port_is_one_clear_error(variable: str, served: tuple[str, Serving]) -> None:
+    """The second server says which port and stops; the first serves on."""
+    database_url, server = served
+    port = server.http_port if variable == "SERVER_PORT" else server.grpc_port
+    environ = {"SERVER_PORT": "0", "GRPC_SERVER_PORT": "0", variable: str(port), "HOST": "127.0.0.1"}
+    done = run(FULL, "serve", DATABASE_URL=database_url, WORKER_TOKEN_SECRET=SECRET, **environ)
+    assert done.returncode == 1
+    assert f"{variable.lower()}: cannot listen on 127.0.0.1:{port}: Address already in use" in done.stderr
+    assert server.get("/_/health")[0] == 200
+
+
+def test_an_edition_without_the_plugin_issues_no_tokens(database: str) -> None:
+    """It says which plugin would."""
+    done = run("MINIMAL_PEX", "token", "create", "--tenant", "acme", DATABASE_URL=database)
+    assert (done.returncode, "worker-token" in done.stderr) == (1, True)
+
+
+def test_dev_demo_ends_by_itself_and_leaves_nothing_running(tmp_path: Path) -> None:
+    """The history is printed, the data folder stays, no process does; the second run goes on with the first's data."""
+    for _ in range(2):
+        done = run("DEV_PEX", "dev", "--demo", "--data-dir", str(tmp_path / "data"))
+        assert done.returncode == 0, done.stderr
+        assert re.search(r"1  WORKFLOW_STARTED .*\n  2  OPERATION_COMPLETED .*\n  3  WORKFLOW_COMPLETED", done.stdout)
+    commands = [entry.read_bytes() for entry in Path("/proc").glob("[0-9]*/cmdline") if entry.exists()]
+    assert not [each for each in commands if str(tmp_path).encode() in each]

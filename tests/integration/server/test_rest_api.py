@@ -1,0 +1,177 @@
+"""REST: tenants, errors in one form, and no route that nobody guards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from falcon import testing
+
+from plugins.hello_world.plugin import HelloWorldPlugin
+from plugins.worker_token.plugin import WorkerTokenPlugin
+from tests.support.running import OPERATOR_KEY, OTHER_KEY, TENANT, WORKER_KEY, Client, running_server
+
+SECRET = "0123456789abcdef0123456789abcdef"
+OPEN = {"/_/health", "/health", "/_/health/live", "/_/health/ready", "/_/ready"}
+
+
+@pytest_asyncio.fixture
+async def client(database: str) -> AsyncIterator[Client]:
+    async with running_server(database, [HelloWorldPlugin, WorkerTokenPlugin], WORKER_TOKEN_SECRET=SECRET) as client:
+        yield client
+
+
+async def test_an_operator_creates_and_lists_tenants(client: Client) -> None:
+    """201 with the tenant, then it is in the list and at its place."""
+    created = await client.rest("POST", "/api/v1/tenants", {"name": "Acme", "slug": "acme", "region": "eu"})
+    assert created.status_code == 201
+    assert created.headers["location"] == "/api/v1/tenants/acme"
+    assert {key: created.json[key] for key in ("slug", "name", "tier", "region")} == {
+        "slug": "acme",
+        "name": "Acme",
+        "tier": "FREE",
+        "region": "eu",
+    }
+    listed = await client.rest("GET", "/api/v1/tenants", params={"limit": 1, "offset": 2})
+    assert listed.json == {"tenants": [created.json], "total": 3, "limit": 1, "offset": 2}
+    for name in ("acme", created.json["id"]):
+        assert (await client.rest("GET", f"/api/v1/tenants/{name}")).json == created.json
+
+
+async def test_a_taken_slug_is_a_conflict(client: Client) -> None:
+    """409, naming the slug."""
+    answer = await client.rest("POST", "/api/v1/tenants", {"name": "T", "slug": "test"})
+    assert (answer.status_code, answer.json["code"]) == (409, "already_exists")
+    assert "'test'" in answer.json["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"name": "A"}, "slug"),
+        ({"name": "A", "slug": "No Good"}, "slug"),
+        ({"name": "A", "slug": "a", "sulg": "b"}, "sulg"),
+        ({"name": "", "slug": "a"}, "name"),
+        ({"name": "a\x00", "slug": "a"}, "NUL"),
+        ({"name": 7, "slug": "a"}, "name"),
+        ([], "body"),
+        (None, "JSON"),
+    ],
+)
+async def test_malformed_bodies_are_refused_by_field(client: Client, body: object, named: str) -> None:
+    """400 with the field's name, in the one error form."""
+    answer = await client.rest("POST", "/api/v1/tenants", body)
+    assert (answer.status_code, answer.json["code"]) == (400, "invalid_input")
+    assert named in answer.json["error"]
+
+
+@pytest.mark.parametrize("text", [b"{", b"\xff", b"[" * 100_000, b'{"a": 1' + b" " * 3_000_000])
+async def test_bytes_that_are_no_json_are_refused(client: Client, text: bytes) -> None:
+    """Never a 500: 400, or 429 for what is too large."""
+    from falcon import testing
+
+    async with testing.ASGIConductor(client.boot.app) as conductor:
+        headers = {"authorization": f"Bearer {OPERATOR_KEY}"}
+        answer = await conductor.simulate_post("/api/v1/tenants", headers=headers, body=text)
+    assert answer.status_code in {400, 429}
+
+
+@pytest.mark.parametrize(
+    "query", [{"limit": "x"}, {"limit": "0"}, {"offset": "-1"}, {"limit": "9" * 50}, {"offset": "²"}]
+)
+async def test_nonsense_pages_are_refused(client: Client, query: dict[str, str]) -> None:
+    """Limits and offsets are whole numbers in range."""
+    assert (await client.rest("GET", "/api/v1/tenants", params=query)).status_code == 400
+
+
+async def test_tenants_see_themselves_only(client: Client) -> None:
+    """One's own tenant is there, another's is not, and the list is the operator's."""
+    assert (await client.rest("GET", "/api/v1/tenants/test", key=WORKER_KEY)).json["id"] == str(TENANT)
+    assert (await client.rest("GET", "/api/v1/tenants/test", key=OTHER_KEY)).status_code == 404
+    assert (await client.rest("GET", "/api/v1/tenants/nobody", key=WORKER_KEY)).status_code == 404
+    assert (await client.rest("GET", "/api/v1/tenants", key=WORKER_KEY)).status_code == 403
+    assert (await client.rest("POST", "/api/v1/tenants", {"name": "A", "slug": "a"}, key=WORKER_KEY)).status_code == 403
+
+
+async def test_every_route_but_health_needs_credentials(client: Client) -> None:
+    """All routes of the app are enumerated, the plugins' too; without a key each answers 401."""
+    routes = list(_routes(client.boot.app._router._roots))
+    assert {path for path, _ in routes} >= OPEN | {"/api/v1/p/worker-token/tokens", "/api/v1/p/hello-world/greetings"}
+    for path, methods in routes:
+        for method in methods:
+            answer = await client.rest(method, path.replace("{slug}", "test"), key=None)
+            expected = 200 if path in OPEN else 401
+            assert answer.status_code == expected, (method, path)
+
+
+def _routes(nodes: list[Any]) -> Any:
+    for node in nodes:
+        if node.resource is not None:
+            yield (
+                node.uri_template,
+                [
+                    name
+                    for name in ("GET", "POST", "PUT", "PATCH", "DELETE")
+                    if hasattr(node.resource, f"on_{name.lower()}")
+                ],
+            )
+        yield from _routes(node.children)
+
+
+async def test_every_answer_carries_a_request_id(client: Client) -> None:
+    """The caller's own id comes back when it is harmless, a new one otherwise."""
+
+    async def echoed(given: str) -> str:
+        async with testing.ASGIConductor(client.boot.app) as conductor:
+            answer: testing.Result = await conductor.simulate_get("/_/health", headers={"x-request-id": given})
+        return str(answer.headers["x-request-id"])
+
+    assert await echoed("abc-1") == "abc-1"
+    assert await echoed("a b") != "a b"
+    assert len(await echoed("x" * 65)) == 16
+
+
+async def test_errors_of_paths_and_methods_have_the_one_form(client: Client) -> None:
+    """404 and 405 look like every other error."""
+    missing = await client.rest("GET", "/api/v2")
+    assert (missing.status_code, missing.json["code"]) == (404, "not_found")
+    wrong = await client.rest("DELETE", "/api/v1/tenants")
+    assert (wrong.status_code, wrong.json["code"]) == (405, "method_not_allowed")
+    assert "GET" in wrong.headers["allow"]
+
+
+async def test_hello_world_greets_each_tenant_by_itself(client: Client) -> None:
+    """The example plugin's one route writes its one table, per tenant."""
+
+    async def greet(key: str) -> Any:
+        answer = await client.rest("POST", "/api/v1/p/hello-world/greetings", {"name": "Ada"}, key=key)
+        return answer.json
+
+    assert await greet(WORKER_KEY) == {"greeting": "Hello, Ada!", "times": 1}
+    assert await greet(WORKER_KEY) == {"greeting": "Hello, Ada!", "times": 2}
+    assert await greet(OTHER_KEY) == {"greeting": "Hello, Ada!", "times": 1}
+
+
+async def test_a_worker_token_is_shown_once_and_admits_its_tenant(client: Client) -> None:
+    """Created over REST; only its HMAC is stored; altered tokens are refused."""
+    created = await client.rest("POST", "/api/v1/p/worker-token/tokens", {"displayName": "ci"}, key=WORKER_KEY)
+    assert created.status_code == 201
+    token = created.json["token"]
+    assert (token[:16], created.json["displayName"]) == (created.json["prefix"], "ci")
+    assert (await client.rest("GET", "/api/v1/tenants/test", key=token)).status_code == 200
+    async with client.boot.pool.connection() as connection:
+        rows = await (await connection.execute("SELECT * FROM p_worker_token__tokens")).fetchall()
+    assert token not in json.dumps(rows, default=str)
+    altered = token[:-1] + ("a" if token[-1] != "a" else "b")
+    for wrong in (altered, token[:20], token + "x", "fwt_", "fwt_" + "é" * 20):
+        header = wrong.encode("latin-1", "replace").decode("latin-1")
+        assert (await client.rest("GET", "/api/v1/tenants/test", key=header)).status_code == 401
+
+
+async def test_a_worker_token_of_one_tenant_is_nothing_to_another(client: Client) -> None:
+    """The token's tenant is the caller's, whatever the path says."""
+    created = await client.rest("POST", "/api/v1/p/worker-token/tokens", {"displayName": "ci"}, key=OTHER_KEY)
+    assert (await client.rest("GET", "/api/v1/tenants/test", key=created.json["token"])).status_code == 404
