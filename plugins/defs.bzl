@@ -8,9 +8,12 @@
 
 packs the folder's modules, its `*.sql` and its `migrations/*.sql`; checks that folder, target, NAME and entry agree; and
 runs the migration check. An edition that lists the plugin builds only when all of that is well.
+
+It also makes the test target `<name>.conformance`: the plugin on a real PostgreSQL, held against what every plugin must do.
 """
 
 load("//editions/private:plugin.bzl", "server_plugin_rule")
+load("//tests:defs.bzl", "pytest_test")
 
 _TESTS = ["tests/**", "**/test_*.py", "**/conftest.py"]
 
@@ -21,7 +24,16 @@ _VISIBILITY = [
     "@flovyn_server//tests:__subpackages__",
 ]
 
-def server_plugin(name, entry, deps = [], srcs = None, data = None, migrations = None, visibility = None, **kwargs):
+def server_plugin(
+        name,
+        entry,
+        deps = [],
+        srcs = None,
+        data = None,
+        migrations = None,
+        test_environ = {},
+        visibility = None,
+        **kwargs):
     """A plugin that editions can list, and a library that its tests can use.
 
     Args:
@@ -31,6 +43,7 @@ def server_plugin(name, entry, deps = [], srcs = None, data = None, migrations =
         srcs: its modules; all of the folder but tests when None.
         data: its other files; all *.sql of the folder when None.
         migrations: its migrations; migrations/*.sql when None.
+        test_environ: settings without which the plugin does not start, as variables, for its conformance test.
         visibility: who may use it besides its own tests; the editions and tests of this repository when None.
         **kwargs: attributes of every rule, such as tags.
     """
@@ -53,4 +66,17 @@ def server_plugin(name, entry, deps = [], srcs = None, data = None, migrations =
         migrations = migrations,
         visibility = (_VISIBILITY if visibility == None else visibility) + ["//%s:__subpackages__" % native.package_name()],
         **kwargs
+    )
+    pytest_test(
+        name = name + ".conformance",
+        size = "medium",
+        srcs = ["@flovyn_server//tests/conformance:test_plugin.py"],
+        env = {
+            "PLUGIN_ENTRY": entry,
+            "PLUGIN_ENVIRON": ";".join(["%s=%s" % pair for pair in sorted(test_environ.items())]),
+        },
+        deps = [
+            name,
+            "@flovyn_server//tests/conformance",
+        ],
     )

@@ -28,7 +28,7 @@ from server.config import Settings
 from server.config.load import Sources, load
 from server.database.migrator import Migrator
 from server.database.notifications import NOTIFY, Notifications
-from server.database.pool import Pool, connect, open_pool
+from server.database.pool import Connection, Pool, connect, open_pool
 from server.edition import Edition
 from server.engine.wakeups import Announcer, Wakeups, parse_announcement
 from server.engine.workflows import Workflows
@@ -75,20 +75,31 @@ async def prepare(prepared: Prepared) -> None:
         StartupError: the database cannot be reached, migrations are refused, or pending while
             ``auto_migrate`` is off, or a plugin cannot work with its settings.
     """
-    settings, edition = prepared.settings, prepared.edition
-    registry = load_plugins(edition, prepared.sources)
-    connection = await connect(settings.database_url.get_secret_value(), settings.database.connect_timeout)
-    async with connection:
-        migrator = Migrator(connection, edition.checked_migrations, edition.build_info.edition)
-        if settings.auto_migrate:
-            await registry.run_migrations(migrator)
-        else:
-            await _refuse_pending(registry, migrator)
+    settings = prepared.settings
+    registry = load_plugins(prepared.edition, prepared.sources)
+    migrator = make_migrator(prepared)
+    if settings.auto_migrate:
+        await registry.run_migrations(migrator)
+    else:
+        await _refuse_pending(registry, migrator)
+    async with await make_connection(settings) as connection:
         await upsert_configured(connection, configured_tenants(settings))
     async with AsyncExitStack() as stack:  # a rehearsal of what can fail in a worker
         boot = Boot(prepared)
         for step in (database, plugins, authentication):
             await stack.enter_async_context(step(boot))
+
+
+def make_migrator(prepared: Prepared) -> Migrator:
+    """Return the migrator of the configured database, with the edition's proofs."""
+    edition = prepared.edition
+    name = f"{edition.build_info.edition} {edition.build_info.version}"
+    return Migrator(lambda: make_connection(prepared.settings), edition.checked_migrations, name)
+
+
+async def make_connection(settings: Settings) -> Connection:
+    """Open one connection to the configured database; see ``server.database.pool.connect``."""
+    return await connect(settings.database_url.get_secret_value(), settings.database.connect_timeout)
 
 
 async def _refuse_pending(registry: PluginRegistry, migrator: Migrator) -> None:

@@ -61,3 +61,17 @@ python_command = rule(
         stubs = attr.label_list(doc = "Targets whose generated modules the program gets.", aspects = [collect_pack]),
     ),
 )
+
+def _python_program_impl(ctx):
+    return [launcher(ctx, module = ctx.attr.module, libraries = ctx.attr.deps)]
+
+python_program = rule(
+    implementation = _python_program_impl,
+    doc = "Runs a Python module; BUILD_WORKING_DIRECTORY tells it where the caller stands.",
+    executable = True,
+    attrs = dict(
+        LAUNCHER_ATTRS,
+        deps = attr.label_list(doc = "Libraries; one of them holds the module.", providers = [PyInfo]),
+        module = attr.string(doc = "The module to run.", mandatory = True),
+    ),
+)

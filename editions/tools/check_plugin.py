@@ -7,7 +7,6 @@ others. Each problem is one line, ``path:line:col: what is wrong``, followed by 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import re
 import sys
@@ -17,7 +16,7 @@ from pathlib import Path
 from core.errors import PluginError
 from core.migration import PluginMigration, check_plugin_name, in_order
 from editions.tools.plugin_source import PluginSource, PluginSourceError
-from migrations.lint import Finding, lint
+from migrations.lint import Finding, lint_bytes, lint_history, owned_objects, selftest
 
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+([-+.][0-9A-Za-z.+-]+)?")
 
@@ -46,9 +45,9 @@ def check_source(source: PluginSource, name: str, entry: str) -> str:
 
 def lint_migrations(name: str, migrations: Sequence[tuple[PluginMigration, Path]]) -> Iterator[tuple[Path, Finding]]:
     """Yield every finding, with the file it is in; each migration is judged after those before it."""
-    for number, (migration, path) in enumerate(migrations):
-        earlier = [before.sql for before, _ in migrations[:number]]
-        for finding in lint(name, migration.sql, earlier):
+    histories = lint_history(name, (migration.sql for migration, _ in migrations))
+    for (_, path), findings in zip(migrations, histories, strict=True):
+        for finding in findings:
             yield path, finding
 
 
@@ -62,6 +61,16 @@ def read_migrations(paths: Sequence[Path]) -> list[tuple[PluginMigration, Path]]
     return [
         (m, by_file[m.file]) for m in in_order(PluginMigration.parse(path.name, path.read_bytes()) for path in paths)
     ]
+
+
+def _unreadable(name: str, path: Path) -> list[Finding]:
+    """Return the findings of a file that is no text at all; they need no other file."""
+    content = path.read_bytes()
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return lint_bytes(name, content)
+    return []
 
 
 def show(path: Path, finding: Finding) -> str:
@@ -78,6 +87,12 @@ def check(options: argparse.Namespace) -> dict[str, object] | None:
     except PluginSourceError as error:
         print(f"{options.source}:{error.line}:1: {error}", file=sys.stderr)
         return None
+    selftest.assert_sound()
+    unreadable = [(path, finding) for path in options.migration for finding in _unreadable(options.name, path)]
+    for path, finding in unreadable:
+        print(show(path, finding), file=sys.stderr)
+    if unreadable:
+        return None
     try:
         migrations = read_migrations(options.migration)
     except PluginError as error:
@@ -88,8 +103,13 @@ def check(options: argparse.Namespace) -> dict[str, object] | None:
         print(show(path, finding), file=sys.stderr)
     if any(finding.severity == "error" for _, finding in findings):
         return None
-    files = [{"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for _, path in migrations]
-    return {"name": options.name, "version": version, "entry": options.entry, "migrations": files}
+    return {
+        "name": options.name,
+        "version": version,
+        "entry": options.entry,
+        "migrations": [{"file": migration.file, "sha256": migration.checksum} for migration, _ in migrations],
+        "objects": sorted(owned_objects(options.name, (migration.sql for migration, _ in migrations))),
+    }
 
 
 def main(arguments: list[str]) -> int:

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from migrations.lint import clashes
+
 SCHEMA = 1
 
 _MODULE = '''\
@@ -74,6 +76,19 @@ def commit(status: str) -> dict[str, Any]:
     }
 
 
+def refuse_clashes(plugins: Sequence[Mapping[str, Any]]) -> None:
+    """Return when no two plugins claim one object of the database.
+
+    Raises:
+        ValueError: names both plugins of every clash.
+    """
+    claimed = {plugin["name"]: {(kind, name) for kind, name in plugin["objects"]} for plugin in plugins}
+    found = clashes(claimed)
+    if found:
+        lines = (f"{kind} {name} is claimed by {one} and by {other}" for kind, name, one, other in found)
+        raise ValueError("plugins clash in the database; rename one side:\n  " + "\n  ".join(lines))
+
+
 def edition_info(options: argparse.Namespace, plugins: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what the edition says of itself."""
     info = {
@@ -109,6 +124,7 @@ def main(arguments: list[str]) -> int:
         (json.loads(path.read_text(encoding="utf-8")) for path in options.plugin), key=lambda plugin: plugin["name"]
     )
     try:
+        refuse_clashes(plugins)
         info = edition_info(options, plugins)
     except ValueError as error:
         print(f"{options.label}: {error}", file=sys.stderr)

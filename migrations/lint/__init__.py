@@ -27,6 +27,7 @@ __all__ = [
     "Severity",
     "Statement",
     "clashes",
+    "core_objects",
     "lint",
     "lint_bytes",
     "lint_core",
@@ -72,6 +73,11 @@ def owned_objects(plugin: str, texts: Iterable[str]) -> set[tuple[str, str]]:
     """Return (kind, name) of all that a plugin's migrations leave behind in the shared name spaces."""
     checker = _after(Checker(Ownership(plugin)), texts)
     return set(checker.world.objects)
+
+
+def core_objects(texts: Iterable[str]) -> set[tuple[str, str]]:
+    """Return (kind, name) of all that the server's own migrations leave behind."""
+    return set(_after(Checker(Ownership(""), "core"), texts).world.objects)
 
 
 def clashes(objects: dict[str, set[tuple[str, str]]]) -> list[tuple[str, str, str, str]]:

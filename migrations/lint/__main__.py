@@ -23,6 +23,7 @@ OK, FOUND, USAGE = 0, 1, 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
+    os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", "."))  # under "bazel run", paths are the caller's
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.pages:

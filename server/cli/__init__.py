@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 COMMANDS = {
     "serve": "serve until stopped; DATABASE_URL says on which PostgreSQL",
     "dev": "serve on a private PostgreSQL that needs no set-up (dev edition)",
-    "migrate": "bring the database up to date and exit",
+    "migrate": "look at, apply and take back migrations",
+    "schema": "list every object of the database and whose it is",
     "tenant": "create and list tenants",
     "token": "create tokens for workers",
     "version": "print the version and what was built",

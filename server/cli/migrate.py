@@ -1,26 +1,55 @@
-"""Bring the database up to date and exit; safe to run by many at once, and again."""
+"""Look at, apply and take back migrations. Without an action: apply what is pending, then exit."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import sys
+from collections.abc import Mapping
+from typing import Any
 
+from core.errors import NotFound
+from core.migration import CORE
 from server.cli.database import prepared
-from server.database.migrator import Migrator
-from server.database.pool import connect
+from server.database import inventory
+from server.database.history import Owner, Pending
 from server.edition import Edition
-from server.startup import Prepared, load_plugins
+from server.startup import Prepared, load_plugins, make_connection, make_migrator
+
+Report = Mapping[str, Any]
+
+LOCKS = "W4"
+"""The linter's warning that names a lock on a core table."""
 
 
-def add_arguments(_parser: argparse.ArgumentParser) -> None:
-    """Declare no arguments."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.set_defaults(action="apply")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    actions = parser.add_subparsers(dest="action", metavar="action")
+    for name, text in (
+        ("plan", "list what is pending, its statements and locks, and tables of plugins that are not in this edition"),
+        ("apply", "apply what is pending; safe to run by many at once, and again"),
+        ("status", "list what is applied and what is pending"),
+        ("rollback", "take back a plugin's migrations above a version, where they have a '-- down' section"),
+        ("purge", "drop everything that a plugin owns; without --yes only list it"),
+    ):
+        action = actions.add_parser(name, help=text, description=text)
+        action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+        if name in {"rollback", "purge"}:
+            action.add_argument("--plugin", required=True, metavar="NAME")
+        if name == "rollback":
+            action.add_argument("--to", required=True, type=int, metavar="VERSION", help="0 takes back all")
+        if name == "purge":
+            action.add_argument("--yes", action="store_true", help="really drop it")
 
 
-def run(edition: Edition, _arguments: argparse.Namespace) -> int:
-    """Apply what is pending and list it."""
-    applied = asyncio.run(apply(edition, prepared(edition)))
-    sys.stdout.write("".join(f"applied {each}\n" for each in applied) or "nothing to do: the database is up to date\n")
+def run(edition: Edition, arguments: argparse.Namespace) -> int:
+    """Do it and report."""
+    action = {"plan": _plan, "apply": _apply, "status": _status, "rollback": _rollback, "purge": _purge}
+    report = asyncio.run(action[arguments.action or "apply"](edition, arguments))
+    sys.stdout.write(json.dumps(report, indent=2) + "\n" if arguments.json else _text(report))
     return 0
 
 
@@ -31,7 +60,102 @@ async def apply(edition: Edition, ready: Prepared) -> list[str]:
         StartupError: the database cannot be reached, or a migration is refused.
     """
     registry = load_plugins(edition, ready.sources)
-    settings = ready.settings
-    async with await connect(settings.database_url.get_secret_value(), settings.database.connect_timeout) as connection:
-        migrator = Migrator(connection, edition.checked_migrations, edition.build_info.edition)
-        return [str(each) for each in await migrator.apply(registry.owners())]
+    return [str(each) for each in await make_migrator(ready).apply(registry.owners())]
+
+
+async def _apply(edition: Edition, _arguments: argparse.Namespace) -> Report:
+    return {"applied": await apply(edition, prepared(edition))}
+
+
+async def _plan(edition: Edition, _arguments: argparse.Namespace) -> Report:
+    ready = prepared(edition)
+    owners = load_plugins(edition, ready.sources).owners()
+    plan = await make_migrator(ready).plan(owners)
+    return {
+        "pending": [_described(each, owners) for each in plan.pending],
+        "ahead": [f"{row.owner} {row.version:04}" for row in plan.ahead],
+        "orphans": await _orphans(edition, ready),
+    }
+
+
+def _described(pending: Pending, owners: list[Owner]) -> Report:
+    from migrations.lint import lint, sections, split
+
+    sql = pending.migration.sql
+    described = {"migration": str(pending), "statements": len(split(sections(sql)[0])), "locks": list[str]()}
+    if pending.owner != CORE:
+        owner = next(each for each in owners if each.name == pending.owner)
+        earlier = [each.sql for each in owner.migrations if each.version < pending.migration.version]
+        findings = lint(pending.owner, sql, earlier)
+        described["locks"] = [f"line {each.line}: {each.message}" for each in findings if each.rule == LOCKS]
+    return described
+
+
+async def _orphans(edition: Edition, ready: Prepared) -> list[Report]:
+    plugins = [plugin.name for plugin in edition.build_info.plugins]
+    async with await make_connection(ready.settings) as connection:
+        found = await inventory.objects(connection, plugins, ())
+        return [
+            {"plugin": each.plugin, "table": each.name, "rows": await inventory.count_rows(connection, each.name)}
+            for each in found
+            if each.owner == "orphan" and each.kind == "table"
+        ]
+
+
+async def _status(edition: Edition, _arguments: argparse.Namespace) -> Report:
+    ready = prepared(edition)
+    migrator = make_migrator(ready)
+    plan = await migrator.plan(load_plugins(edition, ready.sources).owners())
+    return {
+        "applied": [f"{row.owner} {row.version:04} {row.description}" for row in await migrator.applied()],
+        "pending": [str(each) for each in plan.pending],
+        "ahead": [f"{row.owner} {row.version:04}" for row in plan.ahead],
+    }
+
+
+async def _rollback(edition: Edition, arguments: argparse.Namespace) -> Report:
+    ready = prepared(edition)
+    owners = load_plugins(edition, ready.sources).owners()
+    owner = next((each for each in owners if each.name == arguments.plugin and each.name != CORE), None)
+    if owner is None:
+        raise NotFound(f"this edition has no plugin {arguments.plugin!r}; only an edition that has it can take it back")
+    undone = await make_migrator(ready).rollback(owner, arguments.to)
+    return {"taken back": [str(each) for each in undone]}
+
+
+async def _purge(edition: Edition, arguments: argparse.Namespace) -> Report:
+    ready = prepared(edition)
+    plugins = [plugin.name for plugin in edition.build_info.plugins]
+    async with make_migrator(ready).alone(), await make_connection(ready.settings) as connection:
+        found = [each for each in await inventory.objects(connection, plugins, ()) if each.plugin == arguments.plugin]
+        if not found:
+            raise NotFound(f"the database holds nothing of a plugin {arguments.plugin!r}")
+        listed = [
+            f"{each.kind} {each.name}"
+            + (f" ({await inventory.count_rows(connection, each.name)} rows)" if each.kind == "table" else "")
+            for each in found
+            if each.belongs_to is None
+        ]
+        if not arguments.yes:
+            return {"would be dropped, with --yes": listed}
+        await inventory.purge(connection, arguments.plugin, found)
+        return {"dropped": listed}
+
+
+def _text(report: Report) -> str:
+    """Return a report for people: the headings that have something below them, or that there is nothing."""
+    lines = []
+    for heading, entries in report.items():
+        if entries:
+            lines += [f"{heading}:", *(f"  {_line(entry)}" for entry in entries)]
+    return "\n".join(lines or ["nothing to do: the database is up to date"]) + "\n"
+
+
+def _line(entry: str | Report) -> str:
+    if isinstance(entry, str):
+        return entry
+    if "table" in entry:
+        return f"{entry['table']} of plugin {entry['plugin']}, which is not in this edition: {entry['rows']} rows"
+    return f"{entry['migration']}: {entry['statements']} statements" + "".join(
+        f"\n    {lock}" for lock in entry["locks"]
+    )

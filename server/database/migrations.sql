@@ -24,8 +24,8 @@ VALUES (%(plugin)s, %(version)s, %(description)s, %(checksum)s, %(duration_ms)s,
 -- One server migrates at a time; the others wait here and then find nothing to do.
 SELECT pg_advisory_lock(7305790140482421)
 
--- name: unlock
-SELECT pg_advisory_unlock(7305790140482421)
+-- name: forget
+DELETE FROM _plugin_migrations WHERE plugin = %(plugin)s AND version = %(version)s
 
 -- name: set_limits
 -- A migration that waits for a lock makes every later query wait behind it: give up early instead.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.resources import files
 
 import psycopg
@@ -18,13 +19,15 @@ from core.errors import MigrationError
 from core.migration import CORE, PluginMigration
 from core.named_queries import named_queries
 from core.plugin import Plugin
+from server.database import plugin_role
+from server.database.execution import Executor, Part
 from server.database.history import Applied, Owner, Pending, Plan, compare
 from server.database.pool import Connection
 
 OLDEST_POSTGRESQL = 150000
-LOCK_TIMEOUT_S = 5
-STATEMENT_TIMEOUT_S = 600
 WAIT_FOR_OTHER_S = 120
+
+OpenConnection = Callable[[], Awaitable[Connection]]
 
 _SQL = named_queries(__package__, "migrations.sql")
 _log = logging.getLogger(__name__)
@@ -38,11 +41,11 @@ def owners(plugins: Sequence[Plugin]) -> list[Owner]:
 
 
 class Migrator:
-    """Plans and applies migrations over one connection, which its caller opens and closes."""
+    """Plans, applies and takes back migrations; opens the connections that it needs, and closes them."""
 
-    def __init__(self, connection: Connection, checked: Mapping[tuple[str, str], str], applied_by: str) -> None:
-        """Take the connection, the digests that the edition carries, and the edition's name for the record."""
-        self._connection = connection
+    def __init__(self, connect: OpenConnection, checked: Mapping[tuple[str, str], str], applied_by: str) -> None:
+        """Take what opens a connection, the digests that the edition carries, and its name for the record."""
+        self._connect = connect
         self._checked = checked
         self._applied_by = applied_by
 
@@ -52,15 +55,8 @@ class Migrator:
         Raises:
             MigrationError: history and edition contradict each other, or PostgreSQL is too old.
         """
-        version = await self._scalar("server_version")
-        if version < OLDEST_POSTGRESQL:
-            raise MigrationError(
-                f"this PostgreSQL is version {version // 10000}; {OLDEST_POSTGRESQL // 10000} or newer is needed"
-            )
-        if not await self._scalar("tracking_exists"):
-            return compare(wanted, [])
-        rows = await (await self._connection.execute(_SQL["applied"])).fetchall()
-        return compare(wanted, [Applied(*row) for row in rows])
+        async with await self._connect() as connection:
+            return await _plan(connection, wanted)
 
     async def apply(self, wanted: Sequence[Owner]) -> Sequence[Pending]:
         """Run what is pending and return it.
@@ -68,46 +64,64 @@ class Migrator:
         Raises:
             MigrationError: names the migration; what ran before it stays applied, it itself does not.
         """
-        if not (await self._warned_plan(wanted)).pending:
-            return ()
-        async with self._alone():
-            await self._connection.execute(_SQL["create_tracking"])
-            plan = await self.plan(wanted)  # again: another server may have done it meanwhile
-            for pending in plan.pending:
-                self._check(pending, wanted)
-            for pending in plan.pending:
-                await self._run(pending)
-            return plan.pending
-
-    async def _warned_plan(self, wanted: Sequence[Owner]) -> Plan:
         plan = await self.plan(wanted)
         for row in plan.ahead:
             _log.warning(
                 "the database is ahead of this edition: %s has version %04d; serving on", row.owner, row.version
             )
-        return plan
+        if not plan.pending:
+            return ()
+        async with self.alone(), await self._connect() as connection:
+            await connection.execute(_SQL["create_tracking"])
+            pending = (await _plan(connection, wanted)).pending  # again: another server may have done it meanwhile
+            for each in pending:
+                self._check(each, wanted)
+            await self._run_all(connection, pending)
+            return pending
+
+    async def applied(self) -> Sequence[Applied]:
+        """Return what the database has of every owner."""
+        async with await self._connect() as connection:
+            return await _applied(connection)
+
+    async def rollback(self, owner: Owner, version: int) -> Sequence[Pending]:
+        """Take back the owner's migrations above ``version``, newest first, and return them.
+
+        Raises:
+            MigrationError: one of them cannot be taken back; those above it are, it itself stays.
+        """
+        async with self.alone(), await self._connect() as connection:
+            await _plan(connection, [owner])  # refuses edited history
+            applied = {row.version for row in await _applied(connection) if row.owner == owner.name}
+            undone = [each for each in reversed(owner.migrations) if each.version in applied and each.version > version]
+            parts = [_down_part(Pending(owner.name, each)) for each in undone]
+            for part in parts:
+                self._check(part.pending, [owner])
+            executor = Executor(connection, separate_role=await plugin_role.prepare(connection))
+            for part in parts:
+                await executor.run(part, partial(_forget, connection, part.pending))
+                _log.info("took back migration %s", part.pending)
+            return [part.pending for part in parts]
 
     @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
-        try:
-            await self._connection.execute(f"SET lock_timeout = '{WAIT_FOR_OTHER_S}s'")
-            await self._connection.execute(_SQL["lock"])
-        except psycopg.errors.LockNotAvailable:
-            raise MigrationError(
-                f"another server has been migrating this database for {WAIT_FOR_OTHER_S} s; see its log and try again"
-            ) from None
-        try:
+    async def alone(self) -> AsyncIterator[None]:
+        """Hold the lock of migrations on a connection of its own: a reset session would let it go."""
+        async with await self._connect() as connection:
+            try:
+                await connection.execute(f"SET lock_timeout = '{WAIT_FOR_OTHER_S}s'".encode())
+                await connection.execute(_SQL["lock"])
+            except psycopg.errors.LockNotAvailable:
+                raise MigrationError(
+                    f"another server has been migrating this database for {WAIT_FOR_OTHER_S} s; see its log and try again"
+                ) from None
             yield
-        finally:
-            if not self._connection.broken:
-                await self._connection.execute(_SQL["unlock"])
 
     def _check(self, pending: Pending, wanted: Sequence[Owner]) -> None:
         """Refuse a plugin's migration that neither the build nor the linter accepts."""
         migration = pending.migration
         if pending.owner == CORE or self._checked.get((pending.owner, migration.file)) == migration.checksum:
             return
-        from migrations.lint import lint
+        from migrations.lint import lint  # imports sqlglot, which is only needed without a proof
 
         owner = next(each for each in wanted if each.name == pending.owner)
         earlier = [each.sql for each in owner.migrations if each.version < migration.version]
@@ -121,24 +135,21 @@ class Migrator:
                 f"{pending.owner}: a migration breaks the rules; nothing was run\n  " + "\n  ".join(lines)
             )
 
-    async def _run(self, pending: Pending) -> None:
-        started = time.monotonic()
-        try:
-            async with self._connection.transaction():
-                await self._connection.execute(
-                    _SQL["set_limits"],
-                    {"lock_timeout": f"{LOCK_TIMEOUT_S}s", "statement_timeout": f"{STATEMENT_TIMEOUT_S}s"},
-                )
-                await self._connection.execute(pending.migration.sql.encode())
-                await self._record(pending, round((time.monotonic() - started) * 1000))
-        except psycopg.Error as error:
-            reason = " ".join(str(error).split())
-            raise MigrationError(f"{pending}: PostgreSQL refused it, and it was rolled back: {reason}") from None
-        _log.info("applied migration %s", pending, extra={"duration_ms": round((time.monotonic() - started) * 1000)})
+    async def _run_all(self, connection: Connection, pending: Sequence[Pending]) -> None:
+        """Run migrations in order; the role of the plugins is prepared when the core's are done."""
+        executor = Executor(connection, separate_role=False)
+        prepared = False
+        for each in pending:
+            if each.owner != CORE and not prepared:
+                executor = Executor(connection, separate_role=await plugin_role.prepare(connection))
+                prepared = True
+            started = time.monotonic()
+            await executor.run(_up_part(each), partial(self._record, connection, each))
+            _log.info("applied migration %s", each, extra={"duration_ms": round((time.monotonic() - started) * 1000)})
 
-    async def _record(self, pending: Pending, duration_ms: int) -> None:
+    async def _record(self, connection: Connection, pending: Pending, duration_ms: int) -> None:
         migration = pending.migration
-        await self._connection.execute(
+        await connection.execute(
             _SQL["record"],
             {
                 "plugin": pending.owner,
@@ -150,6 +161,42 @@ class Migrator:
             },
         )
 
-    async def _scalar(self, query: str) -> int:
-        row = await (await self._connection.execute(_SQL[query])).fetchone()
-        return int(row[0]) if row else 0
+
+def _up_part(pending: Pending) -> Part:
+    from migrations.lint import sections
+
+    return Part(pending, sections(pending.migration.sql)[0])
+
+
+def _down_part(pending: Pending) -> Part:
+    from migrations.lint import sections
+
+    up, down = sections(pending.migration.sql)
+    if down is None:
+        raise MigrationError(f"{pending}: it has no '-- down' section, so it cannot be taken back; nothing was changed")
+    return Part(pending, down, up.count("\n") + 2)
+
+
+async def _plan(connection: Connection, wanted: Sequence[Owner]) -> Plan:
+    version = await _scalar(connection, "server_version")
+    if version < OLDEST_POSTGRESQL:
+        raise MigrationError(
+            f"this PostgreSQL is version {version // 10000}; {OLDEST_POSTGRESQL // 10000} or newer is needed"
+        )
+    return compare(wanted, await _applied(connection))
+
+
+async def _applied(connection: Connection) -> list[Applied]:
+    if not await _scalar(connection, "tracking_exists"):
+        return []
+    return [Applied(*row) for row in await (await connection.execute(_SQL["applied"])).fetchall()]
+
+
+async def _forget(connection: Connection, pending: Pending, _duration_ms: int) -> None:
+    key = {"plugin": pending.owner, "version": pending.migration.version}
+    await connection.execute(_SQL["forget"], key)
+
+
+async def _scalar(connection: Connection, query: str) -> int:
+    row = await (await connection.execute(_SQL[query])).fetchone()
+    return int(row[0]) if row else 0

@@ -83,7 +83,11 @@ async def connect(dsn: str, timeout: float) -> Connection:  # noqa: ASYNC109 - t
     """
     try:
         return await psycopg.AsyncConnection.connect(
-            dsn, autocommit=True, connect_timeout=max(2, round(timeout)), application_name="flovyn-server"
+            dsn,
+            autocommit=True,
+            connect_timeout=max(2, round(timeout)),
+            application_name="flovyn-server",
+            prepare_threshold=None,  # migrations reset the session, and prepared statements with it
         )
     except psycopg.ProgrammingError:
         raise StartupError(

@@ -69,7 +69,7 @@ class Worker:
 
 def test_migrating_twice_does_it_once(empty_database: str) -> None:
     """The second run says that there is nothing to do."""
-    assert "applied worker-token 0001_create_tokens.sql" in _command(empty_database, "migrate")
+    assert "  worker-token 0001_create_tokens.sql" in _command(empty_database, "migrate")
     assert "nothing to do" in _command(empty_database, "migrate")
 
 

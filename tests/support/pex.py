@@ -91,6 +91,8 @@ class Serving:
                 self.process.kill()
         self.process.wait()
         self._reader.join(5)
+        assert self.process.stderr is not None
+        self.process.stderr.close()
 
     def wait_for(self, pattern: str, count: int = 1) -> dict[str, Any]:
         """Return the ``count``-th log line whose message matches, waiting for it."""

@@ -68,5 +68,4 @@ def running_cluster(folder: Path) -> Iterator[Databases]:
 
 
 async def _migrate(url: str) -> None:
-    async with await connect(url, timeout=5) as connection:
-        await Migrator(connection, {}, "test").apply(owners([]))
+    await Migrator(lambda: connect(url, timeout=5), {}, "test").apply(owners([]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import psycopg
 import pytest
@@ -22,8 +23,11 @@ def _owner(*statements: str) -> Owner:
 
 
 async def _apply(url: str, *wanted: Owner) -> list[str]:
-    async with await connect(url, timeout=5) as connection:
-        return [str(each) for each in await Migrator(connection, {}, "test").apply([*owners([]), *wanted])]
+    return [str(each) for each in await _migrator(url).apply([*owners([]), *wanted])]
+
+
+def _migrator(url: str, checked: Mapping[tuple[str, str], str] | None = None) -> Migrator:
+    return Migrator(lambda: connect(url, timeout=5), checked or {}, "test")
 
 
 def _rows(url: str, query: str) -> list[tuple[object, ...]]:
@@ -58,18 +62,23 @@ async def test_a_table_outside_the_prefix_is_refused_before_anything_runs(empty_
 
 
 async def test_a_checked_digest_is_taken_as_proof(empty_database: str) -> None:
-    """A migration that the edition carries a proof for is not checked again: even one that would fail runs."""
+    """With a proof the linter is not asked again; the catalogs still show what it did, and it is rolled back."""
     owner = _owner("CREATE TABLE unchecked (a int)")
     checked = {("sample", "0001_step.sql"): owner.migrations[0].checksum}
-    async with await connect(empty_database, timeout=5) as connection:
-        await Migrator(connection, checked, "test").apply([*owners([]), owner])
-    assert _rows(empty_database, "SELECT count(*) FROM unchecked") == [(0,)]
+    with pytest.raises(MigrationError, match="it changed what is not the plugin's.*table unchecked was made"):
+        await _migrator(empty_database, checked).apply([*owners([]), owner])
+    with pytest.raises(MigrationError, match="M001"):
+        await _apply(empty_database, owner)
+    assert _rows(empty_database, "SELECT to_regclass('unchecked')") == [(None,)]
 
 
 async def test_a_failing_migration_is_rolled_back_and_named(empty_database: str) -> None:
     """What PostgreSQL refuses leaves nothing of itself behind, and the next start tries again."""
     create = f"CREATE TABLE {OWN} (id uuid CONSTRAINT p_sample__items_pkey PRIMARY KEY);\n"
-    with pytest.raises(MigrationError, match=r"sample 0001_step\.sql: PostgreSQL refused it, and it was rolled back"):
+    with pytest.raises(
+        MigrationError,
+        match=r"sample 0001_step\.sql:2: PostgreSQL refused this statement, and the migration was rolled",
+    ):
         await _apply(empty_database, _owner(create + f"ALTER TABLE {OWN} ADD COLUMN id uuid"))
     assert _rows(empty_database, f"SELECT to_regclass('{OWN}')") == [(None,)]
     assert await _apply(empty_database, _owner(create)) == ["sample 0001_step.sql"]

@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from editions.tools.write_edition import boot_module, commit, main
+from editions.tools.write_edition import boot_module, commit, main, refuse_clashes
 
 AUDIT: dict[str, Any] = {
     "name": "audit-log",
     "version": "1.0.0",
     "entry": "plugins.audit_log.plugin:AuditLogPlugin",
-    "migrations": [],
+    "migrations": [], "objects": [],
 }
 TOKEN: dict[str, Any] = {
     "name": "worker-token",
     "version": "2.0.0",
     "entry": "plugins.worker_token.plugin:WorkerTokenPlugin",
-    "migrations": [],
+    "migrations": [], "objects": [],
 }
 STATUS = "STABLE_COMMIT abc\nSTABLE_COMMIT_DATE 2026-01-02T03:04:05Z\nSTABLE_DIRTY true\n"
 
@@ -82,3 +82,10 @@ def test_stamp_without_git(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     status, _ = write(tmp_path, status="BUILD_HOST here\n")
     assert status == 1
     assert "no git checkout" in capsys.readouterr().err
+
+
+def test_two_plugins_that_claim_one_object_are_both_named() -> None:
+    """An edition is checked as a set: the same table, index or type in two plugins stops it."""
+    objects = [["table", "p_a__b"]]
+    with pytest.raises(ValueError, match="table p_a__b is claimed by one and by two"):
+        refuse_clashes([{"name": "two", "objects": objects}, {"name": "one", "objects": objects}])

@@ -1,0 +1,89 @@
+"""Whose is what in the database: the core's, a plugin's, a plugin's that this edition lacks, or nobody's that we know."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from core.errors import MigrationError
+from core.migration import CORE, sql_name
+from core.named_queries import named_queries
+from server.database.pool import Connection
+
+TRACKING_TABLE = "_plugin_migrations"
+
+_SQL = named_queries(__package__, "inventory.sql")
+_PLUGIN_OBJECT = re.compile(r"p_([a-z0-9]+(?:_[a-z0-9]+)*?)__")
+
+# in this order nothing is dropped that something later in it still needs
+_DROPPED = ("materialized view", "view", "table", "sequence", "function", "domain", "type")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedObject:
+    """An object and whose it is: ``core``, ``plugin``, ``orphan`` or ``unknown``, with the plugin's name where known."""
+
+    kind: str
+    name: str
+    owner: str
+    plugin: str | None
+    belongs_to: str | None
+
+
+async def objects(connection: Connection, plugins: Collection[str], core_names: Collection[str]) -> list[OwnedObject]:
+    """Return every object of the shared schema; ``core_names`` are the names that the core's migrations make."""
+    rows = await (await connection.execute(_SQL["objects"])).fetchall()
+    return [_owned(kind, name, belongs_to, plugins, core_names) for kind, name, belongs_to in rows]
+
+
+async def count_rows(connection: Connection, table: str) -> int:
+    """Return how many rows a table has."""
+    row = await (await connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table)))).fetchone()
+    return int(row[0]) if row else 0
+
+
+async def purge(connection: Connection, plugin: str, found: Sequence[OwnedObject]) -> None:
+    """Drop a plugin's objects and forget its migrations, all or nothing; nothing else goes with them.
+
+    Raises:
+        MigrationError: something that is not the plugin's depends on them.
+    """
+    try:
+        async with connection.transaction():
+            for kind in _DROPPED:
+                names = [each.name for each in found if each.kind == kind and each.belongs_to is None]
+                if names:
+                    await connection.execute(_drop(kind, names))
+            await connection.execute(_SQL["forget_plugin"], {"plugin": plugin})
+    except psycopg.errors.DependentObjectsStillExist as error:
+        reason = " ".join(f"{error.diag.message_primary} ({error.diag.message_detail})".split())
+        raise MigrationError(f"{plugin}: nothing was dropped, because something else depends on it: {reason}") from None
+
+
+def _drop(kind: str, names: Sequence[str]) -> sql.Composed:
+    """Return one DROP of all names of a kind: together, so that they may refer to one another."""
+    quoted = [_function(name) if kind == "function" else sql.Identifier(name) for name in names]
+    word = "ROUTINE" if kind == "function" else kind.upper()
+    return sql.SQL("DROP {} {}").format(sql.SQL(word), sql.SQL(", ").join(quoted))  # type: ignore[arg-type]
+
+
+def _function(signature: str) -> sql.Composable:
+    """Return a function's signature, which PostgreSQL itself has quoted where that is needed."""
+    return sql.SQL(signature)  # type: ignore[arg-type]
+
+
+def _owned(kind: str, name: str, belongs_to: str, plugins: Collection[str], core_names: Collection[str]) -> OwnedObject:
+    decisive = belongs_to or name
+    match = _PLUGIN_OBJECT.match(decisive)
+    if match is None:
+        owner = CORE if decisive in core_names or decisive == TRACKING_TABLE else "unknown"
+        return OwnedObject(kind, name, owner, None, belongs_to or None)
+    known = {sql_name(plugin): plugin for plugin in plugins}
+    plugin = known.get(match[1])
+    return OwnedObject(
+        kind, name, "plugin" if plugin else "orphan", plugin or match[1].replace("_", "-"), belongs_to or None
+    )

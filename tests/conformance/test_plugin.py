@@ -1,0 +1,169 @@
+"""One plugin, named by the environment, held against the rules that every plugin follows.
+
+The catalog proof stands in here: on a real PostgreSQL with the core schema, the plugin's migrations are run and
+everything else must be as it was: catalogs, rows and sequences.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Mapping
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from core.auth import AuthRequest
+from core.errors import ConfigError
+from core.migration import check_plugin_name, sql_name, table_prefix
+from core.plugin import Plugin
+from migrations.lint import sections
+from server.database import catalog, inventory
+from server.database.migrator import Migrator, owners
+from server.database.pool import connect
+from tests.support.running import CONFIG, Client, running_server
+
+# "module:Class"; plain pytest, which starts this file without a plugin, takes the example
+MODULE, _, CLASS = os.environ.get("PLUGIN_ENTRY", "plugins.hello_world.plugin:HelloWorldPlugin").partition(":")
+# settings without which the plugin does not start, as variables; "A=1;B=2"
+ENVIRON = dict(pair.split("=", 1) for pair in os.environ.get("PLUGIN_ENVIRON", "").split(";") if pair)
+
+
+@pytest.fixture
+def plugin() -> Plugin:
+    """An instance of the plugin."""
+    made = getattr(importlib.import_module(MODULE), CLASS)()
+    assert isinstance(made, Plugin)
+    return made
+
+
+async def test_running_its_migrations_changes_nothing_of_others(plugin: Plugin, database: str) -> None:
+    """The catalog proof, from the core schema; a second run has nothing to do."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("INSERT INTO tenant (id, slug, name) VALUES (%s, 'proof', 'Proof')", (uuid4(),))
+    migrator = Migrator(lambda: connect(database, timeout=5), {}, "proof")
+    async with await connect(database, timeout=5) as connection:
+        await catalog.snapshot(connection, plugin.name)
+    await _prepare_role(migrator)
+    before = await _everything(database, plugin)
+    applied = await migrator.apply(owners([plugin]))
+    assert len(applied) == len(plugin.migrations())
+    after = await _everything(database, plugin)
+    assert catalog.differences(before[0], after[0]) == []
+    assert before[1] == after[1]
+    assert await migrator.apply(owners([plugin])) == ()
+
+
+async def test_what_it_makes_is_known_to_be_its_own(plugin: Plugin, database: str) -> None:
+    """Every object that was made carries the plugin's prefix, and none is left when it is purged."""
+    migrator = Migrator(lambda: connect(database, timeout=5), {}, "proof")
+    async with await connect(database, timeout=5) as connection:
+        before = {(each.kind, each.name) for each in await inventory.objects(connection, [plugin.name], ())}
+        await migrator.apply(owners([plugin]))
+        found = await inventory.objects(connection, [plugin.name], ())
+        made = [each for each in found if (each.kind, each.name) not in before]
+        assert [each for each in made if not each.name.startswith(table_prefix(plugin.name))] == []
+        await inventory.purge(connection, plugin.name, [each for each in found if each.plugin == plugin.name])
+        left = await inventory.objects(connection, [plugin.name], ())
+        assert [each for each in left if each.plugin == plugin.name] == []
+
+
+async def test_taking_its_migrations_back_leaves_nothing(plugin: Plugin, database: str) -> None:
+    """Where every migration has a '-- down' section, up, down and up again end as up does."""
+    if not plugin.migrations() or any(sections(each.sql)[1] is None for each in plugin.migrations()):
+        assert plugin.migrations() == list(plugin.migrations())
+        return
+    migrator = Migrator(lambda: connect(database, timeout=5), {}, "proof")
+    owner = next(each for each in owners([plugin]) if each.name == plugin.name)
+    await migrator.apply(owners([plugin]))
+    await migrator.rollback(owner, 0)
+    async with await connect(database, timeout=5) as connection:
+        left = await inventory.objects(connection, [plugin.name], ())
+        assert [each.name for each in left if each.plugin == plugin.name] == []
+    assert len(await migrator.apply(owners([plugin]))) == len(plugin.migrations())
+
+
+async def test_it_starts_and_stops_twice(plugin: Plugin, database: str) -> None:
+    """A server with the plugin starts and stops, and does so again on the same database."""
+    for _ in range(2):
+        async with running_server(database, [type(plugin)], **ENVIRON) as client:
+            assert (await client.rest("GET", "/_/health", key=None)).status_code == 200
+
+
+async def test_its_routes_are_its_own_and_closed(plugin: Plugin, database: str) -> None:
+    """Every route lies below the plugin's place and answers 401 without credentials."""
+    async with running_server(database, [type(plugin)], **ENVIRON) as client:
+        for route in client.boot.registry.build_rest_router():
+            assert route.path.startswith(f"/api/v1/p/{plugin.name}/")
+            assert route.summary
+            assert (await _unauthenticated(client, route.method, route.path)) == 401
+
+
+async def test_its_services_are_its_own(plugin: Plugin, database: str) -> None:
+    """Every gRPC service is in the plugin's package and offers only what it declares."""
+    async with running_server(database, [type(plugin)], **ENVIRON) as client:
+        for service in client.boot.registry.grpc_services():
+            assert service.descriptor.full_name.startswith(f"flovyn.plugins.{sql_name(plugin.name)}.v1.")
+            assert set(service.methods) <= set(service.descriptor.methods_by_name)
+
+
+async def test_its_authenticators_leave_others_credentials_alone(plugin: Plugin, database: str) -> None:
+    """Credentials of another kind, and none at all, are passed on and not refused."""
+    async with running_server(database, [type(plugin)], **ENVIRON) as client:
+        names = plugin.authenticator_names()
+        for authenticator in client.boot.registry.collect_authenticators(names).values():
+            for headers in ({}, {"authorization": "Basic eDp5"}):
+                request = AuthRequest(next(iter(client.boot.authenticators)), "/x", headers)
+                assert (await authenticator.authenticate(request)).identity is None
+
+
+async def test_nonsense_in_its_configuration_is_named(plugin: Plugin, database: str) -> None:
+    """An unknown key of its section stops the start with the key's name."""
+    if plugin.config() is None:
+        assert plugin.config() is None
+        return
+    config: Mapping[str, object] = {**CONFIG, "plugins": {sql_name(plugin.name): {"no_such_setting": 1}}}
+    with pytest.raises(ConfigError, match="no_such_setting"):
+        async with running_server(database, [type(plugin)], config, **ENVIRON):
+            pass
+
+
+def test_name_and_version_stand_in_its_module(plugin: Plugin) -> None:
+    """The class says what the module's constants say, which the build has read."""
+    module = importlib.import_module(MODULE)
+    assert (plugin.name, plugin.version) == (module.NAME, module.VERSION)
+    assert check_plugin_name(plugin.name) == plugin.name
+
+
+async def _prepare_role(migrator: Migrator) -> None:
+    """Let the migrations' role exist before the first snapshot: making it is the server's doing."""
+    from server.database import plugin_role  # noqa: PLC0415
+
+    async with await migrator._connect() as connection:
+        await connection.execute("SELECT 1")
+        await plugin_role.prepare(connection)
+
+
+async def _everything(database: str, plugin: Plugin) -> tuple[catalog.Snapshot, list[tuple[object, ...]]]:
+    """Return the catalogs, and the rows and sequences of what is not the plugin's."""
+    async with await connect(database, timeout=5) as connection, connection.transaction():
+        own = table_prefix(plugin.name).replace("_", r"\_") + "%"
+        tables = await (
+            await connection.execute(
+                "SELECT format('%%I', tablename) FROM pg_tables WHERE schemaname = 'public'"
+                " AND tablename NOT LIKE %s AND tablename <> '_plugin_migrations' ORDER BY 1",
+                (own,),
+            )
+        ).fetchall()
+        rows: list[tuple[object, ...]] = []
+        for (table,) in tables:
+            query = f"SELECT '{table}', md5(string_agg(t::text, ',' ORDER BY t::text)) FROM {table} AS t"  # noqa: S608
+            rows += await (await connection.execute(query.encode())).fetchall()
+        sequences = "SELECT sequencename, last_value FROM pg_sequences WHERE sequencename NOT LIKE %s ORDER BY 1"
+        rows += await (await connection.execute(sequences, (own,))).fetchall()
+        return await catalog.snapshot(connection, plugin.name), rows
+
+
+async def _unauthenticated(client: Client, method: str, path: str) -> int:
+    return (await client.rest(method, path, key=None)).status_code
