@@ -54,11 +54,15 @@ GrpcHandler = Callable[[Any, Identity], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class GrpcMethod:
-    """One unary gRPC method: its handler and what the authorizer is asked about."""
+    """One unary gRPC method: its handler and what the authorizer is asked about.
+
+    ``undelivered`` gets an answer that the caller did not wait for, where that answer must be taken back.
+    """
 
     handler: GrpcHandler
     action: Action
     resource: str
+    undelivered: Callable[[Any], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,12 @@ class LimitExceeded(FlovynError):
     code = "limit_exceeded"
 
 
+class TooLarge(LimitExceeded):
+    """A body or a payload is larger than the server takes."""
+
+    code = "too_large"
+
+
 class NotOffered(FlovynError):
     """The server does not offer this call or feature."""
 

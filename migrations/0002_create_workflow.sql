@@ -34,6 +34,10 @@ CREATE TABLE workflow_execution (
 CREATE INDEX workflow_execution_claim ON workflow_execution (tenant_id, queue, claim_at, created_at, id)
 WHERE status = 'PENDING';
 
+-- Runs that are out with a worker, oldest claim first: few, and looked through for expired leases.
+CREATE INDEX workflow_execution_lease ON workflow_execution (claimed_at)
+WHERE status = 'RUNNING';
+
 -- The history of a run: contiguous from 1.
 CREATE TABLE workflow_event (
     tenant_id uuid NOT NULL,

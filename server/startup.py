@@ -19,10 +19,11 @@ import falcon.asgi
 
 from core.auth import Protocol
 from core.clock import SystemClock
-from core.domain.tenant import NewTenant, check_slug
-from core.errors import InvalidInput, MigrationError, StartupError, Unavailable
+from core.domain.tenant import NewTenant
+from core.errors import ConfigError, MigrationError, PluginError, Unavailable
 from server.auth.registry import STATIC_API_KEY, build_stack, wanted_authenticators
 from server.auth.stack import AuthStack
+from server.background.lease_reaper import LeaseReaper
 from server.background.supervisor import Supervisor
 from server.config import Settings
 from server.config.load import Sources, load
@@ -33,7 +34,7 @@ from server.edition import Edition
 from server.engine.wakeups import Announcer, Wakeups, parse_announcement
 from server.engine.workflows import Workflows
 from server.plugin_registry import PluginRegistry
-from server.storage.tenants import TenantRepository, upsert_configured
+from server.storage.tenants import TenantRepository
 
 _log = logging.getLogger(__name__)
 
@@ -54,8 +55,19 @@ def configure(edition: Edition, sources: Sources) -> Prepared:
     Raises:
         StartupError: says everything that is wrong.
     """
-    settings = load(sources)
-    registry = load_plugins(edition, sources)
+    settings: Settings | None = None
+    registry: PluginRegistry | None = None
+    problems = []
+    try:
+        settings = load(sources)
+    except ConfigError as error:
+        problems.append(str(error))
+    try:
+        registry = load_plugins(edition, sources)
+    except ConfigError as error:
+        problems.append(str(error))
+    if settings is None or registry is None:
+        raise ConfigError("\n".join(problems))
     return Prepared(edition, sources, settings, wanted_authenticators(settings, registry.authenticator_names()))
 
 
@@ -64,6 +76,10 @@ def load_plugins(edition: Edition, sources: Sources) -> PluginRegistry:
     registry = PluginRegistry()
     for plugin in edition.plugins():
         registry.register(plugin)
+    said = [plugin.name for plugin in edition.build_info.plugins]
+    found = [plugin.name for plugin in registry.plugins()]
+    if sorted(said) != found:
+        raise PluginError(f"the edition says that it contains {said}, but its plugins call themselves {found}")
     registry.load_settings(sources)
     return registry
 
@@ -82,8 +98,6 @@ async def prepare(prepared: Prepared) -> None:
         await registry.run_migrations(migrator)
     else:
         await _refuse_pending(registry, migrator)
-    async with await make_connection(settings) as connection:
-        await upsert_configured(connection, configured_tenants(settings))
     async with AsyncExitStack() as stack:  # a rehearsal of what can fail in a worker
         boot = Boot(prepared)
         for step in (database, plugins, authentication):
@@ -110,17 +124,8 @@ async def _refuse_pending(registry: PluginRegistry, migrator: Migrator) -> None:
 
 
 def configured_tenants(settings: Settings) -> list[NewTenant]:
-    """Return the tenants of the configuration.
-
-    Raises:
-        StartupError: a slug is not valid.
-    """
-    try:
-        return [
-            NewTenant(each.id, check_slug(each.slug), each.name, each.tier, each.region) for each in settings.tenants
-        ]
-    except InvalidInput as error:
-        raise StartupError(f"tenants: {error}") from None
+    """Return the tenants of the configuration."""
+    return [NewTenant(each.id, each.slug, each.name, each.tier, each.region) for each in settings.tenants]
 
 
 class Boot:
@@ -148,10 +153,11 @@ class Boot:
 
 @asynccontextmanager
 async def database(boot: Boot) -> AsyncIterator[None]:
-    """Open the connection pool."""
+    """Open the connection pool; make the configured tenants exist before anything can need them."""
     settings = boot.settings
     async with open_pool(settings.database_url.get_secret_value(), settings.database) as boot.pool:
         boot.tenants = TenantRepository(boot.pool)
+        await boot.tenants.upsert(configured_tenants(settings))
         yield
 
 
@@ -184,8 +190,10 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
     """Start the engine; at the end, everything it accepted is committed."""
     boot.wakeups = Wakeups()
     boot.workflows = Workflows(boot.pool, boot.wakeups, Announcer(lambda payloads: _notify(boot.pool, payloads)))
-    yield
-    await boot.workflows.close()
+    try:
+        yield
+    finally:
+        await boot.workflows.close()
 
 
 async def _notify(pool: Pool, payloads: list[str]) -> None:
@@ -202,13 +210,19 @@ async def background(boot: Boot) -> AsyncIterator[None]:
     dsn = boot.settings.database_url.get_secret_value()
 
     def received(payload: str) -> None:
-        boot.wakeups.wake(parse_announcement(payload))
+        try:
+            boot.wakeups.wake(*parse_announcement(payload))
+        except ValueError:
+            _log.warning("a notification on the server's channel is not the server's; it is ignored")
 
     boot.listening = Notifications(dsn, received, boot.wakeups.wake_all)
-    supervisor = Supervisor([boot.listening])
+    reaper = LeaseReaper(boot.workflows.reclaim, boot.settings.engine.activation_lease)
+    supervisor = Supervisor([boot.listening, reaper])
     supervisor.start()
-    yield
-    await supervisor.stop()
+    try:
+        yield
+    finally:
+        await supervisor.stop()
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any, NewType
 
-from core.errors import InvalidInput, LimitExceeded
+from core.errors import InvalidInput, TooLarge
 
 Json = NewType("Json", str)
 """The text of a valid JSON document."""
@@ -25,12 +25,12 @@ def parse_payload(data: bytes, field: str) -> Json:
 
     Raises:
         InvalidInput: it is not UTF-8 JSON, or nested too deeply.
-        LimitExceeded: it is larger than ``MAX_PAYLOAD_BYTES``.
+        TooLarge: it is larger than ``MAX_PAYLOAD_BYTES``.
     """
     if not data:
         return NULL
     if len(data) > MAX_PAYLOAD_BYTES:
-        raise LimitExceeded(f"{field} has {len(data)} bytes; at most {MAX_PAYLOAD_BYTES} are allowed")
+        raise TooLarge(f"{field} has {len(data)} bytes; at most {MAX_PAYLOAD_BYTES} are allowed")
     try:
         text = data.decode("utf-8")
         if text.count("[") + text.count("{") > MAX_DEPTH:

@@ -36,8 +36,20 @@ def check_slug(slug: str) -> str:
     Raises:
         InvalidInput: it is empty, too long, or has other characters.
     """
-    if not _SLUG.fullmatch(slug):
+    if not is_slug(slug):
         raise InvalidInput(
-            f"slug {slug!r} is not valid: use 1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit"
+            f"slug {slug!r} is not valid: use 1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit;"
+            " it must not look like a UUID"
         )
     return slug
+
+
+def is_slug(text: str) -> bool:
+    """Whether the text can be a tenant's slug: it fits into a URL, and cannot be taken for a tenant's id."""
+    if not _SLUG.fullmatch(text):
+        return False
+    try:
+        UUID(text)
+    except ValueError:
+        return True
+    return False

@@ -192,8 +192,10 @@ def _ending(submission: Submission, endings: Mapping[Outcome, Ending]) -> Ending
 
 
 def _next_status(state: RunState, outcome: Outcome) -> RunStatus:
-    if outcome is Outcome.RUNNING:
-        return state.status
+    if outcome is Outcome.RUNNING or state.status is not RunStatus.RUNNING:
+        return (
+            state.status
+        )  # only a claimed run can be suspended; a late report must not park one that waits for a worker
     unseen = state.waking_sequence > state.dispatched_sequence
     return RunStatus.PENDING if unseen else RunStatus.WAITING
 

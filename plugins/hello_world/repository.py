@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import psycopg
+
+from core.errors import NotFound
 from core.named_queries import named_queries
 from core.plugin_services import Database
 
@@ -20,6 +23,9 @@ class GreetingRepository:
     async def greet(self, tenant_id: UUID, name: str) -> int:
         """Remember a greeting and return how many there have been."""
         async with self._database.connection() as connection:
-            row = await (await connection.execute(_SQL["greet"], {"tenant_id": tenant_id, "name": name})).fetchone()
+            try:
+                row = await (await connection.execute(_SQL["greet"], {"tenant_id": tenant_id, "name": name})).fetchone()
+            except psycopg.errors.ForeignKeyViolation:
+                raise NotFound("the tenant of these credentials does not exist") from None
         times: int = row[0]
         return times

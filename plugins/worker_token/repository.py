@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+import psycopg
+
+from core.errors import NotFound
 from core.named_queries import named_queries
 from core.plugin_services import Database
 from plugins.worker_token.domain import NewWorkerToken, WorkerToken
@@ -24,7 +27,10 @@ class WorkerTokenRepository:
         """Store tokens."""
         parameters = {name: [getattr(token, name) for token in tokens] for name in _COLUMNS}
         async with self._database.connection() as connection:
-            rows = await (await connection.execute(_SQL["create"], parameters)).fetchall()
+            try:
+                rows = await (await connection.execute(_SQL["create"], parameters)).fetchall()
+            except psycopg.errors.ForeignKeyViolation:
+                raise NotFound("the tenant of these credentials does not exist") from None
         return [WorkerToken(*row) for row in rows]
 
     async def by_prefix(self, token_prefix: str) -> WorkerToken | None:

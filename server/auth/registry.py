@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from core.auth import ANONYMOUS, Authenticator, Authorizer, Identity, PrincipalType, Protocol
 from core.errors import ConfigError
+from server.auth.roles import RolesAuthorizer
 from server.auth.stack import AuthStack
 from server.auth.static_api_key import StaticApiKeyAuthenticator
 from server.auth.tenant_scope import NoopAuthorizer, TenantScopeAuthorizer
@@ -72,7 +73,9 @@ def _authorizer(
 ) -> Authorizer:
     if not names:
         return NoopAuthorizer()  # nobody is known, so there is nothing to tell callers apart by
-    known: dict[str, Authorizer] = {"tenant_scope": TenantScopeAuthorizer(), "noop": NoopAuthorizer(), **from_plugins}
+    roles, noop = RolesAuthorizer(), NoopAuthorizer()
+    core = {"tenant_scope": TenantScopeAuthorizer(), "roles": roles, "cedar": roles, "noop": noop, "none": noop}
+    known: dict[str, Authorizer] = {**from_plugins, **core}
     if endpoint.authorizer not in known:
         raise ConfigError(
             f"auth.endpoints.{protocol}.authorizer: this edition has no authorizer {endpoint.authorizer!r};"

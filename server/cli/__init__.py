@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,6 +39,10 @@ def run(edition: Edition, argv: Sequence[str]) -> int:
     )
     parser.add_argument("command", choices=COMMANDS, metavar="command", help="one of those below; each has --help")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    if sys.stdout is None:  # closed by whoever started us
+        sys.stdout = Path(os.devnull).open("w")
+    if not all(map(_is_text, argv)):
+        parser.error("an argument holds bytes that are not text; use UTF-8")
     chosen = parser.parse_args(list(argv))
     module = importlib.import_module(f"server.cli.{chosen.command}")
     command_parser = argparse.ArgumentParser(prog=f"flovyn-server {chosen.command}", description=module.__doc__)
@@ -44,17 +50,26 @@ def run(edition: Edition, argv: Sequence[str]) -> int:
     return _guarded(edition, module.run, command_parser.parse_args(chosen.arguments))
 
 
-def _guarded(edition: Edition, command: object, arguments: argparse.Namespace) -> int:
+def _is_text(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _guarded(edition: Edition, command: Callable[..., int], arguments: argparse.Namespace) -> int:
     from core.errors import FlovynError
 
-    assert callable(command)
     try:
-        code: int = command(edition, arguments)
+        code = command(edition, arguments)
+        sys.stdout.flush()
     except FlovynError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
+    except BrokenPipeError:  # the reader has gone, as in "| head"; what is left must not be written at the exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code

@@ -12,6 +12,7 @@ import os
 import secrets
 import signal
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -33,15 +34,23 @@ from server.storage.tenants import TenantRepository
 TENANT = "dev"
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 60.0
+MAX_PORT = 65535
 DEFAULT_FOLDER = "~/.local/share/flovyn-server/dev"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--data-dir", default=DEFAULT_FOLDER, help="where the database is kept (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8000, help="REST port (default: %(default)s, 0: a free one)")
-    parser.add_argument("--grpc-port", type=int, default=9090, help="gRPC port (default: %(default)s, 0: a free one)")
+    parser.add_argument("--port", type=_port, default=8000, help="REST port (default: %(default)s, 0: a free one)")
+    parser.add_argument("--grpc-port", type=_port, default=9090, help="gRPC port (default: %(default)s, 0: a free one)")
     parser.add_argument("--demo", action="store_true", help="carry one workflow from start to end, print it, and exit")
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= MAX_PORT:
+        raise ValueError(text)
+    return number
 
 
 def run(edition: Edition, arguments: argparse.Namespace) -> int:
@@ -128,8 +137,9 @@ def _wait_until_ready(server: Child, port: int) -> None:
 def _kept_secret(file: Path) -> str:
     """Return the secret of earlier runs, or make one that only this user can read."""
     if not file.exists():
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as opened:  # readable by us alone
             opened.write(secrets.token_urlsafe(48))
+        Path(opened.name).rename(file)
     return file.read_text()
 
 

@@ -61,6 +61,7 @@ class Endpoints(Section):
 
     http: Endpoint = Endpoint()
     grpc: Endpoint = Endpoint()
+    public: dict[str, Any] = Field(default={}, description="accepted for other servers' files; nothing reads it")
 
 
 class Auth(Section):

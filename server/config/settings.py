@@ -5,22 +5,34 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core.domain.tenant import check_slug
+from core.errors import InvalidInput
 from server.config.auth import Auth, Section
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+StoredText = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00]*$")]
+
+
+def _valid_slug(slug: str) -> str:
+    try:
+        return check_slug(slug)
+    except InvalidInput as error:
+        raise ValueError(str(error)) from None
 
 
 class TenantEntry(Section):
     """``[[tenants]]`` (or ``[[orgs]]``): a tenant that exists from the start on."""
 
     id: UUID
-    slug: str
-    name: str
-    tier: str = "FREE"
-    region: str | None = None
+    slug: Annotated[str, AfterValidator(_valid_slug)]
+    name: StoredText
+    tier: StoredText = "FREE"
+    region: StoredText | None = None
 
 
 class Log(Section):
@@ -47,9 +59,14 @@ class Process(Section):
 
 
 class Engine(Section):
-    """``[engine]``: an empty poll is held this long, in milliseconds, because some workers block on it."""
+    """``[engine]``.
+
+    An empty poll is held for ``poll_hold_ms`` milliseconds, because some workers block on it. A run whose worker does
+    not report within ``activation_lease`` seconds is handed to another.
+    """
 
     poll_hold_ms: int = Field(default=50, ge=0)
+    activation_lease: float = Field(default=300.0, ge=1)
 
 
 class Settings(BaseSettings):
@@ -70,3 +87,13 @@ class Settings(BaseSettings):
     database: DatabasePool = DatabasePool()
     process: Process = Process()
     engine: Engine = Engine()
+
+    @model_validator(mode="after")
+    def _apart(self) -> Settings:
+        if self.server_port == self.grpc_server_port != 0:
+            raise ValueError(f"server_port and grpc_server_port are both {self.server_port}; choose two ports")
+        for name in ("id", "slug"):
+            values = [getattr(each, name) for each in self.tenants]
+            if len(set(values)) < len(values):
+                raise ValueError(f"two tenants have one {name}")
+        return self

@@ -6,7 +6,10 @@ WITH relation AS (
     SELECT c.oid, c.relname, n.nspname, c.relkind
     FROM pg_class AS c
     INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
-    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname NOT LIKE 'pg\_temp\_%%'
+    WHERE
+        n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+        AND n.nspname NOT LIKE 'pg\_temp\_%%'
+        AND NOT (n.nspname = 'public' AND c.relname LIKE %(own)s)
 ),
 -- an index, a TOAST table or a row type belongs to whom its table belongs; here each stands by its own name
 object AS (
@@ -108,7 +111,9 @@ object AS (
     INNER JOIN pg_namespace AS n ON t.typnamespace = n.oid
     -- an array type belongs to whom its element belongs
     LEFT JOIN pg_type AS element ON t.typelem = element.oid AND t.typcategory = 'A'
-    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+    WHERE
+        n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+        AND NOT (n.nspname = 'public' AND coalesce(element.typname, t.typname) LIKE %(own)s)
     UNION ALL
     SELECT
         'comment', coalesce(n.nspname, ''), coalesce(r.relname, f.proname, t.typname, s.stxname, ''),

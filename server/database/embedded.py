@@ -64,9 +64,12 @@ class Cluster:
         Raises:
             StartupError: it cannot be created or started; nothing is left running.
         """
-        self._data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not (self._data / "PG_VERSION").exists():
-            self._create()
+        try:
+            self._data.parent.mkdir(parents=True, exist_ok=True)
+            if not self._data.exists():
+                self._create()
+        except OSError as error:
+            raise StartupError(f"the data folder {self._data} cannot be used: {error.strerror}") from None
         self._sockets = Path(tempfile.mkdtemp(prefix="pg-", dir=_SHORT_FOLDER))
         self._sockets.chmod(0o700)
         with (self._data / "server.log").open("ab") as log:
@@ -96,13 +99,22 @@ class Cluster:
             self._sockets = None
 
     def _create(self) -> None:
-        command = [str(self._programs / "initdb"), "-D", str(self._data), "-U", "postgres", "--auth=trust"]
+        """Make the cluster beside its place and move it there when it is whole: a kill leaves no half of one."""
+        made = Path(tempfile.mkdtemp(prefix=f"{self._data.name}.new-", dir=self._data.parent))
+        try:
+            self._initialise(made)
+            made.rename(self._data)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+
+    def _initialise(self, folder: Path) -> None:
+        command = [str(self._programs / "initdb"), "-D", str(folder), "-U", "postgres", "--auth=trust"]
         command += ["-E", "UTF8", "--locale=C", "--no-instructions"]
         done = subprocess.run(
             command if self._durable else [*command, "--no-sync"],
             check=False,
             capture_output=True,
-            preexec_fn=_leave_root,
+            preexec_fn=_leave_root_and_die_with_parent,
         )
         if done.returncode:
             reason = " ".join(done.stderr.decode(errors="replace").split())

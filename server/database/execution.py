@@ -84,7 +84,7 @@ class Executor:
                 changed = catalog.differences(before, await catalog.snapshot(connection, owner))
                 if changed:
                     raise MigrationError(
-                        f"{part.pending}: it changed what is not the plugin's, and was rolled back: {'; '.join(changed)}"
+                        f"{part.pending}: it changed what is not the plugin's and was rolled back: {'; '.join(changed)}"
                     )
             await record(round((time.monotonic() - started) * 1000))
 
@@ -107,7 +107,7 @@ class Executor:
                 line = part.first_line - 1 + statement.line
                 reason = " ".join(str(error).split())
                 raise MigrationError(
-                    f"{part.pending}:{line}: PostgreSQL refused this statement, and the migration was rolled back: {reason}"
+                    f"{part.pending}:{line}: PostgreSQL refused it, and the migration was rolled back: {reason}"
                 ) from None
         if separate:
             await connection.execute(plugin_role.SQL["return"])

@@ -1,4 +1,4 @@
-"""Whose is what in the database: the core's, a plugin's, a plugin's that this edition lacks, or nobody's that we know."""
+"""Whose is what in the database: the core's, a plugin's, a plugin's that this edition lacks, or unknown."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DROPPED = ("materialized view", "view", "table", "sequence", "function", "domai
 
 @dataclass(frozen=True, slots=True)
 class OwnedObject:
-    """An object and whose it is: ``core``, ``plugin``, ``orphan`` or ``unknown``, with the plugin's name where known."""
+    """An object and whose it is: ``core``, ``plugin``, ``orphan`` or ``unknown``; with the plugin's name, if any."""
 
     kind: str
     name: str
@@ -68,12 +68,12 @@ def _drop(kind: str, names: Sequence[str]) -> sql.Composed:
     """Return one DROP of all names of a kind: together, so that they may refer to one another."""
     quoted = [_function(name) if kind == "function" else sql.Identifier(name) for name in names]
     word = "ROUTINE" if kind == "function" else kind.upper()
-    return sql.SQL("DROP {} {}").format(sql.SQL(word), sql.SQL(", ").join(quoted))  # type: ignore[arg-type]
+    return sql.SQL("DROP {} {}").format(sql.SQL(word), sql.SQL(", ").join(quoted))
 
 
 def _function(signature: str) -> sql.Composable:
     """Return a function's signature, which PostgreSQL itself has quoted where that is needed."""
-    return sql.SQL(signature)  # type: ignore[arg-type]
+    return sql.SQL(signature)
 
 
 def _owned(kind: str, name: str, belongs_to: str, plugins: Collection[str], core_names: Collection[str]) -> OwnedObject:

@@ -22,7 +22,7 @@ from core.plugin import Plugin
 from server.database import plugin_role
 from server.database.execution import Executor, Part
 from server.database.history import Applied, Owner, Pending, Plan, compare
-from server.database.pool import Connection
+from server.database.pool import Connection, worded
 
 OLDEST_POSTGRESQL = 150000
 WAIT_FOR_OTHER_S = 120
@@ -55,7 +55,7 @@ class Migrator:
         Raises:
             MigrationError: history and edition contradict each other, or PostgreSQL is too old.
         """
-        async with await self._connect() as connection:
+        async with self._session() as connection:
             return await _plan(connection, wanted)
 
     async def apply(self, wanted: Sequence[Owner]) -> Sequence[Pending]:
@@ -71,7 +71,7 @@ class Migrator:
             )
         if not plan.pending:
             return ()
-        async with self.alone(), await self._connect() as connection:
+        async with self.alone(), self._session() as connection:
             await connection.execute(_SQL["create_tracking"])
             pending = (await _plan(connection, wanted)).pending  # again: another server may have done it meanwhile
             for each in pending:
@@ -81,7 +81,7 @@ class Migrator:
 
     async def applied(self) -> Sequence[Applied]:
         """Return what the database has of every owner."""
-        async with await self._connect() as connection:
+        async with self._session() as connection:
             return await _applied(connection)
 
     async def rollback(self, owner: Owner, version: int) -> Sequence[Pending]:
@@ -90,7 +90,7 @@ class Migrator:
         Raises:
             MigrationError: one of them cannot be taken back; those above it are, it itself stays.
         """
-        async with self.alone(), await self._connect() as connection:
+        async with self.alone(), self._session() as connection:
             await _plan(connection, [owner])  # refuses edited history
             applied = {row.version for row in await _applied(connection) if row.owner == owner.name}
             undone = [each for each in reversed(owner.migrations) if each.version in applied and each.version > version]
@@ -104,15 +104,24 @@ class Migrator:
             return [part.pending for part in parts]
 
     @asynccontextmanager
+    async def _session(self) -> AsyncIterator[Connection]:
+        """Lend a connection; what PostgreSQL refuses on it is an error of ours, in one line."""
+        async with await self._connect() as connection:
+            try:
+                yield connection
+            except psycopg.Error as error:
+                raise worded(error) from None
+
+    @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
         """Hold the lock of migrations on a connection of its own: a reset session would let it go."""
-        async with await self._connect() as connection:
+        async with self._session() as connection:
             try:
                 await connection.execute(f"SET lock_timeout = '{WAIT_FOR_OTHER_S}s'".encode())
                 await connection.execute(_SQL["lock"])
             except psycopg.errors.LockNotAvailable:
                 raise MigrationError(
-                    f"another server has been migrating this database for {WAIT_FOR_OTHER_S} s; see its log and try again"
+                    f"another server has been migrating this database for {WAIT_FOR_OTHER_S} s; see its log, try again"
                 ) from None
             yield
 

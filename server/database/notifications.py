@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import psycopg
 
-from server.database.pool import connect
+from server.database.pool import connect, worded
 
 CHANNEL = "flovyn_wake"
 NOTIFY = "SELECT pg_notify('flovyn_wake', payload) FROM unnest(%(payloads)s::text[]) AS payload"
@@ -44,5 +44,7 @@ class Notifications:
                 async for notification in connection.notifies(timeout=_ALIVE_CHECK_S):
                     self._received(notification.payload)
                 await connection.execute("SELECT 1")  # a half-dead connection shows itself here
+        except psycopg.Error as error:
+            raise worded(error) from None
         finally:
             await connection.close()

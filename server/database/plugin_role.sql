@@ -2,22 +2,28 @@
 SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user
 
 -- name: make
--- The role that plugins' migrations run as. It owns what plugins own, and may read and reference the rest.
+-- The role that plugins' migrations run as, named after the server's own: it owns what plugins own, and may read and
+-- reference the rest.
 DO $$
+DECLARE
+    plugins_role name := left(current_user, 55) || '_plugins';
 BEGIN
-    IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'flovyn_plugins') THEN
-        CREATE ROLE flovyn_plugins NOLOGIN;
+    IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = plugins_role) THEN
+        EXECUTE format('CREATE ROLE %I NOLOGIN', plugins_role);
     END IF;
 EXCEPTION WHEN duplicate_object OR unique_violation THEN
-    NULL; -- another database's server has just made it: roles belong to the whole cluster
+    NULL; -- the server of another database has just made it: roles belong to the whole cluster
 END
 $$
 
 -- name: join_it
 DO $$
+DECLARE
+    plugins_role name := left(current_user, 55) || '_plugins';
 BEGIN
-    IF NOT pg_has_role(current_user, 'flovyn_plugins', 'MEMBER') THEN
-        GRANT flovyn_plugins TO CURRENT_USER;
+    -- since PostgreSQL 16, whoever makes a role may administer it, and must still grant its use to itself
+    IF NOT pg_has_role(current_user, plugins_role, 'USAGE') THEN
+        EXECUTE format('GRANT %I TO CURRENT_USER', plugins_role);
     END IF;
 END
 $$
@@ -25,9 +31,10 @@ $$
 -- name: grant_on_core
 DO $$
 DECLARE
+    plugins_role name := left(current_user, 55) || '_plugins';
     core_table regclass;
 BEGIN
-    GRANT USAGE, CREATE ON SCHEMA public TO flovyn_plugins;
+    EXECUTE format('GRANT USAGE, CREATE ON SCHEMA public TO %I', plugins_role);
     FOR core_table IN
         SELECT c.oid
         FROM pg_class AS c
@@ -37,9 +44,9 @@ BEGIN
             AND c.relowner = current_user::regrole
             AND c.relname NOT LIKE 'p\_%'
             AND c.relname <> '_plugin_migrations'
-            AND NOT has_table_privilege('flovyn_plugins', c.oid, 'REFERENCES')
+            AND NOT has_table_privilege(plugins_role, c.oid, 'REFERENCES')
     LOOP
-        EXECUTE format('GRANT SELECT, REFERENCES ON TABLE %s TO flovyn_plugins', core_table);
+        EXECUTE format('GRANT SELECT, REFERENCES ON TABLE %s TO %I', core_table, plugins_role);
     END LOOP;
 END
 $$
@@ -48,6 +55,7 @@ $$
 -- Objects of plugins that an earlier start, without the role, has made under the server's own.
 DO $$
 DECLARE
+    plugins_role name := left(current_user, 55) || '_plugins';
     object record;
 BEGIN
     FOR object IN
@@ -77,13 +85,13 @@ BEGIN
             AND t.typname LIKE 'p\_%\_\_%'
             AND t.typtype IN ('d', 'e', 'r')
     LOOP
-        EXECUTE format('ALTER %s %s OWNER TO flovyn_plugins', object.kind, object.name);
+        EXECUTE format('ALTER %s %s OWNER TO %I', object.kind, object.name, plugins_role);
     END LOOP;
 END
 $$
 
 -- name: become
-SET LOCAL ROLE flovyn_plugins
+SELECT set_config('role', left(current_user, 55) || '_plugins', true)
 
 -- name: return
 RESET ROLE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,12 +10,30 @@ from typing import Any
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from core.errors import StartupError, Unavailable
+from core.errors import FlovynError, StartupError, Unavailable
 from server.config.settings import DatabasePool
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
-_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+_HARMLESS = re.compile(r"[^:@#?]*:[0-9,]+/[^:@/#?]*")
+"""Host, port and database as they can be: anything else may hold a part of a password."""
+
+
+def worded(error: psycopg.Error) -> FlovynError:
+    """Return the driver's error as ours. PostgreSQL's DETAIL, which quotes rows, is left out."""
+    reason = error.diag.message_primary or type(error).__name__
+    match error:
+        case psycopg.errors.QueryCanceled():
+            return Unavailable("the database took too long for this call and was stopped; try again")
+        case psycopg.errors.ReadOnlySqlTransaction():
+            return Unavailable("the database takes no writes: it may be a standby; check DATABASE_URL")
+        case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedColumn():
+            return StartupError(f"the database is not up to date ({reason}); run 'flovyn-server migrate'")
+        case psycopg.errors.InsufficientPrivilege():
+            return StartupError(f"the role in DATABASE_URL lacks a right: {reason}")
+        case psycopg.OperationalError() | psycopg.InterfaceError():
+            return Unavailable("the database cannot serve this call at the moment; try again")
+    return FlovynError(f"PostgreSQL refused a statement ({error.sqlstate}): {reason}")
 
 
 class Pool:
@@ -29,10 +48,10 @@ class Pool:
         try:
             async with self._pool.connection() as connection:
                 yield connection
-        except psycopg.errors.QueryCanceled as error:
-            raise Unavailable("the database took too long for this call and was stopped; try again") from error
-        except _AWAY as error:
-            raise Unavailable("the database cannot be reached at the moment; try again") from error
+        except psycopg.Error as error:
+            raise worded(error) from None
+        except PoolTimeout:
+            raise Unavailable("the database has no free connection at the moment; try again") from None
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -94,8 +113,13 @@ async def connect(dsn: str, timeout: float) -> Connection:  # noqa: ASYNC109 - t
             "DATABASE_URL is not a valid address; write postgres://user:password@host:port/database"
         ) from None
     except psycopg.OperationalError as error:
-        reason = " ".join(str(error).split())
-        raise StartupError(f"the database at {_place(dsn)} cannot be reached: {reason}") from None
+        place = _place(dsn)
+        if not _HARMLESS.fullmatch(place):
+            raise StartupError(
+                "the database cannot be reached, and DATABASE_URL looks cut in the wrong places:"
+                " percent-encode special characters of the password (@ is %40, : is %3A, / is %2F, # is %23)"
+            ) from None
+        raise StartupError(f"the database at {place} cannot be reached: {' '.join(str(error).split())}") from None
 
 
 def _place(dsn: str) -> str:

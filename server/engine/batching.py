@@ -7,6 +7,7 @@ not delayed. Each caller gets its own result or its own error.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
@@ -17,7 +18,12 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 MAX_BATCH = 256
+MAX_BATCH_BYTES = 16 * 1024 * 1024
 MAX_WAITING = 10_000
+RETURN_PAUSES_S = (0.1, 0.5, 1.0, 2.0, 5.0)
+"""Pauses between attempts to give results back: long enough for a database to restart."""
+
+_log = logging.getLogger(__name__)
 
 
 class Batcher(Generic[Item, Result]):
@@ -27,18 +33,22 @@ class Batcher(Generic[Item, Result]):
         self,
         flush: Callable[[Sequence[Item]], Awaitable[Sequence[Result | FlovynError]]],
         undelivered: Callable[[Sequence[Result]], Awaitable[None]] | None = None,
+        weigh: Callable[[Item], int] = lambda _item: 0,
     ) -> None:
         """Take the two ends.
 
         ``flush`` writes a batch, all or nothing, and returns one result per item in order; an error in
         place of a result concerns that item alone. When it raises a ``FlovynError`` (other than
         ``Unavailable``) the batch is halved, so that only the item at fault fails.
-        ``undelivered`` gets the results whose callers had gone when they were ready.
+        ``undelivered`` gets the results whose callers had gone when they were ready; it is tried again until it
+        succeeds. ``weigh`` tells an item's size in bytes: a batch is bounded by count and by size.
         """
         self._flush = flush
         self._undelivered = undelivered
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._weigh = weigh
         self._worker: asyncio.Task[None] | None = None
+        self._returns: set[asyncio.Task[None]] = set()
 
     async def submit(self, item: Item) -> Result:
         """Return the item's result once its batch is committed.
@@ -54,25 +64,40 @@ class Batcher(Generic[Item, Result]):
         self._waiting.append((item, future))
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
-        return await future
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self._give_back([future.result()])  # ready, but cancelled before the caller could take it
+            raise
 
     async def close(self) -> None:
         """Wait until everything that was submitted is committed."""
         while self._worker is not None:
             await asyncio.wait([self._worker])
+        while self._returns:
+            await asyncio.wait(self._returns)
 
     async def _work(self) -> None:
         try:
             while self._waiting:
-                count = min(len(self._waiting), MAX_BATCH)
-                taken = [self._waiting.popleft() for _ in range(count)]
-                batch = [(item, future) for item, future in taken if not future.done()]
+                batch = self._next_batch()
                 if batch:
                     await self._commit(batch)
         finally:
             self._worker = None
             while self._waiting:  # only when cancelled: nobody may wait for ever
                 self._waiting.popleft()[1].cancel()
+
+    def _next_batch(self) -> list[tuple[Item, asyncio.Future[Result]]]:
+        batch: list[tuple[Item, asyncio.Future[Result]]] = []
+        size = 0
+        while self._waiting and len(batch) < MAX_BATCH and (size < MAX_BATCH_BYTES or not batch):
+            item, future = self._waiting.popleft()
+            if not future.done():  # a caller that has gone is not written at all
+                batch.append((item, future))
+                size += self._weigh(item)
+        return batch
 
     async def _commit(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:
@@ -89,7 +114,7 @@ class Batcher(Generic[Item, Result]):
                 return
             _fail(batch, error)
             return
-        await self._deliver(batch, results)
+        self._deliver(batch, results)
 
     async def _flushed(self, items: list[Item]) -> Sequence[Result | FlovynError]:
         results = await self._flush(items)
@@ -97,7 +122,7 @@ class Batcher(Generic[Item, Result]):
             raise RuntimeError(f"{len(items)} items were flushed and {len(results)} results came back")
         return results
 
-    async def _deliver(
+    def _deliver(
         self, batch: list[tuple[Item, asyncio.Future[Result]]], results: Sequence[Result | FlovynError]
     ) -> None:
         late: list[Result] = []
@@ -109,8 +134,26 @@ class Batcher(Generic[Item, Result]):
                 late.append(result)
             else:
                 future.set_result(result)
-        if late and self._undelivered is not None:
-            await self._undelivered(late)
+        self._give_back(late)
+
+    def _give_back(self, results: Sequence[Result]) -> None:
+        if results and self._undelivered is not None:
+            task = asyncio.create_task(self._return(self._undelivered, results))
+            self._returns.add(task)
+            task.add_done_callback(self._returns.discard)
+
+    async def _return(
+        self, undelivered: Callable[[Sequence[Result]], Awaitable[None]], results: Sequence[Result]
+    ) -> None:
+        for pause in RETURN_PAUSES_S:
+            try:
+                await undelivered(results)
+            except FlovynError as error:
+                _log.warning("%d results without a caller could not be given back yet: %s", len(results), error)
+                await asyncio.sleep(pause)
+            else:
+                return
+        _log.error("%d results without a caller could not be given back", len(results))
 
 
 def _fail(batch: Sequence[tuple[object, asyncio.Future[Result]]], error: Exception) -> None:

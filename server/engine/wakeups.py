@@ -7,8 +7,9 @@ again when its time is over.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import TypeVar
 from uuid import UUID
 
@@ -26,63 +27,71 @@ class Wakeups:
 
     def __init__(self) -> None:
         """Start with nobody parked."""
-        self._parked: defaultdict[QueueKey, dict[asyncio.Future[None], None]] = defaultdict(dict)
+        self._parked: defaultdict[QueueKey, dict[asyncio.Future[None], Collection[str]]] = defaultdict(dict)
         self._closing = False
         self.parked = asyncio.Event()
         """Set whenever a poller has parked: a signal for tests, which never sleep."""
 
-    def wake(self, key: QueueKey, count: int = 1) -> int:
-        """Wake up to ``count`` pollers of the queue and return how many there were."""
-        parked = self._parked.get(key)
-        woken = 0
-        while parked and woken < count:
-            future = next(iter(parked))
-            del parked[future]
-            if not future.done():
+    def wake(self, key: QueueKey, kind: str) -> bool:
+        """Wake the first poller of the queue that takes work of this kind; return whether there was one."""
+        for future, kinds in self._parked.get(key, {}).items():
+            if (not kinds or kind in kinds) and not future.done():
                 future.set_result(None)
-                woken += 1
-        if parked is not None and not parked:
-            del self._parked[key]
-        return woken
+                self._forget(key, future)
+                return True
+        return False
 
     def wake_all(self) -> None:
         """Wake everybody, after notifications may have been lost."""
-        for key, parked in list(self._parked.items()):
-            self.wake(key, len(parked))
+        parked, self._parked = self._parked, defaultdict(dict)
+        for futures in parked.values():
+            for future in futures:
+                if not future.done():
+                    future.set_result(None)
 
     def close(self) -> None:
         """Answer everybody who waits, now and from now on: the process is being drained."""
         self._closing = True
         self.wake_all()
 
-    async def take(self, key: QueueKey, look: Callable[[], Awaitable[Work | None]], hold: float) -> Work | None:
-        """Return what ``look`` finds, waiting up to ``hold`` seconds for it.
+    async def take(
+        self, key: QueueKey, look: Callable[[], Awaitable[Work | None]], hold: float, kinds: Collection[str] = ()
+    ) -> Work | None:
+        """Return what ``look`` finds, waiting up to ``hold`` seconds for it; no kinds means any.
 
-        ``look`` runs after every wake-up. A wake-up that arrives while it runs is not lost, and one
-        that turns out not to be needed is passed on.
+        ``look`` runs after every wake-up. A wake-up that arrives while it runs is not lost, and one that came
+        to a poller which had found work by itself, or was cancelled, goes to another.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + hold
         while True:
             woken: asyncio.Future[None] = loop.create_future()
-            self._parked[key][woken] = None  # before looking: work that appears meanwhile must wake us
+            self._parked[key][woken] = kinds  # before looking: work that appears meanwhile must wake us
             try:
                 work = await look()
                 left = deadline - loop.time()
                 if work is not None or left <= 0 or self._closing:
                     if work is not None and woken.done():
-                        self.wake(key)
+                        self._pass_on(key, kinds)
                     return work
                 self.parked.set()
                 await asyncio.wait([woken], timeout=min(left, LOOK_AGAIN_S))
             except asyncio.CancelledError:
                 if woken.done():
-                    self.wake(key)
+                    self._pass_on(key, kinds)
                 raise
             finally:
                 self._forget(key, woken)
             if not woken.done() and loop.time() >= deadline:
                 return None
+
+    def _pass_on(self, key: QueueKey, kinds: Collection[str]) -> None:
+        """Wake one other poller that may take what this one was woken for, whichever kind that was."""
+        for future, others in self._parked.get(key, {}).items():
+            if not future.done() and (not kinds or not others or set(kinds) & set(others)):
+                future.set_result(None)
+                self._forget(key, future)
+                return
 
     def _forget(self, key: QueueKey, future: asyncio.Future[None]) -> None:
         parked = self._parked.get(key)
@@ -101,9 +110,9 @@ class Announcer:
         self._pending: dict[str, None] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def announce(self, key: QueueKey) -> None:
-        """Announce the queue soon; never waits and never fails the caller."""
-        self._pending[f"{key[0]} {key[1]}"] = None
+    def announce(self, key: QueueKey, kind: str) -> None:
+        """Announce new work soon; never waits and never fails the caller."""
+        self._pending[json.dumps([str(key[0]), key[1], kind])] = None
         if self._task is None:
             self._task = asyncio.create_task(self._flush())
 
@@ -121,7 +130,13 @@ class Announcer:
             self._task = None
 
 
-def parse_announcement(payload: str) -> QueueKey:
-    """Return the queue that ``Announcer`` wrote into ``payload``."""
-    tenant, _, queue = payload.partition(" ")
-    return UUID(tenant), queue
+def parse_announcement(payload: str) -> tuple[QueueKey, str]:
+    """Return the queue and the kind that ``Announcer`` wrote into ``payload``.
+
+    Raises:
+        ValueError: somebody else wrote it.
+    """
+    match json.loads(payload):
+        case [str(tenant), str(queue), str(kind)]:
+            return (UUID(tenant), queue), kind
+    raise ValueError("not an announcement of work")

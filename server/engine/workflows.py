@@ -26,6 +26,9 @@ from server.engine.wakeups import Announcer, QueueKey, Wakeups
 from server.storage.workflows import RunKey, WorkflowRepository
 
 
+RECLAIM_BATCH = 500
+
+
 @dataclass(frozen=True, slots=True)
 class StartRequest:
     """What a client says of the run that it starts."""
@@ -48,10 +51,10 @@ class Workflows:
         self._storage = WorkflowRepository(database)
         self._wakeups = wakeups
         self._announcer = announcer
-        self._starts: Batcher[NewRun, None] = Batcher(self._start_all)
+        self._starts: Batcher[NewRun, None] = Batcher(self._start_all, weigh=lambda run: len(run.input))
         self._claims: Batcher[PollSlot, ClaimedRun | None] = Batcher(self._storage.claim, self._release)
         self._histories: Batcher[RunKey, list[Event]] = Batcher(self._storage.histories)
-        self._submissions: Batcher[Submission, None] = Batcher(self._submit_all)
+        self._submissions: Batcher[Submission, None] = Batcher(self._submit_all, weigh=_weight)
 
     async def start(self, request: StartRequest) -> UUID:
         """Start a run and return its id, committed.
@@ -61,12 +64,13 @@ class Workflows:
         """
         run = _new_run(request)
         await self._starts.submit(run)
-        self._wake((run.tenant_id, run.queue))
+        self._wake((run.tenant_id, run.queue), run.kind)
         return run.id
 
     async def poll(self, slot: PollSlot, hold: float) -> ClaimedRun | None:
         """Return a run for the poller, now its own; None when there was none within ``hold`` seconds."""
-        return await self._wakeups.take((slot.tenant_id, slot.queue), lambda: self._claims.submit(slot), hold)
+        key = (slot.tenant_id, slot.queue)
+        return await self._wakeups.take(key, lambda: self._claims.submit(slot), hold, slot.kinds)
 
     async def history(self, key: RunKey) -> list[Event]:
         """Return the whole history of a run, ascending.
@@ -86,6 +90,21 @@ class Workflows:
             NotFound: the tenant has no such run.
         """
         await self._submissions.submit(submission)
+
+    async def reclaim(self, lease: float) -> int:
+        """Make runs pending again that were claimed more than ``lease`` seconds ago; return how many."""
+        count = 0
+        while True:
+            runs = await self._storage.reclaim(lease, RECLAIM_BATCH)
+            for tenant_id, queue, kind in runs:
+                self._wake((tenant_id, queue), kind)
+            count += len(runs)
+            if len(runs) < RECLAIM_BATCH:
+                return count
+
+    async def give_back(self, runs: Sequence[ClaimedRun]) -> None:
+        """Make runs pending again that were claimed for pollers who never got them."""
+        await self._release(runs)
 
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""
@@ -118,11 +137,11 @@ class Workflows:
         if claimed:
             await self._storage.release(claimed)
             for run in claimed:
-                self._wake((run.tenant_id, run.queue))
+                self._wake((run.tenant_id, run.queue), run.kind)
 
-    def _wake(self, key: QueueKey) -> None:
-        if not self._wakeups.wake(key):
-            self._announcer.announce(key)
+    def _wake(self, key: QueueKey, kind: str) -> None:
+        if not self._wakeups.wake(key, kind):
+            self._announcer.announce(key, kind)
 
 
 def _new_run(request: StartRequest) -> NewRun:
@@ -143,6 +162,10 @@ def _new_run(request: StartRequest) -> NewRun:
         metadata=request.metadata,
         started=NewEvent(EventType.WORKFLOW_STARTED, data),
     )
+
+
+def _weight(submission: Submission) -> int:
+    return sum(len(event.data) for event in submission.events)
 
 
 def _unknown(run_id: UUID) -> NotFound:

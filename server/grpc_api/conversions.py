@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from uuid import UUID
 
@@ -15,6 +16,8 @@ MAX_METADATA_KEYS = 50
 MAX_METADATA_BYTES = 64 * 1024
 RESERVED_METADATA_PREFIX = "_flovyn_"
 
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
 
 def uuid_field(value: str, field: str) -> UUID:
     """Return the UUID in ``value``.
@@ -22,10 +25,9 @@ def uuid_field(value: str, field: str) -> UUID:
     Raises:
         InvalidInput: it is none.
     """
-    try:
-        return UUID(value)
-    except ValueError:
-        raise InvalidInput(f"{field} must be a UUID, such as 0b6bbd0e-4f0c-4c0e-9f1a-6f6b8a1f2c3d") from None
+    if not _UUID.fullmatch(value):
+        raise InvalidInput(f"{field} must be a UUID, such as 0b6bbd0e-4f0c-4c0e-9f1a-6f6b8a1f2c3d")
+    return UUID(value)
 
 
 def name_field(value: str, field: str, longest: int = MAX_NAME) -> str:

@@ -86,6 +86,8 @@ async def run_demo(grpc_address: str, tenant_url: str, token: str, say: Callable
             await asyncio.wait_for(_start_and_watch(channel, token, tenant_id, say), TIMEOUT_S)
         except TimeoutError:
             raise Unavailable(f"the demo's workflow did not end within {TIMEOUT_S:g} s") from None
+        except grpc.aio.AioRpcError as error:
+            raise Unavailable(f"the server refused a call of the demo: {error.details()}") from None
 
 
 async def _start_and_watch(channel: grpc.aio.Channel, token: str, tenant_id: str, say: Callable[[str], Any]) -> None:

@@ -13,6 +13,9 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
+WEBSOCKET_REFUSED = 1008
+"""The code of "policy violation": no route speaks WebSocket."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -28,6 +31,8 @@ class Application:
         """Serve one connection's scope, or the lifespan."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": WEBSOCKET_REFUSED})
         elif self._boot is not None:
             await self._boot.app(scope, receive, send)
 

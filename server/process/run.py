@@ -11,6 +11,7 @@ from gunicorn.app.base import BaseApplication
 
 from core.errors import StartupError
 from server.config.load import read_sources
+from server.observability.logging import configure as configure_logging
 from server.process.arbiter import Arbiter
 from server.process.asgi import Application
 from server.process.ports import HOLDER_VARIABLE, check_free, hold
@@ -78,6 +79,7 @@ class Gunicorn(BaseApplication):
         except StartupError as error:
             _log.error("the new configuration is refused, the old one stays in use: %s", error)
             return
+        configure_logging(prepared.settings.log)
         fixed = {"host": old.host, "server_port": old.server_port, "grpc_server_port": old.grpc_server_port}
         settings = prepared.settings.model_copy(update=fixed)
         self._prepared = Prepared(edition, prepared.sources, settings, prepared.authenticators)

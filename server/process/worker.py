@@ -31,6 +31,9 @@ _END_BEFORE_KILL_S = 2
 class Worker(ASGIWorker):
     """Drains gRPC the moment the stop signal comes, and beats until it is done."""
 
+    is_replacement = False
+    """Whether the server has served before this worker was forked; set by the supervisor."""
+
     _listening = False
 
     def init_process(self) -> None:
@@ -69,7 +72,7 @@ class Worker(ASGIWorker):
         try:
             await super()._serve()
         except SystemExit as stop:
-            if stop.code == Arbiter.WORKER_BOOT_ERROR and self.age > self.cfg.workers:
+            if stop.code == Arbiter.WORKER_BOOT_ERROR and self.is_replacement:
                 time.sleep(_REPLACEMENT_PAUSE_S)  # noqa: ASYNC251 - nothing else runs here any more
                 raise SystemExit(1) from None
             raise

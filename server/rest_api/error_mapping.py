@@ -20,6 +20,7 @@ _STATUS: dict[type[errors.FlovynError], int] = {
     errors.NotFound: 404,
     errors.WrongState: 409,
     errors.AlreadyExists: 409,
+    errors.TooLarge: 413,
     errors.LimitExceeded: 429,
     errors.NotOffered: 501,
     errors.Unavailable: 503,
@@ -29,7 +30,7 @@ _CODES = {
     400: "invalid_input",
     404: "not_found",
     405: "method_not_allowed",
-    413: "limit_exceeded",
+    413: "too_large",
     415: "invalid_input",
 }
 

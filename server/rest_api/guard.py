@@ -11,10 +11,12 @@ import falcon.asgi
 from pydantic import BaseModel, ValidationError
 
 from core.auth import ANONYMOUS, AuthRequest, AuthzContext, Identity, Protocol
+from core.domain.tenant import Tenant, is_slug
 from core.endpoints import RestRoute
-from core.errors import InvalidInput, LimitExceeded, NotFound
+from core.errors import AuthzError, InvalidInput, NotFound, TooLarge
 from core.launchers import TenantLookup
 from server.auth.stack import AuthStack
+from server.plugin_registry import REST_PREFIX
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 """Twice the largest payload: room for the fields around it."""
@@ -32,7 +34,8 @@ def guarded(route: RestRoute, auth: AuthStack, tenants: TenantLookup) -> Respond
     ) -> None:
         is_open = auth.is_open(request.path)
         identity = ANONYMOUS if is_open else await auth.authenticate(_auth_request(request))
-        tenant_id = await _tenant(route, identity, parameters.get(TENANT_PARAMETER), tenants)
+        slug = None if route.path.startswith(REST_PREFIX) else parameters.get(TENANT_PARAMETER)
+        tenant_id = await _tenant(route, identity, slug, tenants)
         if not is_open:
             await auth.authorize(AuthzContext(identity, route.action, route.resource, tenant_id))
         request.context.identity = identity
@@ -56,25 +59,28 @@ async def _tenant(route: RestRoute, identity: Identity, slug: str | None, tenant
     if route.server_wide:
         return None
     if slug is None:
+        if identity.tenant_id is None:
+            raise AuthzError("this call needs credentials of a tenant")
         return identity.tenant_id
-    tenant = await (tenants.by_id(UUID(slug)) if _is_uuid(slug) else tenants.by_slug(slug))
+    tenant = await _find_tenant(slug, tenants)
     if tenant is None or (identity.tenant_id is not None and identity.tenant_id != tenant.id):
         raise NotFound(f"there is no tenant {slug!r} that these credentials may see")
     return tenant.id
 
 
-def _is_uuid(text: str) -> bool:
+async def _find_tenant(name: str, tenants: TenantLookup) -> Tenant | None:
+    """Return the tenant of a UUID or of a slug, which never look alike."""
     try:
-        UUID(text)
+        tenant_id = UUID(name)
     except ValueError:
-        return False
-    return True
+        return await tenants.by_slug(name) if is_slug(name) else None
+    return await tenants.by_id(tenant_id)
 
 
 async def _body(request: falcon.asgi.Request, model: type[BaseModel]) -> BaseModel:
     data = await request.stream.read(MAX_BODY_BYTES + 1)
     if len(data) > MAX_BODY_BYTES:
-        raise LimitExceeded(f"the body is larger than {MAX_BODY_BYTES} bytes")
+        raise TooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes")
     try:
         return model.model_validate(json.loads(data))
     except ValidationError as error:

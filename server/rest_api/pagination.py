@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import falcon.asgi
 
 from core.errors import InvalidInput
 
 MAX_LIMIT = 100
 MAX_OFFSET = 1_000_000_000
+
+_NUMBER = re.compile(r"[0-9]{1,10}")
 
 
 def page_of(request: falcon.asgi.Request, default_limit: int) -> tuple[int, int]:
@@ -26,6 +30,6 @@ def _number(request: falcon.asgi.Request, name: str, default: int, least: int) -
     text = request.get_param(name)
     if text is None:
         return default
-    if not text.isascii() or not text.isdigit() or not least <= int(text[:12]) <= MAX_OFFSET:
+    if not _NUMBER.fullmatch(text) or not least <= int(text) <= MAX_OFFSET:
         raise InvalidInput(f"{name} must be a whole number from {least} on")
     return int(text)

@@ -9,6 +9,7 @@ from uuid import UUID
 import psycopg
 
 from core.domain.tenant import NewTenant, Tenant
+from core.errors import AlreadyExists
 from core.named_queries import named_queries
 from core.plugin_services import Database
 from server.storage.columns import columns
@@ -27,6 +28,21 @@ class TenantRepository:
     async def create(self, tenants: Sequence[NewTenant]) -> list[Tenant]:
         """Insert tenants; those whose id or slug exists are missing from the result."""
         return await self._tenants("create", columns(tenants, *_COLUMNS))
+
+    async def upsert(self, tenants: Sequence[NewTenant]) -> None:
+        """Make tenants exist just as they are described, by id.
+
+        Raises:
+            AlreadyExists: a slug is taken by a tenant of another id.
+        """
+        if not tenants:
+            return
+        async with self._database.connection() as connection:
+            try:
+                await connection.execute(_SQL["upsert"], columns(tenants, *_COLUMNS))
+            except psycopg.errors.UniqueViolation:
+                slugs = ", ".join(tenant.slug for tenant in tenants)
+                raise AlreadyExists(f"one of the slugs {slugs} is taken by a tenant of another id") from None
 
     async def by_id(self, tenant_id: UUID) -> Tenant | None:
         """Return the tenant of this id."""
@@ -47,9 +63,3 @@ class TenantRepository:
         async with self._database.connection() as connection:
             rows = await (await connection.execute(_SQL[query], parameters)).fetchall()
         return [Tenant(*row) for row in rows]
-
-
-async def upsert_configured(connection: psycopg.AsyncConnection[Any], tenants: Sequence[NewTenant]) -> None:
-    """Make the tenants of the configuration exist as it describes them, before anything can need them."""
-    if tenants:
-        await connection.execute(_SQL["upsert"], columns(tenants, *_COLUMNS))

@@ -72,6 +72,17 @@ class WorkflowRepository:
         async with self._database.connection() as connection:
             await connection.execute(_SQL["release"], columns(runs, "tenant_id", "id", "claimed_at"))
 
+    async def reclaim(self, lease: float, limit: int) -> list[tuple[UUID, str, str]]:
+        """Make up to ``limit`` runs pending whose claim is older than ``lease`` seconds.
+
+        Returns tenant, queue and kind of each.
+        """
+        async with self._database.connection() as connection:
+            parameters = {"lease": lease, "limit": limit}
+            rows: list[tuple[UUID, str, str]]
+            rows = await (await connection.execute(_SQL["reclaim"], parameters)).fetchall()
+        return rows
+
     async def lock(self, connection: Any, keys: Sequence[RunKey]) -> dict[RunKey, RunState]:
         """Lock runs until the end of the connection's transaction and return what decides about them."""
         parameters = {"tenant_id": [key[0] for key in keys], "id": [key[1] for key in keys]}

@@ -60,7 +60,8 @@ SET
     worker_id = poller.worker_id,
     dispatched_sequence = e.last_sequence,
     started_at = coalesce(e.started_at, now()),
-    claimed_at = greatest(e.claimed_at, now()),
+    -- to the millisecond, as the wire carries it: it identifies the claim
+    claimed_at = greatest(e.claimed_at, date_trunc('milliseconds', now())),
     updated_at = now()
 FROM picked
 INNER JOIN poller ON picked.slot_group = poller.slot_group AND picked.place = poller.place
@@ -76,6 +77,22 @@ UPDATE workflow_execution AS e
 SET status = 'PENDING', worker_id = NULL, updated_at = now()
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(claimed_at)s::timestamptz[]) AS r (tenant_id, id, claimed_at)
 WHERE e.tenant_id = r.tenant_id AND e.id = r.id AND e.status = 'RUNNING' AND e.claimed_at = r.claimed_at
+
+-- name: reclaim
+-- Runs whose lease is over, of all tenants: a bounded number, and those that another process is taking are left to it.
+WITH expired AS (
+    SELECT e.tenant_id, e.id
+    FROM workflow_execution AS e
+    WHERE e.status = 'RUNNING' AND e.claimed_at < now() - %(lease)s * interval '1 second'
+    ORDER BY e.claimed_at
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE workflow_execution AS e
+SET status = 'PENDING', worker_id = NULL, updated_at = now()
+FROM expired
+WHERE e.tenant_id = expired.tenant_id AND e.id = expired.id
+RETURNING e.tenant_id, e.queue, e.kind
 
 -- name: lock
 -- The rows that decide, locked in the order of their ids so that two batches cannot wait for each other.

@@ -138,7 +138,7 @@ def test_name_and_version_stand_in_its_module(plugin: Plugin) -> None:
 
 async def _prepare_role(migrator: Migrator) -> None:
     """Let the migrations' role exist before the first snapshot: making it is the server's doing."""
-    from server.database import plugin_role  # noqa: PLC0415
+    from server.database import plugin_role
 
     async with await migrator._connect() as connection:
         await connection.execute("SELECT 1")
@@ -158,7 +158,7 @@ async def _everything(database: str, plugin: Plugin) -> tuple[catalog.Snapshot, 
         ).fetchall()
         rows: list[tuple[object, ...]] = []
         for (table,) in tables:
-            query = f"SELECT '{table}', md5(string_agg(t::text, ',' ORDER BY t::text)) FROM {table} AS t"  # noqa: S608
+            query = f"SELECT '{table}', md5(string_agg(t::text, ',' ORDER BY t::text)) FROM {table} AS t"
             rows += await (await connection.execute(query.encode())).fetchall()
         sequences = "SELECT sequencename, last_value FROM pg_sequences WHERE sequencename NOT LIKE %s ORDER BY 1"
         rows += await (await connection.execute(sequences, (own,))).fetchall()

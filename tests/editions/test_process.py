@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Self
 
 import grpc.aio
@@ -131,9 +132,12 @@ async def test_a_stop_answers_parked_polls_and_ends_soon(name: str, empty_databa
 async def test_a_stop_right_after_the_fork_is_not_lost(empty_database: str) -> None:
     """A signal that arrives while workers are starting still ends them within the drain's time."""
     server = Serving("MINIMAL_PEX", empty_database, **SETTINGS)
-    await asyncio.to_thread(server.wait_for, r"starting \d+ worker")
-    server.process.send_signal(signal.SIGTERM)
-    assert await asyncio.to_thread(server.process.wait, 10) == 0
+    try:
+        await asyncio.to_thread(server.wait_for, r"starting \d+ worker")
+        server.process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(server.process.wait, 10) == 0
+    finally:
+        await asyncio.to_thread(server.__exit__, None, None, None)
 
 
 async def test_reload_replaces_all_workers_without_a_failed_call(empty_database: str) -> None:
@@ -147,6 +151,26 @@ async def test_reload_replaces_all_workers_without_a_failed_call(empty_database:
         await load.more(50)
         assert load.failures == []
         assert len(server.workers()) == 2
+
+
+async def test_reload_takes_new_settings_and_refuses_wrong_ones(empty_database: str, tmp_path: Path) -> None:
+    """HUP reads the file again: a new tenant and its key work; a mistake is logged, and the server serves on."""
+    file = tmp_path / "config.toml"
+    file.write_text("")
+    environ = {"CONFIG_FILE": str(file), "PROCESS__WORKERS": "1"}
+    server = await asyncio.to_thread(Serving("MINIMAL_PEX", empty_database, **environ).__enter__)
+    try:
+        file.write_text("[process]\nhang_timeout = 0\n")
+        server.process.send_signal(signal.SIGHUP)
+        await asyncio.to_thread(server.wait_for, "the new configuration is refused.*process.hang_timeout")
+        await asyncio.to_thread(server.wait_for, "is serving", 2)
+        tenant = f'[[tenants]]\nid = "{TENANT}"\nslug = "new"\nname = "New"\n'
+        file.write_text(f'{tenant}[[auth.static_api_key.keys]]\nkey = "{WORKER_KEY}"\ntenant_id = "{TENANT}"\n')
+        server.process.send_signal(signal.SIGHUP)
+        await asyncio.to_thread(server.wait_for, "is serving", 3)
+        await _until(lambda: server.get("/api/v1/tenants/new", WORKER_KEY)[0] == 200)
+    finally:
+        await asyncio.to_thread(server.__exit__, None, None, None)
 
 
 async def test_a_killed_worker_is_replaced_without_a_failed_call(empty_database: str) -> None:

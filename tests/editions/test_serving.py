@@ -151,6 +151,7 @@ BAD_STARTS = {
     "short secret": ({"WORKER_TOKEN_SECRET": "hunter2"}, r"plugins\.worker_token\.secret"),
     "unknown authenticator": ({"AUTH__ENDPOINTS__GRPC__AUTHENTICATORS": '["nope"]'}, r"no authenticator 'nope'"),
     "unknown authorizer": ({"AUTH__ENDPOINTS__HTTP__AUTHORIZER": "nope"}, r"no authorizer 'nope'"),
+    "one port": ({"SERVER_PORT": "7000", "GRPC_SERVER_PORT": "7000"}, r"both 7000"),
     "missing file": ({"CONFIG_FILE": "/nowhere.toml"}, r"'/nowhere\.toml' cannot be read"),
 }
 
@@ -165,6 +166,16 @@ def test_a_bad_start_is_one_clear_error(case: str, empty_database: str) -> None:
     assert re.search(expected, done.stderr), done.stderr
     assert "Traceback" not in done.stderr
     assert "hunter2" not in done.stderr
+
+
+def test_commands_say_what_the_database_lacks(empty_database: str) -> None:
+    """Before the first migration, a command names the next step instead of a traceback."""
+    for arguments in (["tenant", "list"], ["tenant", "create", "acme"], ["token", "create", "--tenant", "acme"]):
+        done = run(FULL, *arguments, DATABASE_URL=empty_database, WORKER_TOKEN_SECRET=SECRET)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: the database is not up to date")
+        assert "flovyn-server migrate" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("variable", ["SERVER_PORT", "GRPC_SERVER_PORT"])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from google.protobuf import empty_pb2
 
 from core.auth import Action, Identity
-from core.domain.payload import parse_payload
+from core.domain.payload import Json, parse_payload
 from core.domain.workflow import ClaimedRun, Outcome, PollSlot
 from core.endpoints import GrpcMethod, GrpcService
 from core.errors import InvalidInput, NotOffered
@@ -25,6 +25,8 @@ from server.grpc_api.conversions import (
     queue_field,
     uuid_field,
 )
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _OUTCOMES: Mapping[int, Outcome] = {
     pb.WORKFLOW_STATUS_UNSPECIFIED: Outcome.RUNNING,
@@ -62,7 +64,7 @@ class WorkflowDispatch:
         """Return the service with the methods that this server offers."""
         methods = {
             "StartWorkflow": GrpcMethod(self.start_workflow, Action.EXECUTE, "workflow"),
-            "PollWorkflow": GrpcMethod(self.poll_workflow, Action.POLL, "workflow"),
+            "PollWorkflow": GrpcMethod(self.poll_workflow, Action.POLL, "workflow", self.take_back),
             "GetEvents": GrpcMethod(self.get_events, Action.VIEW, "workflow-execution"),
             "SubmitWorkflowCommands": GrpcMethod(self.submit_workflow_commands, Action.UPDATE, "workflow-execution"),
         }
@@ -72,6 +74,9 @@ class WorkflowDispatch:
         """Start a run; the answer is given when it is committed."""
         if request.HasField("idempotency_key"):
             raise NotOffered("idempotency_key is not offered by this version of the server; leave it out")
+        for field in ("workflow_definition_id", "parent_workflow_execution_id"):
+            if request.HasField(field):
+                raise NotOffered(f"{field} is not offered by this version of the server; leave it out")
         run_id = await self._workflows.start(
             StartRequest(
                 tenant_id=uuid_field(request.tenant_id, "tenant_id"),
@@ -102,6 +107,11 @@ class WorkflowDispatch:
         )
         run = await self._workflows.poll(slot, self._poll_hold)
         return pb.PollResponse() if run is None else pb.PollResponse(workflow_execution=_execution(run))
+
+    async def take_back(self, answer: pb.PollResponse) -> None:
+        """Give a run back whose poller had gone before the answer could reach it."""
+        if answer.HasField("workflow_execution"):
+            await self._workflows.give_back([_claimed(answer.workflow_execution)])
 
     async def get_events(self, request: pb.GetEventsRequest, identity: Identity) -> pb.GetEventsResponse:
         """Return the whole history of a run, ascending."""
@@ -164,5 +174,25 @@ def _execution(run: ClaimedRun) -> pb.WorkflowExecution:
     return execution
 
 
+def _claimed(execution: pb.WorkflowExecution) -> ClaimedRun:
+    """Return the claimed run that an answer was made of."""
+    return ClaimedRun(
+        tenant_id=UUID(execution.tenant_id),
+        id=UUID(execution.id),
+        kind=execution.kind,
+        queue=execution.queue,
+        input=Json(execution.input.decode()),
+        priority_ms=execution.priority_ms,
+        workflow_version=execution.workflow_version if execution.HasField("workflow_version") else None,
+        last_sequence=execution.current_sequence,
+        created_at=_moment(execution.created_at_ms),
+        claimed_at=_moment(execution.workflow_task_time_millis),
+    )
+
+
+def _moment(milliseconds: int) -> datetime:
+    return EPOCH + timedelta(milliseconds=milliseconds)
+
+
 def _milliseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
+    return (moment - EPOCH) // timedelta(milliseconds=1)

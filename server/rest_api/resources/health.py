@@ -34,6 +34,10 @@ class Health:
         """Answer that the process serves."""
         response.media = self._body
 
+    async def on_head(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
+        """Answer as GET does, for probes that send HEAD."""
+        await self.on_get(request, response)
+
     async def on_get_ready(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         """Answer 200 when everything that serving needs works, otherwise 503."""
         components = await self._is_ready()

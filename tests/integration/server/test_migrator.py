@@ -65,7 +65,7 @@ async def test_a_checked_digest_is_taken_as_proof(empty_database: str) -> None:
     """With a proof the linter is not asked again; the catalogs still show what it did, and it is rolled back."""
     owner = _owner("CREATE TABLE unchecked (a int)")
     checked = {("sample", "0001_step.sql"): owner.migrations[0].checksum}
-    with pytest.raises(MigrationError, match="it changed what is not the plugin's.*table unchecked was made"):
+    with pytest.raises(MigrationError, match=r"it changed what is not the plugin's.*table unchecked was made"):
         await _migrator(empty_database, checked).apply([*owners([]), owner])
     with pytest.raises(MigrationError, match="M001"):
         await _apply(empty_database, owner)
@@ -77,7 +77,7 @@ async def test_a_failing_migration_is_rolled_back_and_named(empty_database: str)
     create = f"CREATE TABLE {OWN} (id uuid CONSTRAINT p_sample__items_pkey PRIMARY KEY);\n"
     with pytest.raises(
         MigrationError,
-        match=r"sample 0001_step\.sql:2: PostgreSQL refused this statement, and the migration was rolled",
+        match=r"sample 0001_step\.sql:2: PostgreSQL refused it, and the migration was rolled",
     ):
         await _apply(empty_database, _owner(create + f"ALTER TABLE {OWN} ADD COLUMN id uuid"))
     assert _rows(empty_database, f"SELECT to_regclass('{OWN}')") == [(None,)]
@@ -97,6 +97,14 @@ async def test_an_unreachable_database_is_named_without_its_password() -> None:
     with pytest.raises(StartupError, match=r"127\.0\.0\.1:1/db cannot be reached") as caught:
         await connect("postgres://u:hunter2@127.0.0.1:1/db", timeout=2)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["postgres://u:hunter2/x@127.0.0.1:1/db", "postgres://u:hun#ter2@127.0.0.1@h:1/db"])
+async def test_a_password_that_breaks_the_address_is_not_shown(url: str) -> None:
+    """An address that is cut in the wrong places may hold the password anywhere; the error says how to write it."""
+    with pytest.raises(StartupError, match="percent-encode") as caught:
+        await connect(url, timeout=2)
+    assert "hun" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://u:hunter2@h/db"])

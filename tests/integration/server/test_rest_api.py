@@ -70,21 +70,45 @@ async def test_malformed_bodies_are_refused_by_field(client: Client, body: objec
 
 @pytest.mark.parametrize("text", [b"{", b"\xff", b"[" * 100_000, b'{"a": 1' + b" " * 3_000_000])
 async def test_bytes_that_are_no_json_are_refused(client: Client, text: bytes) -> None:
-    """Never a 500: 400, or 429 for what is too large."""
-    from falcon import testing
-
+    """Never a 500: 400, or 413 for what is too large."""
     async with testing.ASGIConductor(client.boot.app) as conductor:
         headers = {"authorization": f"Bearer {OPERATOR_KEY}"}
         answer = await conductor.simulate_post("/api/v1/tenants", headers=headers, body=text)
-    assert answer.status_code in {400, 429}
+    assert answer.status_code in {400, 413}
 
 
 @pytest.mark.parametrize(
-    "query", [{"limit": "x"}, {"limit": "0"}, {"offset": "-1"}, {"limit": "9" * 50}, {"offset": "²"}]
+    "query",
+    [
+        {"limit": "x"},
+        {"limit": "0"},
+        {"offset": "-1"},
+        {"limit": "9" * 50},
+        {"offset": "0" * 12 + "9" * 30},
+        {"offset": "²"},
+    ],
 )
 async def test_nonsense_pages_are_refused(client: Client, query: dict[str, str]) -> None:
     """Limits and offsets are whole numbers in range."""
     assert (await client.rest("GET", "/api/v1/tenants", params=query)).status_code == 400
+
+
+async def test_credentials_without_a_tenant_are_nothing_to_a_tenants_route(client: Client) -> None:
+    """An operator's key on a plugin's route is refused before anything is written."""
+    for path, body in (("worker-token/tokens", {"displayName": "x"}), ("hello-world/greetings", {"name": "x"})):
+        assert (await client.rest("POST", f"/api/v1/p/{path}", body, key=OPERATOR_KEY)).status_code == 403
+
+
+@pytest.mark.parametrize("name", ["%00", "%FF", "a%2Fb", "..", "x" * 2000])
+async def test_nonsense_in_a_path_is_not_found(client: Client, name: str) -> None:
+    """A tenant of an impossible name does not exist."""
+    assert (await client.rest("GET", f"/api/v1/tenants/{name}")).status_code == 404
+
+
+async def test_a_slug_cannot_look_like_an_id(client: Client) -> None:
+    """A tenant whose slug is another's id could never be reached by it."""
+    answer = await client.rest("POST", "/api/v1/tenants", {"name": "T", "slug": str(TENANT)})
+    assert (answer.status_code, "UUID" in answer.json["error"]) == (400, True)
 
 
 async def test_tenants_see_themselves_only(client: Client) -> None:
@@ -169,6 +193,30 @@ async def test_a_worker_token_is_shown_once_and_admits_its_tenant(client: Client
     for wrong in (altered, token[:20], token + "x", "fwt_", "fwt_" + "é" * 20):
         header = wrong.encode("latin-1", "replace").decode("latin-1")
         assert (await client.rest("GET", "/api/v1/tenants/test", key=header)).status_code == 401
+
+
+async def test_a_revoked_token_is_refused(client: Client) -> None:
+    """Revocation is looked at on every call."""
+    created = await client.rest("POST", "/api/v1/p/worker-token/tokens", {"displayName": "ci"}, key=WORKER_KEY)
+    token = created.json["token"]
+    assert (await client.rest("GET", "/api/v1/tenants/test", key=token)).status_code == 200
+    async with client.boot.pool.connection() as connection:
+        await connection.execute("UPDATE p_worker_token__tokens SET revoked_at = now()")
+    assert (await client.rest("GET", "/api/v1/tenants/test", key=token)).status_code == 401
+
+
+async def test_the_use_of_a_token_is_noted_once_a_minute(client: Client) -> None:
+    """Every call is a look-up, not a write."""
+    created = await client.rest("POST", "/api/v1/p/worker-token/tokens", {"displayName": "ci"}, key=WORKER_KEY)
+    seen = set()
+    for _ in range(3):
+        await client.rest("GET", "/api/v1/tenants/test", key=created.json["token"])
+        async with client.boot.pool.connection() as connection:
+            row = await (await connection.execute("SELECT last_used_at FROM p_worker_token__tokens")).fetchone()
+        assert row is not None
+        seen.add(row[0])
+    assert len(seen) == 1
+    assert None not in seen
 
 
 async def test_a_worker_token_of_one_tenant_is_nothing_to_another(client: Client) -> None:

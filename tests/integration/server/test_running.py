@@ -7,12 +7,16 @@ import asyncio
 import psycopg
 import pytest
 
-from core.errors import ConfigError, PluginError, StartupError
+from core.build_info import BuildInfo, PluginInfo
+from core.errors import AlreadyExists, ConfigError, PluginError, StartupError
 from plugins.worker_token.plugin import WorkerTokenPlugin
 from proto.flovyn.v1 import workflow_pb2
 from server.background.supervisor import Supervisor
+from server.config.load import Sources
+from server.edition import Edition
+from server.startup import configure
 from tests.support.postgres import Databases
-from tests.support.running import CONFIG, TENANT, bearer, running_server
+from tests.support.running import CONFIG, TENANT, WORKER_KEY, bearer, running_server
 
 
 async def test_work_of_another_process_wakes_a_parked_poller(database: str) -> None:
@@ -91,6 +95,44 @@ async def test_a_migration_changed_after_it_was_applied_refuses_the_start(databa
         with pytest.raises(StartupError, match=r"core: migration 0002_create_workflow\.sql was changed"):
             async with running_server(database):
                 pass
+
+
+async def test_the_roles_authorizer_answers_to_its_old_name(database: str) -> None:
+    """The configuration of existing harnesses, which calls it cedar, starts; a worker may work and not administer."""
+    environ = {"AUTH__ENDPOINTS__HTTP__AUTHORIZER": "cedar", "AUTH__ENDPOINTS__GRPC__AUTHORIZER": "cedar"}
+    async with running_server(database, [WorkerTokenPlugin], None, **environ, WORKER_TOKEN_SECRET="x" * 32) as client:
+        start = workflow_pb2.StartWorkflowRequest(tenant_id=str(TENANT), workflow_kind="k")
+        assert (await client.dispatch.StartWorkflow(start, metadata=bearer())).workflow_execution_id
+        body = {"displayName": "x"}
+        refused = await client.rest("POST", "/api/v1/p/worker-token/tokens", body, key=WORKER_KEY)
+        assert (refused.status_code, refused.json["error"]) == (403, "Worker may not create worker-token")
+        assert (await client.rest("GET", "/api/v1/tenants")).status_code == 200
+
+
+async def test_configured_tenants_are_updated_at_every_start(database: str) -> None:
+    """The file decides on name and tier; a slug that another tenant has is refused in one line."""
+    first, second = CONFIG["tenants"]
+    for name in ("One", "Two"):
+        config = {**CONFIG, "tenants": [{**first, "name": name}]}
+        async with running_server(database, config=config) as client:
+            assert (await client.rest("GET", "/api/v1/tenants/test")).json["name"] == name
+    taken = {**CONFIG, "tenants": [{**second, "slug": "test"}]}
+    with pytest.raises(AlreadyExists, match="test is taken by a tenant of another id"):
+        async with running_server(database, config=taken):
+            pass
+
+
+async def test_a_plugin_that_calls_itself_otherwise_refuses_the_start(database: str) -> None:
+    """An edition contains what it says; a class with another name than the build read is not it."""
+
+    class Renamed(WorkerTokenPlugin):
+        pass
+
+    infos = [PluginInfo("worker-token", "0.1.0")]
+    Renamed.name = "other-name"
+    edition = Edition(BuildInfo("test", "0", "3.11", "", tuple(infos)), lambda: [Renamed()])
+    with pytest.raises(PluginError, match="other-name"):
+        configure(edition, Sources(CONFIG, {"DATABASE_URL": database}))
 
 
 async def test_a_service_that_ends_by_itself_is_started_again() -> None:

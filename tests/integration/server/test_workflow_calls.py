@@ -13,6 +13,8 @@ import pytest
 import pytest_asyncio
 
 from proto.flovyn.v1 import worker_pb2, workflow_pb2
+from server.grpc_api.services.workflow_dispatch import WorkflowDispatch
+from tests.support.repetitions import times
 from tests.support.running import OPERATOR_KEY, OTHER_KEY, OTHER_TENANT, TENANT, Client, bearer, running_server
 
 COMPLETED = workflow_pb2.WORKFLOW_STATUS_COMPLETED
@@ -119,11 +121,12 @@ async def test_a_late_duplicate_submission_changes_nothing(client: Client) -> No
 
 
 async def test_two_pollers_never_get_one_run(client: Client) -> None:
-    """Sixty runs, a hundred pollers at once: every run is handed out once."""
-    started = await asyncio.gather(*(_start(client) for _ in range(60)))
-    answers = await asyncio.gather(*(_poll(client) for _ in range(100)))
-    handed = [each.workflow_execution.id for each in answers if each.HasField("workflow_execution")]
-    assert sorted(handed) == sorted(started)
+    """Sixty runs, a hundred pollers at once, again and again: every run is handed out once."""
+    for _ in range(times(3, 300)):
+        started = await asyncio.gather(*(_start(client) for _ in range(60)))
+        answers = await asyncio.gather(*(_poll(client) for _ in range(100)))
+        handed = [each.workflow_execution.id for each in answers if each.HasField("workflow_execution")]
+        assert sorted(handed) == sorted(started)
 
 
 async def test_runs_are_handed_out_by_effective_time(client: Client) -> None:
@@ -233,6 +236,78 @@ async def test_credentials_are_required_and_bound_to_their_tenant(client: Client
     assert (await _code(call.PollWorkflow(poll, metadata=bearer(OTHER_KEY))))[0] is grpc.StatusCode.PERMISSION_DENIED
     assert (await _code(call.PollWorkflow(poll, metadata=bearer(OPERATOR_KEY))))[0] is grpc.StatusCode.PERMISSION_DENIED
     assert (await _code(call.GetEvents(events, metadata=bearer(OTHER_KEY))))[0] is grpc.StatusCode.NOT_FOUND
+
+
+async def test_another_tenants_run_cannot_be_submitted_to(client: Client) -> None:
+    """The run is NOT_FOUND to the other tenant, and its history stays as it was."""
+    run_id = await _start(client)
+    await _poll(client)
+    request = workflow_pb2.SubmitWorkflowCommandsRequest(
+        workflow_execution_id=run_id, commands=[_complete(b"1")], status=COMPLETED
+    )
+    call = client.dispatch.SubmitWorkflowCommands(request, metadata=bearer(OTHER_KEY))
+    assert (await _code(call))[0] is grpc.StatusCode.NOT_FOUND
+    assert len(await _events(client, run_id)) == 1
+
+
+async def test_a_suspension_of_a_run_that_nobody_claimed_does_not_park_it(client: Client) -> None:
+    """A late report must not take a waiting run out of the queue."""
+    run_id = await _start(client)
+    await _submit(client, run_id, status=workflow_pb2.WORKFLOW_STATUS_SUSPENDED)
+    assert (await _poll(client)).workflow_execution.id == run_id
+
+
+async def test_runs_of_cancelled_polls_are_not_lost(database: str) -> None:
+    """Pollers that give up at any moment: every run reaches one that waits, if need be when its lease is over."""
+    async with running_server(database, ENGINE__POLL_HOLD_MS="20", ENGINE__ACTIVATION_LEASE="1.5") as client:
+        expected = times(150, 1500)
+        got: set[str] = set()
+        request = workflow_pb2.PollRequest(worker_id="w", tenant_id=str(TENANT))
+
+        async def impatient(number: int) -> None:
+            while len(got) < expected:
+                try:
+                    answer = await client.dispatch.PollWorkflow(
+                        request, metadata=bearer(), timeout=0.002 + number * 0.002
+                    )
+                except grpc.aio.AioRpcError:
+                    continue
+                if answer.HasField("workflow_execution"):
+                    await _submit(client, answer.workflow_execution.id, _complete(b"1"))
+                    got.add(answer.workflow_execution.id)
+
+        async def patient() -> None:
+            while len(got) < expected:
+                answer = await client.dispatch.PollWorkflow(request, metadata=bearer())
+                if answer.HasField("workflow_execution"):
+                    await _submit(client, answer.workflow_execution.id, _complete(b"1"))
+                    got.add(answer.workflow_execution.id)
+
+        pollers = [asyncio.create_task(impatient(number)) for number in range(8)]
+        pollers += [asyncio.create_task(patient()) for _ in range(2)]
+        started = [await _start(client) for _ in range(expected)]
+        async with asyncio.timeout(60):
+            await asyncio.gather(*pollers)
+        assert got == set(started)
+
+
+async def test_a_given_back_claim_must_be_the_current_one(client: Client) -> None:
+    """A claim that is given back late does not take the run from its next worker."""
+    run_id = await _start(client)
+    first = await _poll(client)
+    servicer = WorkflowDispatch(client.boot.workflows, 0)
+    await servicer.take_back(first)
+    second = await _poll(client)
+    assert second.workflow_execution.id == run_id
+    await servicer.take_back(first)
+    assert not (await _poll(client)).HasField("workflow_execution")
+
+
+async def test_bytes_that_are_no_message_are_refused_behind_the_credentials(client: Client) -> None:
+    """Strangers get UNAUTHENTICATED for anything; others INVALID_ARGUMENT, without a traceback in the log."""
+    call = client.channel.unary_unary("/flovyn.v1.WorkflowDispatch/PollWorkflow")
+    assert (await _code(call(b"\xff\xff")))[0] is grpc.StatusCode.UNAUTHENTICATED
+    assert (await _code(call(b"\xff\xff", metadata=bearer())))[0] is grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_unknown_runs_and_commands_have_their_status(client: Client) -> None:

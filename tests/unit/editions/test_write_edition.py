@@ -15,13 +15,15 @@ AUDIT: dict[str, Any] = {
     "name": "audit-log",
     "version": "1.0.0",
     "entry": "plugins.audit_log.plugin:AuditLogPlugin",
-    "migrations": [], "objects": [],
+    "migrations": [],
+    "objects": [],
 }
 TOKEN: dict[str, Any] = {
     "name": "worker-token",
     "version": "2.0.0",
     "entry": "plugins.worker_token.plugin:WorkerTokenPlugin",
-    "migrations": [], "objects": [],
+    "migrations": [],
+    "objects": [],
 }
 STATUS = "STABLE_COMMIT abc\nSTABLE_COMMIT_DATE 2026-01-02T03:04:05Z\nSTABLE_DIRTY true\n"
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from core.errors import FlovynError, InvalidInput, NotFound, Unavailable
-from server.engine.batching import MAX_BATCH, Batcher
+from server.engine.batching import MAX_BATCH, MAX_BATCH_BYTES, Batcher
 
 
 class Recorder:
@@ -116,6 +116,61 @@ async def test_results_of_callers_that_left_meanwhile_are_given_back() -> None:
     recorder.may_go_on.set()
     await batcher.close()
     assert late == [20]
+
+
+async def test_a_result_that_is_ready_when_its_caller_is_cancelled_is_given_back() -> None:
+    """Between the commit and the caller's next turn, a cancellation must not swallow the result."""
+    late = list[int]()
+    call: asyncio.Task[int]
+
+    async def flush(items: Sequence[int]) -> list[int]:
+        asyncio.get_running_loop().call_soon(lambda: asyncio.get_running_loop().call_soon(call.cancel))
+        return list(items)
+
+    async def undelivered(results: Sequence[int]) -> None:
+        late.extend(results)
+
+    for _ in range(3):  # whichever of the two comes first, exactly one side has the result
+        batcher = Batcher(flush, undelivered)
+        call = asyncio.create_task(batcher.submit(7))
+        taken = await asyncio.gather(call, return_exceptions=True)
+        await batcher.close()
+        assert [*[each for each in taken if each == 7], *late] == [7]
+        late.clear()
+
+
+async def test_giving_back_is_tried_again_and_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that is away while results are given back neither loses them nor cancels other callers."""
+    monkeypatch.setattr("server.engine.batching.RETURN_PAUSES_S", (0, 0, 0))
+    recorder, late = Recorder(), list[int]()
+    attempts = 0
+
+    async def undelivered(results: Sequence[int]) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            raise Unavailable("away")
+        late.extend(results)
+
+    batcher = Batcher(recorder.flush, undelivered)
+    recorder.may_go_on.clear()
+    gone = asyncio.create_task(batcher.submit(2))
+    await recorder.began.wait()
+    staying = asyncio.create_task(batcher.submit(4))
+    gone.cancel()
+    await asyncio.sleep(0)
+    recorder.may_go_on.set()
+    assert await staying == 40
+    await batcher.close()
+    assert late == [20]
+
+
+async def test_batches_are_bounded_by_size() -> None:
+    """Large items go in several statements."""
+    recorder = Recorder()
+    batcher = Batcher(recorder.flush, weigh=lambda _item: MAX_BATCH_BYTES)
+    await asyncio.gather(*map(batcher.submit, [0, 2, 4]))
+    assert recorder.batches == [[0], [2], [4]]
 
 
 async def test_a_bug_in_flush_reaches_every_caller() -> None:

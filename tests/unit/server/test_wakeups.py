@@ -9,8 +9,10 @@ from uuid import UUID
 import pytest
 
 from server.engine.wakeups import Announcer, Wakeups, parse_announcement
+from tests.support.repetitions import times
 
 KEY = (UUID(int=1), "q")
+KIND = "k"
 
 
 async def test_work_that_is_there_is_taken_without_waiting() -> None:
@@ -31,7 +33,7 @@ async def test_no_work_is_none_after_the_hold() -> None:
 
     taken: object = await wakeups.take(KEY, look, hold=0.01)
     assert taken is None
-    assert wakeups.wake(KEY) == 0
+    assert not wakeups.wake(KEY, KIND)
 
 
 async def test_a_wake_up_during_the_look_is_not_lost() -> None:
@@ -43,7 +45,7 @@ async def test_a_wake_up_during_the_look_is_not_lost() -> None:
         nonlocal looks
         looks += 1
         if looks == 1:
-            assert wakeups.wake(KEY) == 1
+            assert wakeups.wake(KEY, KIND)
             return None
         return "work"
 
@@ -59,7 +61,7 @@ async def test_a_wake_up_that_is_not_needed_is_passed_on() -> None:
         return items.pop() if items else None
 
     async def look_and_be_woken() -> str | None:
-        wakeups.wake(KEY)
+        wakeups.wake(KEY, KIND)
         items.append("b")
         return "a"
 
@@ -69,6 +71,47 @@ async def test_a_wake_up_that_is_not_needed_is_passed_on() -> None:
     wakeups_for_first = asyncio.create_task(wakeups.take(KEY, look_and_be_woken, hold=60))
     assert await asyncio.wait_for(wakeups_for_first, 1) == "a"
     assert await asyncio.wait_for(second, 1) == "b"
+
+
+async def test_work_wakes_a_poller_that_takes_its_kind() -> None:
+    """A poller for other kinds sleeps on, although it came first."""
+    wakeups = Wakeups()
+    looks: list[str] = []
+
+    async def look_as(name: str) -> None:
+        looks.append(name)
+
+    picky = asyncio.create_task(wakeups.take(KEY, lambda: look_as("picky"), 60, kinds=("other",)))
+    right = asyncio.create_task(wakeups.take(KEY, lambda: look_as("right"), 60, kinds=("k", "z")))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    looks.clear()
+    assert wakeups.wake(KEY, KIND)
+    assert not wakeups.wake(KEY, "nobody")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert looks == ["right"]
+    for task in (picky, right):
+        task.cancel()
+    await asyncio.gather(picky, right, return_exceptions=True)
+
+
+async def test_a_cancelled_poller_passes_its_wake_up_on() -> None:
+    """Woken and cancelled in one moment: the next poller is woken instead."""
+    wakeups = Wakeups()
+    items: list[str] = []
+
+    async def look() -> str | None:
+        return items.pop() if items else None
+
+    polls = [asyncio.create_task(wakeups.take(KEY, look, 60)) for _ in range(2)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    items.append("work")
+    wakeups.wake(KEY, KIND)
+    polls[0].cancel()
+    assert await asyncio.wait_for(polls[1], 1) == "work"
 
 
 async def test_closing_answers_everybody() -> None:
@@ -84,7 +127,7 @@ async def test_closing_answers_everybody() -> None:
     assert await asyncio.wait_for(asyncio.gather(*polls), 1) == [None] * 100
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(times(20, 2000)))
 async def test_no_work_is_lost_between_producers_and_cancelled_consumers(seed: int) -> None:
     """Over random interleavings, with pollers that give up at any moment, every item is taken without a fallback."""
     rng = random.Random(seed)
@@ -115,7 +158,7 @@ async def test_no_work_is_lost_between_producers_and_cancelled_consumers(seed: i
     async def produce() -> None:
         for item in range(300):
             items.append(item)
-            wakeups.wake(KEY)
+            wakeups.wake(KEY, KIND)
             for _ in range(rng.randrange(3)):
                 await asyncio.sleep(0)
 
@@ -133,8 +176,10 @@ async def test_announcements_of_one_turn_are_sent_together() -> None:
 
     announcer = Announcer(send)
     for queue in ("a", "b", "a c"):
-        announcer.announce((KEY[0], queue))
-        announcer.announce((KEY[0], queue))
+        announcer.announce((KEY[0], queue), KIND)
+        announcer.announce((KEY[0], queue), KIND)
     await announcer.close()
     assert len(sent) == 1
-    assert [parse_announcement(payload)[1] for payload in sent[0]] == ["a", "b", "a c"]
+    assert [parse_announcement(payload) for payload in sent[0]] == [
+        ((KEY[0], each), KIND) for each in ("a", "b", "a c")
+    ]

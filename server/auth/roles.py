@@ -1,0 +1,68 @@
+"""The authorizer by roles; existing deployments configure it by the name ``cedar``.
+
+The rules are those of section 6.2 of the protocol's specification: what each kind of principal may do in its own tenant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from core.auth import Action, Authorizer, AuthzContext, Decision, Identity, PrincipalType, Role
+from core.auth.context import deny
+from server.auth.tenant_scope import TenantScopeAuthorizer
+
+_ADMIN = frozenset({Action.CREATE, Action.UPDATE, Action.DELETE, Action.VIEW, Action.EXECUTE, Action.MANAGE})
+_BY_ROLE: Mapping[Role, frozenset[Action]] = {
+    Role.OPERATOR: frozenset(Action),  # the tenant's border keeps operators out of tenants
+    Role.OWNER: frozenset(Action),
+    Role.ADMIN: _ADMIN,
+    Role.MEMBER: frozenset({Action.VIEW}),
+}
+_MEMBER = frozenset({("workflow", Action.EXECUTE), ("workflow-execution", Action.UPDATE)})
+_WORKER = frozenset(
+    {
+        ("tenant", Action.VIEW),
+        ("worker", Action.CREATE),
+        ("worker", Action.HEARTBEAT),
+        ("workflow", Action.EXECUTE),
+        ("workflow", Action.POLL),
+        ("workflow", Action.VIEW),
+        ("workflow-execution", Action.UPDATE),
+        ("workflow-execution", Action.VIEW),
+        ("task-execution", Action.COMPLETE),
+        ("task-execution", Action.CREATE),
+        ("task-execution", Action.FAIL),
+        ("task-execution", Action.HEARTBEAT),
+        ("task-execution", Action.POLL),
+        ("task-execution", Action.UPDATE),
+        ("task-execution", Action.VIEW),
+    }
+)
+
+
+class RolesAuthorizer(Authorizer):
+    """Allows what the caller's role allows, inside the caller's own tenant."""
+
+    def __init__(self) -> None:
+        """Keep the tenant's border as the default authorizer draws it."""
+        self._border = TenantScopeAuthorizer()
+
+    async def authorize(self, context: AuthzContext) -> Decision:
+        """Ask the border first, then the role."""
+        decision = await self._border.authorize(context)
+        if not decision.allowed or _may(context.identity, context.resource, context.action):
+            return decision
+        who = context.identity.role or context.identity.principal_type
+        return deny(f"{who} may not {context.action} {context.resource}")
+
+
+def _may(identity: Identity, resource: str, action: Action) -> bool:
+    if identity.principal_type is PrincipalType.WORKER:
+        return (resource, action) in _WORKER
+    if identity.principal_type is PrincipalType.SERVICE:
+        return action in _ADMIN and resource != "tenant"
+    if identity.role is None:
+        return False
+    if identity.role is Role.MEMBER and (resource, action) in _MEMBER:
+        return True
+    return action in _BY_ROLE[identity.role]
