@@ -27,6 +27,7 @@ __all__ = [
     "Severity",
     "Statement",
     "clashes",
+    "core_locks",
     "core_objects",
     "lint",
     "lint_bytes",
@@ -67,6 +68,11 @@ def lint_history(plugin: str, texts: Iterable[str]) -> list[list[Finding]]:
     """Return the findings of each of a plugin's migrations, in order: the quick way to check them all."""
     checker = Checker(Ownership(plugin))
     return [checker.check(sql) for sql in texts]
+
+
+def core_locks(plugin: str, sql: str, earlier: Sequence[str] = ()) -> list[tuple[int, str, str]]:
+    """Return (line, core table, lock mode) for each lock that a migration takes on a core table."""
+    return _after(Checker(Ownership(plugin)), earlier).locks(sql)
 
 
 def owned_objects(plugin: str, texts: Iterable[str]) -> set[tuple[str, str]]:

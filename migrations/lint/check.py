@@ -9,7 +9,7 @@ from migrations.lint.facts import Reading, Refused
 from migrations.lint.finding import Finding
 from migrations.lint.lexer import lex
 from migrations.lint.names import Ownership
-from migrations.lint.rules import BY_ID, RULES
+from migrations.lint.rules import BY_ID, RULES, w4_core_locks
 from migrations.lint.rules.rule import Context, Hit, Rule
 from migrations.lint.statement import Lines, Statement, down_marks, statements
 from migrations.lint.world import World
@@ -27,10 +27,10 @@ class Checker:
     def learn(self, sql: str) -> None:
         """Take in an earlier migration without judging it."""
         if text.unusable(sql) is None:
-            tokens = lex(sql)
-            marks = down_marks(sql, tokens)
+            lexed = lex(sql)
+            marks = down_marks(sql, lexed)
             end = marks[0][0] if marks else len(sql)
-            for statement in statements(sql, [token for token in tokens.tokens if token.start < end]):
+            for statement in statements(sql, [token for token in lexed.tokens if token.start < end]):
                 self.world.update(readers.read(statement))
         self.world.new_tables.clear()
 
@@ -39,9 +39,16 @@ class Checker:
         unusable = text.unusable(sql)
         if unusable is not None:
             return [_finding(BY_ID["M070"], Lines(""), Hit(0, unusable.message))]
-        findings = _File(sql, self.world, self._ownership, self._rules, self._ids).findings()
-        self.learn(sql)
+        file = _File(sql, self.world, self._ownership, self._rules, self._ids)
+        findings = file.findings()
+        self.world = file.world
+        self.world.new_tables.clear()
         return findings
+
+    def locks(self, sql: str) -> list[tuple[int, str, str]]:
+        """Return (line, core table, lock mode) of what the up part of the next migration locks."""
+        file = _File(sql, self.world, self._ownership, self._rules, self._ids)
+        return [] if text.unusable(sql) else file.locks()
 
 
 class _File:
@@ -56,20 +63,36 @@ class _File:
         self._lines = Lines(sql)
         self._lexed = lex(sql)
         self._found: set[Finding] = set()
+        self._errors = 0
 
     def findings(self) -> list[Finding]:
+        """Return all findings; afterwards ``world`` is what the up part has made."""
         problems = text.problems(self.sql, self._lexed)
         for problem in problems:
             self._report(problem.rule, Hit(problem.at, problem.message))
         limit = min((problem.at for problem in problems if problem.rule == "M070"), default=len(self.sql) + 1)
         up, down = self._sections(limit)
+        if text.too_long(up) or text.too_long(down):
+            self._report("M070", Hit(0, text.TOO_LONG))
+            return sorted(self._found)
         judged = self._judge(up)
         self._at_end()
-        self.world = self.world.copy()
+        made, self.world = self.world, self.world.copy()
         judged += self._judge(down)
+        self.world = made
         if limit > len(self.sql):
             self._second_opinion(judged)
         return sorted(self._found)
+
+    def locks(self) -> list[tuple[int, str, str]]:
+        """Return (line, core table, lock mode) of what the up part locks."""
+        found = []
+        for statement in self._sections(len(self.sql) + 1)[0]:
+            reading = readers.read(statement)
+            context = Context(self.sql, statement, reading, self.world, self._ownership)
+            found += [(self._lines.place(at)[0], table, mode) for at, table, mode in w4_core_locks.locks(context)]
+            self.world.update(reading)
+        return found
 
     def _sections(self, limit: int) -> tuple[list[Statement], list[Statement]]:
         """Return the statements of the up and the down part that end before the first unreadable place."""
@@ -95,13 +118,13 @@ class _File:
 
     def _apply(self, context: Context) -> bool:
         """Apply every rule to a statement; return whether one refuses it."""
-        before = sum(finding.severity == "error" for finding in self._found)
+        before = self._errors
         for refused in context.all(Refused):
             self._report(refused.rule, Hit(refused.at, refused.message))
         for rule in self._rules:
             for hit in rule.check(context):
                 self._report(rule.id, hit)
-        return sum(finding.severity == "error" for finding in self._found) > before
+        return self._errors > before
 
     def _at_end(self) -> None:
         for rule in self._rules:
@@ -131,7 +154,9 @@ class _File:
 
     def _report(self, rule_id: str, hit: Hit) -> None:
         if rule_id in self._ids:
-            self._found.add(_finding(BY_ID[rule_id], self._lines, hit))
+            finding = _finding(BY_ID[rule_id], self._lines, hit)
+            self._errors += finding.severity == "error"
+            self._found.add(finding)
 
 
 def _finding(rule: Rule, lines: Lines, hit: Hit) -> Finding:

@@ -1,174 +1,191 @@
 """What the readers say about a statement: what it makes, changes, names and calls.
 
 Readers only describe; the rules judge. So a new rule needs no new reader, and the core migrations'
-rules judge the same facts as the plugins'.
+rules judge the same facts as the plugins'. Tuples, because twenty dataclasses take longer to make than to use.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from migrations.lint.names import Name
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """Base of all facts; ``at`` is the place in the file that a finding points at."""
-
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refused(Fact):
+class Refused(NamedTuple):
     """Something that a rule forbids by its form alone."""
 
+    at: int
     rule: str
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Creates(Fact):
-    """An object of its own name space: table, view, index, sequence, type, function …"""
+class Creates(NamedTuple):
+    """An object of its own name space: table, view, index, sequence, type or function."""
 
+    at: int
     kind: str
     name: Name
     replaces: bool = False
     if_missing: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CreatesIndexName(Fact):
+class CreatesIndexName(NamedTuple):
     """A constraint or clause that makes an object of the given name beside a table."""
 
+    at: int
     what: str
     name: Name
 
 
-@dataclass(frozen=True, slots=True)
-class Changes(Fact):
+class Changes(NamedTuple):
     """A statement that alters or decorates something that exists."""
 
+    at: int
     kind: str
     name: Name
     action: str
 
 
-@dataclass(frozen=True, slots=True)
-class Renames(Fact):
+class Renames(NamedTuple):
     """A rename within a schema; ``kind`` may be ``constraint``."""
 
+    at: int
     kind: str
     old: Name
     new: Name
 
 
-@dataclass(frozen=True, slots=True)
-class Drops(Fact):
+class Drops(NamedTuple):
     """One item of a DROP or TRUNCATE."""
 
+    at: int
     verb: str
     kind: str
     name: Name
 
 
-@dataclass(frozen=True, slots=True)
-class DropsPart(Fact):
+class DropsPart(NamedTuple):
     """A column or a constraint that an ALTER takes away."""
 
+    at: int
     kind: str
     table: Name
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Joins(Fact):
+class Joins(NamedTuple):
     """Inheritance, partitioning or a copied shape: ``how`` says which."""
 
+    at: int
     child: Name
     parent: Name
     how: str
 
 
-@dataclass(frozen=True, slots=True)
-class ForeignKey(Fact):
+class ForeignKey(NamedTuple):
     """A reference from ``table`` (its columns, empty when unknown) to ``target``."""
 
+    at: int
     table: Name
     columns: tuple[str, ...]
     target: Name
     on_delete: str
 
 
-@dataclass(frozen=True, slots=True)
-class Indexes(Fact):
+class Indexes(NamedTuple):
     """Columns of a table that an index, a primary key or a unique constraint begins with."""
 
+    at: int
     table: Name
     columns: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Reads(Fact):
+class Reads(NamedTuple):
     """A relation in a FROM clause."""
 
+    at: int
     name: Name
     alias: str
 
 
-@dataclass(frozen=True, slots=True)
-class Locks(Fact):
+class Locks(NamedTuple):
     """A ``FOR UPDATE`` or ``FOR SHARE`` over relations."""
 
+    at: int
     names: tuple[Name, ...]
     mode: str
 
 
-@dataclass(frozen=True, slots=True)
-class Writes(Fact):
+class Writes(NamedTuple):
     """The real target of an INSERT, UPDATE, DELETE or MERGE."""
 
+    at: int
     verb: str
     name: Name
 
 
-@dataclass(frozen=True, slots=True)
-class Calls(Fact):
+class Calls(NamedTuple):
     """A function that the statement, or a body that it makes, calls."""
 
+    at: int
     name: Name
 
 
-@dataclass(frozen=True, slots=True)
-class UsesType(Fact):
+class UsesType(NamedTuple):
     """A type that is named in a column, a cast, an argument; ``shape_of`` marks ``table%ROWTYPE``."""
 
+    at: int
     name: Name
     copied: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class NamesSequence(Fact):
+class NamesSequence(NamedTuple):
     """The argument of ``nextval`` and its kin, or a ``regclass`` literal; None when not a plain literal."""
 
+    at: int
     function: str
     name: Name | None
 
 
-@dataclass(frozen=True, slots=True)
-class Triggers(Fact):
+class Triggers(NamedTuple):
     """A trigger on a table, run by a function."""
 
+    at: int
     table: Name
     function: Name
 
 
-@dataclass(frozen=True, slots=True)
-class Columns(Fact):
+class Columns(NamedTuple):
     """A column or type change that matters to rows that exist."""
 
+    at: int
     table: Name
     column: str
     change: str
+
+
+Fact = (
+    Refused
+    | Creates
+    | CreatesIndexName
+    | Changes
+    | Renames
+    | Drops
+    | DropsPart
+    | Joins
+    | ForeignKey
+    | Indexes
+    | Reads
+    | Locks
+    | Writes
+    | Calls
+    | UsesType
+    | NamesSequence
+    | Triggers
+    | Columns
+)
+"""One thing that a statement does; ``at`` is the place in the file that a finding points at."""
 
 
 @dataclass(slots=True)

@@ -51,7 +51,7 @@ class Name:
     @property
     def bare(self) -> bool:
         """Whether the name means the default schema."""
-        return len(self.parts) == 1 or (len(self.parts) == 2 and self.parts[0] == PUBLIC)
+        return len(self.parts) == 1 or self.parts[:-1] == (PUBLIC,)
 
     def without_last(self) -> Name:
         """Return the table of a ``table.column``."""

@@ -7,7 +7,7 @@ table moved between two minor ones), so exactly one release is accepted.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 
 from sqlglot import exp
@@ -19,18 +19,24 @@ from sqlglot.tokenizer_core import Token as TreeToken
 from sqlglot.tokenizer_core import TokenType
 
 from migrations.lint.facts import Calls, Drops, Fact, Reading, Writes
-from migrations.lint.lexer import NUMBER, OP, PUNCT, STRING, WORD, Token
+from migrations.lint.keywords import NOT_A_CALL
+from migrations.lint.lexer import PUNCT, Token
 from migrations.lint.names import Name
-from migrations.lint.statement import Statement
+from migrations.lint.statement import Statement, is_rows
 
 SQLGLOT_VERSION = "30.30.0"
 """The one release whose trees the comparison below was written for."""
 
-MAX_TOKENS = 40_000
-"""sqlglot is slow; what is longer must be plain rows, which need no second reader."""
+MAX_COST = 40_000
+"""How long sqlglot may take over a file.
 
-_LONG_ROWS = 200
-_ROW_WORDS = frozenset({"null", "true", "false", "default"})
+The unit is a token. Inside ``ARRAY[…]``, ``date(…)`` and the like each token counts twice for every level, for
+there sqlglot tries two ways to read what follows: twenty nested ``ARRAY[`` alone keep it busy for 45 seconds.
+"""
+
+_TOO_LONG = "it nests too deeply to be read twice in time; write it flatter"
+_OPENERS = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET})
+_CLOSERS = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET})
 _DATA = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
 _VERBS: dict[str, tuple[type[exp.Expr], ...]] = {
     "CREATE": (exp.Create,),
@@ -82,13 +88,14 @@ class SecondOpinion:
         self.disagreements: list[Disagreement] = []
         self.sql = _without_rows(sql, statements)
         self._tokens: list[TreeToken] = []
-        if len(tokens) - sum(len(rows.tokens) for rows in statements if _is_rows(rows)) > MAX_TOKENS:
-            self.disagreements.append(Disagreement(0, "too long to be read twice; split it into several migrations"))
-            return
         try:
             self._tokens = list(Postgres().tokenize(self.sql))
         except SqlglotError:
             self.disagreements.append(Disagreement(0, "sqlglot cannot tell its words and literals apart"))
+            return
+        if _cost(self._tokens) > MAX_COST:
+            self.disagreements.append(Disagreement(0, _TOO_LONG))
+            self._tokens = []
             return
         self._compare_ends(tokens)
 
@@ -102,15 +109,18 @@ class SecondOpinion:
     def about(self, statement: Statement, reading: Reading) -> str | None:
         """Return what sqlglot sees otherwise in a statement, or None."""
         tokens = [token for token in self._tokens_of(statement) if token.token_type != TokenType.SEMICOLON]
-        if not tokens or _is_atomic(statement) or _is_rows(statement):
+        if not tokens or _is_atomic(statement) or is_rows(statement):
             return None
         try:
             trees = _parser().parse(tokens, self.sql)
         except RecursionError:
             return "it nests too deeply for sqlglot"
-        except Exception:
+        except Exception:  # noqa: BLE001 - a form that sqlglot does not parse has no second opinion
             return None
-        return _compare(trees, reading)
+        try:
+            return _compare(trees, reading)
+        except (AttributeError, KeyError, TypeError):
+            return "sqlglot's tree has a shape that this check does not know"
 
     def _tokens_of(self, statement: Statement) -> Iterator[TreeToken]:
         low, high = 0, len(self._tokens)
@@ -126,6 +136,22 @@ class SecondOpinion:
             yield token
 
 
+def _cost(tokens: Sequence[TreeToken]) -> int:
+    """Estimate how long the tree takes, in tokens."""
+    cost, levels, doubled = 0, [], 0
+    before = TokenType.SEMICOLON
+    for token in tokens:
+        kind = token.token_type
+        if kind in _OPENERS:
+            levels.append(before in PostgresParser.TYPE_TOKENS)
+            doubled += levels[-1]
+        elif kind in _CLOSERS and levels:
+            doubled -= levels.pop()
+        cost += 1 << min(doubled, 20)
+        before = kind
+    return cost
+
+
 @lru_cache(maxsize=1)
 def _parser() -> _Parser:
     return _Parser(dialect=Postgres())
@@ -136,25 +162,10 @@ def _is_atomic(statement: Statement) -> bool:
     return any(token.kind == PUNCT and token.text == ";" for token in statement.tokens)
 
 
-def _is_rows(statement: Statement) -> bool:
-    """Whether a long statement is ``INSERT … VALUES`` of plain literals, in which nothing can hide."""
-    tokens = statement.tokens
-    if len(tokens) < _LONG_ROWS or tokens[0].text != "insert":
-        return False
-    start = next((index for index, token in enumerate(tokens[:_LONG_ROWS]) if token.text == "values"), 0)
-    plain = (STRING, NUMBER, PUNCT)
-    return bool(start) and all(
-        token.kind in plain
-        or (token.kind == WORD and token.text in _ROW_WORDS)
-        or (token.kind == OP and token.text == "-")
-        for token in tokens[start + 1 :]
-    )
-
-
 def _without_rows(sql: str, statements: Sequence[Statement]) -> str:
     """Blank long lists of plain rows, keeping all offsets."""
     for rows in statements:
-        if _is_rows(rows):
+        if is_rows(rows):
             sql = sql[: rows.start] + " " * (rows.end - rows.start) + sql[rows.end :]
     return sql
 
@@ -178,7 +189,7 @@ def _compare_names(tree: exp.Expr, reading: Reading) -> str | None:
     for table in tree.find_all(exp.Table):
         if isinstance(table.this, exp.Identifier) and _folded(table.this) not in known:
             return f'sqlglot sees an object "{table.name}"'
-    called = {fact.name.last for fact in facts if isinstance(fact, Calls)} | known
+    called = {fact.name.last for fact in facts if isinstance(fact, Calls)} | known | NOT_A_CALL
     for call in tree.find_all(exp.Anonymous):
         if call.name.lower() not in called and call.name not in called:
             return f"sqlglot sees a call of {call.name}()"
@@ -201,11 +212,10 @@ def _compare_targets(tree: exp.Expr, facts: Sequence[Fact]) -> str | None:
 
 
 def _names(fact: Fact) -> Iterator[Name]:
-    for field in fields(fact):
-        value = getattr(fact, field.name)
-        if isinstance(value, Name):
-            yield value
+    return (value for value in fact if isinstance(value, Name))
 
 
-def _folded(identifier: exp.Expr) -> str:
+def _folded(identifier: exp.Expr | None) -> str:
+    if identifier is None:
+        return ""
     return identifier.name if identifier.args.get("quoted") else identifier.name.lower()

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from migrations.lint.lexer import PUNCT, WORD, Lexed, Token, lex
+from migrations.lint.lexer import NUMBER, OP, PUNCT, STRING, WORD, Lexed, Token, lex
 
 DOWN_MARKER = "-- down"
 """The line that parts what ``apply`` runs from what ``rollback`` runs."""
@@ -32,6 +32,24 @@ class Statement:
     line: int
     before: int = 0
     tokens: tuple[Token, ...] = field(default=(), repr=False, compare=False)
+
+
+_LONG_ROWS = 200
+_ROW_WORDS = frozenset({"null", "true", "false", "default"})
+
+
+def is_rows(statement: Statement) -> bool:
+    """Whether a long statement is ``INSERT … VALUES`` of plain literals, in which nothing can hide."""
+    tokens = statement.tokens
+    if len(tokens) < _LONG_ROWS or tokens[0].text != "insert":
+        return False
+    start = next((index for index, token in enumerate(tokens[:_LONG_ROWS]) if token.text == "values"), 0)
+    return start > 0 and all(
+        token.kind in (STRING, NUMBER, PUNCT)
+        or (token.kind == WORD and token.text in _ROW_WORDS)
+        or (token.kind == OP and token.text == "-")
+        for token in tokens[start + 1 :]
+    )
 
 
 class Lines:
@@ -67,35 +85,48 @@ def statements(sql: str, tokens: Sequence[Token], lines: Lines | None = None) ->
 def _chunks(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], int]]:
     """Yield the tokens between semicolons, and where the semicolon ends."""
     chunk: list[Token] = []
-    body = _AtomicBody()
+    body = _Body()
     for token in tokens:
         if token.kind == PUNCT and token.text == ";" and not body.depth:
             yield chunk, token.end
-            chunk, body = [], _AtomicBody()
+            chunk, body = [], _Body()
             continue
         chunk.append(token)
-        if token.kind == WORD:
-            body.see(token.text, len(chunk))
+        body.see(token, len(chunk))
     yield chunk, chunk[-1].end if chunk else 0
 
 
-class _AtomicBody:
-    """Knows whether a ``CREATE FUNCTION`` is inside its ``BEGIN ATOMIC … END``."""
+class _Body:
+    """Knows whether a statement is inside a body that holds semicolons of its own.
+
+    Those are the ``BEGIN ATOMIC … END`` of a routine and the ``DO ALSO (a; b)`` of a rule.
+    """
 
     def __init__(self) -> None:
         self.depth = 0
-        self._routine: bool | None = None
+        self._kind: str | None = None
         self._last = ""
 
-    def see(self, word: str, position: int) -> None:
-        if self._routine is None and word not in ("create", "or", "replace"):
-            self._routine = self._last in ("create", "replace") and word in ("function", "procedure")
-        elif self._routine:
-            if not self.depth:
-                self.depth = int(word == "atomic" and self._last == "begin")
+    def see(self, token: Token, position: int) -> None:
+        """Take in the next token of the statement."""
+        if self._kind is None:
+            self._begin(token, position)
+        elif self._kind == "rule" and token.kind == PUNCT:
+            self.depth += {"(": 1, ")": -1}.get(token.text, 0)
+        elif self._kind == "routine" and token.kind == WORD:
+            if self.depth:
+                self.depth += {"case": 1, "end": -1}.get(token.text, 0)
             else:
-                self.depth += {"case": 1, "end": -1}.get(word, 0)
-        self._last = word if position <= 3 or self._routine else ""
+                self.depth = int(token.text == "atomic" and self._last == "begin")
+        self._last = token.text if token.kind == WORD else ""
+
+    def _begin(self, token: Token, position: int) -> None:
+        """Tell the kind of the statement by its first words."""
+        word = token.text if token.kind == WORD else ""
+        if position == 1:
+            self._kind = None if word == "create" else ""
+        elif word not in ("or", "replace"):
+            self._kind = {"function": "routine", "procedure": "routine", "rule": "rule"}.get(word, "")
 
 
 def sections(sql: str) -> tuple[str, str | None]:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from core.migration import MAX_MIGRATION_BYTES
-from migrations.lint.lexer import NUMBER, OP, PARAM, PUNCT, QUOTED, STRING, WORD, Lexed, Problem, Token
-from migrations.lint.statement import down_marks
+from migrations.lint.lexer import DOLLAR, NUMBER, OP, PARAM, PUNCT, QUOTED, STRING, WORD, Lexed, Problem, Token
+from migrations.lint.statement import Statement, down_marks, is_rows
 
 MAX_DEPTH = 64
 """Deeper parentheses are refused: no reader should have to be that patient."""
 
+MAX_PROBLEMS = 100
+MAX_WORDS = 40_000
+"""Longer files are refused unless they are plain rows, so that a check always ends in time."""
+
+TOO_LONG = f"more than {MAX_WORDS} words and signs, or function bodies as long; split it into several migrations"
+_BODY_WORD_BYTES = 4
 _OTHER_TOOLS = re.compile(
     r"--\s*(?:\+goose|\+migrate|migrate:\s*(?:up|down)|@\s*(?:up|down)|//\s*@undo|\+\+\s*(?:up|down)|down\b\s*(?:migration)?\s*:?\s*$)",
     re.IGNORECASE,
@@ -41,9 +48,24 @@ def undecodable(content: bytes) -> Problem | None:
     return None
 
 
+def too_long(part: Sequence[Statement]) -> bool:
+    """Whether reading these statements would take too long; long lists of plain rows are read quickly."""
+    words = sum(len(statement.tokens) for statement in part if not is_rows(statement))
+    return words + sum(map(_body_words, part)) > MAX_WORDS
+
+
+def _body_words(statement: Statement) -> int:
+    """Estimate the words of what a routine holds as a literal."""
+    if not any(token.text in ("function", "procedure") for token in statement.tokens[:4]):
+        return 0
+    literals = (token for token in statement.tokens if token.kind in (STRING, DOLLAR))
+    return sum((token.end - token.start) // _BODY_WORD_BYTES for token in literals) // 2
+
+
 def problems(sql: str, lexed: Lexed) -> list[Problem]:
-    """Return all that is wrong with a file's characters."""
-    return sorted([*lexed.problems, *_characters(sql), *_comments(sql, lexed), *_tokens(lexed.tokens)], key=_place)
+    """Return what is wrong with a file's characters: all of it, or the first hundred places of each kind."""
+    kinds = (lexed.problems, _characters(sql), _comments(sql, lexed), _tokens(lexed.tokens))
+    return sorted((problem for kind in kinds for problem in islice(kind, MAX_PROBLEMS)), key=_place)
 
 
 def _place(problem: Problem) -> int:

@@ -1,6 +1,6 @@
 """The authorizer by roles; existing deployments configure it by the name ``cedar``.
 
-The rules are those of section 6.2 of the protocol's specification: what each kind of principal may do in its own tenant.
+The rules are those of section 6.2 of the protocol's specification: what a principal may do in its tenant.
 """
 
 from __future__ import annotations

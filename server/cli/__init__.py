@@ -40,7 +40,7 @@ def run(edition: Edition, argv: Sequence[str]) -> int:
     parser.add_argument("command", choices=COMMANDS, metavar="command", help="one of those below; each has --help")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     if sys.stdout is None:  # closed by whoever started us
-        sys.stdout = Path(os.devnull).open("w")
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - stays open for as long as the process lives
     if not all(map(_is_text, argv)):
         parser.error("an argument holds bytes that are not text; use UTF-8")
     chosen = parser.parse_args(list(argv))

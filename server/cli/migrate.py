@@ -19,9 +19,6 @@ from server.startup import Prepared, load_plugins, make_connection, make_migrato
 
 Report = Mapping[str, Any]
 
-LOCKS = "W4"
-"""The linter's warning that names a lock on a core table."""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -79,16 +76,16 @@ async def _plan(edition: Edition, _arguments: argparse.Namespace) -> Report:
 
 
 def _described(pending: Pending, owners: list[Owner]) -> Report:
-    from migrations.lint import lint, sections, split
+    from migrations.lint import core_locks, sections, split
 
     sql = pending.migration.sql
-    described = {"migration": str(pending), "statements": len(split(sections(sql)[0])), "locks": list[str]()}
+    locks: list[Report] = []
     if pending.owner != CORE:
         owner = next(each for each in owners if each.name == pending.owner)
         earlier = [each.sql for each in owner.migrations if each.version < pending.migration.version]
-        findings = lint(pending.owner, sql, earlier)
-        described["locks"] = [f"line {each.line}: {each.message}" for each in findings if each.rule == LOCKS]
-    return described
+        taken = core_locks(pending.owner, sql, earlier)
+        locks = [{"line": line, "table": table, "mode": mode} for line, table, mode in taken]
+    return {"migration": str(pending), "statements": len(split(sections(sql)[0])), "locks": locks}
 
 
 async def _orphans(edition: Edition, ready: Prepared) -> list[Report]:
@@ -154,8 +151,7 @@ def _text(report: Report) -> str:
 def _line(entry: str | Report) -> str:
     if isinstance(entry, str):
         return entry
-    if "table" in entry:
+    if "rows" in entry:
         return f"{entry['table']} of plugin {entry['plugin']}, which is not in this edition: {entry['rows']} rows"
-    return f"{entry['migration']}: {entry['statements']} statements" + "".join(
-        f"\n    {lock}" for lock in entry["locks"]
-    )
+    locks = "".join(f"\n    line {lock['line']}: {lock['mode']} on {lock['table']}" for lock in entry["locks"])
+    return f"{entry['migration']}: {entry['statements']} statements{locks}"

@@ -23,9 +23,9 @@ Snapshot = Mapping[Key, str]
 
 async def snapshot(connection: Connection, plugin: str) -> Snapshot:
     """Return all objects but those of ``plugin``; compare two that were taken inside one transaction."""
-    own = {"own": table_prefix(plugin).replace("_", r"\_") + "%"}
+    own = {"own": f"^{table_prefix(plugin)}[a-z0-9_]+$"}
     rows = [row for query in _SQL.values() for row in await (await connection.execute(query, own)).fetchall()]
-    return {(kind, schema, name): definition for kind, schema, _, name, definition in rows}
+    return {(kind, schema, name): definition for kind, schema, name, definition in rows}
 
 
 def differences(before: Snapshot, after: Snapshot) -> Sequence[str]:

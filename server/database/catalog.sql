@@ -2,16 +2,27 @@
 -- Everything that a migration can change, one row per object: what it is, the schema object that decides who owns it,
 -- its own identity, and its definition. Left out is what changes by itself (statistics, sizes) or through a foreign key
 -- that another table declares (internal triggers and the flags for them).
-WITH relation AS (
-    SELECT c.oid, c.relname, n.nspname, c.relkind
+-- Own is what has an own name in the shared schema and is owned by the server's role or the plugins'; an index must
+-- besides stand on an own table.
+WITH owner AS (
+    SELECT oid FROM pg_roles WHERE rolname IN (current_user, left(current_user, 55) || '_plugins')
+),
+relation AS (
+    SELECT c.oid, c.relname, n.nspname, c.relkind, coalesce(t.relname, c.relname) AS table_name
     FROM pg_class AS c
     INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+    LEFT JOIN pg_index AS i ON c.oid = i.indexrelid
+    LEFT JOIN pg_class AS t ON i.indrelid = t.oid
     WHERE
         n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
         AND n.nspname NOT LIKE 'pg\_temp\_%%'
-        AND NOT (n.nspname = 'public' AND c.relname LIKE %(own)s)
+        AND NOT (
+            n.nspname = 'public'
+            AND c.relname ~ %(own)s
+            AND coalesce(t.relname, c.relname) ~ %(own)s
+            AND c.relowner IN (SELECT oid FROM owner)
+        )
 ),
--- an index, a TOAST table or a row type belongs to whom its table belongs; here each stands by its own name
 object AS (
     SELECT
         CASE c.relkind
@@ -20,7 +31,6 @@ object AS (
             ELSE 'relation'
         END AS kind,
         r.nspname AS schema,
-        r.relname AS owner_name,
         r.relname AS name,
         concat_ws(
             '|', c.relkind, c.relowner::regrole, c.relpersistence, c.relrowsecurity, c.relforcerowsecurity, c.reloptions,
@@ -34,7 +44,7 @@ object AS (
     INNER JOIN pg_class AS c ON r.oid = c.oid
     UNION ALL
     SELECT
-        'column', r.nspname, r.relname, r.relname || '.' || a.attname,
+        'column', r.nspname, r.relname || '.' || a.attname,
         concat_ws(
             '|', format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated, a.attcollation,
             a.attacl, a.attoptions, a.attisdropped, a.attstorage, a.attstattarget, pg_get_expr(d.adbin, d.adrelid)
@@ -44,17 +54,17 @@ object AS (
     LEFT JOIN pg_attrdef AS d ON a.attrelid = d.adrelid AND a.attnum = d.adnum
     WHERE a.attnum > 0 AND r.relkind IN ('r', 'p', 'v', 'm', 'c', 'f')
     UNION ALL
-    SELECT 'constraint', r.nspname, r.relname, k.conname || ' on ' || r.relname, pg_get_constraintdef(k.oid) || k.convalidated::text
+    SELECT 'constraint', r.nspname, k.conname || ' on ' || r.relname, pg_get_constraintdef(k.oid) || k.convalidated::text
     FROM pg_constraint AS k
     INNER JOIN relation AS r ON k.conrelid = r.oid
     UNION ALL
-    SELECT 'trigger', r.nspname, r.relname, t.tgname || ' on ' || r.relname, pg_get_triggerdef(t.oid) || t.tgenabled::text
+    SELECT 'trigger', r.nspname, t.tgname || ' on ' || r.relname, pg_get_triggerdef(t.oid) || t.tgenabled::text
     FROM pg_trigger AS t
     INNER JOIN relation AS r ON t.tgrelid = r.oid
     WHERE NOT t.tgisinternal
     UNION ALL
     SELECT
-        'policy', r.nspname, r.relname, p.polname || ' on ' || r.relname,
+        'policy', r.nspname, p.polname || ' on ' || r.relname,
         concat_ws(
             '|', p.polcmd, p.polpermissive, p.polroles::text, pg_get_expr(p.polqual, p.polrelid),
             pg_get_expr(p.polwithcheck, p.polrelid)
@@ -62,42 +72,57 @@ object AS (
     FROM pg_policy AS p
     INNER JOIN relation AS r ON p.polrelid = r.oid
     UNION ALL
-    SELECT 'rule', r.nspname, r.relname, w.rulename || ' on ' || r.relname, pg_get_ruledef(w.oid) || w.ev_enabled::text
+    SELECT 'rule', r.nspname, w.rulename || ' on ' || r.relname, pg_get_ruledef(w.oid) || w.ev_enabled::text
     FROM pg_rewrite AS w
     INNER JOIN relation AS r ON w.ev_class = r.oid
     WHERE w.rulename <> '_RETURN'
     UNION ALL
-    SELECT 'parent', r.nspname, r.relname, r.relname || ' under ' || i.inhparent::regclass, i.inhseqno::text
+    SELECT 'parent', r.nspname, r.relname || ' under ' || i.inhparent::regclass, i.inhseqno::text
     FROM pg_inherits AS i
     INNER JOIN relation AS r ON i.inhrelid = r.oid
     UNION ALL
     -- the same tie seen from the parent: a plugin's partition of a core table changes the core table
-    SELECT 'child', r.nspname, r.relname, i.inhrelid::regclass || ' under ' || r.relname, i.inhseqno::text
+    SELECT 'child', r.nspname, i.inhrelid::regclass || ' under ' || r.relname, i.inhseqno::text
     FROM pg_inherits AS i
     INNER JOIN relation AS r ON i.inhparent = r.oid
     UNION ALL
     SELECT
-        'sequence parameters', r.nspname, r.relname, r.relname,
+        'sequence parameters', r.nspname, r.relname,
         concat_ws('|', q.seqtypid, q.seqstart, q.seqincrement, q.seqmax, q.seqmin, q.seqcache, q.seqcycle)
     FROM pg_sequence AS q
     INNER JOIN relation AS r ON q.seqrelid = r.oid
     UNION ALL
-    SELECT 'statistics', n.nspname, s.stxname, s.stxname, pg_get_statisticsobjdef(s.oid)
-    FROM pg_statistic_ext AS s
-    INNER JOIN pg_namespace AS n ON s.stxnamespace = n.oid
+    -- a foreign key to another plugin's table ties that plugin's hands
+    SELECT 'foreign key', n.nspname, k.conname || ' to ' || c.relname, pg_get_constraintdef(k.oid)
+    FROM pg_constraint AS k
+    INNER JOIN pg_class AS c ON k.confrelid = c.oid
+    INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+    WHERE k.contype = 'f' AND c.relname LIKE 'p\_%%' AND c.relname !~ %(own)s
     UNION ALL
     SELECT
-        'function', n.nspname, f.proname, f.oid::regprocedure::text,
+        'statistics', n.nspname, s.stxname,
+        concat_ws('|', pg_get_statisticsobjdef(s.oid), s.stxstattarget, s.stxowner::regrole)
+    FROM pg_statistic_ext AS s
+    INNER JOIN pg_namespace AS n ON s.stxnamespace = n.oid
+    INNER JOIN pg_class AS c ON s.stxrelid = c.oid
+    WHERE NOT (
+        n.nspname = 'public' AND s.stxname ~ %(own)s AND c.relname ~ %(own)s AND s.stxowner IN (SELECT oid FROM owner)
+    )
+    UNION ALL
+    SELECT
+        'function', n.nspname, f.oid::regprocedure::text,
         concat_ws(
             '|', f.proowner::regrole, f.prosrc, f.prosqlbody, f.prolang, f.prosecdef, f.proleakproof, f.provolatile,
             f.proconfig, f.proacl, f.prokind, f.proisstrict, f.proretset, f.prorettype::regtype, f.probin
         )
     FROM pg_proc AS f
     INNER JOIN pg_namespace AS n ON f.pronamespace = n.oid
-    WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
+    WHERE
+        n.nspname NOT IN ('pg_catalog', 'information_schema')
+        AND NOT (n.nspname = 'public' AND f.proname ~ %(own)s AND f.proowner IN (SELECT oid FROM owner))
     UNION ALL
     SELECT
-        'type', n.nspname, coalesce(element.typname, t.typname), t.typname,
+        'type', n.nspname, t.typname,
         concat_ws(
             '|', t.typtype, t.typowner::regrole, t.typnotnull, t.typdefault, t.typacl, t.typbasetype::regtype,
             (SELECT string_agg(e.enumlabel, ',' ORDER BY e.enumsortorder) FROM pg_enum AS e WHERE e.enumtypid = t.oid),
@@ -113,10 +138,14 @@ object AS (
     LEFT JOIN pg_type AS element ON t.typelem = element.oid AND t.typcategory = 'A'
     WHERE
         n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
-        AND NOT (n.nspname = 'public' AND coalesce(element.typname, t.typname) LIKE %(own)s)
+        AND NOT (
+            n.nspname = 'public'
+            AND coalesce(element.typname, t.typname) ~ %(own)s
+            AND t.typowner IN (SELECT oid FROM owner)
+        )
     UNION ALL
     SELECT
-        'comment', coalesce(n.nspname, ''), coalesce(r.relname, f.proname, t.typname, s.stxname, ''),
+        'comment', coalesce(n.nspname, ''),
         pg_describe_object(d.classoid, d.objoid, d.objsubid), d.description
     FROM pg_description AS d
     LEFT JOIN pg_constraint AS k ON d.classoid = 'pg_constraint'::regclass AND d.objoid = k.oid
@@ -129,69 +158,92 @@ object AS (
     LEFT JOIN pg_type AS t ON t.oid = CASE WHEN d.classoid = 'pg_type'::regclass THEN d.objoid ELSE k.contypid END
     LEFT JOIN pg_statistic_ext AS s ON d.classoid = 'pg_statistic_ext'::regclass AND d.objoid = s.oid
     LEFT JOIN pg_namespace AS n ON n.oid = coalesce(r.relnamespace, f.pronamespace, t.typnamespace, s.stxnamespace)
-    WHERE d.objoid >= 16384
+    WHERE
+        (d.objoid >= 16384 OR d.classoid = 'pg_extension'::regclass)
+        AND NOT (
+            coalesce(n.nspname, '') = 'public' AND coalesce(r.relname, f.proname, t.typname, s.stxname, '') ~ %(own)s
+        )
     UNION ALL
-    SELECT 'schema', n.nspname, '', n.nspname, concat_ws('|', n.nspowner::regrole, n.nspacl)
+    SELECT 'schema', n.nspname, n.nspname, concat_ws('|', n.nspowner::regrole, n.nspacl)
     FROM pg_namespace AS n
     WHERE n.nspname NOT LIKE 'pg\_%%'
     UNION ALL
-    SELECT 'role', '', '', o.rolname, concat_ws('|', o.rolsuper, o.rolcreaterole, o.rolcanlogin, o.rolbypassrls, o.rolconfig)
+    SELECT 'role', '', o.rolname, concat_ws('|', o.rolsuper, o.rolcreaterole, o.rolcanlogin, o.rolbypassrls, o.rolconfig)
     FROM pg_roles AS o
     UNION ALL
-    SELECT 'membership', '', '', concat_ws(' in ', m.member::regrole, m.roleid::regrole), m.admin_option::text
+    SELECT 'membership', '', concat_ws(' in ', m.member::regrole, m.roleid::regrole), m.admin_option::text
     FROM pg_auth_members AS m
     UNION ALL
-    SELECT 'setting', '', '', concat_ws(' ', s.setdatabase, s.setrole::regrole), s.setconfig::text
+    SELECT 'setting', '', concat_ws(' ', s.setdatabase, s.setrole::regrole), s.setconfig::text
     FROM pg_db_role_setting AS s
     UNION ALL
-    SELECT 'default privileges', '', '', concat_ws(' ', d.defaclrole::regrole, d.defaclnamespace, d.defaclobjtype), d.defaclacl::text
+    SELECT 'default privileges', '', concat_ws(' ', d.defaclrole::regrole, d.defaclnamespace, d.defaclobjtype), d.defaclacl::text
     FROM pg_default_acl AS d
     UNION ALL
-    SELECT 'extension', '', '', x.extname, x.extversion
+    SELECT 'extension', '', x.extname, x.extversion
     FROM pg_extension AS x
     UNION ALL
-    SELECT 'event trigger', '', '', v.evtname, concat_ws('|', v.evtevent, v.evtfoid::regproc, v.evtenabled)
+    SELECT 'event trigger', '', v.evtname, concat_ws('|', v.evtevent, v.evtfoid::regproc, v.evtenabled)
     FROM pg_event_trigger AS v
     UNION ALL
-    SELECT 'publication', '', '', b.pubname, concat_ws('|', b.puballtables, b.pubinsert, b.pubupdate, b.pubdelete)
+    SELECT 'publication', '', b.pubname, concat_ws('|', b.puballtables, b.pubinsert, b.pubupdate, b.pubdelete)
     FROM pg_publication AS b
     UNION ALL
-    SELECT 'published table', '', '', concat_ws(' ', b.prpubid, b.prrelid::regclass), ''
+    SELECT 'published table', '', concat_ws(' ', b.prpubid, b.prrelid::regclass), ''
     FROM pg_publication_rel AS b
     UNION ALL
-    SELECT 'language', '', '', l.lanname, concat_ws('|', l.lanpltrusted, l.lanacl)
+    SELECT 'language', '', l.lanname, concat_ws('|', l.lanpltrusted, l.lanacl)
     FROM pg_language AS l
     UNION ALL
-    SELECT 'cast', '', '', concat_ws(' to ', k.castsource::regtype, k.casttarget::regtype), k.castcontext::text
+    SELECT 'cast', '', concat_ws(' to ', k.castsource::regtype, k.casttarget::regtype), k.castcontext::text
     FROM pg_cast AS k
-    WHERE k.oid >= 16384
+    INNER JOIN pg_type AS source ON k.castsource = source.oid
+    INNER JOIN pg_type AS target ON k.casttarget = target.oid
+    -- a range type brings the cast to its multirange along
+    WHERE k.oid >= 16384 AND NOT (source.typname ~ %(own)s AND target.typname ~ %(own)s)
     UNION ALL
-    SELECT 'operator', '', '', o.oid::regoperator::text, o.oprcode::text
+    SELECT 'operator', '', o.oid::regoperator::text, o.oprcode::text
     FROM pg_operator AS o
     WHERE o.oid >= 16384
     UNION ALL
-    SELECT 'operator class', '', '', concat_ws(' ', o.opcname, o.opcmethod), o.opcdefault::text
+    SELECT 'operator class', '', concat_ws(' ', o.opcname, o.opcmethod), o.opcdefault::text
     FROM pg_opclass AS o
     WHERE o.oid >= 16384
     UNION ALL
-    SELECT 'collation', '', '', l.collname, l.collprovider::text
+    SELECT 'collation', '', l.collname, l.collprovider::text
     FROM pg_collation AS l
     WHERE l.oid >= 16384
     UNION ALL
-    SELECT 'foreign server', '', '', s.srvname, s.srvoptions::text
+    SELECT 'foreign server', '', s.srvname, s.srvoptions::text
     FROM pg_foreign_server AS s
     UNION ALL
-    SELECT 'large object', '', '', g.oid::text, g.lomowner::regrole::text
+    SELECT 'foreign data wrapper', '', w.fdwname, concat_ws('|', w.fdwhandler::regproc, w.fdwoptions::text)
+    FROM pg_foreign_data_wrapper AS w
+    UNION ALL
+    SELECT 'text search configuration', '', g.cfgname, g.cfgparser::text
+    FROM pg_ts_config AS g
+    WHERE g.oid >= 16384
+    UNION ALL
+    SELECT 'text search dictionary', '', g.dictname, g.dictinitoption
+    FROM pg_ts_dict AS g
+    WHERE g.oid >= 16384
+    UNION ALL
+    SELECT 'access method', '', m.amname, m.amhandler::text
+    FROM pg_am AS m
+    WHERE m.oid >= 16384
+    UNION ALL
+    SELECT 'subscription', '', u.subname, u.subenabled::text
+    FROM pg_subscription AS u
+    UNION ALL
+    SELECT 'large object', '', g.oid::text, g.lomowner::regrole::text
     FROM pg_largeobject_metadata AS g
 )
-SELECT kind, schema, owner_name, name, definition
+SELECT kind, schema, name, definition
 FROM object
-WHERE NOT (schema = 'public' AND owner_name LIKE %(own)s)
-ORDER BY kind, schema, owner_name, name
 
 -- name: written_rows
 -- How many rows this session has changed in tables that are not the migration's own, by what it has not yet reported:
 -- two such counts inside one transaction differ by what was changed between them.
-SELECT 'rows of', schemaname, '', relname, (n_tup_ins + n_tup_upd + n_tup_del)::text
+SELECT 'rows of', schemaname, relname, (n_tup_ins + n_tup_upd + n_tup_del)::text
 FROM pg_stat_xact_user_tables
-WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 AND NOT (schemaname = 'public' AND relname LIKE %(own)s)
+WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 AND NOT (schemaname = 'public' AND relname ~ %(own)s)

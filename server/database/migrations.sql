@@ -29,7 +29,11 @@ DELETE FROM _plugin_migrations WHERE plugin = %(plugin)s AND version = %(version
 
 -- name: set_limits
 -- A migration that waits for a lock makes every later query wait behind it: give up early instead.
-SELECT set_config('lock_timeout', %(lock_timeout)s, true), set_config('statement_timeout', %(statement_timeout)s, true)
+-- Strings are read as the check read them, whatever the database's own setting.
+SELECT
+    set_config('lock_timeout', %(lock_timeout)s, true),
+    set_config('statement_timeout', %(statement_timeout)s, true),
+    set_config('standard_conforming_strings', 'on', true)
 
 -- name: server_version
 SELECT current_setting('server_version_num')::integer

@@ -130,8 +130,9 @@ class Migrator:
         migration = pending.migration
         if pending.owner == CORE or self._checked.get((pending.owner, migration.file)) == migration.checksum:
             return
-        from migrations.lint import lint  # imports sqlglot, which is only needed without a proof
+        from migrations.lint import lint, selftest  # imports sqlglot, which is only needed without a proof
 
+        selftest.assert_sound()
         owner = next(each for each in wanted if each.name == pending.owner)
         earlier = [each.sql for each in owner.migrations if each.version < migration.version]
         findings = [each for each in lint(pending.owner, migration.sql, earlier) if each.severity == "error"]

@@ -25,7 +25,6 @@ from server.engine.commands import ENDINGS_WITHOUT_COMMAND
 from server.engine.wakeups import Announcer, QueueKey, Wakeups
 from server.storage.workflows import RunKey, WorkflowRepository
 
-
 RECLAIM_BATCH = 500
 
 

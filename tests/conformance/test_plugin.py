@@ -87,13 +87,13 @@ async def test_taking_its_migrations_back_leaves_nothing(plugin: Plugin, databas
 async def test_it_starts_and_stops_twice(plugin: Plugin, database: str) -> None:
     """A server with the plugin starts and stops, and does so again on the same database."""
     for _ in range(2):
-        async with running_server(database, [type(plugin)], **ENVIRON) as client:
+        async with running_server(database, [type(plugin)], None, **ENVIRON) as client:
             assert (await client.rest("GET", "/_/health", key=None)).status_code == 200
 
 
 async def test_its_routes_are_its_own_and_closed(plugin: Plugin, database: str) -> None:
     """Every route lies below the plugin's place and answers 401 without credentials."""
-    async with running_server(database, [type(plugin)], **ENVIRON) as client:
+    async with running_server(database, [type(plugin)], None, **ENVIRON) as client:
         for route in client.boot.registry.build_rest_router():
             assert route.path.startswith(f"/api/v1/p/{plugin.name}/")
             assert route.summary
@@ -102,7 +102,7 @@ async def test_its_routes_are_its_own_and_closed(plugin: Plugin, database: str) 
 
 async def test_its_services_are_its_own(plugin: Plugin, database: str) -> None:
     """Every gRPC service is in the plugin's package and offers only what it declares."""
-    async with running_server(database, [type(plugin)], **ENVIRON) as client:
+    async with running_server(database, [type(plugin)], None, **ENVIRON) as client:
         for service in client.boot.registry.grpc_services():
             assert service.descriptor.full_name.startswith(f"flovyn.plugins.{sql_name(plugin.name)}.v1.")
             assert set(service.methods) <= set(service.descriptor.methods_by_name)
@@ -110,7 +110,7 @@ async def test_its_services_are_its_own(plugin: Plugin, database: str) -> None:
 
 async def test_its_authenticators_leave_others_credentials_alone(plugin: Plugin, database: str) -> None:
     """Credentials of another kind, and none at all, are passed on and not refused."""
-    async with running_server(database, [type(plugin)], **ENVIRON) as client:
+    async with running_server(database, [type(plugin)], None, **ENVIRON) as client:
         names = plugin.authenticator_names()
         for authenticator in client.boot.registry.collect_authenticators(names).values():
             for headers in ({}, {"authorization": "Basic eDp5"}):

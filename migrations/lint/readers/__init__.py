@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from migrations.lint.cursor import Cursor, UnreadableError
-from migrations.lint.facts import Columns, Reading
+from migrations.lint.facts import Columns, Creates, Reading
 from migrations.lint.readers import (
     alter_table,
     comment,
@@ -139,7 +139,7 @@ def _create(c: Cursor) -> None:
     unlogged = c.take("unlogged")
     _of_kind(c, "CREATE", _REPLACE if replaces else _CREATE)
     if unlogged:
-        made = next((fact for fact in c.facts if hasattr(fact, "name")), None)
+        made = next((fact for fact in c.facts if isinstance(fact, Creates)), None)
         if made is not None:
             c.add(Columns(at, made.name, "", "unlogged"))
 

@@ -46,18 +46,18 @@ def _action_words(c: Cursor) -> str:
 
 def action(c: Cursor, kind: str, name: Name) -> None:
     """Read one action of an ALTER."""
+    for phrase in _SWITCHES:
+        if c.take(phrase):
+            return
     for verb, read in _ACTIONS:
         if c.take(verb):
             read(c, kind, name)
-            return
-    for phrase in _SWITCHES:
-        if c.take(phrase):
             return
     raise c.unreadable(f"ALTER {kind.upper()} has no such action here")
 
 
 def _add(c: Cursor, kind: str, table: Name) -> None:
-    if c.at_word(*columns.CONSTRAINT_WORDS) and not c.at_words("not null not"):
+    if columns.at_constraint(c):
         columns.table_constraint(c, table)
         return
     c.take("column")

@@ -11,22 +11,11 @@ from migrations.lint.readers.sequence import options as sequence_options
 from migrations.lint.readers.types import type_name
 
 _AFTER_DEFAULT = frozenset(
-    [
-        "constraint",
-        "not",
-        "null",
-        "check",
-        "default",
-        "generated",
-        "unique",
-        "primary",
-        "references",
-        "deferrable",
-        "initially",
-        "collate",
-    ]
+    """
+    constraint not null check default generated unique primary references deferrable initially collate
+    """.split()
 )
-CONSTRAINT_WORDS = ("constraint", "check", "unique", "primary", "exclude", "foreign", "not")
+_CONSTRAINT_WORDS = ("constraint", "check", "unique", "primary", "foreign", "not")
 _ACTIONS = ("no action", "restrict", "cascade", "set null", "set default")
 _VOLATILE = (
     "gen_random_uuid",
@@ -46,7 +35,7 @@ def column(c: Cursor, table: Name) -> None:
     kind = type_name(c)
     if "serial" in kind.last:
         c.add(Columns(at, table, name, "serial"))
-    if c.take("storage") or c.take("compression"):
+    while c.take("storage") or c.take("compression"):
         c.word()
     column_constraints(c, table, name)
 
@@ -83,7 +72,7 @@ def _column_constraint(c: Cursor, table: Name, name: str, label: Name | None) ->
         _key(c, label)
         c.add(Indexes(at, table, (name,)))
     elif c.take("references"):
-        references(c, table, (name,), at)
+        references(c, table, (name,))
     elif c.take("collate"):
         collation(c)
     elif not constraint_timing(c):
@@ -137,7 +126,7 @@ def _key(c: Cursor, label: Name | None) -> None:
         c.add(CreatesIndexName(label.at, what, label))
 
 
-def references(c: Cursor, table: Name, columns: tuple[str, ...], at: int) -> None:
+def references(c: Cursor, table: Name, columns: tuple[str, ...]) -> None:
     """Read a foreign key behind the word REFERENCES."""
     target = c.name()
     if c.at_sign("("):
@@ -172,6 +161,11 @@ def _key_columns(c: Cursor) -> tuple[str, ...]:
     return tuple(result)
 
 
+def at_constraint(c: Cursor) -> bool:
+    """Whether a table constraint comes next; a column may be called exclude."""
+    return c.at_word(*_CONSTRAINT_WORDS) or (c.at_word("exclude") and c.peek().text in ("using", "("))
+
+
 def table_constraint(c: Cursor, table: Name) -> None:
     """Read ``[CONSTRAINT name] CHECK | UNIQUE | PRIMARY KEY | EXCLUDE | FOREIGN KEY …``."""
     label = _label(c)
@@ -189,7 +183,7 @@ def table_constraint(c: Cursor, table: Name) -> None:
     elif c.take("foreign key"):
         columns = _key_columns(c)
         c.expect("references")
-        references(c, table, columns, at)
+        references(c, table, columns)
     elif c.take("not null"):
         c.word()
         no_inherit(c)

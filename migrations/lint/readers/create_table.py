@@ -64,9 +64,7 @@ def _definitions(c: Cursor, table: Name, *, typed: bool = False) -> None:
 def _definition(c: Cursor, table: Name, *, typed: bool) -> None:
     if c.take("like"):
         _like(c, table)
-    elif (c.at_word(*columns.CONSTRAINT_WORDS) and c.token.text != "exclude") or (
-        c.at_word("exclude") and c.peek().text in ("using", "(")
-    ):
+    elif columns.at_constraint(c):
         columns.table_constraint(c, table)
     elif typed:
         name = c.word()

@@ -7,7 +7,7 @@ from migrations.lint.cursor import Cursor
 from migrations.lint.facts import Calls, NamesSequence, UsesType
 from migrations.lint.keywords import NOT_A_CALL, NOT_A_TYPE, RESERVED
 from migrations.lint.lexer import DOLLAR, ESCAPED, PUNCT, QUOTED, STRING, WORD, Token
-from migrations.lint.names import Name
+from migrations.lint.names import Name, plugin_of
 from migrations.lint.readers import query  # expressions hold queries and queries hold expressions
 from migrations.lint.readers.literals import name_in_literal
 from migrations.lint.readers.types import is_builtin, type_name
@@ -111,7 +111,10 @@ def _query_word(c: Cursor, token: Token, stops: frozenset[str]) -> None:
 
 def _named(c: Cursor, token: Token) -> None:
     """Read a name: a column, a call, or the type of a literal."""
+    behind_dot = c.index > 0 and c.previous.text == "."
     name = c.name()
+    if (behind_dot or len(name.parts) > 1) and plugin_of(name.last) is not None:
+        c.add(Calls(name.at, Name((name.last,), name.at)))  # t.p_x__f means p_x__f(t)
     after = c.token
     plain = token.kind == WORD and len(name.parts) == 1
     if after.text == "(" and after.kind == PUNCT:
@@ -120,7 +123,7 @@ def _named(c: Cursor, token: Token) -> None:
     elif after.kind in _LITERALS and not (plain and name.last in NOT_A_TYPE):
         if name.last in REG_TYPES:
             _object_literal(c, name.last, after)
-        elif token.kind == QUOTED or not is_builtin(name):
+        elif not is_builtin(name):
             c.add(UsesType(name.at, name))
         c.next()
 

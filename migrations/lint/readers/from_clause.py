@@ -13,32 +13,10 @@ from migrations.lint.readers.types import type_name
 _JOIN_WORDS = ("natural", "inner", "left", "right", "full", "cross", "join")
 _SET_WORDS = ("union", "intersect", "except", "order", "limit", "offset", "fetch", "for")
 _ON_STOPS = frozenset(
-    [
-        "natural",
-        "inner",
-        "left",
-        "right",
-        "full",
-        "cross",
-        "join",
-        "where",
-        "group",
-        "having",
-        "window",
-        "order",
-        "limit",
-        "offset",
-        "fetch",
-        "for",
-        "union",
-        "intersect",
-        "except",
-        "returning",
-        "on",
-        "when",
-        "set",
-        "then",
-    ]
+    """
+    natural inner left right full cross join where group having window order limit offset fetch for union intersect
+    except returning on when set then
+    """.split()
 )
 
 

@@ -144,7 +144,8 @@ class _Body:
             while not c.take_sign(")"):
                 c.word()
                 type_name(c)
-                c.take_sign(",")
+                if not c.at_sign(")"):
+                    c.expect_sign(",")
         if not c.take("for"):
             c.expect("is")
         query(c)
@@ -185,10 +186,10 @@ class _Body:
 
     def _foreach(self) -> None:
         c = self.c
-        while not c.take("in array"):
-            if c.done or c.at_sign(";"):
-                raise c.unreadable("expected IN ARRAY")
+        c.names()
+        if c.take("slice"):
             c.next()
+        c.expect("in array")
         self._while()
 
     def _for(self) -> None:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from migrations.lint.cursor import Cursor, UnreadableError
 from migrations.lint.facts import Fact, Refused, UsesType
 from migrations.lint.lexer import DOLLAR, PUNCT, Token, lex
 from migrations.lint.readers.expression import STATEMENT_WORDS, walk
 from migrations.lint.readers.query import query
 
+MAX_BODY_TOKENS = 20_000
+"""A longer body is refused: a check must end in time."""
+
 
 def body_tokens(literal: Token, facts: list[Fact]) -> list[Token]:
     """Return the words of a body with offsets into the file."""
-    read = lex(literal.text)
+    read = lex(literal.text, MAX_BODY_TOKENS)
     inner = literal.end - literal.start - len(literal.text)
     base = literal.start + (inner // 2 if literal.kind == DOLLAR else 1)
-    for problem in read.problems:
-        facts.append(Refused(base + problem.at, "M041", f"the body cannot be read: {problem.message}"))
+    facts.extend(
+        Refused(base + problem.at, "M041", f"the body cannot be read: {problem.message}") for problem in read.problems
+    )
     return [Token(token.kind, token.text, base + token.start, base + token.end) for token in read.tokens]
 
 
 def opaque(facts: list[Fact]) -> list[Fact]:
     """Mark the types in a body that PostgreSQL keeps as text: they make no dependency."""
-    return [replace(fact, copied=True) if isinstance(fact, UsesType) else fact for fact in facts]
+    return [fact._replace(copied=True) if isinstance(fact, UsesType) else fact for fact in facts]
 
 
 def read(literal: Token, facts: list[Fact]) -> None:

@@ -92,7 +92,7 @@ def alter(c: Cursor) -> None:
             c.next()
             c.expect("to")
             c.next()
-        elif not _attribute(c, name):
+        elif not _attribute(c):
             action(c, "type", name)
         if not c.take_sign(","):
             break
@@ -105,7 +105,7 @@ def _add_value(c: Cursor) -> None:
         c.next()
 
 
-def _attribute(c: Cursor, name: Name) -> bool:
+def _attribute(c: Cursor) -> bool:
     if c.take("add attribute"):
         c.word()
         type_name(c)

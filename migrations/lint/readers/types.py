@@ -37,7 +37,6 @@ def type_name(c: Cursor) -> Name:
 
 
 def _base(c: Cursor) -> Name:
-    quoted = c.token.kind == "quoted"
     name = c.name()
     copied = c.at_sign("%") and c.peek().text in ("type", "rowtype")
     if copied:
@@ -45,7 +44,7 @@ def _base(c: Cursor) -> Name:
         c.next()
         c.next()
         c.add(UsesType(name.at, name.without_last() if column else name, copied=True))
-    elif quoted or not is_builtin(name):
+    elif not is_builtin(name):
         c.add(UsesType(name.at, name))
     elif name.last in _SECOND_WORDS:
         c.take_any(*_SECOND_WORDS[name.last])

@@ -18,11 +18,8 @@ def check(context: Context) -> Iterator[Hit]:
         if is_clean(name.last) and len(name.last) <= MAX_NAME_BYTES:
             other = plugin_of(name.last)
             belongs = f'; that one belongs to plugin "{other}"' if other else ""
-            local = name.last.removeprefix(context.ownership.prefix) or "<name>"
-            yield Hit(
-                name.at,
-                f'{fact.kind} "{name.last}" must be named {context.own_name(local if not other else "<name>")}{belongs}',
-            )
+            wanted = context.own_name("<name>" if other else name.last)
+            yield Hit(name.at, f'{fact.kind} "{name.last}" must be named {wanted}{belongs}')
 
 
 RULE = Rule(

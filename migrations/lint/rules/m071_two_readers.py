@@ -13,7 +13,7 @@ RULE = Rule(
     ),
     why=("One of them is wrong, and nobody knows which. The statement is refused until the check is better."),
     instead="Write the statement in a plainer way, and please report it: this is a fault of the check.",
-    bad="(no statement is known that PostgreSQL accepts and that ought to pass)",
-    good="(any plainer form of the same statement)",
+    bad="COMMENT ON TABLE p_audit__a IS E'it'\n'\\'s'; DROP TABLE p_audit__b; --';",
+    good="COMMENT ON TABLE p_audit__a IS 'it''s';\nDROP TABLE p_audit__b;",
     applies="both",
 )

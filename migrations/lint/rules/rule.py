@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from migrations.lint.facts import Fact, Reading
+from migrations.lint.facts import Reading
 from migrations.lint.finding import Severity
 from migrations.lint.names import Name, Ownership
 from migrations.lint.statement import Statement
 from migrations.lint.world import World
 
-F = TypeVar("F", bound=Fact)
+F = TypeVar("F", bound=tuple[object, ...])
 Ruleset = Literal["plugin", "core", "both"]
 
 
@@ -64,7 +64,7 @@ Check = Callable[[Context], Iterable[Hit]]
 AtEnd = Callable[[World], Iterable[Hit]]
 
 
-def _never(context: Context) -> Iterable[Hit]:
+def _never(_context: Context) -> Iterable[Hit]:
     return ()
 
 

@@ -305,7 +305,7 @@ async def test_a_given_back_claim_must_be_the_current_one(client: Client) -> Non
 
 async def test_bytes_that_are_no_message_are_refused_behind_the_credentials(client: Client) -> None:
     """Strangers get UNAUTHENTICATED for anything; others INVALID_ARGUMENT, without a traceback in the log."""
-    call = client.channel.unary_unary("/flovyn.v1.WorkflowDispatch/PollWorkflow")
+    call: Any = client.channel.unary_unary("/flovyn.v1.WorkflowDispatch/PollWorkflow")
     assert (await _code(call(b"\xff\xff")))[0] is grpc.StatusCode.UNAUTHENTICATED
     assert (await _code(call(b"\xff\xff", metadata=bearer())))[0] is grpc.StatusCode.INVALID_ARGUMENT
 

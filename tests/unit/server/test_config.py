@@ -36,7 +36,7 @@ authenticators = ["static_api_key"]
 
 [auth.endpoints.grpc]
 authenticators = ["static_api_key"]
-"""  # noqa: E501
+"""
 
 
 def _load(environ: dict[str, str], tmp_path: Path, text: str = "") -> Settings:

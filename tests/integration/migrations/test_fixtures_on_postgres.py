@@ -1,0 +1,187 @@
+"""Proves every fixture of the linter on a real PostgreSQL: the good ones are harmless, the bad ones are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.pq import TransactionStatus
+
+from core.named_queries import named_queries
+from migrations.lint import sections, split
+from server.database import catalog
+from tests.support.lint_cases import Case, cases, setup_sql
+from tests.support.postgres import Databases
+
+Connection = psycopg.Connection[Any]
+
+Picture = dict[catalog.Key, str]
+
+CORE = Path(__file__).with_name("core_stand_in.sql")
+CATALOGS = named_queries("server.database", "catalog.sql")["objects"]
+OWN = {"own": "^p_audit__[a-z0-9_]+$"}
+WATCHED = [
+    *(
+        f"public.{name}"
+        for name in ("tenant", "workflow_execution", "task_execution", "worker", "workflow_event", "timer")
+    ),
+    *("public.metric_sample", "public.p_other__item", "stash.box"),
+]
+SEQUENCES = ["public.core_seq", "public.p_other__seq"]  # no rollback sets these back
+_SETTINGS = "SELECT name, setting FROM pg_settings WHERE name NOT IN ('transaction_isolation', 'transaction_read_only')"
+_SESSION = {
+    "settings": _SETTINGS,
+    "prepared": "SELECT name FROM pg_prepared_statements WHERE name NOT LIKE '\\_pg3%'",
+    "cursors": "SELECT name FROM pg_cursors",
+    "temporary": "SELECT relname FROM pg_class WHERE relpersistence = 't'",
+    "listening": "SELECT pg_listening_channels()",
+    "locks": """
+        SELECT coalesce(l.relation::regclass::text, l.locktype), l.mode FROM pg_locks l WHERE l.pid = pg_backend_pid()
+        AND (l.locktype = 'advisory' OR (l.relation::regclass::text !~ '^(p_audit__|pg_)' AND l.mode NOT IN ('AccessShareLock')))
+    """,
+    "role": "SELECT current_user, session_user",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def template(databases: Databases) -> Iterator[str]:
+    """A database with the core schema, a neighbour, and what the plugin made earlier."""
+    with databases.empty() as url:
+        _fill(url)
+        yield url
+
+
+@pytest.fixture(scope="module")
+def session_dsn(databases: Databases) -> Iterator[str]:
+    """A database for the cases that end their transaction, and so leave something behind."""
+    with databases.empty() as url:
+        _fill(url)
+        yield url
+
+
+def _fill(url: str) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute(CORE.read_bytes())
+        connection.execute(setup_sql().encode())
+
+
+@pytest.fixture(scope="module")
+def before(template: str) -> Picture:
+    """What the template looks like, which is what every case begins with."""
+    with psycopg.connect(template) as connection:
+        return take(connection, WATCHED)
+
+
+@pytest.fixture
+def connection(template: str) -> Iterator[Connection]:
+    """A connection in a transaction that is rolled back."""
+    connection = psycopg.connect(template, prepare_threshold=None)
+    connection.execute("SELECT setval('core_seq', 100), setval('p_other__seq', 100)")
+    yield connection
+    connection.rollback()
+    connection.close()
+
+
+def take(connection: Connection, tables: list[str]) -> Picture:
+    """Return what the migrator compares, and the rows of tables or the state of sequences."""
+    found = connection.execute(CATALOGS.encode(), OWN).fetchall()
+    return {(kind, schema, name): text for kind, schema, name, text in found} | rows(connection, tables)
+
+
+def rows(connection: Connection, tables: list[str]) -> Picture:
+    """Return the rows of tables, or the state of sequences."""
+    return {("contents of", "", table): _contents(connection, table) for table in tables}
+
+
+def _contents(connection: Connection, table: str) -> str:
+    exists = connection.execute("SELECT to_regclass(%s)", [table]).fetchone()
+    if exists is None or exists[0] is None:
+        return "gone"
+    query = sql.SQL("SELECT * FROM {}").format(sql.Identifier(*table.split(".")))
+    return str(sorted(map(str, connection.execute(query).fetchall())))
+
+
+def run(connection: Connection, case: Case) -> None:
+    """Run a case as the migrator does: one checked statement at a time, over the extended protocol."""
+    up, down = sections(case.sql)
+    for part in (up, down or ""):
+        for statement in split(part):
+            connection.execute(statement.text.encode(), binary=True)
+
+
+def name_of(case: Case) -> str:
+    """Return what pytest shows for a case."""
+    return case.name
+
+
+@pytest.mark.parametrize("case", cases("good"), ids=name_of)
+def test_good_migrations_change_only_own_objects(connection: Connection, before: Picture, case: Case) -> None:
+    """A migration that the linter passes runs, and leaves everything that is not the plugin's as it was."""
+    start = before | rows(connection, SEQUENCES)
+    session = session_of(connection)
+    run(connection, case)
+    assert catalog.differences(start, take(connection, WATCHED + SEQUENCES)) == []
+    after = session_of(connection)
+    kept = {"prepared", "cursors", "temporary", "listening", "role"}
+    assert {key: after[key] for key in kept} == {key: session[key] for key in kept}
+
+
+@pytest.mark.parametrize("case", [case for case in cases("bad") if case.outcome == "harm"], ids=name_of)
+def test_refused_migrations_do_harm(connection: Connection, before: Picture, case: Case) -> None:
+    """What the linter refuses as harmful changes something that is not the plugin's, at once or when it is set off."""
+    start = before | rows(connection, SEQUENCES)
+    run(connection, case)
+    for later in case.then:
+        connection.execute(later.encode())
+    assert catalog.differences(start, take(connection, WATCHED + SEQUENCES))
+
+
+@pytest.mark.parametrize("case", [case for case in cases("bad") if case.outcome == "pgerror"], ids=name_of)
+def test_refused_migrations_fail_on_postgres(connection: Connection, case: Case) -> None:
+    """What the linter refuses as no SQL is refused by PostgreSQL too."""
+    with pytest.raises(psycopg.Error):
+        connection.execute(case.sql.encode())
+
+
+@pytest.mark.parametrize("case", [case for case in cases("bad") if case.outcome == "session"], ids=name_of)
+def test_refused_migrations_touch_the_session(session_dsn: str, case: Case) -> None:
+    """What the linter refuses for the session ends the transaction, or leaves settings, locks or objects behind."""
+    with psycopg.connect(session_dsn, prepare_threshold=None) as connection, psycopg.connect(session_dsn) as listener:
+        listener.execute("LISTEN wake")
+        listener.commit()
+        before = session_of(connection)
+        for statement in split(case.sql):
+            connection.execute(statement.text.encode())
+            if connection.info.transaction_status != TransactionStatus.INTRANS:
+                break
+        for later in case.then:
+            connection.execute(later.encode())
+        ended = _ended(connection, before)
+        connection.rollback()
+        assert ended or _notifies(case)
+
+
+def _ended(connection: Connection, before: dict[str, list[Any]]) -> bool:
+    if connection.info.transaction_status != TransactionStatus.INTRANS:
+        return True
+    return session_of(connection) != before
+
+
+def _notifies(case: Case) -> bool:
+    """Whether the case wakes or listens: PostgreSQL does both only when a transaction ends well."""
+    return any(word in case.sql for word in ("NOTIFY", "pg_notify", "LISTEN")) or "CHAIN" in case.sql
+
+
+@pytest.mark.parametrize("case", [case for case in cases("bad") if case.outcome == "policy"], ids=name_of)
+def test_refusals_by_policy_are_valid_sql(connection: Connection, case: Case) -> None:
+    """What is refused for policy alone would run: if it did not, the fixture would claim too much."""
+    run(connection, case)
+
+
+def session_of(connection: Connection) -> dict[str, list[Any]]:
+    """Return what a statement can change in a session."""
+    return {name: sorted(connection.execute(query.encode()).fetchall()) for name, query in _SESSION.items()}

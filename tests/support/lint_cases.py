@@ -1,0 +1,56 @@
+"""Reads the linter's fixtures: many cases in a file, each a migration of plugin ``audit`` after ``setup.sql``.
+
+A case begins with ``-- case: title``, and for what must be refused with
+``-- case: title | expect: M010, M041 | outcome: harm``. A line ``-- then: SQL`` in a case is not part of the
+migration: the proof on PostgreSQL runs it afterwards, to set off what lies in wait.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+PLUGIN = "audit"
+FIXTURES = Path(__file__).parents[1] / "unit" / "migrations" / "lint" / "fixtures"
+OUTCOMES = ("harm", "pgerror", "session", "policy")
+
+_CASE = re.compile(r"^-- case: (?P<head>.*)\n", re.MULTILINE)
+_THEN = re.compile(r"^-- then: (?P<sql>.*)\n?", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fixture: where it stands, what it is, and what must come of it."""
+
+    name: str
+    sql: str
+    expect: frozenset[str] = frozenset()
+    outcome: str = ""
+    then: tuple[str, ...] = ()
+
+
+def setup_sql() -> str:
+    """Return the migration that ran before every case."""
+    return (FIXTURES / "setup.sql").read_text()
+
+
+@lru_cache(maxsize=4)
+def cases(kind: str) -> tuple[Case, ...]:
+    """Return the cases of one folder: ``good``, ``bad``, ``warned`` or ``core``."""
+    return tuple(case for path in sorted((FIXTURES / kind).glob("*.sql")) for case in _of_file(path))
+
+
+def _of_file(path: Path) -> list[Case]:
+    pieces = _CASE.split(path.read_bytes().decode())
+    heads, bodies = pieces[1::2], pieces[2::2]
+    return [_case(path.stem, head.rstrip("\r"), body) for head, body in zip(heads, bodies, strict=True)]
+
+
+def _case(file: str, head: str, body: str) -> Case:
+    title, *rest = (part.strip() for part in head.split(" | "))
+    said = {key: value.strip() for key, _, value in (part.partition(":") for part in rest)}
+    expect = frozenset(word.strip() for word in said.get("expect", "").split(",") if word.strip())
+    then = tuple(found["sql"] for found in _THEN.finditer(body))
+    return Case(f"{file}: {title}", _THEN.sub("", body), expect, said.get("outcome", ""), then)
