@@ -73,6 +73,32 @@ def test_migrating_twice_does_it_once(empty_database: str) -> None:
     assert "nothing to do" in _command(empty_database, "migrate")
 
 
+def test_what_a_plugin_left_behind_is_listed_and_can_be_purged(empty_database: str) -> None:
+    """An edition without the plugin finds its table orphaned; purge lists it, and drops it only with --yes."""
+    environ = {"DATABASE_URL": empty_database, "WORKER_TOKEN_SECRET": SECRET}
+
+    def answer(variable: str, *arguments: str) -> Any:
+        done = run(variable, *arguments, "--json", **environ)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    plan = answer("DEV_PEX", "migrate", "plan")
+    greetings = next(each for each in plan["pending"] if each["migration"].startswith("hello-world"))
+    assert greetings["locks"] == [{"line": 2, "table": "tenant", "mode": "SHARE ROW EXCLUSIVE"}]
+    answer("DEV_PEX", "migrate", "apply")
+    orphan = {"plugin": "hello-world", "table": "p_hello_world__greetings", "rows": 0}
+    assert answer(FULL, "migrate", "plan") == {"pending": [], "ahead": [], "orphans": [orphan]}
+    owners = {each["name"]: each["owner"] for each in answer(FULL, "schema")}
+    assert owners["p_hello_world__greetings"] == "orphan"
+    assert (owners["p_worker_token__tokens"], owners["tenant"]) == ("plugin", "core")
+    assert "unknown" not in owners.values()
+    purge = ("migrate", "purge", "--plugin", "hello-world")
+    assert list(answer(FULL, *purge)) == ["would be dropped, with --yes"]
+    assert list(answer(FULL, *purge, "--yes")) == ["dropped"]
+    assert answer(FULL, "migrate", "plan")["orphans"] == []
+    assert answer("DEV_PEX", "migrate", "status")["pending"] == ["hello-world 0001_create_greetings.sql"]
+
+
 def test_health_says_which_edition_and_no_more(served: tuple[str, Serving]) -> None:
     """Without credentials: status, version, edition, plugins."""
     version = json.loads(run(FULL, "version", "--json").stdout)

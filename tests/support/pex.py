@@ -98,7 +98,7 @@ class Serving:
         """Return the ``count``-th log line whose message matches, waiting for it."""
 
         def found() -> list[dict[str, Any]]:
-            return [line for line in self.log if re.search(pattern, str(line.get("event", "")))]
+            return [line for line in self.log if re.search(pattern, str(line.get("event", "")), re.DOTALL)]
 
         with self._grew:
             arrived = self._grew.wait_for(lambda: len(found()) >= count or self._ended(), START_TIMEOUT_S)

@@ -92,6 +92,16 @@ async def test_edited_history_is_refused(empty_database: str) -> None:
         await _apply(empty_database, _owner(create + " -- edited"))
 
 
+async def test_a_database_ahead_of_the_edition_is_served_with_a_warning(
+    empty_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """During a rolling upgrade, the older edition finds versions that it does not know, says so and goes on."""
+    create = f"CREATE TABLE {OWN} (id uuid CONSTRAINT p_sample__items_pkey PRIMARY KEY)"
+    await _apply(empty_database, _owner(create, f"CREATE INDEX p_sample__i ON {OWN} (id)"))
+    assert await _apply(empty_database, _owner(create)) == []
+    assert "the database is ahead of this edition: sample has version 0002" in caplog.text
+
+
 async def test_an_unreachable_database_is_named_without_its_password() -> None:
     """The address and the reason, never the secret."""
     with pytest.raises(StartupError, match=r"127\.0\.0\.1:1/db cannot be reached") as caught:
