@@ -10,10 +10,13 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.resources.abc import Traversable
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from core.errors import PluginError
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 MAX_PLUGIN_NAME = 24
 """Longest plugin name, in characters: leaves 36 of PostgreSQL's 63 bytes for a table's name."""

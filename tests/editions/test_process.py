@@ -173,6 +173,24 @@ async def test_reload_takes_new_settings_and_refuses_wrong_ones(empty_database: 
         await asyncio.to_thread(server.__exit__, None, None, None)
 
 
+async def test_new_workers_that_cannot_start_do_not_stop_the_server(empty_database: str, tmp_path: Path) -> None:
+    """HUP to more workers with a setting that only they find wrong: the old worker serves on, and a mended file heals."""
+    file = tmp_path / "config.toml"
+    file.write_text("[process]\nworkers = 1\n")
+    server = await asyncio.to_thread(Serving("MINIMAL_PEX", empty_database, CONFIG_FILE=str(file)).__enter__)
+    try:
+        file.write_text('[process]\nworkers = 3\n[auth.endpoints.http]\nauthorizer = "nope"\n')
+        server.process.send_signal(signal.SIGHUP)
+        await asyncio.to_thread(server.wait_for, "startup failed.*no authorizer 'nope'", 3)
+        assert server.get("/_/health")[0] == 200
+        assert server.process.poll() is None
+        file.write_text("[process]\nworkers = 3\n")
+        server.process.send_signal(signal.SIGHUP)
+        await asyncio.to_thread(server.wait_for, "is serving", 4)
+    finally:
+        await asyncio.to_thread(server.__exit__, None, None, None)
+
+
 async def test_a_killed_worker_is_replaced_without_a_failed_call(empty_database: str) -> None:
     """kill -9 of one worker: its calls are retried on the other, and a new one comes."""
     async with _serving(empty_database) as server, Load(server.grpc_port) as load:
