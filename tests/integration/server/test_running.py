@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from core.build_info import BuildInfo, PluginInfo
-from core.errors import AlreadyExists, ConfigError, PluginError, StartupError
+from core.errors import AlreadyExists, ConfigError, PluginError, StartupError, Unavailable
 from plugins.worker_token.plugin import WorkerTokenPlugin
 from proto.flovyn.v1 import workflow_pb2
 from server.background.supervisor import Supervisor
@@ -50,6 +50,14 @@ async def test_the_server_heals_when_its_connections_are_cut(database: str) -> N
         await asyncio.wait_for(listening.connected.wait(), 5)
         start = workflow_pb2.StartWorkflowRequest(tenant_id=str(TENANT), workflow_kind="k")
         assert (await client.dispatch.StartWorkflow(start, metadata=bearer())).workflow_execution_id
+
+
+async def test_a_statement_that_takes_too_long_is_stopped(database: str) -> None:
+    """The time-out is the server's own, and the caller may try again."""
+    async with running_server(database, DATABASE__STATEMENT_TIMEOUT="0.2") as client:
+        with pytest.raises(Unavailable, match="took too long"):
+            async with client.boot.pool.connection() as connection:
+                await connection.execute("SELECT pg_sleep(30)")
 
 
 async def test_a_missing_secret_refuses_the_start(database: str) -> None:

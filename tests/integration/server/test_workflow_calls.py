@@ -257,6 +257,40 @@ async def test_a_suspension_of_a_run_that_nobody_claimed_does_not_park_it(client
     assert (await _poll(client)).workflow_execution.id == run_id
 
 
+async def test_an_event_that_a_worker_has_not_seen_sends_the_run_round_again(client: Client) -> None:
+    """Suspending after an event from outside makes the run claimable once more; with nothing new, it waits."""
+    run_id = await _start(client)
+    suspended = workflow_pb2.WORKFLOW_STATUS_SUSPENDED
+    await _poll(client)
+    async with client.boot.pool.connection() as connection:  # what a signal will do: an event, and the mark of it
+        await connection.execute(
+            "WITH moved AS (UPDATE workflow_execution SET last_sequence = 2, waking_sequence = 2 RETURNING tenant_id, id)"
+            " INSERT INTO workflow_event (tenant_id, workflow_execution_id, sequence, event_type, event_data)"
+            " SELECT tenant_id, id, 2, 'SIGNAL_RECEIVED', '{}' FROM moved"
+        )
+    await _submit(client, run_id, status=suspended)
+    again = (await _poll(client)).workflow_execution
+    assert (again.id, again.current_sequence) == (run_id, 2)
+    await _submit(client, run_id, status=suspended)
+    assert not (await _poll(client)).HasField("workflow_execution")
+
+
+async def test_two_servers_number_the_events_of_one_run_without_a_gap(database: str) -> None:
+    """Submissions to one run through two servers at once: every one is stored, numbered 1..n."""
+    async with running_server(database) as here, running_server(database) as there:
+        run_id = await _start(here)
+        await _poll(here)
+        record = workflow_pb2.WorkflowCommand(
+            record_operation=workflow_pb2.RecordOperationCommand(operation_name="op", result=b"1")
+        )
+        count = times(30, 1000)
+        running = workflow_pb2.WORKFLOW_STATUS_RUNNING
+        await asyncio.gather(
+            *(_submit(server, run_id, record, record, status=running) for server in (here, there) for _ in range(count))
+        )
+        assert [number for number, _, _ in await _events(here, run_id)] == list(range(1, 4 * count + 2))
+
+
 async def test_runs_of_cancelled_polls_are_not_lost(database: str) -> None:
     """Pollers that give up at any moment: every run reaches one that waits, if need be when its lease is over."""
     async with running_server(database, ENGINE__POLL_HOLD_MS="20", ENGINE__ACTIVATION_LEASE="1.5") as client:
