@@ -274,7 +274,7 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
         return draining[0]
 
     boot.drain = drain
-    await server.start(settings.host, settings.grpc_server_port)
+    await server.start(settings.bind_host, settings.grpc_server_port)
     try:
         yield
     finally:

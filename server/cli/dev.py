@@ -72,7 +72,7 @@ def _serve(edition: Edition, arguments: argparse.Namespace, folder: Path, cluste
     environ = {
         "DATABASE_URL": cluster.url(),
         "WORKER_TOKEN_SECRET": _kept_secret(folder / "worker-token-secret"),
-        "HOST": HOST,
+        "BIND_HOST": HOST,
         "SERVER_PORT": str(http_port),
         "GRPC_SERVER_PORT": str(grpc_port),
         "LOG__LEVEL": os.environ.get("LOG__LEVEL", "warning"),

@@ -101,7 +101,7 @@ def validate_section(model: type[BaseModel], place: str, values: Mapping[str, An
 def _bound_to(sources: Sources) -> type[Settings]:
     class Environment(EnvSettingsSource):
         def _load_env_vars(self) -> Mapping[str, str | None]:
-            return {key.lower(): value for key, value in sources.environ.items()}
+            return {key.lower(): value for key, value in sources.environ.items() if not _others(key.lower(), value)}
 
     class Bound(Settings):
         @classmethod
@@ -116,6 +116,13 @@ def _bound_to(sources: Sources) -> type[Settings]:
             return Environment(settings_cls), InitSettingsSource(settings_cls, dict(sources.file))
 
     return Bound
+
+
+def _others(name: str, value: str) -> bool:
+    """Whether a variable that has a table's name, such as LOG=debug, belongs to another program: ours are JSON."""
+    field = Settings.model_fields.get(name)
+    is_table = field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    return is_table and not value.lstrip().startswith("{")
 
 
 def _with_old_names(environ: Mapping[str, str]) -> Mapping[str, str]:

@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     )
 
     database_url: SecretStr = Field(description="postgres://user:password@host:port/database")
-    host: str = "0.0.0.0"  # noqa: S104 - a server in a container must listen on all of its addresses
+    bind_host: str = "0.0.0.0"  # noqa: S104 - a server in a container must listen on all of its addresses
     server_port: Port = 8000
     grpc_server_port: Port = 9090
     auto_migrate: bool = True

@@ -43,7 +43,7 @@ class Gunicorn(BaseApplication):
         self._reloading = True
         settings = self._prepared.settings
         options: dict[str, Any] = {
-            "bind": _address(settings.host, settings.server_port),
+            "bind": _address(settings.bind_host, settings.server_port),
             "workers": settings.process.workers,
             "worker_class": Worker,
             "asgi_loop": "asyncio",
@@ -80,7 +80,7 @@ class Gunicorn(BaseApplication):
             _log.error("the new configuration is refused, the old one stays in use: %s", error)
             return
         configure_logging(prepared.settings.log)
-        fixed = {"host": old.host, "server_port": old.server_port, "grpc_server_port": old.grpc_server_port}
+        fixed = {"bind_host": old.bind_host, "server_port": old.server_port, "grpc_server_port": old.grpc_server_port}
         settings = prepared.settings.model_copy(update=fixed)
         self._prepared = Prepared(edition, prepared.sources, settings, prepared.authenticators)
 
@@ -91,7 +91,7 @@ class Gunicorn(BaseApplication):
             "starting %d worker(s) for REST on %s and gRPC on %s",
             self.cfg.workers,
             _address(http[0], http[1]),
-            _address(self._prepared.settings.host, grpc_port),
+            _address(self._prepared.settings.bind_host, grpc_port),
             extra={"http_port": http[1], "grpc_port": grpc_port},
         )
 
@@ -109,8 +109,8 @@ def serve(prepared: Prepared) -> None:
         StartupError: a port is taken.
     """
     settings = prepared.settings
-    check_free(settings.host, settings.server_port, "server_port")
-    with hold(settings.host, settings.grpc_server_port, "grpc_server_port") as holder:
+    check_free(settings.bind_host, settings.server_port, "server_port")
+    with hold(settings.bind_host, settings.grpc_server_port, "grpc_server_port") as holder:
         bound = settings.model_copy(update={"grpc_server_port": holder.getsockname()[1]})
         Gunicorn(Prepared(prepared.edition, prepared.sources, bound, prepared.authenticators), holder).run()
 

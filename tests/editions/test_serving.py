@@ -209,7 +209,7 @@ def test_a_taken_port_is_one_clear_error(variable: str, served: tuple[str, Servi
     """The second server says which port and stops; the first serves on."""
     database_url, server = served
     port = server.http_port if variable == "SERVER_PORT" else server.grpc_port
-    environ = {"SERVER_PORT": "0", "GRPC_SERVER_PORT": "0", variable: str(port), "HOST": "127.0.0.1"}
+    environ = {"SERVER_PORT": "0", "GRPC_SERVER_PORT": "0", variable: str(port), "BIND_HOST": "127.0.0.1"}
     done = run(FULL, "serve", DATABASE_URL=database_url, WORKER_TOKEN_SECRET=SECRET, **environ)
     assert done.returncode == 1
     assert f"{variable.lower()}: cannot listen on 127.0.0.1:{port}: Address already in use" in done.stderr

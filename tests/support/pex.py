@@ -49,7 +49,7 @@ class Serving:
         settings = {
             "DATABASE_URL": database_url,
             "WORKER_TOKEN_SECRET": SECRET,
-            "HOST": "127.0.0.1",
+            "BIND_HOST": "127.0.0.1",
             "SERVER_PORT": "0",
             "GRPC_SERVER_PORT": "0",
             **environ,

@@ -25,7 +25,7 @@ OTHER_KEY = "flovyn_wk_test_other_0123456789"
 OPERATOR_KEY = "operator-key-0123456789abcdef"
 
 CONFIG: Mapping[str, Any] = {
-    "host": "127.0.0.1",
+    "bind_host": "127.0.0.1",
     "tenants": [
         {"id": str(TENANT), "slug": "test", "name": "Test"},
         {"id": str(OTHER_TENANT), "slug": "other", "name": "Other"},

@@ -73,6 +73,13 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert (settings.server_port, settings.auth.enabled, settings.engine.poll_hold_ms) == (1234, False, 7)
 
 
+def test_variables_of_other_programs_are_left_alone(tmp_path: Path) -> None:
+    """LOG=debug and the like are common; a table of ours in one variable is JSON."""
+    environ = {**DATABASE, "LOG": "debug", "DATABASE": "x", "HOST": "somewhere", "ENGINE": '{"poll_hold_ms": 9}'}
+    settings = _load(environ, tmp_path)
+    assert (settings.log.level, settings.engine.poll_hold_ms) == ("info", 9)
+
+
 def test_the_newest_spelling_wins(tmp_path: Path) -> None:
     """A variable without the old prefix beats one with it."""
     environ = {**DATABASE, "AUTH__ENABLED": "true", "FLOVYN_AUTH__ENABLED": "false", "FLOVYN_SECURITY_ENABLED": "false"}

@@ -47,10 +47,10 @@ _LONG = MAX_MIGRATION_BYTES - 64
 
 
 def timed(sql: str) -> list[Finding]:
-    """Check a text, and that it does not take too long."""
-    start = time.perf_counter()
+    """Check a text, and that it does not take too much of the processor (the clock would count what else the machine does)."""
+    start = time.process_time()
     findings = lint(PLUGIN, sql)
-    assert time.perf_counter() - start < SECONDS
+    assert time.process_time() - start < SECONDS
     return findings
 
 
