@@ -200,6 +200,31 @@ async def test_a_killed_worker_is_replaced_without_a_failed_call(empty_database:
         assert load.failures == []
 
 
+async def test_the_file_is_replaced_while_it_serves_without_a_failed_call(empty_database: str) -> None:
+    """USR2 starts a second server from the file on the same ports; TERM to the first hands over to it."""
+    async with _serving(empty_database) as server:
+        async with Load(server.grpc_port) as load:
+            old = set(server.workers())
+            server.process.send_signal(signal.SIGUSR2)
+            await asyncio.to_thread(server.wait_for, "is serving", 4)
+            (successor,) = set(server.workers()) - old
+            server.process.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(server.process.wait, 15) == 0
+            await load.more(50)
+            assert load.failures == []
+            assert server.get("/_/health")[0] == 200
+        os.kill(successor, signal.SIGTERM)
+        await _until(lambda: _has_ended(successor))
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a process that is not ours to wait for is gone, or only waits to be noticed."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
 async def _until(condition: Any) -> None:
     """Wait for something that only the process table shows."""
     async with asyncio.timeout(15):
