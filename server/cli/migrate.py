@@ -117,7 +117,7 @@ async def _rollback(edition: Edition, arguments: argparse.Namespace) -> Report:
     if owner is None:
         raise NotFound(f"this edition has no plugin {arguments.plugin!r}; only an edition that has it can take it back")
     undone = await make_migrator(ready).rollback(owner, arguments.to)
-    return {"taken back": [str(each) for each in undone]}
+    return {"taken_back": [str(each) for each in undone]}
 
 
 async def _purge(edition: Edition, arguments: argparse.Namespace) -> Report:
@@ -134,7 +134,7 @@ async def _purge(edition: Edition, arguments: argparse.Namespace) -> Report:
             if each.belongs_to is None
         ]
         if not arguments.yes:
-            return {"would be dropped, with --yes": listed}
+            return {"would_drop_with_yes": listed}
         await inventory.purge(connection, arguments.plugin, found)
         return {"dropped": listed}
 
@@ -144,7 +144,7 @@ def _text(report: Report) -> str:
     lines = []
     for heading, entries in report.items():
         if entries:
-            lines += [f"{heading}:", *(f"  {_line(entry)}" for entry in entries)]
+            lines += [f"{heading.replace('_', ' ')}:", *(f"  {_line(entry)}" for entry in entries)]
     return "\n".join(lines or ["nothing to do: the database is up to date"]) + "\n"
 
 

@@ -91,7 +91,12 @@ class Migrator:
             MigrationError: one of them cannot be taken back; those above it are, it itself stays.
         """
         async with self.alone(), self._session() as connection:
-            await _plan(connection, [owner])  # refuses edited history
+            newer = (await _plan(connection, [owner])).ahead  # refuses edited history, too
+            if newer:
+                raise MigrationError(
+                    f"{owner.name}: the database has version {newer[-1].version:04}, which this edition does not know;"
+                    " take it back with the edition that has it. Nothing was changed"
+                )
             applied = {row.version for row in await _applied(connection) if row.owner == owner.name}
             undone = [each for each in reversed(owner.migrations) if each.version in applied and each.version > version]
             parts = [_down_part(Pending(owner.name, each)) for each in undone]

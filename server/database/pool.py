@@ -19,10 +19,12 @@ _HARMLESS = re.compile(r"[^:@#?]*:[0-9,]+/[^:@/#?]*")
 """Host, port and database as they can be: anything else may hold a part of a password."""
 
 
-def worded(error: psycopg.Error) -> FlovynError:
+def worded(error: psycopg.Error) -> FlovynError:  # noqa: PLR0911 - one return per kind of error
     """Return the driver's error as ours. PostgreSQL's DETAIL, which quotes rows, is left out."""
     reason = error.diag.message_primary or type(error).__name__
     match error:
+        case PoolTimeout():
+            return Unavailable("the database has no free connection at the moment; try again")
         case psycopg.errors.QueryCanceled():
             return Unavailable("the database took too long for this call and was stopped; try again")
         case psycopg.errors.ReadOnlySqlTransaction():
@@ -50,8 +52,6 @@ class Pool:
                 yield connection
         except psycopg.Error as error:
             raise worded(error) from None
-        except PoolTimeout:
-            raise Unavailable("the database has no free connection at the moment; try again") from None
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

@@ -93,7 +93,7 @@ def test_what_a_plugin_left_behind_is_listed_and_can_be_purged(empty_database: s
     assert (owners["p_worker_token__tokens"], owners["tenant"]) == ("plugin", "core")
     assert "unknown" not in owners.values()
     purge = ("migrate", "purge", "--plugin", "hello-world")
-    assert list(answer(FULL, *purge)) == ["would be dropped, with --yes"]
+    assert list(answer(FULL, *purge)) == ["would_drop_with_yes"]
     assert list(answer(FULL, *purge, "--yes")) == ["dropped"]
     assert answer(FULL, "migrate", "plan")["orphans"] == []
     assert answer("DEV_PEX", "migrate", "status")["pending"] == ["hello-world 0001_create_greetings.sql"]

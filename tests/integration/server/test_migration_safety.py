@@ -142,6 +142,16 @@ async def test_a_migration_that_cannot_be_taken_back_stops_before_anything_is(da
     assert _one(database, "SELECT to_regclass('p_sample__i') IS NOT NULL") is True
 
 
+async def test_what_a_newer_edition_applied_is_not_pulled_away_from_under_it(database: str) -> None:
+    """An edition that does not know the newest version takes nothing back."""
+    first = ITEMS + ";\n-- down\nDROP TABLE p_sample__items;\n"
+    await _apply(database, _owner(first, "CREATE INDEX p_sample__i ON p_sample__items (id)"))
+    older = _owner(first)
+    with pytest.raises(MigrationError, match="has version 0002, which this edition does not know"):
+        await _trusted(database, older).rollback(older, 0)
+    assert _one(database, "SELECT to_regclass('p_sample__items') IS NOT NULL") is True
+
+
 async def test_a_harmful_down_part_is_refused(database: str) -> None:
     """Down parts are checked like the rest."""
     owner = _owner(ITEMS + ";\n-- down\nDROP TABLE tenant;\n")
