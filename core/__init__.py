@@ -9,6 +9,8 @@ lends a plugin). The rest by need:
 - ``core.named_queries``: SQL in ``.sql`` files
 - ``core.auth``: who calls (``Identity``), how it is found out (``Authenticator``), what is allowed (``Authorizer``)
 - ``core.errors``: the error tree, mapped to HTTP and gRPC once
+- ``core.launchers``: start workflows and tasks, settle promises
+- ``core.batching``: group commit of concurrent calls
 - ``core.clock``, ``core.service``, ``core.build_info``, ``core.domain``
 
 This package uses the standard library and pydantic alone.

@@ -20,7 +20,7 @@ from core.domain.workflow import (
 )
 from core.errors import FlovynError, NotFound
 from core.plugin_services import Database
-from server.engine.batching import Batcher
+from core.batching import Batcher
 from server.engine.commands import ENDINGS_WITHOUT_COMMAND
 from server.engine.wakeups import Announcer, QueueKey, Wakeups
 from server.storage.workflows import RunKey, WorkflowRepository

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from core.errors import FlovynError, InvalidInput, NotFound, Unavailable
-from server.engine.batching import MAX_BATCH, MAX_BATCH_BYTES, Batcher
+from core.batching import MAX_BATCH, MAX_BATCH_BYTES, Batcher
 
 
 class Recorder:
@@ -141,7 +141,7 @@ async def test_a_result_that_is_ready_when_its_caller_is_cancelled_is_given_back
 
 async def test_giving_back_is_tried_again_and_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that is away while results are given back neither loses them nor cancels other callers."""
-    monkeypatch.setattr("server.engine.batching.RETURN_PAUSES_S", (0, 0, 0))
+    monkeypatch.setattr("core.batching.RETURN_PAUSES_S", (0, 0, 0))
     recorder, late = Recorder(), list[int]()
     attempts = 0
 
