@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
+from core.batching import Batcher
 from core.domain.payload import Json, dump, json_object
 from core.domain.workflow import (
     ClaimedRun,
@@ -20,7 +21,6 @@ from core.domain.workflow import (
 )
 from core.errors import FlovynError, NotFound
 from core.plugin_services import Database
-from core.batching import Batcher
 from server.engine.commands import ENDINGS_WITHOUT_COMMAND
 from server.engine.wakeups import Announcer, QueueKey, Wakeups
 from server.storage.workflows import RunKey, WorkflowRepository
