@@ -22,12 +22,13 @@ from migrations.lint import sections
 from server.database import catalog, inventory
 from server.database.migrator import Migrator, owners
 from server.database.pool import connect
-from tests.support.running import CONFIG, Client, running_server
+from tests.support.running import CONFIG, TENANT, Client, running_server
 
 # "module:Class"; plain pytest, which starts this file without a plugin, takes the example
 MODULE, _, CLASS = os.environ.get("PLUGIN_ENTRY", "plugins.hello_world.plugin:HelloWorldPlugin").partition(":")
+EXAMPLE = f"PLUGINS__HELLO_WORLD__VISITOR_KEY=0123456789abcdef;PLUGINS__HELLO_WORLD__VISITOR_TENANT={TENANT}"
 # settings without which the plugin does not start, as variables; "A=1;B=2"
-ENVIRON = dict(pair.split("=", 1) for pair in os.environ.get("PLUGIN_ENVIRON", "").split(";") if pair)
+ENVIRON = dict(pair.split("=", 1) for pair in os.environ.get("PLUGIN_ENVIRON", EXAMPLE).split(";") if pair)
 
 
 @pytest.fixture
