@@ -76,8 +76,7 @@ async def test_what_it_makes_is_known_to_be_its_own(plugin: Plugin, database: st
 async def test_taking_its_migrations_back_leaves_nothing(plugin: Plugin, database: str) -> None:
     """Where every migration has a '-- down' section, up, down and up again end as up does."""
     if not plugin.migrations() or any(sections(each.sql)[1] is None for each in plugin.migrations()):
-        assert plugin.migrations() == list(plugin.migrations())
-        return
+        return  # there is nothing to take back, or it is not meant to be
     migrator = Migrator(lambda: connect(database, timeout=5), {}, "proof")
     owner = next(each for each in owners([plugin]) if each.name == plugin.name)
     await migrator.apply(owners([plugin]))
