@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 GUIDE = Path("docs/plugin-development.md")
+BASH = "/usr/bin/env", "bash"
 
 
 def blocks(text: str) -> Iterator[tuple[str, str]]:
@@ -36,7 +37,7 @@ def add_edition(file: Path, entry: str) -> None:
 
 def start(command: str, environ: dict[str, str]) -> subprocess.Popen[str]:
     """Start a server, wait until it prints its token, and keep that in the environment."""
-    server = subprocess.Popen(["bash", "-c", f"exec {command.strip()}"], env=environ, stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen([*BASH, "-c", f"exec {command.strip()}"], env=environ, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     for line in server.stdout:
         print(line, end="", flush=True)
@@ -61,7 +62,7 @@ def main(arguments: list[str]) -> int:
             elif kind == "sh":
                 script = re.sub(r"^\./bazelw", f"./bazelw {options}", content, flags=re.MULTILINE)
                 print(script, end="", flush=True)
-                subprocess.run(["bash", "-euo", "pipefail", "-c", script], env=environ, check=True)
+                subprocess.run([*BASH, "-euo", "pipefail", "-c", script], env=environ, check=True)
     finally:
         if server is not None:
             server.send_signal(signal.SIGINT)

@@ -88,7 +88,6 @@ class Boot:
         self.settings = prepared.settings
         self.clock = SystemClock()
         self.metrics = MetricsRegistry()
-        self.docs = Docs()
         self.draining = False
 
 
@@ -126,7 +125,11 @@ async def plugins(boot: Boot) -> AsyncIterator[None]:
     """Make the plugins, lend them the server's services, and check what they declare as a set."""
     boot.registry = load_plugins(boot.edition, boot.prepared.sources)
     boot.registry.lend(partial(_services, boot))
-    boot.routes = [*Tenants(boot.tenants).routes(), *boot.docs.routes(), *MetricsText(boot.metrics).routes()]
+    boot.routes = [
+        *Tenants(boot.tenants).routes(),
+        *MetricsText(boot.metrics).routes(),
+        *Docs(lambda: document(boot.edition.build_info, _all_routes(boot), boot.registry.openapi())).routes(),
+    ]
     boot.registry.check(_own_contributions(boot), boot.edition.contributions)
     yield
 
@@ -203,11 +206,14 @@ async def rest_api(boot: Boot) -> AsyncIterator[None]:
     async def is_ready() -> dict[str, bool]:
         return {"database": await _database_answers(boot.pool), "serving": not boot.draining}
 
-    routes = [*boot.routes, *boot.registry.build_rest_router()]
-    boot.docs.show(document(boot.edition.build_info, routes, boot.registry.openapi()))
+    boot.registry.openapi()  # one that fails must not start
     guard = Guard(boot.rest_auth, boot.tenants, boot.observers)
-    boot.app = build_app(routes, guard, Health(boot.edition.build_info, is_ready))
+    boot.app = build_app(_all_routes(boot), guard, Health(boot.edition.build_info, is_ready))
     yield
+
+
+def _all_routes(boot: Boot) -> list[RestRoute]:
+    return [*boot.routes, *boot.registry.build_rest_router()]
 
 
 async def _database_answers(pool: Pool) -> bool:

@@ -109,7 +109,7 @@ async def test_its_services_are_its_own_and_closed(plugin: Plugin, database: str
         for service in client.boot.registry.grpc_services():
             assert service.descriptor.full_name.startswith(f"flovyn.plugins.{sql_name(plugin.name)}.v1.")
             for method in service.methods:
-                call = client.channel.unary_stream(f"/{service.descriptor.full_name}/{method}")
+                call: Any = client.channel.unary_stream(f"/{service.descriptor.full_name}/{method}")
                 with pytest.raises(grpc.aio.AioRpcError) as caught:
                     await anext(aiter(call(b"")))
                 assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED, method
