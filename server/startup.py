@@ -32,7 +32,7 @@ from server.auth.stack import AuthStack
 from server.background.lease_reaper import LeaseReaper
 from server.background.supervisor import Supervisor
 from server.config import Settings
-from server.database.exclusive import exclusively
+from server.database.exclusive import Locks
 from server.database.notifications import NOTIFY, Notifications
 from server.database.pool import Pool, open_pool
 from server.engine.wakeups import Announcer, Wakeups, parse_announcement
@@ -70,6 +70,7 @@ class Boot:
 
     pool: Pool  # database
     tenants: TenantRepository  # database
+    locks: Locks  # database
     wakeups: Wakeups  # engine
     workflows: Workflows  # engine
     registry: PluginRegistry  # plugins
@@ -98,7 +99,11 @@ async def database(boot: Boot) -> AsyncIterator[None]:
     async with open_pool(settings.database_url.get_secret_value(), settings.database) as boot.pool:
         boot.tenants = TenantRepository(boot.pool)
         await boot.tenants.upsert(configured_tenants(settings))
-        yield
+        boot.locks = Locks(settings.database_url.get_secret_value())
+        try:
+            yield
+        finally:
+            await boot.locks.close()
 
 
 @asynccontextmanager
@@ -136,7 +141,6 @@ async def plugins(boot: Boot) -> AsyncIterator[None]:
 
 def _services(boot: Boot, plugin: Plugin, settings: BaseModel | None) -> PluginServices:
     name = sql_name(plugin.name)
-    dsn = boot.settings.database_url.get_secret_value()
     return PluginServices(
         database=boot.pool,
         clock=boot.clock,
@@ -145,7 +149,7 @@ def _services(boot: Boot, plugin: Plugin, settings: BaseModel | None) -> PluginS
         build_info=boot.edition.build_info,
         logger=logging.getLogger(f"plugins.{name}"),
         metrics=boot.metrics.of(name),
-        exclusively=lambda work: exclusively(dsn, f"{plugin.name}/{work}"),
+        exclusively=lambda work: boot.locks.exclusively(f"{plugin.name}/{work}"),
         development=boot.prepared.development,
     )
 

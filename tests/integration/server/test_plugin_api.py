@@ -9,7 +9,6 @@ from typing import Any
 
 import falcon.asgi
 import grpc
-import psycopg
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -28,7 +27,6 @@ from plugins.hello_world import greeting_pb2, greeting_pb2_grpc
 from plugins.hello_world.plugin import HelloWorldPlugin
 from plugins.worker_token.plugin import WorkerTokenPlugin
 from proto.flovyn.v1 import workflow_pb2
-from server.database.exclusive import exclusively
 from tests.support.running import (
     CONFIG,
     OPERATOR_KEY,
@@ -294,69 +292,6 @@ async def test_options_say_nothing_to_strangers(database: str) -> None:
         assert (await client.rest("OPTIONS", "/api/v1/tenants", key=None)).status_code == 405
 
 
-async def test_one_process_at_a_time_is_inside(database: str) -> None:
-    """A second one waits for the first to leave; other names are others' business."""
-    entered = asyncio.Event()
-
-    async def second() -> None:
-        async with exclusively(database, "a/work"):
-            entered.set()
-
-    async with exclusively(database, "a/work"):
-        waiting = asyncio.create_task(second())
-        async with exclusively(database, "b/work"):
-            pass
-        await _until_waiting(database)
-        assert not entered.is_set()
-    await asyncio.wait_for(waiting, WAIT_S)
-
-
-async def test_losing_the_lock_ends_the_work(database: str) -> None:
-    """When the connection that holds the lock is gone, another may be inside: the body is cancelled."""
-    inside = asyncio.Event()
-
-    async def work() -> None:
-        async with exclusively(database, "a/work"):
-            inside.set()
-            await asyncio.Event().wait()
-
-    working = asyncio.create_task(work())
-    await asyncio.wait_for(inside.wait(), WAIT_S)
-    with psycopg.connect(database, autocommit=True) as admin:
-        admin.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-        )
-    with pytest.raises(Unavailable, match="a/work"):
-        await asyncio.wait_for(working, WAIT_S)
-
-
-async def test_cancelling_the_work_frees_the_lock(database: str) -> None:
-    """A stop is no loss: it stays a cancellation, and the next one gets in."""
-    inside = asyncio.Event()
-
-    async def work() -> None:
-        async with exclusively(database, "a/work"):
-            inside.set()
-            await asyncio.Event().wait()
-
-    working = asyncio.create_task(work())
-    await asyncio.wait_for(inside.wait(), WAIT_S)
-    working.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await working
-    async with asyncio.timeout(WAIT_S), exclusively(database, "a/work"):
-        pass
-
-
-async def _until_waiting(database: str) -> None:
-    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
-        query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-        async with asyncio.timeout(WAIT_S):
-            while (await (await connection.execute(query)).fetchone()) != (1,):
-                await asyncio.sleep(0)
-
-
 class Ticker:
     """Counts how many of it run."""
 
@@ -393,8 +328,9 @@ async def test_a_service_runs_once_in_a_deployment_and_moves_on(database: str) -
     async with AsyncExitStack() as second:
         async with running_server(database, [Ticking]), asyncio.timeout(WAIT_S):
             await Ticker.started.wait()
-            await second.enter_async_context(running_server(database, [Ticking]))
-            await _until_waiting(database)
+            other = await second.enter_async_context(running_server(database, [Ticking]))
+            while not any(other.boot.locks._waiting.values()):
+                await asyncio.sleep(0)
             assert (Ticker.running, Ticker.most) == (1, 1)
             Ticker.started.clear()
         async with asyncio.timeout(WAIT_S):
