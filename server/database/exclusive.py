@@ -1,7 +1,7 @@
 """Work that one process of a deployment does at a time: advisory locks, all of a process's on one connection.
 
-The connection stands outside the pool and is there only while something is locked or waited for. Locks belong to it: when
-it is lost, whoever is inside is cancelled, because another process may be inside by now.
+The connection stands outside the pool and is there only while something is locked or waited for. Locks belong to it:
+when it is lost, whoever is inside is cancelled, because another process may be inside by now.
 """
 
 from __future__ import annotations
