@@ -31,10 +31,12 @@ from server.database.migrator import Migrator
 from server.database.notifications import NOTIFY, Notifications
 from server.database.pool import Connection, Pool, connect, open_pool
 from server.edition import Edition
+from server.engine.deliveries import Deliveries
 from server.engine.wakeups import Announcer, Wakeups, parse_announcement
 from server.engine.workflows import Workflows
 from server.plugin_registry import PluginRegistry
 from server.storage.tenants import TenantRepository
+from server.storage.workflows import WorkflowRepository
 
 _log = logging.getLogger(__name__)
 
@@ -138,6 +140,7 @@ class Boot:
     grpc_auth: AuthStack  # authentication
     wakeups: Wakeups  # engine
     workflows: Workflows  # engine
+    deliveries: Deliveries  # engine
     listening: Notifications  # background
     app: falcon.asgi.App[Any, Any]  # rest_api
     drain: Callable[[], asyncio.Task[None]]  # grpc_api
@@ -190,6 +193,7 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
     """Start the engine; at the end, everything it accepted is committed."""
     boot.wakeups = Wakeups()
     boot.workflows = Workflows(boot.pool, boot.wakeups, Announcer(lambda payloads: _notify(boot.pool, payloads)))
+    boot.deliveries = Deliveries(WorkflowRepository(boot.pool), boot.workflows.wake)
     try:
         yield
     finally:

@@ -43,9 +43,25 @@ class EventType(StrEnum):
     WORKFLOW_EXECUTION_FAILED = "WORKFLOW_EXECUTION_FAILED"
     WORKFLOW_CANCELLED = "WORKFLOW_CANCELLED"
     WORKFLOW_SUSPENDED = "WORKFLOW_SUSPENDED"
+    CANCELLATION_REQUESTED = "CANCELLATION_REQUESTED"
     OPERATION_COMPLETED = "OPERATION_COMPLETED"
     STATE_SET = "STATE_SET"
     STATE_CLEARED = "STATE_CLEARED"
+    TASK_SCHEDULED = "TASK_SCHEDULED"
+    TASK_COMPLETED = "TASK_COMPLETED"
+    TASK_FAILED = "TASK_FAILED"
+    TASK_CANCELLED = "TASK_CANCELLED"
+    TIMER_STARTED = "TIMER_STARTED"
+    TIMER_FIRED = "TIMER_FIRED"
+    TIMER_CANCELLED = "TIMER_CANCELLED"
+    PROMISE_CREATED = "PROMISE_CREATED"
+    PROMISE_RESOLVED = "PROMISE_RESOLVED"
+    PROMISE_REJECTED = "PROMISE_REJECTED"
+    PROMISE_TIMEOUT = "PROMISE_TIMEOUT"
+    CHILD_WORKFLOW_INITIATED = "CHILD_WORKFLOW_INITIATED"
+    CHILD_WORKFLOW_COMPLETED = "CHILD_WORKFLOW_COMPLETED"
+    CHILD_WORKFLOW_FAILED = "CHILD_WORKFLOW_FAILED"
+    SIGNAL_RECEIVED = "SIGNAL_RECEIVED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +133,8 @@ class RunState:
 
     tenant_id: UUID
     id: UUID
+    kind: str
+    queue: str
     status: RunStatus
     last_sequence: int
     dispatched_sequence: int
@@ -159,12 +177,16 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a submission changes: numbered events and the run's new state."""
+    """What a submission or an event from outside changes: numbered events and the run's new state.
+
+    ``wakes`` tells that the run became claimable by it: a poller should hear of it after the commit.
+    """
 
     state: RunState
     events: tuple[Event, ...]
     output: Json | None = None
     error: str | None = None
+    wakes: bool = False
 
 
 def decide(state: RunState, submission: Submission, endings: Mapping[Outcome, Ending]) -> Step | None:
@@ -177,10 +199,11 @@ def decide(state: RunState, submission: Submission, endings: Mapping[Outcome, En
         return None
     ending = _ending(submission, endings)
     events = submission.events + ((ending.event,) if ending else ())
-    numbered = _numbered(state.last_sequence, events)
+    new = numbered(state.last_sequence, events)
     status = ending.status if ending else _next_status(state, submission.outcome)
-    moved = replace(state, status=status, last_sequence=state.last_sequence + len(numbered))
-    return Step(moved, numbered, ending.output if ending else None, ending.error if ending else None)
+    moved = replace(state, status=status, last_sequence=state.last_sequence + len(new))
+    wakes = status is RunStatus.PENDING and state.status is not RunStatus.PENDING
+    return Step(moved, new, ending.output if ending else None, ending.error if ending else None, wakes)
 
 
 def _ending(submission: Submission, endings: Mapping[Outcome, Ending]) -> Ending | None:
@@ -200,5 +223,6 @@ def _next_status(state: RunState, outcome: Outcome) -> RunStatus:
     return RunStatus.PENDING if unseen else RunStatus.WAITING
 
 
-def _numbered(last: int, events: Sequence[NewEvent]) -> tuple[Event, ...]:
+def numbered(last: int, events: Sequence[NewEvent]) -> tuple[Event, ...]:
+    """Give events the numbers that follow ``last``."""
     return tuple(Event(last + index, event.type, event.data) for index, event in enumerate(events, 1))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
+from core.batching import Batcher
 from core.domain.payload import Json, dump, json_object
 from core.domain.workflow import (
     ClaimedRun,
@@ -20,8 +21,8 @@ from core.domain.workflow import (
 )
 from core.errors import FlovynError, NotFound
 from core.plugin_services import Database
-from core.batching import Batcher
 from server.engine.commands import ENDINGS_WITHOUT_COMMAND
+from server.engine.deliveries import woken
 from server.engine.wakeups import Announcer, QueueKey, Wakeups
 from server.storage.workflows import RunKey, WorkflowRepository
 
@@ -63,7 +64,7 @@ class Workflows:
         """
         run = _new_run(request)
         await self._starts.submit(run)
-        self._wake((run.tenant_id, run.queue), run.kind)
+        self.wake((run.tenant_id, run.queue), run.kind)
         return run.id
 
     async def poll(self, slot: PollSlot, hold: float) -> ClaimedRun | None:
@@ -96,7 +97,7 @@ class Workflows:
         while True:
             runs = await self._storage.reclaim(lease, RECLAIM_BATCH)
             for tenant_id, queue, kind in runs:
-                self._wake((tenant_id, queue), kind)
+                self.wake((tenant_id, queue), kind)
             count += len(runs)
             if len(runs) < RECLAIM_BATCH:
                 return count
@@ -129,6 +130,8 @@ class Workflows:
                     states[key] = step.state
             if steps:
                 await self._storage.apply(connection, steps)
+        for state in woken(steps):
+            self.wake((state.tenant_id, state.queue), state.kind)
         return results
 
     async def _release(self, runs: Sequence[ClaimedRun | None]) -> None:
@@ -136,9 +139,10 @@ class Workflows:
         if claimed:
             await self._storage.release(claimed)
             for run in claimed:
-                self._wake((run.tenant_id, run.queue), run.kind)
+                self.wake((run.tenant_id, run.queue), run.kind)
 
-    def _wake(self, key: QueueKey, kind: str) -> None:
+    def wake(self, key: QueueKey, kind: str) -> None:
+        """Wake a poller for work that was committed: here at once, otherwise in another process."""
         if not self._wakeups.wake(key, kind):
             self._announcer.announce(key, kind)
 

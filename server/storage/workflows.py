@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -87,13 +88,14 @@ class WorkflowRepository:
         """Lock runs until the end of the connection's transaction and return what decides about them."""
         parameters = {"tenant_id": [key[0] for key in keys], "id": [key[1] for key in keys]}
         rows = await (await connection.execute(_SQL["lock"], parameters)).fetchall()
-        return {(row[0], row[1]): RunState(row[0], row[1], RunStatus(row[2]), *row[3:]) for row in rows}
+        states = (replace(RunState(*row), status=RunStatus(row[4])) for row in rows)
+        return {(state.tenant_id, state.id): state for state in states}
 
     async def apply(self, connection: Any, steps: Sequence[Step]) -> None:
         """Write steps of locked runs; the steps of one run in order, the last one's state stays."""
         last = {(step.state.tenant_id, step.state.id): step for step in steps}
         states = [step.state for step in last.values()]
-        parameters = columns(states, "tenant_id", "id", "status", "last_sequence")
+        parameters = columns(states, "tenant_id", "id", "status", "last_sequence", "waking_sequence")
         parameters |= columns(list(last.values()), "output", "error")
         parameters["ended"] = [state.status.is_terminal for state in states]
         events = [(step.state, event) for step in steps for event in step.events]

@@ -96,7 +96,7 @@ RETURNING e.tenant_id, e.queue, e.kind
 
 -- name: lock
 -- The rows that decide, locked in the order of their ids so that two batches cannot wait for each other.
-SELECT e.tenant_id, e.id, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence
+SELECT e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence
 FROM workflow_execution AS e
 INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON e.tenant_id = r.tenant_id AND e.id = r.id
 ORDER BY e.tenant_id, e.id
@@ -108,14 +108,15 @@ WITH step AS (
     SELECT *
     FROM unnest(
         %(tenant_id)s::uuid[], %(id)s::uuid[], %(status)s::text[], %(last_sequence)s::integer[],
-        %(output)s::text[], %(error)s::text[], %(ended)s::boolean[]
-    ) AS s (tenant_id, id, status, last_sequence, output, error, ended)
+        %(waking_sequence)s::integer[], %(output)s::text[], %(error)s::text[], %(ended)s::boolean[]
+    ) AS s (tenant_id, id, status, last_sequence, waking_sequence, output, error, ended)
 ),
 moved AS (
     UPDATE workflow_execution AS e
     SET
         status = step.status,
         last_sequence = step.last_sequence,
+        waking_sequence = step.waking_sequence,
         output = step.output::json,
         error = step.error,
         completed_at = CASE WHEN step.ended THEN now() END,

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from core.errors import FlovynError, InvalidInput, NotFound, Unavailable
 from core.batching import MAX_BATCH, MAX_BATCH_BYTES, Batcher
+from core.errors import FlovynError, InvalidInput, NotFound, Unavailable
 
 
 class Recorder:

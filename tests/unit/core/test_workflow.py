@@ -17,7 +17,7 @@ EVENT = NewEvent(EventType.OPERATION_COMPLETED, NULL)
 
 
 def _state(status: RunStatus = RunStatus.RUNNING, last: int = 3, dispatched: int = 3, waking: int = 0) -> RunState:
-    return RunState(TENANT, RUN, status, last, dispatched, waking)
+    return RunState(TENANT, RUN, "k", "q", status, last, dispatched, waking)
 
 
 def _submit(state: RunState, submission: Submission) -> tuple[RunStatus, list[tuple[int, str]]] | None:
