@@ -20,6 +20,7 @@ import falcon.asgi
 from core.auth import Protocol
 from core.clock import SystemClock
 from core.domain.tenant import NewTenant
+from core.domain.worker import Category
 from core.errors import ConfigError, MigrationError, PluginError, Unavailable
 from server.auth.registry import STATIC_API_KEY, build_stack, wanted_authenticators
 from server.auth.stack import AuthStack
@@ -32,7 +33,7 @@ from server.database.notifications import NOTIFY, Notifications
 from server.database.pool import Connection, Pool, connect, open_pool
 from server.edition import Edition
 from server.engine.deliveries import Deliveries
-from server.engine.wakeups import Announcer, Wakeups, parse_announcement
+from server.engine.wakeups import Announcer, Waker, Wakeups, parse_announcement
 from server.engine.workflows import Workflows
 from server.plugin_registry import PluginRegistry
 from server.storage.tenants import TenantRepository
@@ -138,7 +139,8 @@ class Boot:
     registry: PluginRegistry  # plugins
     rest_auth: AuthStack  # authentication
     grpc_auth: AuthStack  # authentication
-    wakeups: Wakeups  # engine
+    announcer: Announcer  # engine
+    wakeups: Mapping[Category, Wakeups]  # engine
     workflows: Workflows  # engine
     deliveries: Deliveries  # engine
     listening: Notifications  # background
@@ -191,13 +193,16 @@ async def authentication(boot: Boot) -> AsyncIterator[None]:
 @asynccontextmanager
 async def engine(boot: Boot) -> AsyncIterator[None]:
     """Start the engine; at the end, everything it accepted is committed."""
-    boot.wakeups = Wakeups()
-    boot.workflows = Workflows(boot.pool, boot.wakeups, Announcer(lambda payloads: _notify(boot.pool, payloads)))
-    boot.deliveries = Deliveries(WorkflowRepository(boot.pool), boot.workflows.wake)
+    boot.announcer = Announcer(lambda payloads: _notify(boot.pool, payloads))
+    boot.wakeups = {category: Wakeups() for category in Category}
+    wakers = {category: Waker(category, wakeups, boot.announcer) for category, wakeups in boot.wakeups.items()}
+    boot.workflows = Workflows(boot.pool, boot.wakeups[Category.WORKFLOW], wakers[Category.WORKFLOW])
+    boot.deliveries = Deliveries(WorkflowRepository(boot.pool), wakers[Category.WORKFLOW])
     try:
         yield
     finally:
         await boot.workflows.close()
+        await boot.announcer.close()
 
 
 async def _notify(pool: Pool, payloads: list[str]) -> None:
@@ -215,11 +220,16 @@ async def background(boot: Boot) -> AsyncIterator[None]:
 
     def received(payload: str) -> None:
         try:
-            boot.wakeups.wake(*parse_announcement(payload))
+            category, key, kind = parse_announcement(payload)
+            boot.wakeups[category].wake(key, kind)
         except ValueError:
             _log.warning("a notification on the server's channel is not the server's; it is ignored")
 
-    boot.listening = Notifications(dsn, received, boot.wakeups.wake_all)
+    def connected() -> None:
+        for wakeups in boot.wakeups.values():
+            wakeups.wake_all()
+
+    boot.listening = Notifications(dsn, received, connected)
     reaper = LeaseReaper(boot.workflows.reclaim, boot.settings.engine.activation_lease)
     supervisor = Supervisor([boot.listening, reaper])
     supervisor.start()
@@ -273,7 +283,8 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
     def drain() -> asyncio.Task[None]:
         if not draining:
             boot.draining = True
-            boot.wakeups.close()
+            for wakeups in boot.wakeups.values():
+                wakeups.close()
             draining.append(asyncio.create_task(server.drain(grace=max(1, settings.process.drain_timeout - 3))))
         return draining[0]
 

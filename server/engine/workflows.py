@@ -23,7 +23,7 @@ from core.errors import FlovynError, NotFound
 from core.plugin_services import Database
 from server.engine.commands import ENDINGS_WITHOUT_COMMAND
 from server.engine.deliveries import woken
-from server.engine.wakeups import Announcer, QueueKey, Wakeups
+from server.engine.wakeups import Waker, Wakeups
 from server.storage.workflows import RunKey, WorkflowRepository
 
 RECLAIM_BATCH = 500
@@ -45,12 +45,12 @@ class StartRequest:
 class Workflows:
     """The engine's calls about runs; every one of them may be folded with others of its kind."""
 
-    def __init__(self, database: Database, wakeups: Wakeups, announcer: Announcer) -> None:
-        """Take the pool and the two ways of waking pollers."""
+    def __init__(self, database: Database, wakeups: Wakeups, wake: Waker) -> None:
+        """Take the pool, where pollers wait for runs, and what wakes them."""
         self._database = database
         self._storage = WorkflowRepository(database)
         self._wakeups = wakeups
-        self._announcer = announcer
+        self._wake = wake
         self._starts: Batcher[NewRun, None] = Batcher(self._start_all, weigh=lambda run: len(run.input))
         self._claims: Batcher[PollSlot, ClaimedRun | None] = Batcher(self._storage.claim, self._release)
         self._histories: Batcher[RunKey, list[Event]] = Batcher(self._storage.histories)
@@ -64,7 +64,7 @@ class Workflows:
         """
         run = _new_run(request)
         await self._starts.submit(run)
-        self.wake((run.tenant_id, run.queue), run.kind)
+        self._wake((run.tenant_id, run.queue), run.kind)
         return run.id
 
     async def poll(self, slot: PollSlot, hold: float) -> ClaimedRun | None:
@@ -97,7 +97,7 @@ class Workflows:
         while True:
             runs = await self._storage.reclaim(lease, RECLAIM_BATCH)
             for tenant_id, queue, kind in runs:
-                self.wake((tenant_id, queue), kind)
+                self._wake((tenant_id, queue), kind)
             count += len(runs)
             if len(runs) < RECLAIM_BATCH:
                 return count
@@ -110,7 +110,6 @@ class Workflows:
         """Wait for everything that was accepted to be committed."""
         for batcher in (self._starts, self._submissions, self._claims, self._histories):
             await batcher.close()
-        await self._announcer.close()
 
     async def _start_all(self, runs: Sequence[NewRun]) -> Sequence[None]:
         await self._storage.start(runs)
@@ -131,7 +130,7 @@ class Workflows:
             if steps:
                 await self._storage.apply(connection, steps)
         for state in woken(steps):
-            self.wake((state.tenant_id, state.queue), state.kind)
+            self._wake((state.tenant_id, state.queue), state.kind)
         return results
 
     async def _release(self, runs: Sequence[ClaimedRun | None]) -> None:
@@ -139,12 +138,7 @@ class Workflows:
         if claimed:
             await self._storage.release(claimed)
             for run in claimed:
-                self.wake((run.tenant_id, run.queue), run.kind)
-
-    def wake(self, key: QueueKey, kind: str) -> None:
-        """Wake a poller for work that was committed: here at once, otherwise in another process."""
-        if not self._wakeups.wake(key, kind):
-            self._announcer.announce(key, kind)
+                self._wake((run.tenant_id, run.queue), run.kind)
 
 
 def _new_run(request: StartRequest) -> NewRun:

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 from core.auth import Action, Identity
+from core.domain.fields import free_text, name_field, optional_text
 from core.domain.payload import dump
 from core.domain.worker import Category, Definition, Registration
 from core.endpoints import GrpcMethod, GrpcService
 from core.errors import InvalidInput
 from proto.flovyn.v1 import worker_pb2 as pb
-from server.grpc_api.conversions import free_text, name_field, optional_payload, optional_text, uuid_field
+from server.grpc_api.conversions import optional_payload, uuid_field
 from server.storage.workers import WorkerRepository
 
 _WORKER_TYPES = ("WORKFLOW", "TASK", "UNIFIED")

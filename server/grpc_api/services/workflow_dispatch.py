@@ -10,6 +10,7 @@ from uuid import UUID
 from google.protobuf import empty_pb2
 
 from core.auth import Action, Identity
+from core.domain.fields import free_text, metadata_field, name_field, optional_text, queue_field
 from core.domain.payload import Json, parse_payload
 from core.domain.workflow import ClaimedRun, Outcome, PollSlot
 from core.endpoints import GrpcMethod, GrpcService
@@ -17,14 +18,7 @@ from core.errors import InvalidInput, NotOffered
 from proto.flovyn.v1 import workflow_pb2 as pb
 from server.engine import commands
 from server.engine.workflows import StartRequest, Workflows
-from server.grpc_api.conversions import (
-    free_text,
-    metadata_field,
-    name_field,
-    optional_text,
-    queue_field,
-    uuid_field,
-)
+from server.grpc_api.conversions import tenant_of, uuid_field
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -116,7 +110,7 @@ class WorkflowDispatch:
     async def get_events(self, request: pb.GetEventsRequest, identity: Identity) -> pb.GetEventsResponse:
         """Return the whole history of a run, ascending."""
         run_id = uuid_field(request.workflow_execution_id, "workflow_execution_id")
-        events = await self._workflows.history((_tenant_of(identity), run_id))
+        events = await self._workflows.history((tenant_of(identity), run_id))
         return pb.GetEventsResponse(
             events=[
                 pb.WorkflowEvent(sequence_number=event.sequence, event_type=event.type, event_data=event.data.encode())
@@ -132,17 +126,8 @@ class WorkflowDispatch:
         if request.status not in _OUTCOMES:
             raise InvalidInput(f"status {request.status} is not a WorkflowStatus")
         given = [command for each in request.commands if (command := _command(each)) is not None]
-        await self._workflows.submit(
-            commands.submission(_tenant_of(identity), run_id, given, _OUTCOMES[request.status])
-        )
+        await self._workflows.submit(commands.submission(tenant_of(identity), run_id, given, _OUTCOMES[request.status]))
         return empty_pb2.Empty()
-
-
-def _tenant_of(identity: Identity) -> UUID:
-    """Return the tenant of a call whose message names none; the authorizer has made sure that there is one."""
-    if identity.tenant_id is None:
-        raise InvalidInput("this call needs credentials of a tenant: without them nothing says whose run is meant")
-    return identity.tenant_id
 
 
 def _command(message: pb.WorkflowCommand) -> commands.Command | None:

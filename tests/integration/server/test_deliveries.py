@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from core.domain.delivery import Delivery
 from core.domain.payload import Json
+from core.domain.worker import Category
 from core.domain.workflow import EventType, NewEvent
 from proto.flovyn.v1 import workflow_pb2
 from server.engine.deliveries import Delivered
@@ -63,9 +64,9 @@ async def test_an_event_wakes_a_waiting_run_and_its_poller(client: Client) -> No
     run_id = await _start(client)
     await _poll(client)
     await _submit(client, run_id, workflow_pb2.WORKFLOW_STATUS_SUSPENDED)
-    client.boot.wakeups.parked.clear()
+    client.boot.wakeups[Category.WORKFLOW].parked.clear()
     poll = asyncio.ensure_future(_poll(client))
-    await asyncio.wait_for(client.boot.wakeups.parked.wait(), 5)
+    await asyncio.wait_for(client.boot.wakeups[Category.WORKFLOW].parked.wait(), 5)
     assert (await _deliver(client, run_id, run_id)).sequences == (3, 4)
     execution = await asyncio.wait_for(poll, 1)
     assert (execution.id, execution.current_sequence) == (run_id, 4)

@@ -12,6 +12,7 @@ import grpc
 import pytest
 import pytest_asyncio
 
+from core.domain.worker import Category
 from proto.flovyn.v1 import worker_pb2, workflow_pb2
 from server.grpc_api.services.workflow_dispatch import WorkflowDispatch
 from tests.support.repetitions import times
@@ -141,7 +142,7 @@ async def test_a_waiting_poller_is_answered_when_work_appears(database: str) -> 
     """Hand-over: the poll is answered by the start, long before its hold is over."""
     async with running_server(database, ENGINE__POLL_HOLD_MS="60000") as patient:
         poll = asyncio.ensure_future(_poll(patient))
-        await asyncio.wait_for(patient.boot.wakeups.parked.wait(), 5)
+        await asyncio.wait_for(patient.boot.wakeups[Category.WORKFLOW].parked.wait(), 5)
         run_id = await _start(patient)
         assert (await asyncio.wait_for(poll, 5)).workflow_execution.id == run_id
 
