@@ -33,6 +33,7 @@ from server.database.notifications import NOTIFY, Notifications
 from server.database.pool import Connection, Pool, connect, open_pool
 from server.edition import Edition
 from server.engine.deliveries import Deliveries
+from server.engine.tasks import Tasks
 from server.engine.wakeups import Announcer, Waker, Wakeups, parse_announcement
 from server.engine.workflows import Workflows
 from server.plugin_registry import PluginRegistry
@@ -143,6 +144,7 @@ class Boot:
     wakeups: Mapping[Category, Wakeups]  # engine
     workflows: Workflows  # engine
     deliveries: Deliveries  # engine
+    tasks: Tasks  # engine
     listening: Notifications  # background
     app: falcon.asgi.App[Any, Any]  # rest_api
     drain: Callable[[], asyncio.Task[None]]  # grpc_api
@@ -198,10 +200,12 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
     wakers = {category: Waker(category, wakeups, boot.announcer) for category, wakeups in boot.wakeups.items()}
     boot.workflows = Workflows(boot.pool, boot.wakeups[Category.WORKFLOW], wakers[Category.WORKFLOW])
     boot.deliveries = Deliveries(WorkflowRepository(boot.pool), wakers[Category.WORKFLOW])
+    boot.tasks = Tasks(boot.pool, boot.wakeups[Category.TASK], wakers[Category.TASK], boot.deliveries)
     try:
         yield
     finally:
         await boot.workflows.close()
+        await boot.tasks.close()
         await boot.announcer.close()
 
 
@@ -267,6 +271,7 @@ async def _database_answers(pool: Pool) -> bool:
 async def grpc_api(boot: Boot) -> AsyncIterator[None]:
     """Serve gRPC; ``boot.drain`` ends it, from the moment of a stop signal on."""
     from server.grpc_api.server import GrpcServer
+    from server.grpc_api.services.task_execution import TaskExecution
     from server.grpc_api.services.worker_lifecycle import WorkerLifecycle
     from server.grpc_api.services.workflow_dispatch import WorkflowDispatch
     from server.storage.workers import WorkerRepository
@@ -274,6 +279,7 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
     settings = boot.settings
     services = [
         WorkflowDispatch(boot.workflows, settings.engine.poll_hold_ms / 1000).service(),
+        TaskExecution(boot.tasks, settings.engine.poll_hold_ms / 1000).service(),
         WorkerLifecycle(WorkerRepository(boot.pool)).service(),
         *boot.registry.grpc_services(),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -87,9 +87,7 @@ class WorkflowRepository:
     async def lock(self, connection: Any, keys: Sequence[RunKey]) -> dict[RunKey, RunState]:
         """Lock runs until the end of the connection's transaction and return what decides about them."""
         parameters = {"tenant_id": [key[0] for key in keys], "id": [key[1] for key in keys]}
-        rows = await (await connection.execute(_SQL["lock"], parameters)).fetchall()
-        states = (replace(RunState(*row), status=RunStatus(row[4])) for row in rows)
-        return {(state.tenant_id, state.id): state for state in states}
+        return run_states(await (await connection.execute(_SQL["lock"], parameters)).fetchall())
 
     async def apply(self, connection: Any, steps: Sequence[Step]) -> None:
         """Write steps of locked runs; the steps of one run in order, the last one's state stays."""
@@ -115,6 +113,12 @@ class WorkflowRepository:
         for tenant_id, run_id, sequence, event_type, data in rows:
             found[tenant_id, run_id].append(Event(sequence, event_type, Json(data)))
         return [found[key] for key in keys]
+
+
+def run_states(rows: Iterable[Sequence[Any]]) -> dict[RunKey, RunState]:
+    """Return rows of the queries that lock runs as what they stand for."""
+    states = (replace(RunState(*row), status=RunStatus(row[4])) for row in rows)
+    return {(state.tenant_id, state.id): state for state in states}
 
 
 def _text_array(kinds: tuple[str, ...]) -> str | None:

@@ -102,6 +102,19 @@ INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON
 ORDER BY e.tenant_id, e.id
 FOR UPDATE OF e
 
+-- name: lock_owners
+-- The same of the runs that tasks belong to; a task's run never changes.
+SELECT e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence
+FROM workflow_execution AS e
+WHERE
+    (e.tenant_id, e.id) IN (
+        SELECT t.tenant_id, t.workflow_execution_id
+        FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
+        INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.id
+    )
+ORDER BY e.tenant_id, e.id
+FOR UPDATE OF e
+
 -- name: apply
 -- New states and their events, under the locks of the query above.
 WITH step AS (
