@@ -24,6 +24,7 @@ from core.domain.worker import Category
 from core.errors import ConfigError, MigrationError, PluginError, Unavailable
 from server.auth.registry import STATIC_API_KEY, build_stack, wanted_authenticators
 from server.auth.stack import AuthStack
+from server.background.due_service import DueService
 from server.background.lease_reaper import LeaseReaper
 from server.background.supervisor import Supervisor
 from server.config import Settings
@@ -33,12 +34,14 @@ from server.database.notifications import NOTIFY, Notifications
 from server.database.pool import Connection, Pool, connect, open_pool
 from server.edition import Edition
 from server.engine.deliveries import Deliveries
+from server.engine.submissions import Submissions
 from server.engine.tasks import Tasks
+from server.engine.timers import Timers
 from server.engine.wakeups import Announcer, Waker, Wakeups, parse_announcement
 from server.engine.workflows import Workflows
 from server.plugin_registry import PluginRegistry
+from server.storage.repositories import Repositories
 from server.storage.tenants import TenantRepository
-from server.storage.workflows import WorkflowRepository
 
 _log = logging.getLogger(__name__)
 
@@ -145,6 +148,8 @@ class Boot:
     workflows: Workflows  # engine
     deliveries: Deliveries  # engine
     tasks: Tasks  # engine
+    submissions: Submissions  # engine
+    timers: Timers  # engine
     listening: Notifications  # background
     app: falcon.asgi.App[Any, Any]  # rest_api
     drain: Callable[[], asyncio.Task[None]]  # grpc_api
@@ -198,12 +203,17 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
     boot.announcer = Announcer(lambda payloads: _notify(boot.pool, payloads))
     boot.wakeups = {category: Wakeups() for category in Category}
     wakers = {category: Waker(category, wakeups, boot.announcer) for category, wakeups in boot.wakeups.items()}
-    boot.workflows = Workflows(boot.pool, boot.wakeups[Category.WORKFLOW], wakers[Category.WORKFLOW])
-    boot.deliveries = Deliveries(WorkflowRepository(boot.pool), wakers[Category.WORKFLOW])
+    wake = wakers[Category.WORKFLOW]
+    storage = Repositories(boot.pool)
+    boot.workflows = Workflows(storage.runs, boot.wakeups[Category.WORKFLOW], wake)
+    boot.deliveries = Deliveries(storage.runs, wake)
+    boot.timers = Timers(storage, boot.deliveries)
+    boot.submissions = Submissions(storage, wake, boot.timers.next_due)
     boot.tasks = Tasks(boot.pool, boot.wakeups[Category.TASK], wakers[Category.TASK], boot.deliveries)
     try:
         yield
     finally:
+        await boot.submissions.close()
         await boot.workflows.close()
         await boot.tasks.close()
         await boot.announcer.close()
@@ -235,7 +245,8 @@ async def background(boot: Boot) -> AsyncIterator[None]:
 
     boot.listening = Notifications(dsn, received, connected)
     reaper = LeaseReaper(boot.workflows.reclaim, boot.settings.engine.activation_lease)
-    supervisor = Supervisor([boot.listening, reaper])
+    firer = DueService("timer firer", boot.timers.fire_due, boot.timers.next_due)
+    supervisor = Supervisor([boot.listening, reaper, firer])
     supervisor.start()
     try:
         yield
@@ -278,7 +289,7 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
 
     settings = boot.settings
     services = [
-        WorkflowDispatch(boot.workflows, settings.engine.poll_hold_ms / 1000).service(),
+        WorkflowDispatch(boot.workflows, boot.submissions, settings.engine.poll_hold_ms / 1000).service(),
         TaskExecution(boot.tasks, settings.engine.poll_hold_ms / 1000).service(),
         WorkerLifecycle(WorkerRepository(boot.pool)).service(),
         *boot.registry.grpc_services(),

@@ -7,11 +7,13 @@ server numbers events itself; a run ends once, and whatever comes after is ignor
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from core.domain.command import Command
+from core.domain.effects import Effects
 from core.domain.payload import Json
 
 
@@ -129,6 +131,7 @@ class RunState:
     ``dispatched_sequence`` is the newest event when the run was last claimed, ``waking_sequence``
     the newest event from outside that wakes it: when the latter is higher, a worker that suspends
     the run may not have seen it.
+    ``has_dependents`` tells that rows of other tables may have to be cleared up when the run ends.
     """
 
     tenant_id: UUID
@@ -139,6 +142,7 @@ class RunState:
     last_sequence: int
     dispatched_sequence: int
     waking_sequence: int
+    has_dependents: bool = False
 
 
 class Outcome(StrEnum):
@@ -163,16 +167,17 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A worker's report on one activation: the events of its commands in order, and the outcome.
+    """A worker's report on one activation: its commands in order, up to the first terminal one, and the outcome.
 
-    ``ending`` is what the first terminal command said, if there was one.
+    ``ending`` is what that terminal command said, if there was one; ``weight`` the submission's size in bytes.
     """
 
     tenant_id: UUID
     run_id: UUID
-    events: tuple[NewEvent, ...]
+    commands: tuple[Command, ...]
     outcome: Outcome
     ending: Ending | None = None
+    weight: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,40 +192,7 @@ class Step:
     output: Json | None = None
     error: str | None = None
     wakes: bool = False
-
-
-def decide(state: RunState, submission: Submission, endings: Mapping[Outcome, Ending]) -> Step | None:
-    """Return what ``submission`` does to a run in ``state``; None when it must change nothing.
-
-    ``endings`` supplies the terminal event of an outcome whose command is missing: the outcome decides.
-    A submission to an ended run is a late duplicate or a worker presumed dead: it is ignored.
-    """
-    if state.status.is_terminal:
-        return None
-    ending = _ending(submission, endings)
-    events = submission.events + ((ending.event,) if ending else ())
-    new = numbered(state.last_sequence, events)
-    status = ending.status if ending else _next_status(state, submission.outcome)
-    moved = replace(state, status=status, last_sequence=state.last_sequence + len(new))
-    wakes = status is RunStatus.PENDING and state.status is not RunStatus.PENDING
-    return Step(moved, new, ending.output if ending else None, ending.error if ending else None, wakes)
-
-
-def _ending(submission: Submission, endings: Mapping[Outcome, Ending]) -> Ending | None:
-    if submission.outcome not in endings:
-        return None
-    synthesised = endings[submission.outcome]
-    given = submission.ending
-    return given if given is not None and given.status is synthesised.status else synthesised
-
-
-def _next_status(state: RunState, outcome: Outcome) -> RunStatus:
-    if outcome is Outcome.RUNNING or state.status is not RunStatus.RUNNING:
-        return (
-            state.status
-        )  # only a claimed run can be suspended; a late report must not park one that waits for a worker
-    unseen = state.waking_sequence > state.dispatched_sequence
-    return RunStatus.PENDING if unseen else RunStatus.WAITING
+    effects: Effects | None = None
 
 
 def numbered(last: int, events: Sequence[NewEvent]) -> tuple[Event, ...]:

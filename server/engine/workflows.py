@@ -1,4 +1,4 @@
-"""Runs of workflows: start, hand to pollers, read the history, take what workers submit."""
+"""Runs of workflows: start, hand to pollers, read the history."""
 
 from __future__ import annotations
 
@@ -15,14 +15,8 @@ from core.domain.workflow import (
     NewEvent,
     NewRun,
     PollSlot,
-    Step,
-    Submission,
-    decide,
 )
-from core.errors import FlovynError, NotFound
-from core.plugin_services import Database
-from server.engine.commands import ENDINGS_WITHOUT_COMMAND
-from server.engine.deliveries import woken
+from core.errors import NotFound
 from server.engine.wakeups import Waker, Wakeups
 from server.storage.workflows import RunKey, WorkflowRepository
 
@@ -45,16 +39,14 @@ class StartRequest:
 class Workflows:
     """The engine's calls about runs; every one of them may be folded with others of its kind."""
 
-    def __init__(self, database: Database, wakeups: Wakeups, wake: Waker) -> None:
-        """Take the pool, where pollers wait for runs, and what wakes them."""
-        self._database = database
-        self._storage = WorkflowRepository(database)
+    def __init__(self, storage: WorkflowRepository, wakeups: Wakeups, wake: Waker) -> None:
+        """Take the storage, where pollers wait for runs, and what wakes them."""
+        self._storage = storage
         self._wakeups = wakeups
         self._wake = wake
         self._starts: Batcher[NewRun, None] = Batcher(self._start_all, weigh=lambda run: len(run.input))
         self._claims: Batcher[PollSlot, ClaimedRun | None] = Batcher(self._storage.claim, self._release)
         self._histories: Batcher[RunKey, list[Event]] = Batcher(self._storage.histories)
-        self._submissions: Batcher[Submission, None] = Batcher(self._submit_all, weigh=_weight)
 
     async def start(self, request: StartRequest) -> UUID:
         """Start a run and return its id, committed.
@@ -80,16 +72,8 @@ class Workflows:
         """
         events = await self._histories.submit(key)
         if not events:
-            raise _unknown(key[1])
+            raise unknown_run(key[1])
         return events
-
-    async def submit(self, submission: Submission) -> None:
-        """Take a worker's report on an activation; a report on an ended run is ignored.
-
-        Raises:
-            NotFound: the tenant has no such run.
-        """
-        await self._submissions.submit(submission)
 
     async def reclaim(self, lease: float) -> int:
         """Make runs pending again that were claimed more than ``lease`` seconds ago; return how many."""
@@ -108,30 +92,12 @@ class Workflows:
 
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""
-        for batcher in (self._starts, self._submissions, self._claims, self._histories):
+        for batcher in (self._starts, self._claims, self._histories):
             await batcher.close()
 
     async def _start_all(self, runs: Sequence[NewRun]) -> Sequence[None]:
         await self._storage.start(runs)
         return [None] * len(runs)
-
-    async def _submit_all(self, submissions: Sequence[Submission]) -> Sequence[FlovynError | None]:
-        results: list[FlovynError | None] = []
-        steps: list[Step] = []
-        async with self._database.transaction() as connection:
-            states = await self._storage.lock(connection, list({(each.tenant_id, each.run_id) for each in submissions}))
-            for each in submissions:
-                key = (each.tenant_id, each.run_id)
-                results.append(None if key in states else _unknown(each.run_id))
-                step = decide(states[key], each, ENDINGS_WITHOUT_COMMAND) if key in states else None
-                if step is not None:
-                    steps.append(step)
-                    states[key] = step.state
-            if steps:
-                await self._storage.apply(connection, steps)
-        for state in woken(steps):
-            self._wake((state.tenant_id, state.queue), state.kind)
-        return results
 
     async def _release(self, runs: Sequence[ClaimedRun | None]) -> None:
         claimed = [run for run in runs if run is not None]
@@ -161,9 +127,6 @@ def _new_run(request: StartRequest) -> NewRun:
     )
 
 
-def _weight(submission: Submission) -> int:
-    return sum(len(event.data) for event in submission.events)
-
-
-def _unknown(run_id: UUID) -> NotFound:
+def unknown_run(run_id: UUID) -> NotFound:
+    """Return the error of a run that the tenant does not have."""
     return NotFound(f"there is no workflow execution {run_id} in this tenant")

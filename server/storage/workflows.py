@@ -86,14 +86,17 @@ class WorkflowRepository:
 
     async def lock(self, connection: Any, keys: Sequence[RunKey]) -> dict[RunKey, RunState]:
         """Lock runs until the end of the connection's transaction and return what decides about them."""
-        parameters = {"tenant_id": [key[0] for key in keys], "id": [key[1] for key in keys]}
-        return run_states(await (await connection.execute(_SQL["lock"], parameters)).fetchall())
+        return run_states(await (await connection.execute(_SQL["lock"], key_columns(keys))).fetchall())
+
+    async def lock_free(self, connection: Any, keys: Sequence[RunKey]) -> dict[RunKey, RunState]:
+        """Lock those runs that nobody else has locked; see ``lock``."""
+        return run_states(await (await connection.execute(_SQL["lock_free"], key_columns(keys))).fetchall())
 
     async def apply(self, connection: Any, steps: Sequence[Step]) -> None:
         """Write steps of locked runs; the steps of one run in order, the last one's state stays."""
         last = {(step.state.tenant_id, step.state.id): step for step in steps}
         states = [step.state for step in last.values()]
-        parameters = columns(states, "tenant_id", "id", "status", "last_sequence", "waking_sequence")
+        parameters = columns(states, "tenant_id", "id", "status", "last_sequence", "waking_sequence", "has_dependents")
         parameters |= columns(list(last.values()), "output", "error")
         parameters["ended"] = [state.status.is_terminal for state in states]
         events = [(step.state, event) for step in steps for event in step.events]
@@ -106,13 +109,17 @@ class WorkflowRepository:
 
     async def histories(self, keys: Sequence[RunKey]) -> list[list[Event]]:
         """Return the history of each run, ascending; an unknown run's is empty."""
-        parameters = {"tenant_id": [key[0] for key in keys], "id": [key[1] for key in keys]}
         async with self._database.connection() as connection:
-            rows = await (await connection.execute(_SQL["histories"], parameters)).fetchall()
+            rows = await (await connection.execute(_SQL["histories"], key_columns(keys))).fetchall()
         found: dict[RunKey, list[Event]] = defaultdict(list)
         for tenant_id, run_id, sequence, event_type, data in rows:
             found[tenant_id, run_id].append(Event(sequence, event_type, Json(data)))
         return [found[key] for key in keys]
+
+
+def key_columns(keys: Sequence[RunKey]) -> dict[str, list[UUID]]:
+    """Return the columns of tenants and ids that ``unnest`` takes."""
+    return {"tenant_id": [key[0] for key in keys], "id": [key[1] for key in keys]}
 
 
 def run_states(rows: Iterable[Sequence[Any]]) -> dict[RunKey, RunState]:

@@ -96,7 +96,9 @@ RETURNING e.tenant_id, e.queue, e.kind
 
 -- name: lock
 -- The rows that decide, locked in the order of their ids so that two batches cannot wait for each other.
-SELECT e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence
+SELECT
+    e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
+    e.has_dependents
 FROM workflow_execution AS e
 INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON e.tenant_id = r.tenant_id AND e.id = r.id
 ORDER BY e.tenant_id, e.id
@@ -104,7 +106,9 @@ FOR UPDATE OF e
 
 -- name: lock_owners
 -- The same of the runs that tasks belong to; a task's run never changes.
-SELECT e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence
+SELECT
+    e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
+    e.has_dependents
 FROM workflow_execution AS e
 WHERE
     (e.tenant_id, e.id) IN (
@@ -115,14 +119,25 @@ WHERE
 ORDER BY e.tenant_id, e.id
 FOR UPDATE OF e
 
+-- name: lock_free
+-- Like the query above, of those rows that nobody else has locked.
+SELECT
+    e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
+    e.has_dependents
+FROM workflow_execution AS e
+INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON e.tenant_id = r.tenant_id AND e.id = r.id
+ORDER BY e.tenant_id, e.id
+FOR UPDATE OF e SKIP LOCKED
+
 -- name: apply
 -- New states and their events, under the locks of the query above.
 WITH step AS (
     SELECT *
     FROM unnest(
-        %(tenant_id)s::uuid[], %(id)s::uuid[], %(status)s::text[], %(last_sequence)s::integer[],
-        %(waking_sequence)s::integer[], %(output)s::text[], %(error)s::text[], %(ended)s::boolean[]
-    ) AS s (tenant_id, id, status, last_sequence, waking_sequence, output, error, ended)
+        %(tenant_id)s::uuid[], %(id)s::uuid[], %(status)s::text[], %(last_sequence)s::integer[], %(waking_sequence)s::integer[],
+        %(has_dependents)s::boolean[], %(output)s::text[], %(error)s::text[],
+        %(ended)s::boolean[]
+    ) AS s (tenant_id, id, status, last_sequence, waking_sequence, has_dependents, output, error, ended)
 ),
 moved AS (
     UPDATE workflow_execution AS e
@@ -130,6 +145,7 @@ moved AS (
         status = step.status,
         last_sequence = step.last_sequence,
         waking_sequence = step.waking_sequence,
+        has_dependents = step.has_dependents,
         output = step.output::json,
         error = step.error,
         completed_at = CASE WHEN step.ended THEN now() END,

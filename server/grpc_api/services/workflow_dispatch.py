@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from google.protobuf import empty_pb2
 
 from core.auth import Action, Identity
-from core.domain.fields import free_text, metadata_field, name_field, optional_text, queue_field
+from core.domain.fields import metadata_field, name_field, optional_text, queue_field
 from core.domain.payload import Json, parse_payload
 from core.domain.workflow import ClaimedRun, Outcome, PollSlot
 from core.endpoints import GrpcMethod, GrpcService
 from core.errors import InvalidInput, NotOffered
 from proto.flovyn.v1 import workflow_pb2 as pb
-from server.engine import commands
+from server.engine.commands import submission
+from server.engine.submissions import Submissions
 from server.engine.workflows import StartRequest, Workflows
+from server.grpc_api.commands import command_of
 from server.grpc_api.conversions import tenant_of, uuid_field
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,27 +32,14 @@ _OUTCOMES: Mapping[int, Outcome] = {
     pb.WORKFLOW_STATUS_FAILED: Outcome.FAILED,
 }
 
-_COMMANDS: Mapping[str, Callable[[Any], commands.Command]] = {
-    "record_operation": lambda data: commands.RecordOperation(
-        optional_text(data.operation_name, "operation_name"), parse_payload(data.result, "result")
-    ),
-    "set_state": lambda data: commands.SetState(name_field(data.key, "key"), parse_payload(data.value, "value")),
-    "clear_state": lambda data: commands.ClearState(name_field(data.key, "key")),
-    "suspend_workflow": lambda data: commands.Suspend(free_text(data.reason)),
-    "complete_workflow": lambda data: commands.Complete(parse_payload(data.output, "output")),
-    "fail_workflow": lambda data: commands.Fail(
-        free_text(data.error), free_text(data.stack_trace), free_text(data.failure_type)
-    ),
-    "cancel_workflow": lambda data: commands.Cancel(free_text(data.reason)),
-}
-
 
 class WorkflowDispatch:
     """Handlers of the service."""
 
-    def __init__(self, workflows: Workflows, poll_hold: float) -> None:
+    def __init__(self, workflows: Workflows, submissions: Submissions, poll_hold: float) -> None:
         """Take the engine and how long an empty poll is held, in seconds."""
         self._workflows = workflows
+        self._submissions = submissions
         self._poll_hold = poll_hold
 
     def service(self) -> GrpcService:
@@ -125,21 +113,10 @@ class WorkflowDispatch:
         run_id = uuid_field(request.workflow_execution_id, "workflow_execution_id")
         if request.status not in _OUTCOMES:
             raise InvalidInput(f"status {request.status} is not a WorkflowStatus")
-        given = [command for each in request.commands if (command := _command(each)) is not None]
-        await self._workflows.submit(commands.submission(tenant_of(identity), run_id, given, _OUTCOMES[request.status]))
+        given = [command for each in request.commands if (command := command_of(each)) is not None]
+        outcome = _OUTCOMES[request.status]
+        await self._submissions.submit(submission(tenant_of(identity), run_id, given, outcome, request.ByteSize()))
         return empty_pb2.Empty()
-
-
-def _command(message: pb.WorkflowCommand) -> commands.Command | None:
-    """Return the command; None for the commands without data that some workers send and mean nothing by."""
-    which = message.WhichOneof("command_data")
-    if which is None:
-        if message.command_type == pb.COMMAND_TYPE_UNSPECIFIED:
-            return None
-        raise InvalidInput(f"command_data is required for command_type {message.command_type}")
-    if which not in _COMMANDS:
-        raise NotOffered(f"the command {which} is not offered by this version of the server")
-    return _COMMANDS[which](getattr(message, which))
 
 
 def _execution(run: ClaimedRun) -> pb.WorkflowExecution:

@@ -330,7 +330,7 @@ async def test_a_given_back_claim_must_be_the_current_one(client: Client) -> Non
     """A claim that is given back late does not take the run from its next worker."""
     run_id = await _start(client)
     first = await _poll(client)
-    servicer = WorkflowDispatch(client.boot.workflows, 0)
+    servicer = WorkflowDispatch(client.boot.workflows, client.boot.submissions, 0)
     await servicer.take_back(first)
     second = await _poll(client)
     assert second.workflow_execution.id == run_id
@@ -346,11 +346,11 @@ async def test_bytes_that_are_no_message_are_refused_behind_the_credentials(clie
 
 
 async def test_unknown_runs_and_commands_have_their_status(client: Client) -> None:
-    """NOT_FOUND for a run that is not there, UNIMPLEMENTED for a command that is not carried out."""
+    """NOT_FOUND for a run that is not there, INVALID_ARGUMENT for a command of a type without its data."""
     assert (await _code(_submit(client, str(uuid4()), _complete(b"1"))))[0] is grpc.StatusCode.NOT_FOUND
     assert (await _code(_submit(client, "x", _complete(b"1"))))[0] is grpc.StatusCode.INVALID_ARGUMENT
     run_id = await _start(client)
-    timer = workflow_pb2.WorkflowCommand(start_timer=workflow_pb2.StartTimerCommand(timer_id="t", duration_ms=1))
-    code, text = await _code(_submit(client, run_id, _complete(b"1"), timer))
-    assert (code, "start_timer" in text) == (grpc.StatusCode.UNIMPLEMENTED, True)
+    empty = workflow_pb2.WorkflowCommand(command_type=workflow_pb2.COMMAND_TYPE_START_TIMER)
+    code, text = await _code(_submit(client, run_id, _complete(b"1"), empty))
+    assert (code, "command_data" in text) == (grpc.StatusCode.INVALID_ARGUMENT, True)
     assert len(await _events(client, run_id)) == 1

@@ -1,0 +1,78 @@
+"""The commands of a worker's submission as values, checked and complete; what they do is decided by the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.domain.payload import Json
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOperation:
+    """The result of a side effect inside the workflow's code."""
+
+    name: str
+    result: Json
+
+
+@dataclass(frozen=True, slots=True)
+class SetState:
+    """A key of the workflow's state gets a value."""
+
+    key: str
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
+class ClearState:
+    """A key of the workflow's state goes."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartTimer:
+    """A timer fires after ``duration_ms``; its id is unique within the run."""
+
+    timer_id: str
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTimer:
+    """A timer must not fire any more."""
+
+    timer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suspend:
+    """The activation waits for something outside; informational."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """The workflow returned."""
+
+    output: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """The workflow raised."""
+
+    error: str
+    stack_trace: str
+    failure_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """The workflow ends itself as cancelled."""
+
+    reason: str
+
+
+Command = RecordOperation | SetState | ClearState | StartTimer | CancelTimer | Suspend | Complete | Fail | Cancel

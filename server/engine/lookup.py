@@ -1,0 +1,21 @@
+"""Looks up, for a whole batch, what exists already of what its commands name: one query per kind, if it is named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from core.domain.command import CancelTimer, StartTimer
+from core.domain.workflow import Submission
+from server.engine.drafts import Known
+from server.storage.repositories import Repositories
+
+
+async def look_up(connection: Any, storage: Repositories, submissions: Sequence[Submission]) -> Known:
+    """Return what exists; the runs of the submissions are locked, so it stays true until the end of the transaction."""
+    known = Known()
+    given = [(each.tenant_id, each.run_id, command) for each in submissions for command in each.commands]
+    timers = [(tenant, run, each.timer_id) for tenant, run, each in given if isinstance(each, StartTimer | CancelTimer)]
+    if timers:
+        known.timers = await storage.timers.existing(connection, timers)
+    return known

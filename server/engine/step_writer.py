@@ -1,0 +1,47 @@
+"""Writes steps of locked runs: states and events, what the steps create, and what ended runs leave to clear up.
+
+One statement per kind of thing that is there, none otherwise: most steps are one statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from core.domain.effects import Effects
+from core.domain.workflow import Step
+from server.storage.repositories import Repositories
+from server.storage.workflows import RunKey
+
+
+class StepWriter:
+    """Writes inside the transaction that has locked the runs."""
+
+    def __init__(self, storage: Repositories) -> None:
+        """Take the storage."""
+        self._storage = storage
+
+    async def write(self, connection: Any, steps: Sequence[Step]) -> None:
+        """Write steps; those of one run in order."""
+        if not steps:
+            return
+        await self._storage.runs.apply(connection, steps)
+        effects = Effects.gather(step.effects for step in steps if step.effects)
+        if effects:
+            await self._write_effects(connection, effects)
+        ended = [
+            (step.state.tenant_id, step.state.id)
+            for step in steps
+            if step.state.status.is_terminal and step.state.has_dependents
+        ]
+        if ended:
+            await self._clear_up(connection, ended)
+
+    async def _write_effects(self, connection: Any, effects: Effects) -> None:
+        if effects.timers:
+            await self._storage.timers.insert(connection, effects.timers)
+        if effects.cancelled_timers:
+            await self._storage.timers.cancel(connection, effects.cancelled_timers)
+
+    async def _clear_up(self, connection: Any, ended: Sequence[RunKey]) -> None:
+        await self._storage.timers.abandon_of_runs(connection, ended)
