@@ -27,6 +27,7 @@ from server.auth.stack import AuthStack
 from server.background.due_service import DueService
 from server.background.lease_reaper import LeaseReaper
 from server.background.supervisor import Supervisor
+from server.background.task_expirer import TaskExpirer
 from server.config import Settings
 from server.config.load import Sources, load
 from server.database.migrator import Migrator
@@ -35,6 +36,7 @@ from server.database.pool import Connection, Pool, connect, open_pool
 from server.edition import Edition
 from server.engine.deliveries import Deliveries
 from server.engine.submissions import Submissions
+from server.engine.task_notes import TaskNotes
 from server.engine.tasks import Tasks
 from server.engine.timers import Timers
 from server.engine.wakeups import Announcer, Waker, Wakeups, parse_announcement
@@ -150,6 +152,7 @@ class Boot:
     tasks: Tasks  # engine
     submissions: Submissions  # engine
     timers: Timers  # engine
+    task_notes: TaskNotes  # engine
     listening: Notifications  # background
     app: falcon.asgi.App[Any, Any]  # rest_api
     drain: Callable[[], asyncio.Task[None]]  # grpc_api
@@ -210,12 +213,14 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
     boot.timers = Timers(storage, boot.deliveries)
     boot.submissions = Submissions(storage, wake, boot.timers.next_due)
     boot.tasks = Tasks(boot.pool, boot.wakeups[Category.TASK], wakers[Category.TASK], boot.deliveries)
+    boot.task_notes = TaskNotes(boot.pool)
     try:
         yield
     finally:
         await boot.submissions.close()
         await boot.workflows.close()
         await boot.tasks.close()
+        await boot.task_notes.close()
         await boot.announcer.close()
 
 
@@ -246,7 +251,7 @@ async def background(boot: Boot) -> AsyncIterator[None]:
     boot.listening = Notifications(dsn, received, connected)
     reaper = LeaseReaper(boot.workflows.reclaim, boot.settings.engine.activation_lease)
     firer = DueService("timer firer", boot.timers.fire_due, boot.timers.next_due)
-    supervisor = Supervisor([boot.listening, reaper, firer])
+    supervisor = Supervisor([boot.listening, reaper, firer, TaskExpirer(boot.tasks.expire)])
     supervisor.start()
     try:
         yield
@@ -290,7 +295,7 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
     settings = boot.settings
     services = [
         WorkflowDispatch(boot.workflows, boot.submissions, settings.engine.poll_hold_ms / 1000).service(),
-        TaskExecution(boot.tasks, settings.engine.poll_hold_ms / 1000).service(),
+        TaskExecution(boot.tasks, boot.task_notes, settings.engine.poll_hold_ms / 1000).service(),
         WorkerLifecycle(WorkerRepository(boot.pool)).service(),
         *boot.registry.grpc_services(),
     ]

@@ -15,6 +15,7 @@ from core.domain.task import (
     TaskState,
     TaskStatus,
     TaskStep,
+    Verdict,
     judge,
 )
 from core.domain.workflow import RunState
@@ -24,6 +25,8 @@ from server.engine.deliveries import Delivered, Deliveries
 from server.engine.wakeups import Waker, Wakeups
 from server.storage.tasks import TaskKey, TaskRepository
 from server.storage.workflows import RunKey, WorkflowRepository
+
+EXPIRY_BATCH = 256
 
 
 class Tasks:
@@ -75,6 +78,17 @@ class Tasks:
             WrongState: the task's state does not allow it.
         """
         await self._reports.submit(report)
+
+    async def expire(self) -> int:
+        """Fail every task whose deadline has passed; return how many were found."""
+        count = 0
+        while True:
+            overdue = await self._storage.overdue(EXPIRY_BATCH)
+            if overdue:
+                await self._report_all([TaskReport(*key, Verdict.EXPIRED) for key in overdue])
+            count += len(overdue)
+            if len(overdue) < EXPIRY_BATCH:
+                return count
 
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""

@@ -88,6 +88,12 @@ class TaskRepository:
         parameters["attempt_error"] = [end.error for end in ends.values()]
         await connection.execute(_SQL["settle"], parameters)
 
+    async def overdue(self, limit: int) -> list[TaskKey]:
+        """Return up to ``limit`` open tasks whose deadline has passed."""
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(_SQL["overdue"], {"limit": limit})).fetchall()
+        return [(row[0], row[1]) for row in rows]
+
     async def existing(self, connection: Any, keys: Sequence[TaskKey]) -> dict[TaskKey, tuple[UUID | None, str]]:
         """Return run and kind of those tasks that exist."""
         rows = await (await connection.execute(_SQL["existing"], _keys(keys))).fetchall()

@@ -115,6 +115,15 @@ INNER JOIN task_execution AS t ON t.tenant_id = a.tenant_id AND t.id = a.task_id
 ON CONFLICT (tenant_id, task_execution_id, attempt) DO UPDATE
 SET status = excluded.status, error = excluded.error, finished_at = excluded.finished_at
 
+-- name: overdue
+-- Open tasks past their deadline, of all tenants: a bounded number, the longest overdue first. Nothing is locked:
+-- who fails them looks at each again under its lock.
+SELECT t.tenant_id, t.id
+FROM task_execution AS t
+WHERE t.deadline_at <= now() AND t.status IN ('PENDING', 'RUNNING')
+ORDER BY t.deadline_at
+LIMIT %(limit)s
+
 -- name: existing
 SELECT t.tenant_id, t.id, t.workflow_execution_id, t.kind
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)

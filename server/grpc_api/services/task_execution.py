@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from google.protobuf import empty_pb2
 
@@ -11,9 +11,11 @@ from core.auth import Action, Identity
 from core.domain.fields import free_text, metadata_field, name_field, optional_text, queue_field
 from core.domain.payload import parse_payload
 from core.domain.task import ClaimedTask, NewTask, TaskReport, TaskSlot, Verdict, usable_timeout
+from core.domain.task_note import LogLine, Progress, StateEntry, StateKey, checked_progress, log_level
 from core.endpoints import GrpcMethod, GrpcService
 from core.errors import InvalidInput, NotOffered
 from proto.flovyn.v1 import task_pb2 as pb
+from server.engine.task_notes import TaskNotes
 from server.engine.tasks import Tasks
 from server.grpc_api.conversions import tenant_of, uuid_field
 
@@ -21,9 +23,10 @@ from server.grpc_api.conversions import tenant_of, uuid_field
 class TaskExecution:
     """Handlers of the service."""
 
-    def __init__(self, tasks: Tasks, poll_hold: float) -> None:
+    def __init__(self, tasks: Tasks, notes: TaskNotes, poll_hold: float) -> None:
         """Take the engine and how long an empty poll is held, in seconds."""
         self._tasks = tasks
+        self._notes = notes
         self._poll_hold = poll_hold
 
     def service(self) -> GrpcService:
@@ -34,6 +37,14 @@ class TaskExecution:
             "CompleteTask": GrpcMethod(self.complete_task, Action.COMPLETE, "task-execution"),
             "FailTask": GrpcMethod(self.fail_task, Action.FAIL, "task-execution"),
             "CancelTask": GrpcMethod(self.cancel_task, Action.UPDATE, "task-execution"),
+            "ReportProgress": GrpcMethod(self.report_progress, Action.UPDATE, "task-execution"),
+            "Heartbeat": GrpcMethod(self.heartbeat, Action.HEARTBEAT, "task-execution"),
+            "LogMessage": GrpcMethod(self.log_message, Action.UPDATE, "task-execution"),
+            "GetState": GrpcMethod(self.get_state, Action.VIEW, "task-execution"),
+            "SetState": GrpcMethod(self.set_state, Action.UPDATE, "task-execution"),
+            "ClearState": GrpcMethod(self.clear_state, Action.UPDATE, "task-execution"),
+            "ClearAllState": GrpcMethod(self.clear_all_state, Action.UPDATE, "task-execution"),
+            "GetStateKeys": GrpcMethod(self.get_state_keys, Action.VIEW, "task-execution"),
         }
         return GrpcService(pb.DESCRIPTOR.services_by_name["TaskExecution"], methods)
 
@@ -82,10 +93,57 @@ class TaskExecution:
         """Cancel an open task; its worker learns of it from its next heartbeat."""
         return await self._report(request, identity, Verdict.CANCELLED, error="Task cancelled by request")
 
-    async def _report(self, request: Any, identity: Identity, verdict: Verdict, **more: Any) -> empty_pb2.Empty:
-        task_id = uuid_field(request.task_execution_id, "task_execution_id")
-        await self._tasks.report(TaskReport(tenant_of(identity), task_id, verdict, **more))
+    async def report_progress(self, request: pb.ReportProgressRequest, identity: Identity) -> empty_pb2.Empty:
+        """Keep how far a running task has come."""
+        progress = checked_progress(request.progress)
+        details = free_text(request.details) or None
+        await self._notes.report_progress(Progress(*_task(request, identity), progress, details))
         return empty_pb2.Empty()
+
+    async def heartbeat(self, request: pb.HeartbeatRequest, identity: Identity) -> empty_pb2.Empty:
+        """Note that the task's worker is alive; an error tells the worker that the task does not run any more."""
+        await self._notes.heartbeat(_task(request, identity))
+        return empty_pb2.Empty()
+
+    async def log_message(self, request: pb.LogMessageRequest, identity: Identity) -> empty_pb2.Empty:
+        """Append a line to the task's log."""
+        line = LogLine(*_task(request, identity), log_level(request.level), free_text(request.message))
+        await self._notes.log(line)
+        return empty_pb2.Empty()
+
+    async def get_state(self, request: pb.GetStateRequest, identity: Identity) -> pb.GetStateResponse:
+        """Return what the task keeps under a key."""
+        value = await self._notes.get_state(StateKey(*_task(request, identity), name_field(request.key, "key")))
+        return pb.GetStateResponse(value=(value or "").encode(), found=value is not None)
+
+    async def set_state(self, request: pb.SetStateRequest, identity: Identity) -> empty_pb2.Empty:
+        """Keep a value for the task's later attempts."""
+        value = parse_payload(request.value, "value")
+        await self._notes.set_state(StateEntry(*_task(request, identity), name_field(request.key, "key"), value))
+        return empty_pb2.Empty()
+
+    async def clear_state(self, request: pb.ClearStateRequest, identity: Identity) -> empty_pb2.Empty:
+        """Forget a key."""
+        await self._notes.clear_state(_task(request, identity), name_field(request.key, "key"))
+        return empty_pb2.Empty()
+
+    async def clear_all_state(self, request: pb.ClearAllStateRequest, identity: Identity) -> empty_pb2.Empty:
+        """Forget everything that the task keeps."""
+        await self._notes.clear_state(_task(request, identity))
+        return empty_pb2.Empty()
+
+    async def get_state_keys(self, request: pb.GetStateKeysRequest, identity: Identity) -> pb.GetStateKeysResponse:
+        """Return the keys under which the task keeps something."""
+        return pb.GetStateKeysResponse(keys=await self._notes.state_keys(_task(request, identity)))
+
+    async def _report(self, request: Any, identity: Identity, verdict: Verdict, **more: Any) -> empty_pb2.Empty:
+        await self._tasks.report(TaskReport(*_task(request, identity), verdict, **more))
+        return empty_pb2.Empty()
+
+
+def _task(request: Any, identity: Identity) -> tuple[UUID, UUID]:
+    """Return the tenant and the task that a call is about."""
+    return tenant_of(identity), uuid_field(request.task_execution_id, "task_execution_id")
 
 
 def _retries(value: int) -> int:

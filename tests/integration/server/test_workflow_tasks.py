@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
 import pytest_asyncio
@@ -111,3 +112,22 @@ async def test_a_run_that_has_ended_hears_nothing(client: Client) -> None:
     assert await events(client, run_id) == before
     code, text = await status_of(submit_task(client, workflow_execution_id=run_id))
     assert (code, run_id in text) == (grpc.StatusCode.FAILED_PRECONDITION, True)
+
+
+async def test_a_deadline_ends_a_task_whatever_it_does(client: Client) -> None:
+    """Waiting or running, with retries left: FAILED, the run hears of it once, and another deadline does not count."""
+    run_id = await _waiting_run(client)
+    overdue: dict[str, Any] = {"workflow_execution_id": run_id, "timeout_ms": 1, "max_retries": 9}
+    running = await submit_task(client, **overdue)
+    await poll_task(client)
+    waiting = await submit_task(client, queue="q", **overdue)
+    later = await submit_task(client, workflow_execution_id=run_id, timeout_ms=3_600_000)
+    while len(history := await events(client, run_id)) < 3:
+        await client.boot.tasks.expire()  # as the expirer does, who may come first
+    assert {data["taskExecutionId"]: (event, data["error"]) for _, event, data in history[1:]} == dict.fromkeys(
+        (running, waiting), ("TASK_FAILED", "Task exceeded deadline")
+    )
+    assert (await status_of(complete_task(client, running)))[0] is grpc.StatusCode.FAILED_PRECONDITION
+    handed = await poll_task(client)
+    assert handed is not None
+    assert handed.task_execution_id == later
