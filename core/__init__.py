@@ -3,12 +3,16 @@
 Start with ``core.plugin`` (the class to derive from) and ``core.plugin_services`` (what the server
 lends a plugin). The rest by need:
 
-- ``core.endpoints``: REST routes and gRPC services as plain values
+- ``core.endpoints``: REST routes and gRPC services as plain values; ``core.openapi``: what to say about them
+- ``core.rest_model``: base models of bodies and query strings
+- ``core.calls``: observers of every call
 - ``core.settings``: a typed section of the configuration file
 - ``core.migration``: migrations, plugin names and the table prefix
 - ``core.named_queries``: SQL in ``.sql`` files
 - ``core.auth``: who calls (``Identity``), how it is found out (``Authenticator``), what is allowed (``Authorizer``)
 - ``core.errors``: the error tree, mapped to HTTP and gRPC once
+- ``core.contributions``: the names that plugins take, and when two of them clash
+- ``core.metrics``: counters, gauges and histograms
 - ``core.launchers``: start workflows and tasks, settle promises
 - ``core.batching``: group commit of concurrent calls
 - ``core.clock``, ``core.service``, ``core.build_info``, ``core.domain``

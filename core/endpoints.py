@@ -6,8 +6,9 @@ there is no way to declare an endpoint that nobody guards.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from pydantic import BaseModel
@@ -17,8 +18,22 @@ from core.auth import Action, Identity
 RestHandler = Callable[..., Awaitable[None]]
 """``async def handler(request, response, **path_parameters)`` with falcon's ASGI request and response.
 
-The server has put the caller's ``Identity`` into ``request.context.identity``, and the validated
-body into ``request.context.body`` when the route has a ``request_model``."""
+The server has put into ``request.context``: ``identity``, the caller; ``tenant_id``, the tenant that the request
+concerns; ``body`` and ``query``, the validated body and query string of a route that has models for them."""
+
+JSON = "application/json"
+
+
+class Scope(Enum):
+    """Whose a route is.
+
+    TENANT: one tenant's; callers without a tenant are refused. SERVER: the server's as a whole; only operators pass.
+    ANYBODY: everybody's who is known to the server.
+    """
+
+    TENANT = "tenant"
+    SERVER = "server"
+    ANYBODY = "anybody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +50,16 @@ class RestRoute:
         resource: to what kind of thing.
         summary: one line for people.
         request_model: model of the JSON body; a body that does not fit is answered with 400.
-        server_wide: the route concerns the server, not a tenant; only an operator passes.
+        query_model: model of the query string; unknown or wrong parameters are answered with 400.
+        response_model: model of the JSON answer, for the OpenAPI document.
+        status: HTTP status of a success; set before the handler runs.
+        produces: media types of a success; more than JSON for streams and exports.
+        resource_id: the path parameter, or else the member of the answer, that says which thing the call was about.
+        scope: whose the route is.
+        aliases: further absolute paths with the same handler, for older clients; a plugin's must lie below
+            ``/api/tenants/{slug}/``, ``/api/orgs/{slug}/`` or ``/api/v1/tenants/{slug}/``, and the edition's
+            manifest lists them.
+        tag: heading in the OpenAPI document; a plugin's routes stand under the plugin's.
     """
 
     method: str
@@ -45,24 +69,40 @@ class RestRoute:
     resource: str
     summary: str
     request_model: type[BaseModel] | None = None
-    server_wide: bool = False
+    query_model: type[BaseModel] | None = None
+    response_model: type[BaseModel] | None = None
+    status: int = 200
+    produces: tuple[str, ...] = (JSON,)
+    resource_id: str = "id"
+    scope: Scope = Scope.TENANT
+    aliases: tuple[str, ...] = ()
+    tag: str = ""
 
 
-GrpcHandler = Callable[[Any, Identity], Awaitable[Any]]
-"""``async def handler(request_message, identity) -> response_message``; errors are ``FlovynError``s."""
+GrpcHandler = Callable[[Any, Identity], Awaitable[Any]] | Callable[[Any, Identity], AsyncIterator[Any]]
+"""``async def handler(request_message, identity) -> response_message``; for a method that streams its answer, an async
+generator of response messages. Errors are ``FlovynError``s."""
 
 
 @dataclass(frozen=True, slots=True)
 class GrpcMethod:
-    """One unary gRPC method: its handler and what the authorizer is asked about.
+    """One gRPC method: its handler and what the authorizer is asked about.
 
-    ``undelivered`` gets an answer that the caller did not wait for, where that answer must be taken back.
+    Whether the answer is a stream is what the service's descriptor says; streamed requests are not offered.
+
+    Attributes:
+        handler: see ``GrpcHandler``.
+        action: what the caller does.
+        resource: to what kind of thing.
+        undelivered: gets an answer that the caller did not wait for, where that answer must be taken back.
+        resource_id: the field of the request, or else of the answer, that says which thing the call was about.
     """
 
     handler: GrpcHandler
     action: Action
     resource: str
     undelivered: Callable[[Any], Awaitable[None]] | None = None
+    resource_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,6 +13,8 @@ from pydantic import BaseModel
 from core.build_info import BuildInfo
 from core.clock import Clock
 from core.launchers import TenantLookup
+from core.metrics import Metrics
+from core.service import Service
 
 
 class Database(Protocol):
@@ -39,6 +42,12 @@ class PluginServices:
         settings: the plugin's own validated section; None when the plugin declares none.
         build_info: the edition that is running.
         logger: a logger named after the plugin.
+        metrics: the plugin's metrics.
+        exclusively: ``async with services.exclusively("clean-up"):`` waits until no other process of the deployment
+            is inside a context of that name of this plugin, and keeps them out. It is an advisory lock of the
+            database, held on a connection of its own: when that is lost, the body is cancelled and the context
+            raises ``Unavailable``.
+        development: whether ``flovyn-server dev`` runs this; a switch that is unsafe elsewhere asks here.
     """
 
     database: Database
@@ -47,3 +56,25 @@ class PluginServices:
     settings: BaseModel | None
     build_info: BuildInfo
     logger: logging.Logger
+    metrics: Metrics
+    exclusively: Callable[[str], AbstractAsyncContextManager[None]]
+    development: bool = False
+
+    def once_per_deployment(self, service: Service) -> Service:
+        """Return a service that runs ``service`` in one process of the deployment at a time.
+
+        For ``Plugin.background_services``: every process gets the returned one, one of them works, and another
+        takes over when that one ends or loses the database.
+        """
+        return _Exclusive(service, self.exclusively)
+
+
+class _Exclusive:
+    def __init__(self, service: Service, exclusively: Callable[[str], AbstractAsyncContextManager[None]]) -> None:
+        self.name = service.name
+        self._service = service
+        self._exclusively = exclusively
+
+    async def run(self) -> None:
+        async with self._exclusively(self.name):
+            await self._service.run()

@@ -29,12 +29,14 @@ class Edition:
         plugins: makes the plugins, importing them; called at most once per process.
         checked_migrations: SHA-256 of every migration that the build has checked, by plugin and file.
         lint_rules: version of the rules that they were checked by.
+        contributions: what the build found that each plugin declares; None in tests, which build no edition.
     """
 
     build_info: BuildInfo
     plugins: Callable[[], Sequence[Plugin]]
     checked_migrations: Mapping[tuple[str, str], str] = field(default_factory=dict)
     lint_rules: str = ""
+    contributions: Mapping[str, Mapping[str, Any]] | None = None
 
     @classmethod
     def load(cls, package: str, plugins: Callable[[], Sequence[Plugin]]) -> Edition:
@@ -58,4 +60,5 @@ class Edition:
             for plugin in data["plugins"]
             for migration in plugin["migrations"]
         }
-        return cls(build_info, plugins, checked, data["lint_rules"])
+        contributions = {plugin["name"]: plugin["contributions"] for plugin in data["plugins"]}
+        return cls(build_info, plugins, checked, data["lint_rules"], contributions)

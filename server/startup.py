@@ -10,30 +10,34 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import falcon.asgi
+from pydantic import BaseModel
 
 from core.auth import Protocol
 from core.clock import SystemClock
-from core.domain.tenant import NewTenant
+from core.contributions import RESERVED, Contributions
 from core.domain.worker import Category
-from core.errors import ConfigError, MigrationError, PluginError, Unavailable
-from server.auth.registry import STATIC_API_KEY, build_stack, wanted_authenticators
+from core.endpoints import RestRoute
+from core.errors import Unavailable
+from core.migration import sql_name
+from core.plugin import Plugin
+from core.plugin_services import PluginServices
+from server.auth.registry import build_stack, enabled
 from server.auth.stack import AuthStack
 from server.background.due_service import DueService
 from server.background.lease_reaper import LeaseReaper
 from server.background.supervisor import Supervisor
 from server.background.task_expirer import TaskExpirer
 from server.config import Settings
-from server.config.load import Sources, load
-from server.database.migrator import Migrator
+from server.database.exclusive import exclusively
 from server.database.notifications import NOTIFY, Notifications
-from server.database.pool import Connection, Pool, connect, open_pool
-from server.edition import Edition
+from server.database.pool import Pool, open_pool
 from server.engine.deliveries import Deliveries
 from server.engine.submissions import Submissions
 from server.engine.task_notes import TaskNotes
@@ -41,56 +45,21 @@ from server.engine.tasks import Tasks
 from server.engine.timers import Timers
 from server.engine.wakeups import Announcer, Waker, Wakeups, parse_announcement
 from server.engine.workflows import Workflows
+from server.observability.calls import CallObservers
+from server.observability.metrics import MetricsRegistry
 from server.plugin_registry import PluginRegistry
+from server.preparation import Prepared, configured_tenants, load_plugins, migrate
+from server.rest_api.app import build_app, places
+from server.rest_api.guard import Guard
+from server.rest_api.openapi import document
+from server.rest_api.resources.docs import Docs
+from server.rest_api.resources.health import Health
+from server.rest_api.resources.metrics import MetricsText
+from server.rest_api.resources.tenants import Tenants
 from server.storage.repositories import Repositories
 from server.storage.tenants import TenantRepository
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What the supervising process found out and its workers start from."""
-
-    edition: Edition
-    sources: Sources
-    settings: Settings
-    authenticators: Mapping[Protocol, tuple[str, ...]]
-
-
-def configure(edition: Edition, sources: Sources) -> Prepared:
-    """Check the configuration and the set of plugins, without touching the database.
-
-    Raises:
-        StartupError: says everything that is wrong.
-    """
-    settings: Settings | None = None
-    registry: PluginRegistry | None = None
-    problems = []
-    try:
-        settings = load(sources)
-    except ConfigError as error:
-        problems.append(str(error))
-    try:
-        registry = load_plugins(edition, sources)
-    except ConfigError as error:
-        problems.append(str(error))
-    if settings is None or registry is None:
-        raise ConfigError("\n".join(problems))
-    return Prepared(edition, sources, settings, wanted_authenticators(settings, registry.authenticator_names()))
-
-
-def load_plugins(edition: Edition, sources: Sources) -> PluginRegistry:
-    """Make the edition's plugins and give them their settings."""
-    registry = PluginRegistry()
-    for plugin in edition.plugins():
-        registry.register(plugin)
-    said = [plugin.name for plugin in edition.build_info.plugins]
-    found = [plugin.name for plugin in registry.plugins()]
-    if sorted(said) != found:
-        raise PluginError(f"the edition says that it contains {said}, but its plugins call themselves {found}")
-    registry.load_settings(sources)
-    return registry
 
 
 async def prepare(prepared: Prepared) -> None:
@@ -98,43 +67,11 @@ async def prepare(prepared: Prepared) -> None:
 
     Raises:
         StartupError: the database cannot be reached, migrations are refused, or pending while
-            ``auto_migrate`` is off, or a plugin cannot work with its settings.
+            ``auto_migrate`` is off, or a plugin cannot work with its settings, or clashes with another.
     """
-    settings = prepared.settings
-    registry = load_plugins(prepared.edition, prepared.sources)
-    migrator = make_migrator(prepared)
-    if settings.auto_migrate:
-        await registry.run_migrations(migrator)
-    else:
-        await _refuse_pending(registry, migrator)
-    async with AsyncExitStack() as stack:  # a rehearsal of what can fail in a worker
-        boot = Boot(prepared)
-        for step in (database, plugins, authentication):
-            await stack.enter_async_context(step(boot))
-
-
-def make_migrator(prepared: Prepared) -> Migrator:
-    """Return the migrator of the configured database, with the edition's proofs."""
-    edition = prepared.edition
-    name = f"{edition.build_info.edition} {edition.build_info.version}"
-    return Migrator(lambda: make_connection(prepared.settings), edition.checked_migrations, name)
-
-
-async def make_connection(settings: Settings) -> Connection:
-    """Open one connection to the configured database; see ``server.database.pool.connect``."""
-    return await connect(settings.database_url.get_secret_value(), settings.database.connect_timeout)
-
-
-async def _refuse_pending(registry: PluginRegistry, migrator: Migrator) -> None:
-    pending = (await migrator.plan(registry.owners())).pending
-    if pending:
-        listed = "\n".join(f"  {each}" for each in pending)
-        raise MigrationError(f"auto_migrate is off and migrations are pending; run 'flovyn-server migrate':\n{listed}")
-
-
-def configured_tenants(settings: Settings) -> list[NewTenant]:
-    """Return the tenants of the configuration."""
-    return [NewTenant(each.id, each.slug, each.name, each.tier, each.region) for each in settings.tenants]
+    await migrate(prepared)
+    async with partly(prepared, (database, engine, plugins, authentication, rest_api)):
+        pass  # a rehearsal of what can fail in a worker
 
 
 class Boot:
@@ -142,9 +79,6 @@ class Boot:
 
     pool: Pool  # database
     tenants: TenantRepository  # database
-    registry: PluginRegistry  # plugins
-    rest_auth: AuthStack  # authentication
-    grpc_auth: AuthStack  # authentication
     announcer: Announcer  # engine
     wakeups: Mapping[Category, Wakeups]  # engine
     workflows: Workflows  # engine
@@ -153,16 +87,23 @@ class Boot:
     submissions: Submissions  # engine
     timers: Timers  # engine
     task_notes: TaskNotes  # engine
+    registry: PluginRegistry  # plugins
+    routes: Sequence[RestRoute]  # plugins: the server's own
+    rest_auth: AuthStack  # authentication
+    grpc_auth: AuthStack  # authentication
+    observers: CallObservers  # authentication
     listening: Notifications  # background
     app: falcon.asgi.App[Any, Any]  # rest_api
     drain: Callable[[], asyncio.Task[None]]  # grpc_api
 
     def __init__(self, prepared: Prepared) -> None:
         """Start from what the supervising process prepared."""
+        self.prepared = prepared
         self.edition = prepared.edition
-        self.sources = prepared.sources
         self.settings = prepared.settings
-        self.authenticators = prepared.authenticators
+        self.clock = SystemClock()
+        self.metrics = MetricsRegistry()
+        self.docs = Docs()
         self.draining = False
 
 
@@ -174,30 +115,6 @@ async def database(boot: Boot) -> AsyncIterator[None]:
         boot.tenants = TenantRepository(boot.pool)
         await boot.tenants.upsert(configured_tenants(settings))
         yield
-
-
-@asynccontextmanager
-async def plugins(boot: Boot) -> AsyncIterator[None]:
-    """Make the plugins and lend them the server's services."""
-    boot.registry = load_plugins(boot.edition, boot.sources)
-    boot.registry.lend(boot.pool, SystemClock(), boot.tenants, boot.edition.build_info)
-    yield
-
-
-@asynccontextmanager
-async def authentication(boot: Boot) -> AsyncIterator[None]:
-    """Build one authentication stack per protocol."""
-    enabled = {name for names in boot.authenticators.values() for name in names} - {STATIC_API_KEY}
-    authenticators = boot.registry.collect_authenticators(sorted(enabled))
-    authorizers = boot.registry.collect_authorizers()
-    boot.rest_auth, boot.grpc_auth = (
-        build_stack(boot.settings, protocol, boot.authenticators[protocol], authenticators, authorizers)
-        for protocol in (Protocol.REST, Protocol.GRPC)
-    )
-    for protocol, names in boot.authenticators.items():
-        if not names:
-            _log.warning("calls over %s are NOT authenticated: the configuration says so", protocol)
-    yield
 
 
 @asynccontextmanager
@@ -233,6 +150,60 @@ async def _notify(pool: Pool, payloads: list[str]) -> None:
 
 
 @asynccontextmanager
+async def plugins(boot: Boot) -> AsyncIterator[None]:
+    """Make the plugins, lend them the server's services, and check what they declare as a set."""
+    boot.registry = load_plugins(boot.edition, boot.prepared.sources)
+    boot.registry.lend(partial(_services, boot))
+    boot.routes = [*Tenants(boot.tenants).routes(), *boot.docs.routes(), *MetricsText(boot.metrics).routes()]
+    boot.registry.check(_own_contributions(boot), boot.edition.contributions)
+    yield
+
+
+def _services(boot: Boot, plugin: Plugin, settings: BaseModel | None) -> PluginServices:
+    name = sql_name(plugin.name)
+    dsn = boot.settings.database_url.get_secret_value()
+    return PluginServices(
+        database=boot.pool,
+        clock=boot.clock,
+        tenants=boot.tenants,
+        settings=settings,
+        build_info=boot.edition.build_info,
+        logger=logging.getLogger(f"plugins.{name}"),
+        metrics=boot.metrics.of(name),
+        exclusively=lambda work: exclusively(dsn, f"{plugin.name}/{work}"),
+        development=boot.prepared.development,
+    )
+
+
+def _own_contributions(boot: Boot) -> Contributions:
+    """Return the names that plugins find taken."""
+    return replace(
+        RESERVED,
+        routes=tuple(f"{route.method} {path}" for path, route in places(boot.routes)),
+        sections=tuple(Settings.model_fields),
+    )
+
+
+@asynccontextmanager
+async def authentication(boot: Boot) -> AsyncIterator[None]:
+    """Build one stack of checks per protocol, and who observes calls."""
+    plans = boot.prepared.auth
+    authenticators, authorizers = enabled(plans)
+    made = boot.registry.collect_authenticators(sorted(authenticators))
+    by_name = boot.registry.collect_authorizers(sorted(authorizers))
+    boot.rest_auth, boot.grpc_auth = (
+        build_stack(boot.settings, protocol, plans[protocol], made, by_name)
+        for protocol in (Protocol.REST, Protocol.GRPC)
+    )
+    for protocol, plan in plans.items():
+        for paths, checks in plan.all_checks():
+            if not checks.authenticators:
+                _log.warning("calls over %s are NOT authenticated (%s): the configuration says so", protocol, paths)
+    boot.observers = CallObservers(boot.registry.observers(), boot.clock)
+    yield
+
+
+@asynccontextmanager
 async def background(boot: Boot) -> AsyncIterator[None]:
     """Run the background services."""
     dsn = boot.settings.database_url.get_secret_value()
@@ -262,15 +233,14 @@ async def background(boot: Boot) -> AsyncIterator[None]:
 @asynccontextmanager
 async def rest_api(boot: Boot) -> AsyncIterator[None]:
     """Build falcon's app; gunicorn serves it once all steps are done."""
-    from server.rest_api.app import build_app
-    from server.rest_api.resources.health import Health
-    from server.rest_api.resources.tenants import Tenants
 
     async def is_ready() -> dict[str, bool]:
         return {"database": await _database_answers(boot.pool), "serving": not boot.draining}
 
-    routes = [*Tenants(boot.tenants).routes(), *boot.registry.build_rest_router()]
-    boot.app = build_app(routes, boot.rest_auth, boot.tenants, Health(boot.edition.build_info, is_ready))
+    routes = [*boot.routes, *boot.registry.build_rest_router()]
+    boot.docs.show(document(boot.edition.build_info, routes, boot.registry.openapi()))
+    guard = Guard(boot.rest_auth, boot.tenants, boot.observers)
+    boot.app = build_app(routes, guard, Health(boot.edition.build_info, is_ready))
     yield
 
 
@@ -286,6 +256,7 @@ async def _database_answers(pool: Pool) -> bool:
 @asynccontextmanager
 async def grpc_api(boot: Boot) -> AsyncIterator[None]:
     """Serve gRPC; ``boot.drain`` ends it, from the moment of a stop signal on."""
+    from server.grpc_api.guard import Guard as GrpcGuard
     from server.grpc_api.server import GrpcServer
     from server.grpc_api.services.task_execution import TaskExecution
     from server.grpc_api.services.worker_lifecycle import WorkerLifecycle
@@ -299,7 +270,7 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
         WorkerLifecycle(WorkerRepository(boot.pool)).service(),
         *boot.registry.grpc_services(),
     ]
-    server = GrpcServer(services, boot.grpc_auth)
+    server = GrpcServer(services, GrpcGuard(boot.grpc_auth, boot.observers))
     draining: list[asyncio.Task[None]] = []
 
     def drain() -> asyncio.Task[None]:
@@ -320,11 +291,14 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def plugin_hooks(boot: Boot) -> AsyncIterator[None]:
-    """Run the plugins' start-up hooks, and their shutdown hooks when no call is left."""
+    """Run the plugins' start-up hooks and background services, and the shutdown hooks when no call is left."""
+    supervisor = Supervisor(boot.registry.background_services())
     try:
         await boot.registry.startup()
+        supervisor.start()
         yield
     finally:
+        await supervisor.stop()
         await boot.registry.shutdown()
 
 
@@ -332,9 +306,9 @@ Step = Callable[[Boot], AbstractAsyncContextManager[None]]
 
 STEPS: tuple[Step, ...] = (
     database,
+    engine,
     plugins,
     authentication,
-    engine,
     background,
     plugin_hooks,
     rest_api,
@@ -345,8 +319,15 @@ STEPS: tuple[Step, ...] = (
 @asynccontextmanager
 async def running(prepared: Prepared) -> AsyncIterator[Boot]:
     """Run all steps of a worker process; leaving the context shuts down what they started."""
+    async with partly(prepared, STEPS) as boot:
+        yield boot
+
+
+@asynccontextmanager
+async def partly(prepared: Prepared, steps: Sequence[Step]) -> AsyncIterator[Boot]:
+    """Run some of the steps, in order: for the rehearsal, and for commands that need a part of the server."""
     boot = Boot(prepared)
     async with AsyncExitStack() as stack:
-        for step in STEPS:
+        for step in steps:
             await stack.enter_async_context(step(boot))
         yield boot

@@ -23,6 +23,11 @@ class Action(StrEnum):
     HEARTBEAT = "heartbeat"
     MANAGE = "manage"
 
+    @property
+    def changes(self) -> bool:
+        """Whether the action changes something, rather than looks, asks for work, or says that somebody is alive."""
+        return self not in {Action.VIEW, Action.POLL, Action.HEARTBEAT}
+
 
 @dataclass(frozen=True, slots=True)
 class AuthzContext:

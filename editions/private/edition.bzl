@@ -8,6 +8,7 @@ of itself and of the packing, so an edition with a plugin that fails its check d
 load("@python//:defs.bzl", "PYTHON_VERSION")
 load(":chosen.bzl", "check_plugins")
 load(":pack.bzl", "collect_pack")
+load(":pack_files.bzl", "source_argument")
 load(":providers.bzl", "PackInfo")
 load(":tool.bzl", "PYTHON_ATTR", "run_tool", "tool_attr")
 
@@ -38,12 +39,13 @@ def _boot(ctx, plugins):
     module = ctx.actions.declare_file(folder + "__init__.py")
     info = ctx.actions.declare_file(folder + "edition.json")
     manifests = [plugin.manifest for plugin in plugins]
-    inputs = manifests + [ctx.file.version, ctx.file._lock, ctx.file._lint_rules]
+    contributions = [plugin.contributions for plugin in plugins]
+    inputs = manifests + contributions + [ctx.file.version, ctx.file._lock, ctx.file._lint_rules]
     args = ctx.actions.args()
     args.add("--edition", ctx.label.name).add("--label", "//%s:%s" % (ctx.label.package, ctx.label.name))
     args.add("--python", PYTHON_VERSION)
     args.add("--version-file", ctx.file.version).add("--lock", ctx.file._lock).add("--lint-rules", ctx.file._lint_rules)
-    args.add_all(manifests, before_each = "--plugin")
+    args.add_all(manifests, before_each = "--plugin").add_all(contributions, before_each = "--contributions")
     args.add("--module", module).add("--info", info)
     if ctx.attr.stamp:
         args.add("--status", ctx.info_file)
@@ -60,7 +62,7 @@ def _pack(ctx, deps_pex, boot, packs, manifests):
     args.add(deps_pex, format = "--deps=%s").add(out, format = "--out=%s")
     args.add("--label=%s" % ctx.label).add("--max-mb=%s" % (ctx.attr.max_size_mb or 0))
     args.add_all(depset(transitive = [pack.imports for pack in packs]), format_each = "--import=%s")
-    args.add_all(sources, map_each = _source, format_each = "--source=%s")
+    args.add_all(sources, map_each = source_argument, format_each = "--source=%s")
     for file in boot:
         args.add("--source=flovyn_edition/%s=%s" % (file.basename, file.path))
     run_tool(
@@ -73,9 +75,6 @@ def _pack(ctx, deps_pex, boot, packs, manifests):
         progress_message = "Writing edition %s" % ctx.label,
     )
     return out
-
-def _source(file):
-    return "%s=%s" % (file.short_path, file.path)
 
 def _edition_impl(ctx):
     plugins = check_plugins(ctx.label, ctx.attr.listed, ctx.attr.plugins)

@@ -1,6 +1,7 @@
 """The rule behind `server_plugin`: checks a plugin and says what editions need to know of it."""
 
 load(":pack.bzl", "collect_pack")
+load(":pack_files.bzl", "source_argument")
 load(":providers.bzl", "PackInfo", "ServerPluginInfo")
 load(":tool.bzl", "PYTHON_ATTR", "run_tool", "tool_attr")
 
@@ -27,6 +28,27 @@ def _module_file(ctx, module):
     fail("%s: entry '%s' names the module %s, but srcs hold no file %s; mend the entry or add the file" %
          (ctx.label, ctx.attr.entry, module, suffix[1:]))
 
+def _describe(ctx, pack, manifest):
+    """Imports the plugin, checked before, and asks what it declares."""
+    out = ctx.actions.declare_file(ctx.label.name + ".contributions.json")
+    trees = [wheel.tree for wheel in pack.wheels.to_list()]
+    args = ctx.actions.args()
+    args.use_param_file("@%s", use_always = True).set_param_file_format("multiline")
+    args.add(ctx.attr.entry, format = "--entry=%s").add("--label=%s" % ctx.label).add(out, format = "--out=%s")
+    args.add_all(pack.imports, format_each = "--import=%s")
+    args.add_all(pack.sources, map_each = source_argument, format_each = "--source=%s")
+    args.add_all(trees, format_each = "--wheel=%s", expand_directories = False)
+    run_tool(
+        ctx,
+        ctx.attr._describe,
+        [args],
+        inputs = depset([manifest] + trees, transitive = [pack.sources]),
+        outputs = [out],
+        mnemonic = "PluginDescribe",
+        progress_message = "Asking plugin %s what it adds" % ctx.label,
+    )
+    return out
+
 def _server_plugin_impl(ctx):
     module_file = _module_file(ctx, _check_names(ctx))
     name = ctx.label.name.replace("_", "-")
@@ -45,12 +67,13 @@ def _server_plugin_impl(ctx):
         progress_message = "Checking plugin %s" % ctx.label,
     )
     library = ctx.attr.library
+    contributions = _describe(ctx, library[PackInfo], manifest)
     return [
         DefaultInfo(files = library[DefaultInfo].files, runfiles = library[DefaultInfo].default_runfiles),
-        OutputGroupInfo(manifest = depset([manifest])),
+        OutputGroupInfo(manifest = depset([manifest, contributions])),
         library[PyInfo],
         library[PackInfo],
-        ServerPluginInfo(name = name, entry = ctx.attr.entry, manifest = manifest),
+        ServerPluginInfo(name = name, entry = ctx.attr.entry, manifest = manifest, contributions = contributions),
     ]
 
 server_plugin_rule = rule(
@@ -62,6 +85,7 @@ server_plugin_rule = rule(
         "migrations": attr.label_list(doc = "The plugin's migrations, in any order.", allow_files = [".sql"]),
         "srcs": attr.label_list(doc = "The plugin's modules, to find the entry's.", allow_files = [".py"]),
         "_check": tool_attr("//editions/tools:check_plugin"),
+        "_describe": tool_attr("//editions/tools:describe_plugin"),
         "_python": PYTHON_ATTR,
     },
 )

@@ -26,6 +26,7 @@ ServerPluginInfo = provider(
         "name": "The plugin's name, such as 'worker-token'.",
         "entry": "'module:Class' of the plugin.",
         "manifest": "File: <name>.plugin.json, written only when every check of the plugin passed.",
+        "contributions": "File: <name>.contributions.json, what the plugin itself says that it adds.",
     },
 )
 

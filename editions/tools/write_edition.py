@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from core import contributions
+from core.contributions import RESERVED, Contributions
 from migrations.lint import clashes
 
 SCHEMA = 1
@@ -77,16 +79,17 @@ def commit(status: str) -> dict[str, Any]:
 
 
 def refuse_clashes(plugins: Sequence[Mapping[str, Any]]) -> None:
-    """Return when no two plugins claim one object of the database.
+    """Return when no two plugins claim one object of the database, one route, RPC or name, or one of the server's.
 
     Raises:
-        ValueError: names both plugins of every clash.
+        ValueError: names both sides of every clash.
     """
-    claimed = {plugin["name"]: {(kind, name) for kind, name in plugin["objects"]} for plugin in plugins}
-    found = clashes(claimed)
+    objects = {plugin["name"]: {(kind, name) for kind, name in plugin["objects"]} for plugin in plugins}
+    found = [f"{kind} {name} is claimed by {one} and by {other}" for kind, name, one, other in clashes(objects)]
+    named = {plugin["name"]: Contributions(**plugin["contributions"]) for plugin in plugins}
+    found += contributions.clashes({contributions.SERVER: RESERVED, **named})
     if found:
-        lines = (f"{kind} {name} is claimed by {one} and by {other}" for kind, name, one, other in found)
-        raise ValueError("plugins clash in the database; rename one side:\n  " + "\n  ".join(lines))
+        raise ValueError("plugins clash; rename one side of each:\n  " + "\n  ".join(found))
 
 
 def edition_info(options: argparse.Namespace, plugins: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -112,17 +115,22 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         parser.add_argument(name, required=True)
     for name in ("--version-file", "--lock", "--lint-rules", "--module", "--info"):
         parser.add_argument(name, type=Path, required=True)
-    parser.add_argument("--plugin", type=Path, action="append", default=[])
+    parser.add_argument("--plugin", type=Path, action="append", default=[], help="what the check of a plugin wrote")
+    parser.add_argument("--contributions", type=Path, action="append", default=[], help="the same plugin's, in order")
     parser.add_argument("--status", type=Path)
     return parser.parse_args(arguments)
+
+
+def _plugin(manifest: Path, added: Path) -> Mapping[str, Any]:
+    read = json.loads(manifest.read_text(encoding="utf-8"))
+    return {**read, "contributions": json.loads(added.read_text(encoding="utf-8"))}
 
 
 def main(arguments: list[str]) -> int:
     """Run from the command line; 1 and one message when the edition cannot say what it is."""
     options = parse(arguments)
-    plugins = sorted(
-        (json.loads(path.read_text(encoding="utf-8")) for path in options.plugin), key=lambda plugin: plugin["name"]
-    )
+    pairs = zip(options.plugin, options.contributions, strict=True)
+    plugins = sorted((_plugin(*pair) for pair in pairs), key=lambda plugin: plugin["name"])
     try:
         refuse_clashes(plugins)
         info = edition_info(options, plugins)

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 
 from core.auth import ANONYMOUS, Authenticator, Authorizer, AuthRequest, AuthzContext, Identity
 from core.errors import AuthError, AuthzError, FlovynError
+from server.auth.tenant_scope import NoopAuthorizer
 
 _log = logging.getLogger(__name__)
 
 
-class AuthStack:
-    """The authentication and authorization of one protocol."""
+class Checks:
+    """What a call has to pass: authenticators by name, in order, and an authorizer."""
 
     def __init__(
         self,
         authenticators: Sequence[tuple[str, Authenticator]],
         authorizer: Authorizer,
         anonymous: Identity = ANONYMOUS,
-        exclude_paths: Sequence[str] = (),
     ) -> None:
-        """Take the authenticators by name, in order; none at all means that everybody is ``anonymous``."""
+        """Take the authenticators; none at all means that everybody is ``anonymous``."""
         self._authenticators = authenticators
         self._authorizer = authorizer
         self._anonymous = anonymous
-        self._exclude_paths = exclude_paths
-
-    def is_open(self, path: str) -> bool:
-        """Whether the configuration excludes the path: exactly, or below a trailing ``*``."""
-        return any(path.startswith(each[:-1]) if each.endswith("*") else path == each for each in self._exclude_paths)
 
     async def authenticate(self, request: AuthRequest) -> Identity:
         """Return who calls.
@@ -68,3 +64,28 @@ class AuthStack:
             raise AuthzError("whether this is allowed could not be checked") from error
         if not decision.allowed:
             raise AuthzError(decision.reason or f"{context.action} {context.resource} is not allowed")
+
+
+OPEN = Checks([], NoopAuthorizer())
+"""What a call to an excluded path has to pass: nothing."""
+
+
+class AuthStack:
+    """The checks of one protocol, by path."""
+
+    def __init__(
+        self,
+        checks: Checks,
+        rules: Sequence[tuple[re.Pattern[str], Checks]] = (),
+        excluded: Sequence[re.Pattern[str]] = (),
+    ) -> None:
+        """Take the checks of every path, those of some paths (the first match counts), and the open paths."""
+        self._checks = checks
+        self._rules = rules
+        self._excluded = excluded
+
+    def of(self, path: str) -> Checks:
+        """Return what a call to the path has to pass."""
+        if any(pattern.fullmatch(path) for pattern in self._excluded):
+            return OPEN
+        return next((checks for pattern, checks in self._rules if pattern.fullmatch(path)), self._checks)

@@ -10,7 +10,7 @@ from server.config.load import read_sources
 from server.database.pool import Pool, connect, open_pool
 from server.edition import Edition
 from server.observability.logging import configure as configure_logging
-from server.startup import Prepared, configure
+from server.preparation import Prepared, configure
 
 
 def prepared(edition: Edition) -> Prepared:
@@ -20,11 +20,20 @@ def prepared(edition: Edition) -> Prepared:
     return result
 
 
+async def reachable(ready: Prepared) -> Prepared:
+    """Return what was given when the database can be reached.
+
+    Raises:
+        StartupError: it cannot; says where it was looked for, and the reason.
+    """
+    settings = ready.settings
+    await (await connect(settings.database_url.get_secret_value(), settings.database.connect_timeout)).close()
+    return ready
+
+
 @asynccontextmanager
 async def configured_pool(ready: Prepared) -> AsyncIterator[Pool]:
-    """Open the pool of a command; an unreachable database is reported with its address and the reason."""
-    settings = ready.settings
-    dsn = settings.database_url.get_secret_value()
-    await (await connect(dsn, settings.database.connect_timeout)).close()
-    async with open_pool(dsn, settings.database) as pool:
+    """Open the pool of a command."""
+    settings = (await reachable(ready)).settings
+    async with open_pool(settings.database_url.get_secret_value(), settings.database) as pool:
         yield pool

@@ -79,7 +79,7 @@ def _serve(edition: Edition, arguments: argparse.Namespace, folder: Path, cluste
     }
     os.environ.update(environ)
     issued = asyncio.run(_tenant_and_token(edition))
-    server = Child(["serve"], environ)
+    server = Child(["serve", "--development"], environ)
     try:
         _wait_until_ready(server, http_port)
         _say(http_port, grpc_port, issued)

@@ -15,7 +15,7 @@ from server.cli.database import prepared
 from server.database import inventory
 from server.database.history import Owner, Pending
 from server.edition import Edition
-from server.startup import Prepared, load_plugins, make_connection, make_migrator
+from server.preparation import Prepared, load_plugins, make_connection, make_migrator
 
 Report = Mapping[str, Any]
 

@@ -21,7 +21,8 @@ def run(edition: Edition, arguments: argparse.Namespace) -> int:
     """Print the plugins."""
     plugins = edition.build_info.plugins
     if arguments.json:
-        listed = [{"name": plugin.name, "version": plugin.version} for plugin in plugins]
+        added = edition.contributions or {}
+        listed = [{"name": each.name, "version": each.version, **added.get(each.name, {})} for each in plugins]
         sys.stdout.write(json.dumps({"schema": SCHEMA, "plugins": listed}, indent=2) + "\n")
     else:
         sys.stdout.write(

@@ -12,7 +12,7 @@ from core.migration import CORE
 from server.cli.database import prepared
 from server.database import inventory
 from server.edition import Edition
-from server.startup import load_plugins, make_connection
+from server.preparation import load_plugins, make_connection
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,19 +9,23 @@ import os
 from server.config.load import read_sources
 from server.edition import Edition
 from server.observability.logging import configure as configure_logging
+from server.observability.metrics import shared_folder
+from server.preparation import configure
 from server.process.run import serve
-from server.startup import configure, prepare
+from server.startup import prepare
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
+    parser.add_argument("--development", action="store_true", help=argparse.SUPPRESS)  # for dev alone
     parser.epilog = "CONFIG_FILE names a TOML file; DATABASE_URL, SERVER_PORT and GRPC_SERVER_PORT win over it."
 
 
-def run(edition: Edition, _arguments: argparse.Namespace) -> int:
+def run(edition: Edition, arguments: argparse.Namespace) -> int:
     """Check everything, migrate, then serve."""
-    prepared = configure(edition, read_sources(os.environ))
+    prepared = configure(edition, read_sources(os.environ), development=arguments.development)
     configure_logging(prepared.settings.log)
-    asyncio.run(prepare(prepared))
-    serve(prepared)
+    with shared_folder():
+        asyncio.run(prepare(prepared))
+        serve(prepared)
     return 0

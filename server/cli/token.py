@@ -8,12 +8,10 @@ import json
 import sys
 
 from core.auth import IssuedToken
-from core.clock import SystemClock
 from core.errors import NotFound, NotOffered
-from server.cli.database import configured_pool, prepared
+from server.cli.database import prepared, reachable
 from server.edition import Edition
-from server.startup import load_plugins
-from server.storage.tenants import TenantRepository
+from server.startup import database, engine, partly, plugins
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,15 +44,12 @@ async def create(edition: Edition, slug: str, name: str) -> IssuedToken:
         NotOffered: no plugin of this edition issues tokens.
         NotFound: there is no such tenant.
     """
-    ready = prepared(edition)
-    async with configured_pool(ready) as pool:
-        tenants = TenantRepository(pool)
-        registry = load_plugins(edition, ready.sources)
-        registry.lend(pool, SystemClock(), tenants, edition.build_info)
-        issuer = registry.token_issuer()
+    ready = await reachable(prepared(edition))
+    async with partly(ready, (database, engine, plugins)) as boot:
+        issuer = boot.registry.token_issuer()
         if issuer is None:
             raise NotOffered("no plugin of this edition issues tokens; use one with worker-token, such as 'full'")
-        tenant = await tenants.by_slug(slug)
+        tenant = await boot.tenants.by_slug(slug)
         if tenant is None:
             raise NotFound(f"there is no tenant {slug!r}; create it with 'flovyn-server tenant create {slug}'")
         return await issuer.issue(tenant.id, name)

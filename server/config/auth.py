@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from core.auth import PrincipalType, Role
+from core.errors import ConfigError
 from core.settings import at_least
+from server.config.path_rules import compiled
 
 ACCEPTED_AUTH_TABLES = ("jwt", "worker_token", "session", "cedar", "attr_resolver")
 """Tables below ``[auth]`` that belong to plugins or to other programs; read by whom they concern."""
@@ -44,15 +46,37 @@ class StaticApiKeys(Section):
     keys: tuple[StaticApiKey, ...] = ()
 
 
+def _pattern(path: str) -> str:
+    try:
+        compiled(path)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    return path
+
+
+class PathRule(Section):
+    """``[[auth.endpoints.http.rules]]``: other checks for some paths; what is left out is as for the endpoint.
+
+    In ``path``, ``*`` stands for one segment and ``**`` for any number of them. Over gRPC the path is
+    ``/package.Service/Method``.
+    """
+
+    path: Annotated[str, AfterValidator(_pattern)]
+    authenticators: tuple[str, ...] | None = None
+    authorizer: str | None = None
+
+
 class Endpoint(Section):
     """How the calls of one protocol are authenticated and authorized.
 
-    ``authenticators`` None means static keys and every authenticator of the edition's plugins;
-    an empty list is the explicit way to run without authentication.
+    ``authenticators`` None means static keys and every authenticator of the edition's plugins that is ready to work;
+    an empty list is the explicit way to run without authentication. The first rule whose path matches counts.
+    ``exclude_paths`` are open to everybody: exact, or with a trailing ``*`` everything that begins like that.
     """
 
     authenticators: tuple[str, ...] | None = None
     authorizer: str = "tenant_scope"
+    rules: tuple[PathRule, ...] = ()
     exclude_paths: tuple[str, ...] = ()
 
 

@@ -7,25 +7,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
+from urllib.parse import unquote
 from uuid import UUID
 
 import grpc
 from google.protobuf import message_factory
 from google.protobuf.message import DecodeError, Message
 
-from core.auth import AuthRequest, AuthzContext, Identity, Protocol
+from core.auth import Action, AuthRequest, AuthzContext, Identity, Protocol
 from core.endpoints import GrpcMethod, GrpcService
 from core.errors import FlovynError, InvalidInput
 from server.auth.stack import AuthStack
 from server.grpc_api.conversions import uuid_field
 from server.grpc_api.error_mapping import status_of
+from server.observability.calls import CallObservers, Endpoint, WatchedCall
 from server.observability.request_id import REQUEST_ID, new_request_id
 
 _log = logging.getLogger(__name__)
 
-Handler = Callable[[Message, Any], Awaitable[Message]]
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class InFlight:
@@ -38,7 +42,7 @@ class InFlight:
         self.idle = asyncio.Event()
         self.idle.set()
 
-    def count(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    def count(self, context: Context) -> None:
         """Count a call until it has ended, its answer sent: the handler's return is too early."""
         self._calls += 1
         self.idle.clear()
@@ -47,7 +51,7 @@ class InFlight:
 
     def watch(
         self,
-        context: grpc.aio.ServicerContext[Any, Any],
+        context: Context,
         undelivered: Callable[[Message], Awaitable[None]],
         response: Message,
     ) -> None:
@@ -75,52 +79,163 @@ async def _taken_back(undelivered: Callable[[Message], Awaitable[None]], respons
         _log.warning("an answer that nobody waited for could not be taken back: %s", error)
 
 
-def guarded(service: GrpcService, auth: AuthStack, in_flight: InFlight) -> grpc.GenericRpcHandler:
-    """Return the service's handlers, each behind authentication and authorization."""
-    name = service.descriptor.full_name
-    handlers = {
-        method: _handler(f"/{name}/{method}", service.descriptor.methods_by_name[method], offered, auth, in_flight)
-        for method, offered in service.methods.items()
-    }
-    return grpc.method_handlers_generic_handler(name, handlers)
+class Guard:
+    """What stands before every method of a process."""
 
+    def __init__(self, auth: AuthStack, observers: CallObservers) -> None:
+        """Take the checks, and who wants to know of calls."""
+        self._auth = auth
+        self._observers = observers
+        self.in_flight = InFlight()
 
-def _handler(
-    path: str, descriptor: Any, method: GrpcMethod, auth: AuthStack, in_flight: InFlight
-) -> grpc.RpcMethodHandler[Any, Any]:
-    request_class = message_factory.GetMessageClass(descriptor.input_type)
+    def handlers(self, service: GrpcService) -> grpc.GenericRpcHandler:
+        """Return the service's handlers, each behind authentication and authorization."""
+        name = service.descriptor.full_name
+        descriptors = service.descriptor.methods_by_name
+        return grpc.method_handlers_generic_handler(
+            name,
+            {
+                method: self._handler(f"/{name}/{method}", descriptors[method], offered)
+                for method, offered in service.methods.items()
+            },
+        )
 
-    async def behaviour(data: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
-        in_flight.count(context)
+    def _handler(self, path: str, descriptor: Any, method: GrpcMethod) -> grpc.RpcMethodHandler[Any, Any]:
+        request_class = message_factory.GetMessageClass(descriptor.input_type)
+        response_class = message_factory.GetMessageClass(descriptor.output_type)
+        shown = Endpoint(Protocol.GRPC, path, method.action, method.resource)
+        endpoint = _Served(shown, path, method, request_class)
+        codecs: dict[str, Any] = {
+            "request_deserializer": None,  # parsed behind the authentication: strangers cannot make the parser fail
+            "response_serializer": response_class.SerializeToString,
+        }
+        if descriptor.server_streaming:
+            return grpc.unary_stream_rpc_method_handler(partial(self._stream, endpoint), **codecs)
+        return grpc.unary_unary_rpc_method_handler(partial(self._unary, endpoint), **codecs)
+
+    async def _unary(self, endpoint: _Served, data: bytes, context: Context) -> Message:
+        self.in_flight.count(context)
+        watched = self._observers.watch(endpoint.shown, _source(context))
+        request: Message | None = None
         try:
-            identity = await _authenticate(path, auth, context)
-            request = _parse(request_class, data)
-            tenant_id = _named_tenant(request) or identity.tenant_id
-            await auth.authorize(AuthzContext(identity, method.action, method.resource, tenant_id))
-            response: Message = await method.handler(request, identity)
-        except FlovynError as error:
-            status, text = status_of(error), str(error)
-            if status is grpc.StatusCode.INTERNAL:
-                status, text = _internal(path, error)
-        except Exception as error:  # noqa: BLE001 - logged whole, answered without its text
-            status, text = _internal(path, error)
-        else:
-            if method.undelivered is not None:
-                in_flight.watch(context, method.undelivered, response)
-            return response
-        return await context.abort(status, text)
+            identity, request = await self._checked(endpoint, data, context, watched)
+            if watched is not None:
+                await watched.before()
+            handler: Any = endpoint.method.handler
+            response: Message = await handler(request, identity)
+        except BaseException as error:
+            if watched is not None:
+                await watched.after(error, _resource_id(endpoint, request))
+            await answer(context, endpoint.path, error)
+            raise  # answering ends the call
+        if watched is not None:
+            named = _resource_id(endpoint, request) or _resource_id(endpoint, response)
+            await watched.after(None, named, empty=not response.ListFields())
+        if endpoint.method.undelivered is not None:
+            self.in_flight.watch(context, endpoint.method.undelivered, response)
+        return response
 
-    return grpc.unary_unary_rpc_method_handler(
-        behaviour,
-        request_deserializer=None,  # parsed behind the authentication: strangers cannot make the parser fail
-        response_serializer=message_factory.GetMessageClass(descriptor.output_type).SerializeToString,
-    )
+    async def _stream(self, endpoint: _Served, data: bytes, context: Context) -> AsyncIterator[Message]:
+        self.in_flight.count(context)
+        watched = self._observers.watch(endpoint.shown, _source(context))
+        request: Message | None = None
+        problem: BaseException | None = None
+        try:
+            identity, request = await self._checked(endpoint, data, context, watched)
+            if watched is not None:
+                await watched.before()
+            handler: Any = endpoint.method.handler
+            async for response in handler(request, identity):
+                yield response
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - answered, or raised again, by answer
+            problem = error
+        finally:
+            if watched is not None:
+                await watched.after(problem, _resource_id(endpoint, request))
+        if problem is not None:
+            await answer(context, endpoint.path, problem)
+
+    async def admit(self, path: str, action: Action, resource: str, context: Context) -> None:
+        """Let a call pass that is served by a library: its caller must be known and allowed.
+
+        Raises:
+            AuthError: nobody knows the caller.
+            AuthzError: the caller may not.
+        """
+        watched = self._observers.watch(Endpoint(Protocol.GRPC, path, action, resource), _source(context))
+        problem: BaseException | None = None
+        try:
+            checks = self._auth.of(path)
+            identity = await checks.authenticate(_auth_request(path, context))
+            if watched is not None:
+                watched.identity, watched.tenant_id = identity, identity.tenant_id
+            await checks.authorize(AuthzContext(identity, action, resource, identity.tenant_id))
+        except BaseException as error:
+            problem = error
+            raise
+        finally:
+            if watched is not None:
+                await watched.after(problem)
+
+    async def _checked(
+        self, endpoint: _Served, data: bytes, context: Context, watched: WatchedCall | None
+    ) -> tuple[Identity, Message]:
+        checks = self._auth.of(endpoint.path)
+        identity = await checks.authenticate(_auth_request(endpoint.path, context))
+        if watched is not None:
+            watched.identity = identity
+            watched.tenant_id = identity.tenant_id
+        request = _parse(endpoint.request_class, data)
+        tenant_id = _named_tenant(request) or identity.tenant_id
+        method = endpoint.method
+        await checks.authorize(AuthzContext(identity, method.action, method.resource, tenant_id))
+        if watched is not None:
+            watched.tenant_id = tenant_id
+        return identity, request
 
 
-async def _authenticate(path: str, auth: AuthStack, context: grpc.aio.ServicerContext[Any, Any]) -> Identity:
+@dataclass(frozen=True, slots=True)
+class _Served:
+    shown: Endpoint
+    path: str
+    method: GrpcMethod
+    request_class: type[Message]
+
+
+async def answer(context: Context, path: str, error: BaseException) -> None:
+    """End the call with the error's status; what no caller can cause is logged whole and answered without its text."""
+    if not isinstance(error, Exception):
+        raise error
+    if isinstance(error, FlovynError):
+        status, text = status_of(error), str(error)
+        if status is not grpc.StatusCode.INTERNAL:
+            await context.abort(status, text)
+    _log.error("the call %s failed unexpectedly", path, exc_info=error)
+    text = f"internal error; the server's log has it under request id {REQUEST_ID.get()}"
+    await context.abort(grpc.StatusCode.INTERNAL, text)
+
+
+def _auth_request(path: str, context: Context) -> AuthRequest:
     headers = _headers(context.invocation_metadata() or ())
     REQUEST_ID.set(new_request_id(headers.get("x-request-id")))
-    return await auth.authenticate(AuthRequest(Protocol.GRPC, path, headers, context.peer()))
+    return AuthRequest(Protocol.GRPC, path, headers, _source(context))
+
+
+def _source(context: Context) -> str:
+    """Return the caller's address without the port: of ``ipv4:127.0.0.1:5000`` or ``ipv6:%5B::1%5D:5000``."""
+    _, _, address = unquote(context.peer()).partition(":")
+    return address.rpartition(":")[0].strip("[]") or address
+
+
+def _resource_id(endpoint: _Served, message: Message | None) -> str | None:
+    """Return the field that says what the call is about, where the message has it."""
+    name = endpoint.method.resource_id
+    if not name or message is None:
+        return None
+    value = getattr(message, name, None)
+    return value if isinstance(value, str) and value else None
 
 
 def _parse(request_class: type[Message], data: bytes) -> Message:
@@ -140,8 +255,3 @@ def _named_tenant(request: Message) -> UUID | None:
     if value is None:
         return None
     return uuid_field(value, "tenant_id")
-
-
-def _internal(path: str, error: BaseException) -> tuple[grpc.StatusCode, str]:
-    _log.error("the call %s failed unexpectedly", path, exc_info=error)
-    return grpc.StatusCode.INTERNAL, f"internal error; the server's log has it under request id {REQUEST_ID.get()}"

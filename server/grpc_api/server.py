@@ -14,8 +14,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 
 from core.endpoints import GrpcService
-from server.auth.stack import AuthStack
-from server.grpc_api.guard import InFlight, guarded
+from server.grpc_api import reflection
+from server.grpc_api.guard import Guard
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """Above the 4 MiB that clients accept, so that a batch of commands is refused by its parts and not by its size."""
@@ -33,23 +33,28 @@ _OPTIONS = (
 )
 _LEFTOVERS_S = 0.05
 
+HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+
 
 class GrpcServer:
-    """Serves the given services and the standard health service."""
+    """Serves the given services, the standard health service and server reflection."""
 
-    def __init__(self, services: Sequence[GrpcService], auth: AuthStack) -> None:
+    def __init__(self, services: Sequence[GrpcService], guard: Guard) -> None:
         """Make the server; it listens from ``start`` on."""
-        self._in_flight = InFlight()
+        self._in_flight = guard.in_flight
+        self._names = [service.descriptor.full_name for service in services]
         self._health = health.HealthServicer()
         self._server = grpc.aio.server(options=_OPTIONS)
-        self._server.add_generic_rpc_handlers([guarded(service, auth, self._in_flight) for service in services])
+        self._server.add_generic_rpc_handlers([guard.handlers(service) for service in services])
+        self._server.add_generic_rpc_handlers([reflection.handlers(guard, [*self._names, HEALTH])])
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
     async def start(self, host: str, port: int) -> None:
         """Listen and report SERVING."""
         self._server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         await self._server.start()
-        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        for name in ("", HEALTH, *self._names):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     async def drain(self, grace: float) -> None:
         """Refuse new calls, let those in flight end within ``grace`` seconds, then close.

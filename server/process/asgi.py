@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from core.errors import StartupError
-from server.startup import Boot, Prepared, running
+from server.preparation import Prepared
+from server.startup import Boot, running
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from dataclasses import replace
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -12,11 +13,12 @@ from gunicorn.app.base import BaseApplication
 from core.errors import StartupError
 from server.config.load import read_sources
 from server.observability.logging import configure as configure_logging
+from server.observability.metrics import forget
+from server.preparation import Prepared, configure
 from server.process.arbiter import Arbiter
 from server.process.asgi import Application
 from server.process.ports import HOLDER_VARIABLE, check_free, hold
 from server.process.worker import Worker
-from server.startup import Prepared, configure
 
 PEX_ROOT = "PEX_ROOT"
 """A PEX takes this variable away at its start; the process of a binary upgrade needs it again."""
@@ -58,6 +60,7 @@ class Gunicorn(BaseApplication):
             "logger_class": "server.observability.logging.GunicornLogger",
             "when_ready": self._announce,
             "pre_exec": self._hand_over,
+            "child_exit": lambda _arbiter, worker: forget(worker.pid),
         }
         for name, value in options.items():
             self.cfg.set(name, value)
@@ -75,14 +78,14 @@ class Gunicorn(BaseApplication):
         """Read the configuration anew; a wrong one is logged and the one in use stays. Ports stay as they are."""
         edition, old = self._prepared.edition, self._prepared.settings
         try:
-            prepared = configure(edition, read_sources(self._environ))
+            prepared = configure(edition, read_sources(self._environ), development=self._prepared.development)
         except StartupError as error:
             _log.error("the new configuration is refused, the old one stays in use: %s", error)
             return
         configure_logging(prepared.settings.log)
         fixed = {"bind_host": old.bind_host, "server_port": old.server_port, "grpc_server_port": old.grpc_server_port}
         settings = prepared.settings.model_copy(update=fixed)
-        self._prepared = Prepared(edition, prepared.sources, settings, prepared.authenticators)
+        self._prepared = replace(prepared, settings=settings)
 
     def _announce(self, arbiter: Any) -> None:
         http = arbiter.LISTENERS[0].sock.getsockname()
@@ -112,7 +115,7 @@ def serve(prepared: Prepared) -> None:
     check_free(settings.bind_host, settings.server_port, "server_port")
     with hold(settings.bind_host, settings.grpc_server_port, "grpc_server_port") as holder:
         bound = settings.model_copy(update={"grpc_server_port": holder.getsockname()[1]})
-        Gunicorn(Prepared(prepared.edition, prepared.sources, bound, prepared.authenticators), holder).run()
+        Gunicorn(replace(prepared, settings=bound), holder).run()
 
 
 def _address(host: str, port: int) -> str:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import falcon.asgi
 
+from core.contributions import shape
 from core.endpoints import RestRoute
 from core.errors import StartupError
-from core.launchers import TenantLookup
-from server.auth.stack import AuthStack
 from server.observability.request_id import REQUEST_ID, new_request_id
 from server.rest_api import error_mapping
-from server.rest_api.guard import guarded
+from server.rest_api.guard import Guard, Responder
 from server.rest_api.resources.health import Health
 
 
@@ -36,9 +35,14 @@ class RequestIds:
         response.set_header("x-request-id", REQUEST_ID.get())
 
 
-def build_app(
-    routes: Sequence[RestRoute], auth: AuthStack, tenants: TenantLookup, health: Health
-) -> falcon.asgi.App[Any, Any]:
+def places(routes: Sequence[RestRoute]) -> Iterator[tuple[str, RestRoute]]:
+    """Yield every path that is served, aliases too, with its route."""
+    for route in routes:
+        for path in (route.path, *route.aliases):
+            yield path, route
+
+
+def build_app(routes: Sequence[RestRoute], guard: Guard, health: Health) -> falcon.asgi.App[Any, Any]:
     """Return the app with the guarded routes and the open health checks.
 
     Raises:
@@ -48,11 +52,25 @@ def build_app(
     error_mapping.install(app)
     health.add_to(app)
     by_path: dict[str, dict[str, RestRoute]] = defaultdict(dict)
-    for route in routes:
-        if route.method in by_path[route.path]:
-            raise StartupError(f"two routes claim {route.method} {route.path}")
-        by_path[route.path][route.method] = route
+    spelled: dict[str, str] = {}
+    for path, route in places(routes):
+        if route.method in by_path[path] or spelled.setdefault(shape(path), path) != path:
+            raise StartupError(f"two routes claim {route.method} {path}, or one like it with other parameter names")
+        by_path[path][route.method] = route
     for path, methods in by_path.items():
-        responders = {f"on_{name.lower()}": guarded(route, auth, tenants) for name, route in methods.items()}
-        app.add_route(path, type("Resource", (), responders)())
+        responders = {f"on_{name.lower()}": guard.responder(route) for name, route in methods.items()}
+        responders["on_options"] = _no_options(sorted(methods))
+        try:
+            app.add_route(path, type("Resource", (), responders)())
+        except ValueError as error:
+            raise StartupError(f"the route {path} does not fit beside the others: {error}") from None
     return app
+
+
+def _no_options(methods: list[str]) -> Responder:
+    """Refuse OPTIONS, which falcon would answer by itself, to strangers too."""
+
+    async def refuse(_resource: object, _request: Any, _response: Any, **_parameters: Any) -> None:
+        raise falcon.HTTPMethodNotAllowed(methods)
+
+    return refuse

@@ -1,4 +1,4 @@
-"""Puts authentication, authorization and body checks in front of a route's handler."""
+"""Puts authentication, authorization, observers and checks of what is sent in front of a route's handler."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from uuid import UUID
 import falcon.asgi
 from pydantic import BaseModel, ValidationError
 
-from core.auth import ANONYMOUS, AuthRequest, AuthzContext, Identity, Protocol
+from core.auth import AuthRequest, AuthzContext, Identity, Protocol
 from core.domain.tenant import Tenant, is_slug
-from core.endpoints import RestRoute
+from core.endpoints import RestRoute, Scope
 from core.errors import AuthzError, InvalidInput, NotFound, TooLarge
 from core.launchers import TenantLookup
 from server.auth.stack import AuthStack
-from server.plugin_registry import REST_PREFIX
+from server.observability.calls import CallObservers, Endpoint, WatchedCall, text_of
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 """Twice the largest payload: room for the fields around it."""
@@ -24,67 +24,108 @@ MAX_BODY_BYTES = 2 * 1024 * 1024
 TENANT_PARAMETER = "slug"
 
 Responder = Callable[..., Awaitable[None]]
+Request = falcon.asgi.Request
+Response = falcon.asgi.Response
 
 
-def guarded(route: RestRoute, auth: AuthStack, tenants: TenantLookup) -> Responder:
-    """Return the route's responder: who calls, may they, what do they send, then the handler."""
+class Guard:
+    """What stands before every route of a process."""
 
-    async def respond(
-        _resource: object, request: falcon.asgi.Request, response: falcon.asgi.Response, **parameters: Any
+    def __init__(self, auth: AuthStack, tenants: TenantLookup, observers: CallObservers) -> None:
+        """Take the checks, what resolves tenants in paths, and who wants to know of calls."""
+        self._auth = auth
+        self._tenants = tenants
+        self._observers = observers
+
+    def responder(self, route: RestRoute) -> Responder:
+        """Return the route's responder: who calls, may they, what do they send, then the handler."""
+        endpoint = Endpoint(Protocol.REST, f"{route.method} {route.path}", route.action, route.resource)
+
+        async def respond(_resource: object, request: Request, response: Response, **parameters: Any) -> None:
+            watched = self._observers.watch(endpoint, request.remote_addr or "")
+            if watched is None:
+                await self._checked(route, request, parameters, None)
+                response.status = route.status
+                await route.handler(request, response, **parameters)
+                return
+            named = text_of(parameters, route.resource_id)
+            try:
+                await self._checked(route, request, parameters, watched)
+                await watched.before()
+                response.status = route.status
+                await route.handler(request, response, **parameters)
+            except BaseException as error:
+                await watched.after(error, named)
+                raise
+            media = response.media if named is None else None
+            await watched.after(None, text_of(media, route.resource_id) if isinstance(media, dict) else named)
+
+        return respond
+
+    async def _checked(
+        self, route: RestRoute, request: Request, parameters: dict[str, Any], watched: WatchedCall | None
     ) -> None:
-        is_open = auth.is_open(request.path)
-        identity = ANONYMOUS if is_open else await auth.authenticate(_auth_request(request))
-        slug = None if route.path.startswith(REST_PREFIX) else parameters.get(TENANT_PARAMETER)
-        tenant_id = await _tenant(route, identity, slug, tenants)
-        if not is_open:
-            await auth.authorize(AuthzContext(identity, route.action, route.resource, tenant_id))
-        request.context.identity = identity
-        request.context.tenant_id = tenant_id
+        checks = self._auth.of(request.path)
+        identity = await checks.authenticate(_auth_request(request))
+        if watched is not None:
+            watched.identity = identity
+        tenant_id = await self._tenant(route, identity, parameters.pop(TENANT_PARAMETER, None))
+        if watched is not None:
+            watched.tenant_id = tenant_id
+        await checks.authorize(AuthzContext(identity, route.action, route.resource, tenant_id))
+        context = request.context
+        context.identity = identity
+        context.tenant_id = tenant_id
+        if route.query_model is not None:
+            context.query = _fitting(route.query_model, request.params, "the query string")
         if route.request_model is not None:
-            request.context.body = await _body(request, route.request_model)
-        await route.handler(request, response, **parameters)
+            context.body = await _body(request, route.request_model)
 
-    return respond
+    async def _tenant(self, route: RestRoute, identity: Identity, slug: str | None) -> UUID | None:
+        """Return the tenant that the request concerns: the path's, or else the caller's own.
+
+        A tenant that does not exist and one of somebody else look the same to a caller.
+        """
+        if route.scope is Scope.SERVER:
+            return None
+        if slug is None:
+            if identity.tenant_id is None and route.scope is Scope.TENANT:
+                raise AuthzError("this call needs credentials of a tenant")
+            return identity.tenant_id
+        tenant = await self._find_tenant(slug)
+        if tenant is None or (identity.tenant_id is not None and identity.tenant_id != tenant.id):
+            raise NotFound(f"there is no tenant {slug!r} that these credentials may see")
+        return tenant.id
+
+    async def _find_tenant(self, name: str) -> Tenant | None:
+        """Return the tenant of a UUID or of a slug, which never look alike."""
+        try:
+            tenant_id = UUID(name)
+        except ValueError:
+            return await self._tenants.by_slug(name) if is_slug(name) else None
+        return await self._tenants.by_id(tenant_id)
 
 
-def _auth_request(request: falcon.asgi.Request) -> AuthRequest:
+def _auth_request(request: Request) -> AuthRequest:
     return AuthRequest(Protocol.REST, request.path, request.headers_lower, request.remote_addr or "")
 
 
-async def _tenant(route: RestRoute, identity: Identity, slug: str | None, tenants: TenantLookup) -> UUID | None:
-    """Return the tenant that the request concerns: the path's, or else the caller's own.
-
-    A tenant that does not exist and one of somebody else look the same to a caller.
-    """
-    if route.server_wide:
-        return None
-    if slug is None:
-        if identity.tenant_id is None:
-            raise AuthzError("this call needs credentials of a tenant")
-        return identity.tenant_id
-    tenant = await _find_tenant(slug, tenants)
-    if tenant is None or (identity.tenant_id is not None and identity.tenant_id != tenant.id):
-        raise NotFound(f"there is no tenant {slug!r} that these credentials may see")
-    return tenant.id
-
-
-async def _find_tenant(name: str, tenants: TenantLookup) -> Tenant | None:
-    """Return the tenant of a UUID or of a slug, which never look alike."""
-    try:
-        tenant_id = UUID(name)
-    except ValueError:
-        return await tenants.by_slug(name) if is_slug(name) else None
-    return await tenants.by_id(tenant_id)
-
-
-async def _body(request: falcon.asgi.Request, model: type[BaseModel]) -> BaseModel:
+async def _body(request: Request, model: type[BaseModel]) -> BaseModel:
     data = await request.stream.read(MAX_BODY_BYTES + 1)
     if len(data) > MAX_BODY_BYTES:
         raise TooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes")
     try:
-        return model.model_validate(json.loads(data))
-    except ValidationError as error:
-        problems = (f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in error.errors())
-        raise InvalidInput("the body does not fit: " + "; ".join(problems)) from None
+        parsed = json.loads(data)
     except (ValueError, RecursionError):
         raise InvalidInput("the body is not valid JSON") from None
+    return _fitting(model, parsed, "the body")
+
+
+def _fitting(model: type[BaseModel], data: Any, what: str) -> BaseModel:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in error.errors())
+        raise InvalidInput(f"{what} does not fit: " + "; ".join(problems)) from None
+    except RecursionError:
+        raise InvalidInput(f"{what} is nested too deeply") from None

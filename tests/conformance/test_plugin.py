@@ -14,7 +14,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from core.auth import AuthRequest
+from core.auth import AuthRequest, Protocol
 from core.errors import ConfigError
 from core.migration import check_plugin_name, sql_name, table_prefix
 from core.plugin import Plugin
@@ -114,7 +114,7 @@ async def test_its_authenticators_leave_others_credentials_alone(plugin: Plugin,
         names = plugin.authenticator_names()
         for authenticator in client.boot.registry.collect_authenticators(names).values():
             for headers in ({}, {"authorization": "Basic eDp5"}):
-                request = AuthRequest(next(iter(client.boot.authenticators)), "/x", headers)
+                request = AuthRequest(Protocol.REST, "/x", headers)
                 assert (await authenticator.authenticate(request)).identity is None
 
 

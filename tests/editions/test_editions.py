@@ -74,7 +74,7 @@ def test_plugin_from_another_workspace_is_packed() -> None:
     assert {"worker_token/plugin.py", "worker_token/acme_pb2.py", "worker_token/acme_pb2_grpc.py"} <= names(
         "OUT_OF_TREE_PEX"
     )
-    assert {"name": "worker-token", "version": "2.0.0"} in plugins("OUT_OF_TREE_PEX")
+    assert ("worker-token", "2.0.0") in [(each["name"], each["version"]) for each in plugins("OUT_OF_TREE_PEX")]
 
 
 def test_order_of_the_list_changes_nothing() -> None:

@@ -15,8 +15,9 @@ from core.plugin import Plugin
 from proto.flovyn.v1 import task_pb2_grpc, worker_pb2_grpc, workflow_pb2_grpc
 from server.config.load import Sources
 from server.edition import Edition
+from server.preparation import configure
 from server.process.ports import hold
-from server.startup import Boot, configure, prepare, running
+from server.startup import Boot, prepare, running
 
 TENANT = UUID("11111111-1111-4111-8111-111111111111")
 OTHER_TENANT = UUID("22222222-2222-4222-8222-222222222222")

@@ -2,31 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from datetime import datetime
+from uuid import UUID
 
 import falcon.asgi
-from pydantic import BaseModel, ConfigDict, Field
 
 from core.auth import Action
 from core.domain.tenant import Tenant
-from core.endpoints import RestRoute
+from core.endpoints import RestRoute, Scope
+from core.rest_model import Page, PageQuery, RestModel, Text
 from server.engine.tenants import create_tenant
-from server.rest_api.pagination import page_of
 from server.storage.tenants import TenantRepository
 
-DEFAULT_LIMIT = 50
-Text = Annotated[str, Field(min_length=1, max_length=255)]
+TAG = "tenants"
 
 
-class CreateTenant(BaseModel):
-    """Body of ``POST /api/v1/tenants``."""
-
-    model_config = ConfigDict(extra="forbid")
+class CreateTenant(RestModel):
+    """A tenant to create."""
 
     name: Text
     slug: Text
     tier: Text = "FREE"
     region: Text | None = None
+
+
+class TenantBody(RestModel):
+    """A tenant."""
+
+    id: UUID
+    slug: str
+    name: str
+    tier: str
+    region: str | None
+    created_at: datetime | None
+
+    @classmethod
+    def of(cls, tenant: Tenant) -> TenantBody:
+        """Return the body of a tenant."""
+        return cls(
+            id=tenant.id,
+            slug=tenant.slug,
+            name=tenant.name,
+            tier=tenant.tier,
+            region=tenant.region,
+            created_at=tenant.created_at,
+        )
+
+
+class TenantList(Page):
+    """A page of tenants."""
+
+    tenants: list[TenantBody]
 
 
 class Tenants:
@@ -38,47 +64,64 @@ class Tenants:
 
     def routes(self) -> list[RestRoute]:
         """Return the routes."""
-        base = "/api/v1/tenants"
+        base, older = "/api/v1/tenants", ("/api/tenants", "/api/orgs")
         return [
             RestRoute(
-                "POST", base, self.create, Action.CREATE, "tenant", "Create a tenant", CreateTenant, server_wide=True
+                "POST",
+                base,
+                self.create,
+                Action.CREATE,
+                "tenant",
+                "Create a tenant",
+                request_model=CreateTenant,
+                response_model=TenantBody,
+                status=201,
+                scope=Scope.SERVER,
+                aliases=older,
+                tag=TAG,
             ),
-            RestRoute("GET", base, self.list, Action.VIEW, "tenant", "List tenants", server_wide=True),
-            RestRoute("GET", base + "/{slug}", self.get, Action.VIEW, "tenant", "Get a tenant by slug or id"),
+            RestRoute(
+                "GET",
+                base,
+                self.list,
+                Action.VIEW,
+                "tenant",
+                "List tenants, oldest first",
+                query_model=PageQuery,
+                response_model=TenantList,
+                scope=Scope.SERVER,
+                aliases=older,
+                tag=TAG,
+            ),
+            RestRoute(
+                "GET",
+                base + "/{slug}",
+                self.get,
+                Action.VIEW,
+                "tenant",
+                "Get a tenant by slug or id",
+                response_model=TenantBody,
+                aliases=tuple(f"{each}/{{slug}}" for each in older),
+                tag=TAG,
+            ),
         ]
 
     async def create(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         """Create a tenant: 201, or 409 when the slug is taken."""
         body: CreateTenant = request.context.body
         tenant = await create_tenant(self._tenants, body.slug, body.name, body.tier, body.region)
-        response.status = 201
         response.set_header("location", f"/api/v1/tenants/{tenant.slug}")
-        response.media = _json(tenant)
+        response.media = TenantBody.of(tenant).as_json()
 
     async def list(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         """List tenants, oldest first."""
-        limit, offset = page_of(request, DEFAULT_LIMIT)
-        tenants, total = await self._tenants.page(limit, offset)
-        response.media = {
-            "tenants": [_json(each) for each in tenants],
-            "total": total,
-            "limit": limit,
-            "offset": offset,
-        }
+        page: PageQuery = request.context.query
+        tenants, total = await self._tenants.page(page.limit, page.offset)
+        bodies = [TenantBody.of(each) for each in tenants]
+        response.media = TenantList(tenants=bodies, total=total, limit=page.limit, offset=page.offset).as_json()
 
-    async def get(self, request: falcon.asgi.Request, response: falcon.asgi.Response, slug: str) -> None:
+    async def get(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         """Return the caller's own tenant, or any to an operator."""
         tenant = await self._tenants.by_id(request.context.tenant_id)
         assert tenant is not None  # the guard has just found it
-        response.media = _json(tenant)
-
-
-def _json(tenant: Tenant) -> dict[str, Any]:
-    return {
-        "id": str(tenant.id),
-        "slug": tenant.slug,
-        "name": tenant.name,
-        "tier": tenant.tier,
-        "region": tenant.region,
-        "createdAt": tenant.created_at.isoformat().replace("+00:00", "Z") if tenant.created_at else None,
-    }
+        response.media = TenantBody.of(tenant).as_json()

@@ -15,7 +15,7 @@ from proto.flovyn.v1 import workflow_pb2
 from server.background.supervisor import Supervisor
 from server.config.load import Sources
 from server.edition import Edition
-from server.startup import configure
+from server.preparation import configure
 from tests.support.postgres import Databases
 from tests.support.running import CONFIG, TENANT, WORKER_KEY, bearer, running_server
 

@@ -17,6 +17,7 @@ AUDIT: dict[str, Any] = {
     "entry": "plugins.audit_log.plugin:AuditLogPlugin",
     "migrations": [],
     "objects": [],
+    "contributions": {},
 }
 TOKEN: dict[str, Any] = {
     "name": "worker-token",
@@ -24,7 +25,9 @@ TOKEN: dict[str, Any] = {
     "entry": "plugins.worker_token.plugin:WorkerTokenPlugin",
     "migrations": [],
     "objects": [],
+    "contributions": {},
 }
+NOTHING: dict[str, Any] = {"objects": [], "contributions": {}}
 STATUS = "STABLE_COMMIT abc\nSTABLE_COMMIT_DATE 2026-01-02T03:04:05Z\nSTABLE_DIRTY true\n"
 
 
@@ -35,9 +38,10 @@ def write(tmp_path: Path, *plugins: dict[str, Any], status: str | None = None) -
     arguments += [f"--lock={tmp_path}/lock", f"--lint-rules={tmp_path}/rules.txt"]
     arguments += [f"--module={tmp_path}/__init__.py", f"--info={tmp_path}/edition.json"]
     for number, plugin in enumerate(plugins):
-        path = tmp_path / f"{number}.plugin.json"
-        path.write_text(json.dumps(plugin))
-        arguments.append(f"--plugin={path}")
+        for kind, content in (("plugin", plugin), ("contributions", plugin["contributions"])):
+            path = tmp_path / f"{number}.{kind}.json"
+            path.write_text(json.dumps(content))
+            arguments.append(f"--{kind}={path}")
     if status is not None:
         (tmp_path / "status").write_text(status)
         arguments.append(f"--status={tmp_path}/status")
@@ -90,4 +94,16 @@ def test_two_plugins_that_claim_one_object_are_both_named() -> None:
     """An edition is checked as a set: the same table, index or type in two plugins stops it."""
     objects = [["table", "p_a__b"]]
     with pytest.raises(ValueError, match="table p_a__b is claimed by one and by two"):
-        refuse_clashes([{"name": "two", "objects": objects}, {"name": "one", "objects": objects}])
+        refuse_clashes([{**NOTHING, "name": "two", "objects": objects}, {**NOTHING, "name": "one", "objects": objects}])
+
+
+def test_two_plugins_that_claim_one_name_are_both_named() -> None:
+    """The same alias in two plugins stops the edition, and so does a name that the server has."""
+    alias = {"aliases": ["GET /api/tenants/{slug}/things/{id}"]}
+    one = {**NOTHING, "name": "one", "contributions": {**alias, "authenticators": ["static_api_key"]}}
+    with pytest.raises(ValueError, match="clash") as caught:
+        refuse_clashes([one, {**NOTHING, "name": "two", "contributions": alias}])
+    assert str(caught.value).splitlines()[1:] == [
+        "  authenticator static_api_key is claimed by the server and by one",
+        "  route GET /api/tenants/{slug}/things/{id} is claimed by one and by two",
+    ]

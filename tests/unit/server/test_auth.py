@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -21,11 +23,14 @@ from core.auth import (
     Role,
 )
 from core.auth.context import ALLOW
-from core.errors import AuthError, AuthzError
-from server.auth.stack import AuthStack
+from core.errors import AuthError, AuthzError, ConfigError
+from server.auth.registry import Known, PlannedChecks, planned
+from server.auth.stack import OPEN, AuthStack, Checks
 from server.auth.static_api_key import StaticApiKeyAuthenticator
 from server.auth.tenant_scope import NoopAuthorizer, TenantScopeAuthorizer
 from server.config.auth import StaticApiKey
+from server.config.load import Sources, load
+from server.config.path_rules import compiled, excluded
 
 MINE, OTHER = UUID(int=1), UUID(int=2)
 WORKER = Identity(PrincipalType.WORKER, "w", MINE)
@@ -59,8 +64,8 @@ class Fixed(Authenticator, Authorizer):
         return self._answer
 
 
-def _stack(*answers: AuthResponse | Exception) -> AuthStack:
-    return AuthStack([(str(number), Fixed(answer)) for number, answer in enumerate(answers)], NoopAuthorizer())
+def _stack(*answers: AuthResponse | Exception) -> Checks:
+    return Checks([(str(number), Fixed(answer)) for number, answer in enumerate(answers)], NoopAuthorizer())
 
 
 async def test_the_first_that_knows_the_credentials_decides() -> None:
@@ -91,7 +96,7 @@ async def test_nobody_knowing_the_credentials_is_a_refusal() -> None:
 @pytest.mark.parametrize("answer", [Decision(allowed=False, reason="no"), RuntimeError("bug")])
 async def test_whatever_is_not_allowed_is_refused(answer: Decision | Exception) -> None:
     """A refusal and a bug in the authorizer end the same way."""
-    stack = AuthStack([], Fixed(answer))
+    stack = Checks([], Fixed(answer))
     with pytest.raises(AuthzError):
         await stack.authorize(AuthzContext(WORKER, Action.VIEW, "workflow", MINE))
 
@@ -135,10 +140,61 @@ async def test_static_keys_match_exactly(authorization: str | None, known: bool)
     assert (response.identity is not None) is known
 
 
+def _chosen(stack: AuthStack, paths: Sequence[str], **names: Checks) -> list[str]:
+    by_checks = {id(checks): name for name, checks in {**names, "open": OPEN}.items()}
+    return [by_checks[id(stack.of(path))] for path in paths]
+
+
 def test_the_open_paths_are_exact_or_below_a_star() -> None:
     """Exclusions do not match by accident."""
-    stack = AuthStack([], NoopAuthorizer(), exclude_paths=("/a", "/b/*"))
-    assert [stack.is_open(path) for path in ("/a", "/a/", "/ab", "/b/c", "/b")] == [True, False, False, True, False]
+    stack = AuthStack(_stack(), excluded=[excluded(path) for path in ("/a", "/b/*")])
+    default = stack.of("/x")
+    found = _chosen(stack, ("/a", "/a/", "/ab", "/b/c", "/b"), default=default)
+    assert found == ["open", "default", "default", "open", "default"]
+
+
+def test_the_first_rule_that_matches_counts() -> None:
+    """One star is one segment, two are any number; nothing else is special."""
+    default, one, many, dot = _stack(), _stack(), _stack(), _stack()
+    rules = [("/a/*/c", one), ("/a/**", many), ("/a/b/c", dot), ("/x.y", dot)]
+    stack = AuthStack(default, [(compiled(path), checks) for path, checks in rules])
+    paths = ("/a/b/c", "/a/b/d", "/a", "/a/b/c/d", "/ab", "/x.y", "/xzy", "/", "/a/\n/c")
+    found = _chosen(stack, paths, default=default, one=one, many=many, dot=dot)
+    assert found == ["one", "many", "many", "many", "default", "dot", "default", "default", "one"]
+
+
+@pytest.mark.parametrize("path", ["a", "", "/a*", "/*.json", "/a/***"])
+def test_a_pattern_that_would_not_do_what_it_seems_to_is_refused(path: str) -> None:
+    """Stars stand for whole segments, and paths begin with a slash."""
+    with pytest.raises(ConfigError):
+        compiled(path)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "named"),
+    [
+        ({"authenticators": ["ldap"]}, "'ldap'"),
+        ({"authorizer": "opa"}, "'opa'"),
+        ({"rules": [{"path": "/a", "authenticators": ["ldap"]}]}, r"rules\[0\].*'ldap'"),
+        ({"rules": [{"path": "/a", "authorizer": "opa"}]}, r"rules\[0\].*'opa'"),
+    ],
+)
+def test_a_name_that_the_edition_lacks_is_refused_before_anything_starts(endpoint: dict[str, Any], named: str) -> None:
+    """The message says where it stands and what there is."""
+    settings = load(Sources({"auth": {"endpoints": {"grpc": endpoint}}}, {"DATABASE_URL": "postgres://h/d"}))
+    with pytest.raises(ConfigError, match=named):
+        planned(settings, Known(["worker_token"], ["worker_token"]))
+
+
+def test_a_rule_leaves_to_the_endpoint_what_it_does_not_say() -> None:
+    """Authenticators and authorizer are inherited one by one; static keys come first in every list."""
+    rules = [{"path": "/a", "authenticators": []}, {"path": "/b", "authorizer": "noop"}]
+    http = {"authenticators": ["worker_token", "static_api_key"], "authorizer": "roles", "rules": rules}
+    settings = load(Sources({"auth": {"endpoints": {"http": http}}}, {"DATABASE_URL": "postgres://h/d"}))
+    plan = planned(settings, Known(["worker_token"]))[Protocol.REST]
+    both = ("static_api_key", "worker_token")
+    assert plan.checks == PlannedChecks(both, "roles")
+    assert plan.rules == (("/a", PlannedChecks((), "roles")), ("/b", PlannedChecks(both, "noop")))
 
 
 def test_credentials_are_not_in_the_repr() -> None:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, SecretStr
 
 from core.auth import Action
-from core.build_info import BuildInfo
-from core.clock import SystemClock
+from core.contributions import RESERVED
 from core.endpoints import RestRoute
 from core.errors import ConfigError, PluginError
 from core.migration import PluginMigration
 from core.plugin import Plugin
 from core.plugin_services import PluginServices
 from core.settings import ConfigSection
+from editions.tools.describe_plugin import services
 from server.config.load import Sources
 from server.plugin_registry import PluginRegistry
 
@@ -55,8 +58,7 @@ def _registry(
     for plugin in plugins:
         registry.register(plugin)
     registry.load_settings(Sources(file or {}, environ or {}))
-    missing: Any = None
-    registry.lend(missing, SystemClock(), missing, BuildInfo("test", "0", "3.11", ""))
+    registry.lend(lambda plugin, settings: replace(services(plugin), settings=settings))
     return registry
 
 
@@ -87,18 +89,185 @@ def test_what_is_no_plugin_is_refused() -> None:
         _registry(nonsense)
 
 
+def _routes(plugin: Plugin) -> list[RestRoute]:
+    registry = _registry(plugin)
+    registry.check(RESERVED)
+    return registry.build_rest_router()
+
+
 def test_routes_appear_below_the_plugins_place() -> None:
     """Relative paths are mounted at /api/v1/p/<name>."""
-    assert [route.path for route in _registry(Sample()).build_rest_router()] == ["/api/v1/p/sample-one/items/{id}"]
+    assert [route.path for route in _routes(Sample())] == ["/api/v1/p/sample-one/items/{id}"]
 
 
-@pytest.mark.parametrize("path", ["", "items", "/", "//items", "/../x", "/a/../../x", "/./a", "/a/", "http://x/a"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "items",
+        "/",
+        "//items",
+        "/../x",
+        "/a/../../x",
+        "/./a",
+        "/a/",
+        "http://x/a",
+        "/a%2Fb",
+        "/{a}{b}",
+        "/{id:int}",
+        "/{slug}/a",
+        "/*",
+        "/a b",
+        "/a?b",
+        "/.x",
+    ],
+)
 def test_a_route_cannot_leave_the_plugins_place(path: str) -> None:
-    """Paths that would land elsewhere are refused with the plugin's name."""
+    """Paths that would land elsewhere, or mean more than they say, are refused with the plugin's name."""
     plugin = Sample()
     plugin.path = path
     with pytest.raises(PluginError, match="sample-one"):
-        _registry(plugin).build_rest_router()
+        _routes(plugin)
+
+
+def _sample(**changes: Any) -> Plugin:
+    """Return a plugin whose one route has these changes."""
+
+    class Changed(Sample):
+        def rest_routes(self, services: PluginServices) -> Sequence[RestRoute]:
+            return [replace(super().rest_routes(services)[0], **changes)]
+
+    return Changed()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"method": "get"},
+        {"method": "CONNECT"},
+        {"summary": ""},
+        {"handler": None},
+        {"aliases": ("/api/v1/tenants",)},
+        {"aliases": ("/api/v1/workflows/{id}",)},
+        {"aliases": ("/api/tenants/{slug}/../x/{id}",)},
+        {"aliases": ("/api/tenants/{slug}/items",)},
+        {"aliases": ("/_/health",)},
+    ],
+)
+def test_a_route_that_says_nonsense_is_refused(changes: dict[str, Any]) -> None:
+    """Methods, summaries, handlers and aliases are checked before anything is served."""
+    with pytest.raises(PluginError, match="sample-one"):
+        _routes(_sample(**changes))
+
+
+@pytest.mark.parametrize("answer", [None, "routes", 1, [1], {"a": 1}, [Sample]])
+@pytest.mark.parametrize("hook", ["rest_routes", "grpc_services"])
+def test_a_hook_that_returns_nonsense_is_named(hook: str, answer: object) -> None:
+    """A wrong type is the plugin's mistake and not a traceback of the server's."""
+    plugin = type("Odd", (Sample,), {hook: lambda _self, _services: answer})()
+    with pytest.raises(PluginError, match=rf"sample-one'.*{hook}"):
+        _registry(plugin).check(RESERVED)
+
+
+@pytest.mark.parametrize("hook", ["observers", "background_services"])
+def test_what_a_process_runs_is_of_the_right_kind(hook: str) -> None:
+    """Observers and services are checked when they are asked for."""
+    registry = _registry(type("Odd", (Sample,), {hook: lambda _self, _services: [object()]})())
+    with pytest.raises(PluginError, match=rf"sample-one'.*{hook}"):
+        getattr(registry, hook)()
+
+
+@pytest.mark.parametrize(
+    ("hook", "names"), [("authenticators", "authenticator_names"), ("authorizers", "authorizer_names")]
+)
+@pytest.mark.parametrize("made", [{}, {"mine": object()}])
+def test_what_was_announced_must_be_there(hook: str, names: str, made: dict[str, object]) -> None:
+    """A missing authenticator or authorizer refuses the start instead of leaving a gap."""
+    members = {names: lambda _self: ["mine"], hook: lambda _self, _services: made}
+    registry = _registry(type("Odd", (Sample,), members)())
+    with pytest.raises(PluginError, match=rf"sample-one'.*{hook}.*'mine'"):
+        getattr(registry, f"collect_{hook}")(["mine"])
+
+
+def _named(name: str, **members: Any) -> Plugin:
+    plugin: Plugin = type(name.title(), (Plugin,), {"name": name, "version": "1", **members})()
+    return plugin
+
+
+def test_every_clash_is_told_with_both_sides() -> None:
+    """Aliases that no request could tell apart, authenticators, sections and variables; the server is a side, too."""
+
+    def aliased(path: str) -> Any:
+        route = RestRoute("GET", "/x/{id}", _handler, Action.VIEW, "x", "X", aliases=(path,))
+        return lambda _self, _services: [route]
+
+    one = _named(
+        "one",
+        rest_routes=aliased("/api/tenants/{slug}/things/{id}"),
+        authenticator_names=lambda _self: ["both", "static_api_key"],
+        config=lambda _self: ConfigSection(Section, ("auth.old",), {"OLD": "secret"}),
+    )
+    other = RestRoute("GET", "/x/{key}", _handler, Action.VIEW, "x", "X", aliases=("/api/tenants/{slug}/things/{key}",))
+    two = _named(
+        "two",
+        rest_routes=lambda _self, _services: [other],
+        authenticator_names=lambda _self: ["both"],
+        authorizer_names=lambda _self: ["roles"],
+        config=lambda _self: ConfigSection(Section, ("auth.old", "database"), {"OLD": "secret"}),
+    )
+    with pytest.raises(PluginError) as caught:
+        _registry(one, two).check(replace(RESERVED, sections=("database",)))
+    assert str(caught.value).splitlines()[1:] == [
+        "  authenticator both is claimed by one and by two",
+        "  authenticator static_api_key is claimed by the server and by one",
+        "  authorizer roles is claimed by the server and by two",
+        "  route GET /api/tenants/{slug}/things/{key} is claimed by one and by two",
+        "  section auth.old is claimed by one and by two",
+        "  section database is claimed by the server and by two",
+        "  variable OLD is claimed by one and by two",
+    ]
+
+
+def test_a_plugin_that_claims_something_twice_is_refused() -> None:
+    """Two routes that differ in a parameter's name are one."""
+    routes = [RestRoute("GET", path, _handler, Action.VIEW, "x", "X") for path in ("/a/{id}", "/a/{name}")]
+    with pytest.raises(PluginError, match=r"'one': claims twice: route GET /api/v1/p/one/a/\{\}"):
+        _registry(_named("one", rest_routes=lambda _self, _services: routes)).check(RESERVED)
+
+
+def test_a_start_that_declares_something_else_than_the_build_saw_is_refused() -> None:
+    """An edition does what it says, or does not start."""
+    registry = _registry(Sample())
+    registry.check(RESERVED)
+    seen = registry._declared["sample-one"].contributions.as_json()
+    registry.check(RESERVED, {"sample-one": seen})
+    with pytest.raises(PluginError, match="sample-one"):
+        registry.check(RESERVED, {"sample-one": {**seen, "routes": []}})
+
+
+def test_a_hook_that_blocks_is_interrupted_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The start does not hang for ever on one plugin."""
+    monkeypatch.setattr("core.plugin.HOOK_TIMEOUT_S", 0.05)
+    never = threading.Event()
+    plugin = _named("stuck", rest_routes=lambda _self, _services: never.wait())
+    with pytest.raises(PluginError, match="'stuck': rest_routes did not return within"):
+        _registry(plugin).check(RESERVED)
+
+
+@pytest.mark.parametrize("blocks", [True, False])
+async def test_a_start_hook_that_does_not_end_is_named(monkeypatch: pytest.MonkeyPatch, blocks: bool) -> None:  # noqa: FBT001
+    """Whether it waits for ever or holds the whole process."""
+    monkeypatch.setattr("core.plugin.HOOK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("server.plugin_registry.hooks.GRACE_S", 0.05)
+
+    async def on_startup(_self: Plugin, _services: PluginServices) -> None:
+        if blocks:
+            threading.Event().wait()
+        await asyncio.Event().wait()
+
+    registry = _registry(_named("stuck", on_startup=on_startup))
+    with pytest.raises(PluginError, match="'stuck': on_startup did not return within"):
+        await registry.startup()
 
 
 def test_settings_come_from_four_places_strongest_last() -> None:
@@ -122,7 +291,7 @@ def test_wrong_settings_are_reported_with_their_key() -> None:
 def _boot(plugin: Plugin) -> None:
     registry = _registry(plugin)
     registry.owners()
-    registry.build_rest_router()
+    registry.check(RESERVED)
 
 
 @pytest.mark.parametrize("hook", ["config", "rest_routes", "migrations"])

@@ -1,0 +1,83 @@
+"""Observers of calls: what a plugin gets to see of every REST request and gRPC call, whoever serves it.
+
+The server tells an observer twice of a call that reaches its handler: ``before`` it runs and ``after`` it ended.
+A call that is refused on the way (unknown caller, not allowed, malformed) is told once, by ``after``.
+Observers never see bodies, payloads, headers or credentials.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from core.auth import Action, Identity, Protocol
+
+OK = "ok"
+"""The code of a call that was answered as asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call as the guards know it.
+
+    Attributes:
+        id: made by the server, unique.
+        request_id: the id of log lines, which the caller may have chosen.
+        protocol: REST or gRPC.
+        operation: ``POST /api/v1/p/hello-world/greetings`` (the route, not the path), or ``/package.Service/Method``.
+        action: what the caller does, for the authorizer.
+        resource: to what kind of thing.
+        identity: who calls; None while that is not known.
+        tenant_id: the tenant that the call concerns; None while not known, and for calls that concern none.
+        peer: the caller's network address without the port.
+        received_at: when the call came in.
+    """
+
+    id: UUID
+    request_id: str
+    protocol: Protocol
+    operation: str
+    action: Action
+    resource: str
+    identity: Identity | None
+    tenant_id: UUID | None
+    peer: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a call ended.
+
+    Attributes:
+        code: ``ok``, the ``code`` of the error that was answered (``core.errors``), or ``cancelled`` by the caller.
+        duration: seconds since it came in.
+        resource_id: the thing that it concerned or made, as far as the endpoint says which field tells; else None.
+        empty: the answer holds nothing, as that of a poll without work.
+    """
+
+    code: str
+    duration: float
+    resource_id: str | None = None
+    empty: bool = False
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the caller was turned away for who it is."""
+        return self.code in {"unauthenticated", "permission_denied"}
+
+
+class CallObserver(ABC):  # noqa: B024 - both methods are optional
+    """Sees every call. One instance serves all calls of a process; both methods must be quick."""
+
+    async def before(self, call: Call) -> None:  # noqa: B027 - both are optional
+        """See a call whose caller is known and allowed, right before its handler runs.
+
+        Raising refuses the call: nothing of it happens. The caller gets the ``FlovynError``, and
+        ``Unavailable`` for any other exception, or when this takes longer than the server waits.
+        """
+
+    async def after(self, call: Call, outcome: Outcome) -> None:  # noqa: B027
+        """See how a call ended, before its answer is sent. What this raises is logged and changes nothing."""

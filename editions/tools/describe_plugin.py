@@ -1,0 +1,141 @@
+"""Asks a plugin what it declares (routes, RPCs, names) and writes it down, so that an edition can be checked as a set.
+
+This imports the plugin, with nothing on the path but its own sources, core and the wheels that it declares: a
+dependency that the target forgot shows here, at build time. Its hooks get services without anything behind them and
+settings with their defaults; a plugin whose declarations need more than that is refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import logging
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core.build_info import BuildInfo
+from core.clock import SystemClock
+from core.contributions import Contributions, declared
+from core.errors import FlovynError, PluginError
+from core.plugin import Plugin
+from core.plugin_services import PluginServices
+from editions.tools.merge_pex import place
+
+
+class Nothing:
+    """Stands for a service that a declaring hook may keep, and must not use."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Refuse.
+
+        Raises:
+            PluginError: always.
+        """
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise PluginError(f"what a plugin declares must not need the running server, but {name!r} was used")
+
+
+class AnyMetrics:
+    """Metrics may be made by a hook that declares; nothing is counted."""
+
+    def counter(self, *_arguments: object, **_more: object) -> Any:
+        """Return what counts nothing."""
+        return Nothing()
+
+    gauge = histogram = counter
+
+
+def services(plugin: Plugin) -> PluginServices:
+    """Return services with nothing behind them, and the plugin's settings with their defaults."""
+    section = plugin.config()
+    nothing: Any = Nothing()
+    return PluginServices(
+        database=nothing,
+        clock=SystemClock(),
+        tenants=nothing,
+        settings=None if section is None else section.model.model_construct(),
+        build_info=BuildInfo("build", "0", "", ""),
+        logger=logging.getLogger(plugin.name),
+        metrics=AnyMetrics(),
+        exclusively=nothing,
+    )
+
+
+@contextmanager
+def importable(sources: Sequence[str], imports: list[str], wheels: list[str]) -> Iterator[None]:
+    """Put the sources, laid out as their imports want it, and the wheels on the path."""
+    with tempfile.TemporaryDirectory() as folder:
+        for entry in sources:
+            short_path, _, path = entry.partition("=")
+            target = Path(folder, place(short_path, imports))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.exists():
+                target.symlink_to(Path(path).resolve())
+        before = list(sys.path)
+        sys.path[:0] = [folder, *(os.fspath(Path(wheel, "site-packages").resolve()) for wheel in wheels)]
+        try:
+            yield
+        finally:
+            sys.path[:] = before
+
+
+def describe(entry: str) -> Contributions:
+    """Import the plugin and return what it declares.
+
+    Raises:
+        PluginError: it cannot be imported, a hook fails, or it reaches outside of its own names.
+    """
+    module, _, name = entry.partition(":")
+    try:
+        plugin: Plugin = getattr(importlib.import_module(module), name)()
+    except Exception as error:
+        raise PluginError(f"{module} cannot be imported: {_last(error)}; does the target's deps name it?") from error
+
+    def ask(hook: str, call: Any) -> Any:
+        try:
+            return call()
+        except FlovynError:
+            raise
+        except Exception as error:
+            raise PluginError(f"plugin {plugin.name!r}: {hook} failed: {_last(error)}") from error
+
+    return declared(plugin, ask("config", lambda: services(plugin)), ask).contributions
+
+
+def _last(error: Exception) -> str:
+    """Return the error with the line that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place_ = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{place_}"
+
+
+def main(arguments: list[str]) -> int:
+    """Run from the command line; 1 and one message when the plugin is refused."""
+    parser = argparse.ArgumentParser(description=__doc__, fromfile_prefix_chars="@")
+    parser.add_argument("--entry", required=True)
+    parser.add_argument("--label", required=True)
+    parser.add_argument("--source", action="append", default=[])
+    parser.add_argument("--import", dest="imports", action="append", default=[])
+    parser.add_argument("--wheel", action="append", default=[])
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    try:
+        with importable(options.source, options.imports, options.wheel):
+            found = describe(options.entry)
+    except PluginError as error:
+        print(f"{options.label}: {error}", file=sys.stderr)
+        return 1
+    options.out.write_text(json.dumps(found.as_json(), sort_keys=True, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,37 @@
+"""Server reflection: tells clients such as grpcurl which services there are, once they have said who they are."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import grpc
+from grpc_reflection.v1alpha import reflection_pb2
+from grpc_reflection.v1alpha.reflection import SERVICE_NAME
+from grpc_reflection.v1alpha.reflection import aio as reflection
+
+from core.auth import Action
+from server.grpc_api.guard import Context, Guard, answer
+
+RESOURCE = "api-docs"
+
+
+def handlers(guard: Guard, services: Sequence[str]) -> grpc.GenericRpcHandler:
+    """Return the reflection service for the services of these names."""
+    servicer = reflection.ReflectionServicer([*services, SERVICE_NAME])
+    path = f"/{SERVICE_NAME}/ServerReflectionInfo"
+
+    async def info(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+        try:
+            await guard.admit(path, Action.VIEW, RESOURCE, context)
+        except Exception as error:  # noqa: BLE001 - answered, and logged when nobody expected it
+            await answer(context, path, error)
+        async for response in servicer.ServerReflectionInfo(requests, context):
+            yield response
+
+    handler = grpc.stream_stream_rpc_method_handler(
+        info,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    return grpc.method_handlers_generic_handler(SERVICE_NAME, {"ServerReflectionInfo": handler})

@@ -1,0 +1,129 @@
+"""Tells the plugins' observers of every call; used by the guards of both APIs, so that no call escapes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from core.auth import Action, Identity, Protocol
+from core.calls import OK, Call, CallObserver, Outcome
+from core.clock import Clock
+from core.errors import FlovynError, Unavailable
+from server.observability.request_id import REQUEST_ID
+
+BEFORE_TIMEOUT_S = 10.0
+"""How long a call waits for an observer, before and after its handler; then it is refused, or goes on without."""
+
+CANCELLED = "cancelled"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What is the same for all calls of a route or method; see ``core.calls.Call``."""
+
+    protocol: Protocol
+    operation: str
+    action: Action
+    resource: str
+
+
+class CallObservers:
+    """The observers of a process."""
+
+    def __init__(self, observers: Sequence[tuple[str, CallObserver]], clock: Clock) -> None:
+        """Take the observers, each with the name of its plugin."""
+        self._observers = observers
+        self._clock = clock
+
+    def watch(self, endpoint: Endpoint, peer: str) -> WatchedCall | None:
+        """Begin to watch a call; None when nobody wants to know."""
+        return WatchedCall(self, endpoint, peer) if self._observers else None
+
+    def now(self) -> datetime:
+        """Return the time of receipt."""
+        return self._clock.now()
+
+    async def before(self, call: Call) -> None:
+        """Tell everybody that the call is about to run.
+
+        Raises:
+            FlovynError: an observer refuses it.
+            Unavailable: an observer failed or took too long.
+        """
+        for plugin, observer in self._observers:
+            try:
+                await asyncio.wait_for(observer.before(call), BEFORE_TIMEOUT_S)
+            except FlovynError:
+                raise
+            except Exception as error:
+                _log.exception("the observer of plugin %r failed; the call is refused", plugin)
+                raise Unavailable("the call could not be recorded, and nothing was done; try again") from error
+
+    async def after(self, call: Call, outcome: Outcome) -> None:
+        """Tell everybody how the call ended."""
+        for plugin, observer in self._observers:
+            try:
+                await asyncio.wait_for(observer.after(call, outcome), BEFORE_TIMEOUT_S)
+            except Exception:  # noqa: BLE001 - logged whole; the call has happened
+                _log.exception("the observer of plugin %r failed after a call", plugin)
+
+
+class WatchedCall:
+    """One call on its way through a guard, which fills in what it finds out."""
+
+    def __init__(self, observers: CallObservers, endpoint: Endpoint, peer: str) -> None:
+        """Note when it came in."""
+        self._observers = observers
+        self._endpoint = endpoint
+        self._peer = peer
+        self._received_at = observers.now()
+        self._started = time.perf_counter()
+        self._id = uuid4()
+        self.identity: Identity | None = None
+        self.tenant_id: UUID | None = None
+
+    async def before(self) -> None:
+        """Tell that the handler is about to run."""
+        await self._observers.before(self._call())
+
+    async def after(self, error: BaseException | None, resource_id: str | None = None, *, empty: bool = False) -> None:
+        """Tell how it ended; ``error`` is what the handler or a check raised."""
+        await self._observers.after(
+            self._call(), Outcome(_code(error), time.perf_counter() - self._started, resource_id, empty)
+        )
+
+    def _call(self) -> Call:
+        endpoint = self._endpoint
+        return Call(
+            id=self._id,
+            request_id=REQUEST_ID.get(),
+            protocol=endpoint.protocol,
+            operation=endpoint.operation,
+            action=endpoint.action,
+            resource=endpoint.resource,
+            identity=self.identity,
+            tenant_id=self.tenant_id,
+            peer=self._peer,
+            received_at=self._received_at,
+        )
+
+
+def text_of(values: Mapping[str, object], name: str) -> str | None:
+    """Return the value of a name as text, where it is one that can be shown."""
+    value = values.get(name)
+    return str(value) if isinstance(value, str | int | UUID) and value != "" else None
+
+
+def _code(error: BaseException | None) -> str:
+    if error is None:
+        return OK
+    if isinstance(error, asyncio.CancelledError):
+        return CANCELLED
+    return error.code if isinstance(error, FlovynError) else FlovynError.code

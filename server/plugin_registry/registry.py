@@ -1,0 +1,250 @@
+"""Holds the plugins and answers for all of them, in order of their names.
+
+Every hook is called through ``hooks.ask``, so that a plugin that raises, blocks or returns nonsense is named together
+with the hook, and never takes the others down with a bare traceback.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from core.auth import Authenticator, Authorizer, TokenIssuer
+from core.calls import CallObserver
+from core.contributions import SERVER, Contributions, Declared, clashes, declared
+from core.endpoints import GrpcService, RestRoute
+from core.errors import ConfigError, PluginError
+from core.migration import check_plugin_name, sql_name
+from core.openapi import OpenApiFragment
+from core.plugin import Plugin
+from core.plugin_services import PluginServices
+from core.service import Service
+from server.config.load import Sources
+from server.database.history import Owner
+from server.database.migrator import Migrator, owners
+from server.plugin_registry.hooks import ask, wait_for
+from server.plugin_registry.sections import validated, warn_of_absent
+
+Answer = TypeVar("Answer")
+_log = logging.getLogger(__name__)
+
+
+class PluginRegistry:
+    """Holds one instance of every plugin, sorted by name."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._plugins: dict[str, Plugin] = {}
+        self._settings: dict[str, BaseModel | None] = {}
+        self._services: dict[str, PluginServices] = {}
+        self._declared: dict[str, Declared] = {}
+        self._started: list[Plugin] = []
+
+    def register(self, plugin: Plugin) -> None:
+        """Add a plugin.
+
+        Raises:
+            PluginError: it is no plugin, its name is not valid, or the name is taken.
+        """
+        if not isinstance(plugin, Plugin):
+            raise PluginError(f"{plugin!r} is not a plugin: derive its class from core.plugin.Plugin")
+        name = check_plugin_name(str(getattr(plugin, "name", "")))
+        if name in self._plugins:
+            raise PluginError(f"two plugins are named {name!r}: {_class(self._plugins[name])} and {_class(plugin)}")
+        self._plugins[name] = plugin
+        self._plugins = dict(sorted(self._plugins.items()))
+
+    def plugins(self) -> list[Plugin]:
+        """Return the plugins, sorted by name."""
+        return list(self._plugins.values())
+
+    def load_settings(self, sources: Sources) -> None:
+        """Read and validate the section of every plugin.
+
+        Raises:
+            ConfigError: lists the problems of all sections.
+        """
+        problems = []
+        for plugin in self.plugins():
+            section = ask(plugin, "config", plugin.config)
+            try:
+                self._settings[plugin.name] = None if section is None else validated(plugin.name, section, sources)
+            except ConfigError as error:
+                problems.append(str(error))
+        if problems:
+            raise ConfigError("\n".join(problems))
+        warn_of_absent(sources, set(map(sql_name, self._plugins)))
+
+    def owners(self) -> list[Owner]:
+        """Return the core and the plugins with their migrations."""
+        for plugin in self.plugins():
+            ask(plugin, "migrations", plugin.migrations)
+        return owners(self.plugins())
+
+    async def run_migrations(self, migrator: Migrator) -> None:
+        """Apply what is pending, core first, then plugins by name."""
+        await migrator.apply(self.owners())
+
+    def lend(self, services: Callable[[Plugin, BaseModel | None], PluginServices]) -> None:
+        """Give each plugin its services, made by ``services`` of the plugin and its settings."""
+        for plugin in self.plugins():
+            self._services[plugin.name] = services(plugin, self._settings.get(plugin.name))
+
+    def check(self, server: Contributions, built: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        """Ask every plugin for what it declares, and hold that against the others', the server's and the build's.
+
+        Args:
+            server: the names that the server itself takes.
+            built: what the build found that each plugin declares; None when the edition was not built (tests).
+
+        Raises:
+            PluginError: lists every clash with both sides, or what differs from the build.
+        """
+        for plugin in self.plugins():
+            services = self._services[plugin.name]
+            self._declared[plugin.name] = declared(plugin, services, partial(ask, plugin))
+        found = {name: each.contributions for name, each in self._declared.items()}
+        problems = clashes({SERVER: server, **found})
+        if problems:
+            raise PluginError("plugins clash; rename one side of each:\n  " + "\n  ".join(problems))
+        if built is not None:
+            _refuse_changes(found, built)
+
+    def authenticator_names(self) -> tuple[str, ...]:
+        """Return the names of all plugins' authenticators."""
+        return tuple(
+            name for plugin in self.plugins() for name in ask(plugin, "authenticator_names", plugin.authenticator_names)
+        )
+
+    def default_authenticators(self) -> tuple[str, ...]:
+        """Return the names of those that check calls where the configuration lists none."""
+        found: list[str] = []
+        for plugin in self.plugins():
+            settings = self._settings.get(plugin.name)
+            found += ask(plugin, "default_authenticators", partial(plugin.default_authenticators, settings))
+        return tuple(found)
+
+    def authorizer_names(self) -> tuple[str, ...]:
+        """Return the names of all plugins' authorizers."""
+        return tuple(
+            name for plugin in self.plugins() for name in ask(plugin, "authorizer_names", plugin.authorizer_names)
+        )
+
+    def collect_authenticators(self, enabled: Sequence[str]) -> dict[str, Authenticator]:
+        """Return the enabled authenticators of all plugins, by name.
+
+        Raises:
+            PluginError: a plugin announced one and does not bring it, or it is none.
+        """
+        return self._collect("authenticators", enabled, Authenticator, lambda plugin: plugin.authenticator_names())
+
+    def collect_authorizers(self, enabled: Sequence[str]) -> dict[str, Authorizer]:
+        """Return the authorizers in use of all plugins, by name.
+
+        Raises:
+            PluginError: a plugin announced one and does not bring it, or it is none.
+        """
+        return self._collect("authorizers", enabled, Authorizer, lambda plugin: plugin.authorizer_names())
+
+    def _collect(
+        self,
+        hook: str,
+        enabled: Sequence[str],
+        kind: Any,
+        names: Callable[[Plugin], Sequence[str]],
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for plugin in self.plugins():
+            wanted = [name for name in names(plugin) if name in enabled]
+            made: Mapping[str, Any] = self._ask(plugin, hook, getattr(plugin, hook)) if wanted else {}
+            for name in wanted:
+                if not isinstance(made.get(name), kind):
+                    raise PluginError(f"plugin {plugin.name!r}: {hook}: {name!r} was announced and is not there")
+                found[name] = made[name]
+        return found
+
+    def build_rest_router(self) -> list[RestRoute]:
+        """Return the routes of all plugins at their final paths."""
+        return [route for each in self._declared.values() for route in each.routes]
+
+    def grpc_services(self) -> list[GrpcService]:
+        """Return the gRPC services of all plugins."""
+        return [service for each in self._declared.values() for service in each.services]
+
+    def openapi(self) -> dict[str, OpenApiFragment]:
+        """Return what plugins add to the OpenAPI document, by plugin.
+
+        Raises:
+            PluginError: a plugin returned something else.
+        """
+        found = {}
+        for plugin in self.plugins():
+            fragment = ask(plugin, "openapi", plugin.openapi)
+            if not isinstance(fragment, OpenApiFragment | None):
+                raise PluginError(f"plugin {plugin.name!r}: openapi returned {type(fragment).__name__}")
+            found[plugin.name] = fragment or OpenApiFragment()
+        return found
+
+    def observers(self) -> list[tuple[str, CallObserver]]:
+        """Return the observers of all plugins, each with its plugin's name."""
+        return [
+            (plugin.name, observer)
+            for plugin in self.plugins()
+            for observer in self._several(plugin, "observers", plugin.observers, CallObserver)
+        ]
+
+    def background_services(self) -> list[Service]:
+        """Return the background services of all plugins."""
+        return [
+            service
+            for plugin in self.plugins()
+            for service in self._several(plugin, "background_services", plugin.background_services, Service)
+        ]
+
+    def token_issuer(self) -> TokenIssuer | None:
+        """Return what issues worker credentials in this edition, if anything does."""
+        issuers = (self._ask(plugin, "token_issuer", plugin.token_issuer) for plugin in self.plugins())
+        return next((issuer for issuer in issuers if issuer is not None), None)
+
+    async def startup(self) -> None:
+        """Run the plugins' ``on_startup`` hooks, by name."""
+        for plugin in self.plugins():
+            await wait_for(plugin, "on_startup", partial(plugin.on_startup, self._services[plugin.name]))
+            self._started.append(plugin)
+
+    async def shutdown(self) -> None:
+        """Run ``on_shutdown`` of what was started, last first; one that fails does not keep the others from it."""
+        while self._started:
+            plugin = self._started.pop()
+            try:
+                await wait_for(plugin, "on_shutdown", plugin.on_shutdown)
+            except PluginError as error:
+                _log.error("%s", error)
+
+    def _ask(self, plugin: Plugin, hook: str, method: Callable[[PluginServices], Answer]) -> Answer:
+        return ask(plugin, hook, partial(method, self._services[plugin.name]))
+
+    def _several(
+        self, plugin: Plugin, hook: str, method: Callable[[PluginServices], Sequence[Answer]], kind: Any
+    ) -> Sequence[Answer]:
+        answer = self._ask(plugin, hook, method)
+        if not isinstance(answer, list | tuple) or not all(isinstance(each, kind) for each in answer):
+            raise PluginError(f"plugin {plugin.name!r}: {hook} must return a list of {kind.__name__}")
+        return answer
+
+
+def _refuse_changes(found: Mapping[str, Contributions], built: Mapping[str, Mapping[str, Any]]) -> None:
+    for name, contributions in found.items():
+        if contributions.as_json() != built.get(name):
+            raise PluginError(
+                f"plugin {name!r} declares something else than when this edition was built: what a plugin declares"
+                f" must not depend on its settings; now {contributions.as_json()}, then {built.get(name)}"
+            )
+
+
+def _class(plugin: Plugin) -> str:
+    return f"{type(plugin).__module__}.{type(plugin).__qualname__}"

@@ -1,0 +1,101 @@
+"""What can be found out before anything runs: the configuration, the set of plugins, the pending migrations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from core.auth import Protocol
+from core.domain.tenant import NewTenant
+from core.errors import ConfigError, MigrationError, PluginError
+from server.auth.registry import AuthPlan, Known, planned
+from server.config import Settings
+from server.config.load import Sources, load
+from server.database.migrator import Migrator
+from server.database.pool import Connection, connect
+from server.edition import Edition
+from server.plugin_registry import PluginRegistry
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What the supervising process found out and its workers start from.
+
+    ``development`` is set by ``flovyn-server dev`` alone.
+    """
+
+    edition: Edition
+    sources: Sources
+    settings: Settings
+    auth: Mapping[Protocol, AuthPlan]
+    development: bool = False
+
+
+def configure(edition: Edition, sources: Sources, *, development: bool = False) -> Prepared:
+    """Check the configuration and the set of plugins, without touching the database.
+
+    Raises:
+        StartupError: says everything that is wrong.
+    """
+    settings: Settings | None = None
+    registry: PluginRegistry | None = None
+    problems = []
+    try:
+        settings = load(sources)
+    except ConfigError as error:
+        problems.append(str(error))
+    try:
+        registry = load_plugins(edition, sources)
+    except ConfigError as error:
+        problems.append(str(error))
+    if settings is None or registry is None:
+        raise ConfigError("\n".join(problems))
+    known = Known(registry.authenticator_names(), registry.default_authenticators(), registry.authorizer_names())
+    return Prepared(edition, sources, settings, planned(settings, known), development)
+
+
+def load_plugins(edition: Edition, sources: Sources) -> PluginRegistry:
+    """Make the edition's plugins and give them their settings."""
+    registry = PluginRegistry()
+    for plugin in edition.plugins():
+        registry.register(plugin)
+    said = [plugin.name for plugin in edition.build_info.plugins]
+    found = [plugin.name for plugin in registry.plugins()]
+    if sorted(said) != found:
+        raise PluginError(f"the edition says that it contains {said}, but its plugins call themselves {found}")
+    registry.load_settings(sources)
+    return registry
+
+
+def make_migrator(prepared: Prepared) -> Migrator:
+    """Return the migrator of the configured database, with the edition's proofs."""
+    edition = prepared.edition
+    name = f"{edition.build_info.edition} {edition.build_info.version}"
+    return Migrator(lambda: make_connection(prepared.settings), edition.checked_migrations, name)
+
+
+async def make_connection(settings: Settings) -> Connection:
+    """Open one connection to the configured database; see ``server.database.pool.connect``."""
+    return await connect(settings.database_url.get_secret_value(), settings.database.connect_timeout)
+
+
+async def migrate(prepared: Prepared) -> None:
+    """Bring the database up to date.
+
+    Raises:
+        MigrationError: migrations are refused, or pending while ``auto_migrate`` is off.
+    """
+    registry = load_plugins(prepared.edition, prepared.sources)
+    migrator = make_migrator(prepared)
+    if prepared.settings.auto_migrate:
+        await registry.run_migrations(migrator)
+        return
+    pending = (await migrator.plan(registry.owners())).pending
+    if pending:
+        listed = "\n".join(f"  {each}" for each in pending)
+        raise MigrationError(f"auto_migrate is off and migrations are pending; run 'flovyn-server migrate':\n{listed}")
+
+
+def configured_tenants(settings: Settings) -> list[NewTenant]:
+    """Return the tenants of the configuration."""
+    return [NewTenant(each.id, each.slug, each.name, each.tier, each.region) for each in settings.tenants]
