@@ -28,6 +28,7 @@ from core.errors import Unavailable
 from core.migration import sql_name
 from core.plugin import Plugin
 from core.plugin_services import PluginServices
+from core.service import Service
 from server.auth.registry import build_stack, enabled
 from server.auth.stack import AuthStack
 from server.background.due_service import DueService
@@ -38,13 +39,10 @@ from server.config import Settings
 from server.database.exclusive import exclusively
 from server.database.notifications import NOTIFY, Notifications
 from server.database.pool import Pool, open_pool
-from server.engine.deliveries import Deliveries
-from server.engine.submissions import Submissions
+from server.engine.engine import Engine
 from server.engine.task_notes import TaskNotes
 from server.engine.tasks import Tasks
-from server.engine.timers import Timers
 from server.engine.wakeups import Announcer, Waker, Wakeups, parse_announcement
-from server.engine.workflows import Workflows
 from server.observability.calls import CallObservers
 from server.observability.metrics import MetricsRegistry
 from server.plugin_registry import PluginRegistry
@@ -56,7 +54,6 @@ from server.rest_api.resources.docs import Docs
 from server.rest_api.resources.health import Health
 from server.rest_api.resources.metrics import MetricsText
 from server.rest_api.resources.tenants import Tenants
-from server.storage.repositories import Repositories
 from server.storage.tenants import TenantRepository
 
 _log = logging.getLogger(__name__)
@@ -81,11 +78,8 @@ class Boot:
     tenants: TenantRepository  # database
     announcer: Announcer  # engine
     wakeups: Mapping[Category, Wakeups]  # engine
-    workflows: Workflows  # engine
-    deliveries: Deliveries  # engine
+    engine: Engine  # engine
     tasks: Tasks  # engine
-    submissions: Submissions  # engine
-    timers: Timers  # engine
     task_notes: TaskNotes  # engine
     registry: PluginRegistry  # plugins
     routes: Sequence[RestRoute]  # plugins: the server's own
@@ -123,19 +117,13 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
     boot.announcer = Announcer(lambda payloads: _notify(boot.pool, payloads))
     boot.wakeups = {category: Wakeups() for category in Category}
     wakers = {category: Waker(category, wakeups, boot.announcer) for category, wakeups in boot.wakeups.items()}
-    wake = wakers[Category.WORKFLOW]
-    storage = Repositories(boot.pool)
-    boot.workflows = Workflows(storage.runs, boot.wakeups[Category.WORKFLOW], wake)
-    boot.deliveries = Deliveries(storage.runs, wake)
-    boot.timers = Timers(storage, boot.deliveries)
-    boot.submissions = Submissions(storage, wake, boot.timers.next_due)
-    boot.tasks = Tasks(boot.pool, boot.wakeups[Category.TASK], wakers[Category.TASK], boot.deliveries)
+    boot.engine = Engine(boot.pool, boot.wakeups[Category.WORKFLOW], wakers[Category.WORKFLOW])
+    boot.tasks = Tasks(boot.pool, boot.wakeups[Category.TASK], wakers[Category.TASK], boot.engine.deliveries)
     boot.task_notes = TaskNotes(boot.pool)
     try:
         yield
     finally:
-        await boot.submissions.close()
-        await boot.workflows.close()
+        await boot.engine.close()
         await boot.tasks.close()
         await boot.task_notes.close()
         await boot.announcer.close()
@@ -220,9 +208,15 @@ async def background(boot: Boot) -> AsyncIterator[None]:
             wakeups.wake_all()
 
     boot.listening = Notifications(dsn, received, connected)
-    reaper = LeaseReaper(boot.workflows.reclaim, boot.settings.engine.activation_lease)
-    firer = DueService("timer firer", boot.timers.fire_due, boot.timers.next_due)
-    supervisor = Supervisor([boot.listening, reaper, firer, TaskExpirer(boot.tasks.expire)])
+    runs = boot.engine
+    services: list[Service] = [
+        boot.listening,
+        LeaseReaper(runs.workflows.reclaim, boot.settings.engine.activation_lease),
+        DueService("timer firer", runs.timers.fire_due, runs.timers.next_due),
+        DueService("promise expirer", runs.promises.expire_due, runs.promises.next_due),
+        TaskExpirer(boot.tasks.expire),
+    ]
+    supervisor = Supervisor(services)
     supervisor.start()
     try:
         yield
@@ -265,7 +259,7 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
 
     settings = boot.settings
     services = [
-        WorkflowDispatch(boot.workflows, boot.submissions, settings.engine.poll_hold_ms / 1000).service(),
+        WorkflowDispatch(boot.engine, settings.engine.poll_hold_ms / 1000).service(),
         TaskExecution(boot.tasks, boot.task_notes, settings.engine.poll_hold_ms / 1000).service(),
         WorkerLifecycle(WorkerRepository(boot.pool)).service(),
         *boot.registry.grpc_services(),

@@ -46,6 +46,22 @@ class CancelTimer:
 
 
 @dataclass(frozen=True, slots=True)
+class CreatePromise:
+    """A promise that somebody will settle; the server gives it an id."""
+
+    name: str
+    timeout_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvePromise:
+    """A promise of this run gets its value; it is named by its id or its name."""
+
+    reference: str
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
 class Suspend:
     """The activation waits for something outside; informational."""
 
@@ -75,4 +91,16 @@ class Cancel:
     reason: str
 
 
-Command = RecordOperation | SetState | ClearState | StartTimer | CancelTimer | Suspend | Complete | Fail | Cancel
+Command = (
+    RecordOperation
+    | SetState
+    | ClearState
+    | StartTimer
+    | CancelTimer
+    | CreatePromise
+    | ResolvePromise
+    | Suspend
+    | Complete
+    | Fail
+    | Cancel
+)

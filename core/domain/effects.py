@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from core.domain.promise import NewPromise, Settlement
 from core.domain.timer import NewTimer, TimerKey
 
 
@@ -15,6 +16,8 @@ class Effects:
 
     timers: list[NewTimer] = field(default_factory=list)
     cancelled_timers: list[TimerKey] = field(default_factory=list)
+    promises: list[NewPromise] = field(default_factory=list)
+    settlements: list[Settlement] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from core.domain.payload import Json, dump, json_object
 from core.domain.retry_policy import may_try_again
-from core.domain.workflow import EventType, NewEvent
+from core.domain.workflow_event import EventType, NewEvent
 from core.errors import WrongState
 
 DEADLINE_EXCEEDED = "Task exceeded deadline"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from core.domain.command import (
     Cancel,
@@ -17,15 +17,19 @@ from core.domain.command import (
     ClearState,
     Command,
     Complete,
+    CreatePromise,
     Fail,
     RecordOperation,
+    ResolvePromise,
     SetState,
     StartTimer,
     Suspend,
 )
 from core.domain.payload import dump, json_object
+from core.domain.promise import NewPromise, resolved, settled_event, usable_timeout
 from core.domain.timer import NewTimer, usable_duration
-from core.domain.workflow import Ending, EventType, Outcome, RunState, RunStatus, Step, Submission, numbered
+from core.domain.workflow import Ending, Outcome, RunState, RunStatus, Step, Submission
+from core.domain.workflow_event import EventType, numbered
 from server.engine.drafts import Draft, Known
 from server.engine.endings import WITHOUT_COMMAND, cancelled, completed, failed
 
@@ -122,6 +126,32 @@ def _cancel_timer(draft: Draft, command: CancelTimer) -> None:
         draft.event(EventType.TIMER_CANCELLED, json_object(timerId=dump(command.timer_id)))
 
 
+def _create_promise(draft: Draft, command: CreatePromise) -> None:
+    promise = NewPromise(
+        tenant_id=draft.state.tenant_id,
+        id=uuid4(),
+        run_id=draft.state.id,
+        name=command.name,
+        timeout_ms=usable_timeout(command.timeout_ms),
+    )
+    draft.create_promise(promise)
+    data = json_object(
+        promiseId=dump(str(promise.id)),
+        promiseName=dump(command.name),
+        timeoutMs=None if command.timeout_ms is None else dump(command.timeout_ms),
+    )
+    draft.event(EventType.PROMISE_CREATED, data)
+
+
+def _resolve_promise(draft: Draft, command: ResolvePromise) -> None:
+    """Settle a promise from within; one that is unknown or settled already is left alone, as with timers."""
+    promise = draft.pending_promise(command.reference)
+    if promise is not None:
+        verdict = resolved(command.value)
+        draft.settle_promise(promise, verdict)
+        draft.events.append(settled_event(promise.id, promise.name, verdict))
+
+
 _HANDLERS: Mapping[type, Callable[[Draft, Any], None]] = {
     RecordOperation: _record_operation,
     SetState: _set_state,
@@ -129,6 +159,8 @@ _HANDLERS: Mapping[type, Callable[[Draft, Any], None]] = {
     Suspend: _suspend,
     StartTimer: _start_timer,
     CancelTimer: _cancel_timer,
+    CreatePromise: _create_promise,
+    ResolvePromise: _resolve_promise,
 }
 
 _ENDINGS: Mapping[type, Callable[[Any], Ending]] = {

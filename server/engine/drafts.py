@@ -8,16 +8,32 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
+from uuid import UUID
 
 from core.domain.effects import Effects
 from core.domain.payload import Json
+from core.domain.promise import NewPromise, Settlement, Verdict
 from core.domain.timer import NewTimer, TimerKey
-from core.domain.workflow import EventType, NewEvent, RunState
+from core.domain.workflow import RunState
+from core.domain.workflow_event import EventType, NewEvent
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
+
+
+RunKey = tuple[UUID, UUID]
+"""Tenant and run."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPromise:
+    """A promise of a run, and whether it is pending."""
+
+    id: UUID
+    name: str
+    pending: bool = True
 
 
 @dataclass(slots=True)
@@ -26,17 +42,20 @@ class Known:
 
     Attributes:
         timers: whether each timer is still to fire.
+        promises: of each run, those that it names and has, the oldest first.
     """
 
     timers: MutableMapping[TimerKey, bool] = field(default_factory=dict)
+    promises: MutableMapping[RunKey, tuple[KnownPromise, ...]] = field(default_factory=dict)
 
     def layer(self) -> Known:
         """Return a view that can be added to without changing this one."""
-        return Known(ChainMap({}, self.timers))
+        return Known(ChainMap({}, self.timers), ChainMap({}, self.promises))
 
     def absorb(self, layer: Known) -> None:
         """Take over what was added to a ``layer`` of this."""
         self.timers.update(_added(layer.timers))
+        self.promises.update(_added(layer.promises))
 
 
 class Draft:
@@ -66,6 +85,31 @@ class Draft:
         """Add the cancellation of a timer that has not fired."""
         self.known.timers[key] = False
         self.effects.cancelled_timers.append(key)
+
+    def create_promise(self, promise: NewPromise) -> None:
+        """Add a promise."""
+        self._promises = (*self._promises, KnownPromise(promise.id, promise.name))
+        self.effects.promises.append(promise)
+
+    def pending_promise(self, reference: str) -> KnownPromise | None:
+        """Return the pending promise of this run that has this id or name, the oldest of those."""
+        for promise in self._promises:
+            if promise.pending and reference in {promise.name, str(promise.id)}:
+                return promise
+        return None
+
+    def settle_promise(self, promise: KnownPromise, verdict: Verdict) -> None:
+        """Add the settlement of a pending promise."""
+        self._promises = tuple(replace(each, pending=each.pending and each != promise) for each in self._promises)
+        self.effects.settlements.append(Settlement(self.state.tenant_id, promise.id, verdict))
+
+    @property
+    def _promises(self) -> tuple[KnownPromise, ...]:
+        return self.known.promises.get((self.state.tenant_id, self.state.id), ())
+
+    @_promises.setter
+    def _promises(self, promises: tuple[KnownPromise, ...]) -> None:
+        self.known.promises[self.state.tenant_id, self.state.id] = promises
 
 
 def _added(layered: MutableMapping[Key, Value]) -> MutableMapping[Key, Value]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from core.domain.command import CancelTimer, StartTimer
+from core.domain.command import CancelTimer, ResolvePromise, StartTimer
 from core.domain.workflow import Submission
-from server.engine.drafts import Known
+from server.engine.drafts import Known, KnownPromise
 from server.storage.repositories import Repositories
 
 
@@ -18,4 +18,9 @@ async def look_up(connection: Any, storage: Repositories, submissions: Sequence[
     timers = [(tenant, run, each.timer_id) for tenant, run, each in given if isinstance(each, StartTimer | CancelTimer)]
     if timers:
         known.timers = await storage.timers.existing(connection, timers)
+    references = [(tenant, run, each.reference) for tenant, run, each in given if isinstance(each, ResolvePromise)]
+    if references:
+        for promise, pending in await storage.promises.named(connection, references):
+            key = (promise.tenant_id, promise.run_id)
+            known.promises[key] = (*known.promises.get(key, ()), KnownPromise(promise.id, promise.name, pending))
     return known

@@ -28,7 +28,8 @@ class NextDue:
         while (left := min(self._at, end) - loop.time()) > 0:
             self._earlier.clear()
             try:
-                await asyncio.wait_for(self._earlier.wait(), left)
+                async with asyncio.timeout(left):  # not wait_for: Python 3.11's can swallow a cancellation
+                    await self._earlier.wait()
             except TimeoutError:
                 break
         self._at = math.inf

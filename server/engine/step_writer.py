@@ -42,6 +42,11 @@ class StepWriter:
             await self._storage.timers.insert(connection, effects.timers)
         if effects.cancelled_timers:
             await self._storage.timers.cancel(connection, effects.cancelled_timers)
+        if effects.promises:
+            await self._storage.promises.insert(connection, effects.promises)
+        if effects.settlements:
+            await self._storage.promises.settle(connection, effects.settlements)
 
     async def _clear_up(self, connection: Any, ended: Sequence[RunKey]) -> None:
         await self._storage.timers.abandon_of_runs(connection, ended)
+        await self._storage.promises.abandon_of_runs(connection, ended)

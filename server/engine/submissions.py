@@ -22,12 +22,20 @@ from server.storage.workflows import RunKey
 class Submissions:
     """Group commit of submissions."""
 
-    def __init__(self, storage: Repositories, wake: Callable[[QueueKey, str], None], timers_due: NextDue) -> None:
-        """Take the storage, what wakes a poller, and the timers' alarm."""
+    def __init__(
+        self,
+        storage: Repositories,
+        wake: Callable[[QueueKey, str], None],
+        *,
+        timers_due: NextDue,
+        promises_due: NextDue,
+    ) -> None:
+        """Take the storage, what wakes a poller, and the alarms of timers and promises."""
         self._storage = storage
         self._writer = StepWriter(storage)
         self._wake = wake
         self._timers_due = timers_due
+        self._promises_due = promises_due
         self._batcher: Batcher[Submission, None] = Batcher(self._submit_all, weigh=lambda submission: submission.weight)
 
     async def submit(self, submission: Submission) -> None:
@@ -56,9 +64,12 @@ class Submissions:
     def _after(self, steps: Sequence[Step]) -> None:
         for state in woken(steps):
             self._wake((state.tenant_id, state.queue), state.kind)
-        timers = [timer.duration_ms for step in steps if step.effects for timer in step.effects.timers]
-        if timers:
-            self._timers_due.expect(min(timers) / 1000)
+        effects = [step.effects for step in steps if step.effects]
+        for timer in (each for some in effects for each in some.timers):
+            self._timers_due.expect(timer.duration_ms / 1000)
+        for promise in (each for some in effects for each in some.promises):
+            if promise.timeout_ms is not None:
+                self._promises_due.expect(promise.timeout_ms / 1000)
 
 
 def _decide_all(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from core.domain.delivery import Delivery
 from core.domain.payload import dump, json_object
 from core.domain.timer import TimerKey
-from core.domain.workflow import EventType, NewEvent
+from core.domain.workflow_event import EventType, NewEvent
 from server.engine.deliveries import Deliveries
 from server.engine.next_due import NextDue
 from server.storage.repositories import Repositories

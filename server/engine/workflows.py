@@ -8,14 +8,8 @@ from uuid import UUID, uuid4
 
 from core.batching import Batcher
 from core.domain.payload import Json, dump, json_object
-from core.domain.workflow import (
-    ClaimedRun,
-    Event,
-    EventType,
-    NewEvent,
-    NewRun,
-    PollSlot,
-)
+from core.domain.workflow import ClaimedRun, NewRun, PollSlot
+from core.domain.workflow_event import Event, EventType, NewEvent
 from core.errors import NotFound
 from server.engine.wakeups import Waker, Wakeups
 from server.storage.workflows import RunKey, WorkflowRepository

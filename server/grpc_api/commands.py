@@ -19,6 +19,12 @@ _COMMANDS: Mapping[str, Callable[[Any], c.Command]] = {
     "clear_state": lambda data: c.ClearState(name_field(data.key, "key")),
     "start_timer": lambda data: c.StartTimer(name_field(data.timer_id, "timer_id"), data.duration_ms),
     "cancel_timer": lambda data: c.CancelTimer(name_field(data.timer_id, "timer_id")),
+    "create_promise": lambda data: c.CreatePromise(
+        name_field(data.promise_id, "promise_id"), data.timeout_ms if data.HasField("timeout_ms") else None
+    ),
+    "resolve_promise": lambda data: c.ResolvePromise(
+        name_field(data.promise_id, "promise_id"), parse_payload(data.value, "value")
+    ),
     "suspend_workflow": lambda data: c.Suspend(free_text(data.reason)),
     "complete_workflow": lambda data: c.Complete(parse_payload(data.output, "output")),
     "fail_workflow": lambda data: c.Fail(

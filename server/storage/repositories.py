@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.plugin_services import Database
+from server.storage.promises import PromiseRepository
 from server.storage.timers import TimerRepository
 from server.storage.workflows import WorkflowRepository
 
@@ -15,3 +16,4 @@ class Repositories:
         self.database = database
         self.runs = WorkflowRepository(database)
         self.timers = TimerRepository()
+        self.promises = PromiseRepository()

@@ -11,7 +11,8 @@ from uuid import UUID
 import psycopg
 
 from core.domain.payload import Json, dump
-from core.domain.workflow import ClaimedRun, Event, NewRun, PollSlot, RunState, RunStatus, Step
+from core.domain.workflow import ClaimedRun, NewRun, PollSlot, RunState, RunStatus, Step
+from core.domain.workflow_event import Event
 from core.errors import NotFound
 from core.named_queries import named_queries
 from core.plugin_services import Database

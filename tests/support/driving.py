@@ -133,3 +133,13 @@ def start_timer(timer_id: str, duration_ms: int) -> pb.WorkflowCommand:
 def cancel_timer(timer_id: str) -> pb.WorkflowCommand:
     """CancelTimer."""
     return pb.WorkflowCommand(cancel_timer=pb.CancelTimerCommand(timer_id=timer_id))
+
+
+def create_promise(name: str, **fields: Any) -> pb.WorkflowCommand:
+    """CreatePromise."""
+    return pb.WorkflowCommand(create_promise=pb.CreatePromiseCommand(promise_id=name, **fields))
+
+
+def resolve_promise(reference: str, value: bytes = b"null") -> pb.WorkflowCommand:
+    """ResolvePromise, as a command."""
+    return pb.WorkflowCommand(resolve_promise=pb.ResolvePromiseCommand(promise_id=reference, value=value))

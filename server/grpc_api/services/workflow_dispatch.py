@@ -9,15 +9,16 @@ from uuid import UUID
 from google.protobuf import empty_pb2
 
 from core.auth import Action, Identity
-from core.domain.fields import metadata_field, name_field, optional_text, queue_field
+from core.domain.fields import free_text, metadata_field, name_field, optional_text, queue_field
 from core.domain.payload import Json, parse_payload
+from core.domain.promise import parse_ref, rejected, resolved
 from core.domain.workflow import ClaimedRun, Outcome, PollSlot
 from core.endpoints import GrpcMethod, GrpcService
 from core.errors import InvalidInput, NotOffered
 from proto.flovyn.v1 import workflow_pb2 as pb
 from server.engine.commands import submission
-from server.engine.submissions import Submissions
-from server.engine.workflows import StartRequest, Workflows
+from server.engine.engine import Engine
+from server.engine.workflows import StartRequest
 from server.grpc_api.commands import command_of
 from server.grpc_api.conversions import tenant_of, uuid_field
 
@@ -36,10 +37,11 @@ _OUTCOMES: Mapping[int, Outcome] = {
 class WorkflowDispatch:
     """Handlers of the service."""
 
-    def __init__(self, workflows: Workflows, submissions: Submissions, poll_hold: float) -> None:
+    def __init__(self, engine: Engine, poll_hold: float) -> None:
         """Take the engine and how long an empty poll is held, in seconds."""
-        self._workflows = workflows
-        self._submissions = submissions
+        self._workflows = engine.workflows
+        self._submissions = engine.submissions
+        self._promises = engine.promises
         self._poll_hold = poll_hold
 
     def service(self) -> GrpcService:
@@ -49,6 +51,8 @@ class WorkflowDispatch:
             "PollWorkflow": GrpcMethod(self.poll_workflow, Action.POLL, "workflow", self.take_back),
             "GetEvents": GrpcMethod(self.get_events, Action.VIEW, "workflow-execution"),
             "SubmitWorkflowCommands": GrpcMethod(self.submit_workflow_commands, Action.UPDATE, "workflow-execution"),
+            "ResolvePromise": GrpcMethod(self.resolve_promise, Action.UPDATE, "workflow-execution"),
+            "RejectPromise": GrpcMethod(self.reject_promise, Action.UPDATE, "workflow-execution"),
         }
         return GrpcService(pb.DESCRIPTOR.services_by_name["WorkflowDispatch"], methods)
 
@@ -116,6 +120,18 @@ class WorkflowDispatch:
         given = [command for each in request.commands if (command := command_of(each)) is not None]
         outcome = _OUTCOMES[request.status]
         await self._submissions.submit(submission(tenant_of(identity), run_id, given, outcome, request.ByteSize()))
+        return empty_pb2.Empty()
+
+    async def resolve_promise(self, request: pb.ResolvePromiseRequest, identity: Identity) -> empty_pb2.Empty:
+        """Give a promise its value; one that is settled already stays as it is."""
+        verdict = resolved(parse_payload(request.value, "value"))
+        await self._promises.settle(parse_ref(tenant_of(identity), request.promise_id), verdict)
+        return empty_pb2.Empty()
+
+    async def reject_promise(self, request: pb.RejectPromiseRequest, identity: Identity) -> empty_pb2.Empty:
+        """Let a promise fail; one that is settled already stays as it is."""
+        verdict = rejected(free_text(request.error))
+        await self._promises.settle(parse_ref(tenant_of(identity), request.promise_id), verdict)
         return empty_pb2.Empty()
 
 

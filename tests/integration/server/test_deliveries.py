@@ -11,7 +11,7 @@ import pytest_asyncio
 from core.domain.delivery import Delivery
 from core.domain.payload import Json
 from core.domain.worker import Category
-from core.domain.workflow import EventType, NewEvent
+from core.domain.workflow_event import EventType, NewEvent
 from proto.flovyn.v1 import workflow_pb2
 from server.engine.deliveries import Delivered
 from server.storage.workflows import WorkflowRepository
@@ -54,8 +54,8 @@ async def _deliver(client: Client, *run_ids: str) -> Delivered:
     items = [Delivery(TENANT, UUID(run_id), SIGNAL) for run_id in run_ids]
     async with client.boot.pool.transaction() as connection:
         states = await runs.lock(connection, list({(each.tenant_id, each.run_id) for each in items}))
-        delivered = await client.boot.deliveries.append(connection, states, items)
-    client.boot.deliveries.wake(delivered)
+        delivered = await client.boot.engine.deliveries.append(connection, states, items)
+    client.boot.engine.deliveries.wake(delivered)
     return delivered
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from core.domain.delivery import Delivery, receive, receive_all
 from core.domain.payload import NULL
-from core.domain.workflow import EventType, NewEvent, RunState, RunStatus
+from core.domain.workflow import RunState, RunStatus
+from core.domain.workflow_event import EventType, NewEvent
 
 TENANT, RUN = UUID(int=1), UUID(int=2)
 SIGNAL = Delivery(TENANT, RUN, NewEvent(EventType.SIGNAL_RECEIVED, NULL))
