@@ -9,7 +9,7 @@ from google.protobuf import empty_pb2
 
 from core.auth import Action, Identity
 from core.domain.fields import free_text, metadata_field, name_field, optional_text, queue_field
-from core.domain.payload import parse_payload
+from core.domain.payload import Json, parse_payload
 from core.domain.task import ClaimedTask, NewTask, TaskReport, TaskSlot, Verdict, usable_timeout
 from core.domain.task_note import LogLine, Progress, StateEntry, StateKey, checked_progress, log_level
 from core.endpoints import GrpcMethod, GrpcService
@@ -33,7 +33,7 @@ class TaskExecution:
         """Return the service with the methods that this server offers."""
         methods = {
             "SubmitTask": GrpcMethod(self.submit_task, Action.CREATE, "task-execution"),
-            "PollTask": GrpcMethod(self.poll_task, Action.POLL, "task-execution"),
+            "PollTask": GrpcMethod(self.poll_task, Action.POLL, "task-execution", self.take_back),
             "CompleteTask": GrpcMethod(self.complete_task, Action.COMPLETE, "task-execution"),
             "FailTask": GrpcMethod(self.fail_task, Action.FAIL, "task-execution"),
             "CancelTask": GrpcMethod(self.cancel_task, Action.UPDATE, "task-execution"),
@@ -79,6 +79,11 @@ class TaskExecution:
         )
         task = await self._tasks.poll(slot, self._poll_hold)
         return pb.PollTaskResponse() if task is None else pb.PollTaskResponse(task=_info(task))
+
+    async def take_back(self, answer: pb.PollTaskResponse, identity: Identity) -> None:
+        """Give a task back whose poller had gone before the answer could reach it."""
+        if answer.HasField("task"):
+            await self._tasks.give_back([_claimed(answer.task, tenant_of(identity))])
 
     async def complete_task(self, request: pb.CompleteTaskRequest, identity: Identity) -> empty_pb2.Empty:
         """Record a task's result, once."""
@@ -160,4 +165,17 @@ def _info(task: ClaimedTask) -> pb.TaskExecutionInfo:
         workflow_execution_id=str(task.workflow_execution_id or ""),
         execution_count=task.attempt,
         queue=task.queue,
+    )
+
+
+def _claimed(info: pb.TaskExecutionInfo, tenant_id: UUID) -> ClaimedTask:
+    """Return the claimed task that an answer was made of."""
+    return ClaimedTask(
+        tenant_id=tenant_id,
+        id=UUID(info.task_execution_id),
+        workflow_execution_id=UUID(info.workflow_execution_id) if info.workflow_execution_id else None,
+        kind=info.kind,
+        queue=info.queue,
+        input=Json(info.input.decode()),
+        attempt=info.execution_count,
     )

@@ -94,7 +94,7 @@ class WorkflowDispatch:
         run = await self._workflows.poll(slot, self._poll_hold)
         return pb.PollResponse() if run is None else pb.PollResponse(workflow_execution=_execution(run))
 
-    async def take_back(self, answer: pb.PollResponse) -> None:
+    async def take_back(self, answer: pb.PollResponse, _identity: Identity) -> None:
         """Give a run back whose poller had gone before the answer could reach it."""
         if answer.HasField("workflow_execution"):
             await self._workflows.give_back([_claimed(answer.workflow_execution)])

@@ -11,8 +11,10 @@ import grpc
 import pytest
 import pytest_asyncio
 
+from core.auth import Identity, PrincipalType
 from core.domain.worker import Category
 from proto.flovyn.v1 import task_pb2
+from server.grpc_api.services.task_execution import TaskExecution
 from tests.support.calls import complete_task, fail_task, poll_task, rows, start, status_of, submit_task
 from tests.support.repetitions import times
 from tests.support.running import OTHER_KEY, OTHER_TENANT, TENANT, Client, bearer, running_server
@@ -236,3 +238,18 @@ async def test_a_task_for_a_run_must_find_it_open(client: Client) -> None:
     task = await poll_task(client)
     assert task is not None
     assert task.workflow_execution_id == run_id
+
+
+async def test_a_task_that_nobody_received_counts_no_attempt(client: Client) -> None:
+    """Given back, it is handed out again as the same attempt; given back late, it stays with its next worker."""
+    task_id = await submit_task(client)
+    servicer = TaskExecution(client.boot.tasks, client.boot.task_notes, 0)
+    identity = Identity(PrincipalType.WORKER, "w", TENANT)
+    handed = await client.tasks.PollTask(task_pb2.PollTaskRequest(tenant_id=str(TENANT)), metadata=bearer())
+    await servicer.take_back(handed, identity)
+    again = await poll_task(client)
+    assert again is not None
+    assert (again.task_execution_id, again.execution_count) == (task_id, 1)
+    await fail_task(client, task_id)
+    await servicer.take_back(handed, identity)
+    assert (await _task(client, task_id))[0] == "FAILED"

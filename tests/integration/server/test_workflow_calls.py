@@ -12,6 +12,7 @@ import grpc
 import pytest
 import pytest_asyncio
 
+from core.auth import ANONYMOUS
 from core.domain.worker import Category
 from proto.flovyn.v1 import worker_pb2, workflow_pb2
 from server.grpc_api.services.workflow_dispatch import WorkflowDispatch
@@ -332,9 +333,11 @@ async def test_a_given_back_claim_must_be_the_current_one(client: Client) -> Non
     first = await _poll(client)
     servicer = WorkflowDispatch(client.boot.engine, 0)
     await servicer.take_back(first)
+    servicer = WorkflowDispatch(client.boot.workflows, client.boot.submissions, 0)
+    await servicer.take_back(first, ANONYMOUS)
     second = await _poll(client)
     assert second.workflow_execution.id == run_id
-    await servicer.take_back(first)
+    await servicer.take_back(first, ANONYMOUS)
     assert not (await _poll(client)).HasField("workflow_execution")
 
 
