@@ -332,8 +332,6 @@ async def test_a_given_back_claim_must_be_the_current_one(client: Client) -> Non
     run_id = await _start(client)
     first = await _poll(client)
     servicer = WorkflowDispatch(client.boot.engine, 0)
-    await servicer.take_back(first)
-    servicer = WorkflowDispatch(client.boot.workflows, client.boot.submissions, 0)
     await servicer.take_back(first, ANONYMOUS)
     second = await _poll(client)
     assert second.workflow_execution.id == run_id
