@@ -32,10 +32,8 @@ def receive(state: RunState, delivery: Delivery) -> Step | None:
     sequence = events[-1].sequence
     if not delivery.waking:
         return Step(replace(state, last_sequence=sequence), events)
-    wakes = state.status is RunStatus.WAITING
-    status = RunStatus.PENDING if wakes else state.status
-    moved = replace(state, status=status, last_sequence=sequence, waking_sequence=sequence)
-    return Step(moved, events, wakes=wakes)
+    status = RunStatus.PENDING if state.status is RunStatus.WAITING else state.status
+    return Step(replace(state, status=status, last_sequence=sequence, waking_sequence=sequence), events)
 
 
 def receive_all(

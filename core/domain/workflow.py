@@ -137,14 +137,10 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a submission or an event from outside changes: numbered events and the run's new state.
-
-    ``wakes`` tells that the run became claimable by it: a poller should hear of it after the commit.
-    """
+    """What a submission or an event from outside changes: numbered events and the run's new state."""
 
     state: RunState
     events: tuple[Event, ...]
     output: Json | None = None
     error: str | None = None
-    wakes: bool = False
     effects: Effects | None = None

@@ -71,7 +71,6 @@ def decide(state: RunState, submitted: Submission, known: Known) -> Step | None:
         events=events,
         output=ending.output if ending else None,
         error=ending.error if ending else None,
-        wakes=status is RunStatus.PENDING and state.status is not RunStatus.PENDING,
         effects=draft.effects,
     )
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.domain.delivery import Delivery, receive_all
-from core.domain.workflow import RunState, Step
+from core.domain.workflow import RunState, RunStatus, Step
 from server.engine.wakeups import QueueKey
 from server.storage.workflows import RunKey, WorkflowRepository
 
@@ -27,7 +27,7 @@ class Delivered:
 
     Attributes:
         sequences: the number that each event got, in order; None where the run is unknown or has ended.
-        woken: the runs that became claimable.
+        woken: the runs that are claimable now.
     """
 
     sequences: tuple[int | None, ...] = ()
@@ -56,11 +56,15 @@ class Deliveries:
         return Delivered(tuple(step.events[-1].sequence if step else None for step in steps), woken(taken))
 
     def wake(self, delivered: Delivered) -> None:
-        """Wake pollers for the runs that became claimable; to be called when the transaction is committed."""
+        """Wake pollers for the runs that are claimable; to be called when the transaction is committed."""
         for state in delivered.woken:
             self._wake((state.tenant_id, state.queue), state.kind)
 
 
 def woken(steps: Sequence[Step]) -> tuple[RunState, ...]:
-    """Return the runs that steps made claimable, one entry per run and step that did so."""
-    return tuple(step.state for step in steps if step.wakes)
+    """Return the runs that are claimable after steps, each once.
+
+    Those that were claimable before are among them: a poller may have looked while they were locked, and passed by.
+    """
+    last = {(step.state.tenant_id, step.state.id): step.state for step in steps}
+    return tuple(state for state in last.values() if state.status is RunStatus.PENDING)

@@ -112,8 +112,10 @@ async def test_two_servers_fire_each_timer_once(database: str) -> None:
     async with running_server(database) as one, running_server(database) as two:
         here, there = Calls(one), Calls(two)
         runs = [await here.start() for _ in range(count)]
+        for _ in runs:
+            await there.claim()
         timers = [start_timer(f"timer-{number}", number % 3) for number in range(each)]
-        await asyncio.gather(*((here, there)[index % 2].step(*timers) for index in range(count)))
+        await asyncio.gather(*((here, there)[n % 2].submit(run_id, *timers) for n, run_id in enumerate(runs)))
         for run_id in runs:
             history = await here.until_event(run_id, "TIMER_FIRED", each)
             fired = [data["timerId"] for _, kind, data in history if kind == "TIMER_FIRED"]
