@@ -35,6 +35,7 @@ from server.background.due_service import DueService
 from server.background.lease_reaper import LeaseReaper
 from server.background.supervisor import Supervisor
 from server.background.task_expirer import TaskExpirer
+from server.background.worker_watcher import WorkerWatcher
 from server.config import Settings
 from server.database.exclusive import exclusively
 from server.database.notifications import NOTIFY, Notifications
@@ -43,6 +44,7 @@ from server.engine.engine import Engine
 from server.engine.task_notes import TaskNotes
 from server.engine.tasks import Tasks
 from server.engine.wakeups import Announcer, Waker, Wakeups, parse_announcement
+from server.engine.workers import Workers
 from server.observability.calls import CallObservers
 from server.observability.metrics import MetricsRegistry
 from server.plugin_registry import PluginRegistry
@@ -55,6 +57,7 @@ from server.rest_api.resources.health import Health
 from server.rest_api.resources.metrics import MetricsText
 from server.rest_api.resources.tenants import Tenants
 from server.storage.tenants import TenantRepository
+from server.storage.workers import WorkerRepository
 
 _log = logging.getLogger(__name__)
 
@@ -81,6 +84,7 @@ class Boot:
     engine: Engine  # engine
     tasks: Tasks  # engine
     task_notes: TaskNotes  # engine
+    workers: Workers  # engine
     registry: PluginRegistry  # plugins
     routes: Sequence[RestRoute]  # plugins: the server's own
     rest_auth: AuthStack  # authentication
@@ -120,12 +124,14 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
     boot.engine = Engine(boot.pool, boot.wakeups[Category.WORKFLOW], wakers[Category.WORKFLOW])
     boot.tasks = Tasks(boot.pool, boot.wakeups[Category.TASK], wakers[Category.TASK], boot.engine.deliveries)
     boot.task_notes = TaskNotes(boot.pool)
+    boot.workers = Workers(WorkerRepository(boot.pool))
     try:
         yield
     finally:
         await boot.engine.close()
         await boot.tasks.close()
         await boot.task_notes.close()
+        await boot.workers.close()
         await boot.announcer.close()
 
 
@@ -209,12 +215,15 @@ async def background(boot: Boot) -> AsyncIterator[None]:
 
     boot.listening = Notifications(dsn, received, connected)
     runs = boot.engine
+    limits = boot.settings.engine
+    lease, silence, patience = limits.activation_lease, limits.worker_silence, limits.task_silence
     services: list[Service] = [
         boot.listening,
-        LeaseReaper(runs.workflows.reclaim, boot.settings.engine.activation_lease),
+        LeaseReaper(partial(runs.workflows.reclaim, lease, silence), min(lease, silence)),
         DueService("timer firer", runs.timers.fire_due, runs.timers.next_due),
         DueService("promise expirer", runs.promises.expire_due, runs.promises.next_due),
         TaskExpirer(boot.tasks.expire),
+        WorkerWatcher(partial(boot.tasks.reclaim, patience, silence), patience),
     ]
     supervisor = Supervisor(services)
     supervisor.start()
@@ -255,13 +264,13 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
     from server.grpc_api.services.task_execution import TaskExecution
     from server.grpc_api.services.worker_lifecycle import WorkerLifecycle
     from server.grpc_api.services.workflow_dispatch import WorkflowDispatch
-    from server.storage.workers import WorkerRepository
 
     settings = boot.settings
+    hold = settings.engine.poll_hold_ms / 1000
     services = [
-        WorkflowDispatch(boot.engine, settings.engine.poll_hold_ms / 1000).service(),
-        TaskExecution(boot.tasks, boot.task_notes, settings.engine.poll_hold_ms / 1000).service(),
-        WorkerLifecycle(WorkerRepository(boot.pool)).service(),
+        WorkflowDispatch(boot.engine, boot.workers.seen, hold).service(),
+        TaskExecution(boot.tasks, boot.task_notes, boot.workers.seen, hold).service(),
+        WorkerLifecycle(boot.workers).service(),
         *boot.registry.grpc_services(),
     ]
     server = GrpcServer(services, GrpcGuard(boot.grpc_auth, boot.observers))

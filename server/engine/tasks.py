@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
 from core.batching import Batcher
@@ -26,7 +26,8 @@ from server.engine.wakeups import Waker, Wakeups
 from server.storage.tasks import TaskKey, TaskRepository
 from server.storage.workflows import RunKey, WorkflowRepository
 
-EXPIRY_BATCH = 256
+SWEEP_BATCH = 256
+WORKER_LOST = "the worker was lost while it ran the task"
 
 
 class Tasks:
@@ -81,13 +82,36 @@ class Tasks:
 
     async def expire(self) -> int:
         """Fail every task whose deadline has passed; return how many were found."""
+
+        async def overdue() -> list[TaskReport]:
+            return [TaskReport(*key, Verdict.EXPIRED) for key in await self._storage.overdue(SWEEP_BATCH)]
+
+        return await self._sweep(overdue)
+
+    async def reclaim(self, patience: float, silence: float) -> int:
+        """Count the attempts of dead workers as failed; return how many were found.
+
+        A task must have said nothing for ``patience`` seconds, and its worker nothing for ``silence`` seconds.
+        """
+
+        async def abandoned() -> list[TaskReport]:
+            found = await self._storage.abandoned(patience, silence, SWEEP_BATCH)
+            return [
+                TaskReport(tenant_id, task_id, Verdict.ABANDONED, error=WORKER_LOST, attempt=attempt)
+                for tenant_id, task_id, attempt in found
+            ]
+
+        return await self._sweep(abandoned)
+
+    async def _sweep(self, look: Callable[[], Awaitable[list[TaskReport]]]) -> int:
+        """Report on what is found until nothing is left."""
         count = 0
         while True:
-            overdue = await self._storage.overdue(EXPIRY_BATCH)
-            if overdue:
-                await self._report_all([TaskReport(*key, Verdict.EXPIRED) for key in overdue])
-            count += len(overdue)
-            if len(overdue) < EXPIRY_BATCH:
+            reports = await look()
+            if reports:
+                await self._report_all(reports)
+            count += len(reports)
+            if len(reports) < SWEEP_BATCH:
                 return count
 
     async def close(self) -> None:

@@ -69,11 +69,14 @@ class Workflows:
             raise unknown_run(key[1])
         return events
 
-    async def reclaim(self, lease: float) -> int:
-        """Make runs pending again that were claimed more than ``lease`` seconds ago; return how many."""
+    async def reclaim(self, lease: float, silence: float) -> int:
+        """Make runs pending again that were claimed more than ``lease`` seconds ago; return how many.
+
+        A run whose worker shows no life is taken back after ``silence`` seconds.
+        """
         count = 0
         while True:
-            runs = await self._storage.reclaim(lease, RECLAIM_BATCH)
+            runs = await self._storage.reclaim(lease, silence, RECLAIM_BATCH)
             for tenant_id, queue, kind in runs:
                 self._wake((tenant_id, queue), kind)
             count += len(runs)

@@ -94,6 +94,17 @@ class TaskRepository:
             rows = await (await connection.execute(_SQL["overdue"], {"limit": limit})).fetchall()
         return [(row[0], row[1]) for row in rows]
 
+    async def abandoned(self, patience: float, silence: float, limit: int) -> list[tuple[UUID, UUID, int]]:
+        """Return tenant, task and attempt of up to ``limit`` tasks that nobody seems to work on.
+
+        They have said nothing for ``patience`` seconds, and their worker nothing for ``silence`` seconds.
+        """
+        parameters = {"patience": patience, "silence": silence, "limit": limit}
+        async with self._database.connection() as connection:
+            rows: list[tuple[UUID, UUID, int]]
+            rows = await (await connection.execute(_SQL["abandoned"], parameters)).fetchall()
+        return rows
+
     async def existing(self, connection: Any, keys: Sequence[TaskKey]) -> dict[TaskKey, tuple[UUID | None, str]]:
         """Return run and kind of those tasks that exist."""
         rows = await (await connection.execute(_SQL["existing"], _keys(keys))).fetchall()

@@ -124,6 +124,29 @@ WHERE t.deadline_at <= now() AND t.status IN ('PENDING', 'RUNNING')
 ORDER BY t.deadline_at
 LIMIT %(limit)s
 
+-- name: abandoned
+-- Running tasks that have been silent for too long, and whose worker shows no life either, of all tenants: a bounded
+-- number. Workers poll under their id or under their name. Nothing is locked, as above.
+SELECT t.tenant_id, t.id, t.execution_count
+FROM task_execution AS t
+WHERE
+    t.status = 'RUNNING'
+    AND t.claimed_at < now() - %(patience)s * interval '1 second'
+    AND coalesce(t.last_heartbeat_at, t.claimed_at) < now() - %(patience)s * interval '1 second'
+    AND NOT EXISTS (
+        SELECT 1
+        FROM worker AS w
+        WHERE
+            w.tenant_id = t.tenant_id
+            AND (
+                w.worker_name = t.worker_id
+                OR w.id = CASE WHEN t.worker_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN t.worker_id::uuid END
+            )
+            AND w.last_heartbeat_at >= now() - %(silence)s * interval '1 second'
+    )
+ORDER BY t.claimed_at
+LIMIT %(limit)s
+
 -- name: existing
 SELECT t.tenant_id, t.id, t.workflow_execution_id, t.kind
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)

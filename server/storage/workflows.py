@@ -74,13 +74,14 @@ class WorkflowRepository:
         async with self._database.connection() as connection:
             await connection.execute(_SQL["release"], columns(runs, "tenant_id", "id", "claimed_at"))
 
-    async def reclaim(self, lease: float, limit: int) -> list[tuple[UUID, str, str]]:
-        """Make up to ``limit`` runs pending whose claim is older than ``lease`` seconds.
+    async def reclaim(self, lease: float, silence: float, limit: int) -> list[tuple[UUID, str, str]]:
+        """Make up to ``limit`` runs pending whose worker will not report any more.
 
+        Their claim is older than ``lease`` seconds, or than ``silence`` seconds and their worker shows no life since.
         Returns tenant, queue and kind of each.
         """
         async with self._database.connection() as connection:
-            parameters = {"lease": lease, "limit": limit}
+            parameters = {"lease": lease, "silence": silence, "limit": limit}
             rows: list[tuple[UUID, str, str]]
             rows = await (await connection.execute(_SQL["reclaim"], parameters)).fetchall()
         return rows

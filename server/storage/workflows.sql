@@ -79,11 +79,28 @@ FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(claimed_at)s::timestamptz[]
 WHERE e.tenant_id = r.tenant_id AND e.id = r.id AND e.status = 'RUNNING' AND e.claimed_at = r.claimed_at
 
 -- name: reclaim
--- Runs whose lease is over, of all tenants: a bounded number, and those that another process is taking are left to it.
+-- Runs whose lease is over, or whose worker shows no life, of all tenants: a bounded number, and those that another
+-- process is taking are left to it. Workers poll under their id or under their name.
 WITH expired AS (
     SELECT e.tenant_id, e.id
     FROM workflow_execution AS e
-    WHERE e.status = 'RUNNING' AND e.claimed_at < now() - %(lease)s * interval '1 second'
+    WHERE
+        e.status = 'RUNNING'
+        AND e.claimed_at < now() - least(%(lease)s, %(silence)s) * interval '1 second'
+        AND (
+            e.claimed_at < now() - %(lease)s * interval '1 second'
+            OR NOT EXISTS (
+                SELECT 1
+                FROM worker AS w
+                WHERE
+                    w.tenant_id = e.tenant_id
+                    AND (
+                        w.worker_name = e.worker_id
+                        OR w.id = CASE WHEN e.worker_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN e.worker_id::uuid END
+                    )
+                    AND w.last_heartbeat_at >= now() - %(silence)s * interval '1 second'
+            )
+        )
     ORDER BY e.claimed_at
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED

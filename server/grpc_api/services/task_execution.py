@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,6 +13,7 @@ from core.domain.fields import free_text, metadata_field, name_field, optional_t
 from core.domain.payload import Json, parse_payload
 from core.domain.task import ClaimedTask, NewTask, TaskReport, TaskSlot, Verdict, usable_timeout
 from core.domain.task_note import LogLine, Progress, StateEntry, StateKey, checked_progress, log_level
+from core.domain.worker import WorkerKey
 from core.endpoints import GrpcMethod, GrpcService
 from core.errors import InvalidInput, NotOffered
 from proto.flovyn.v1 import task_pb2 as pb
@@ -23,8 +25,9 @@ from server.grpc_api.conversions import tenant_of, uuid_field
 class TaskExecution:
     """Handlers of the service."""
 
-    def __init__(self, tasks: Tasks, notes: TaskNotes, poll_hold: float) -> None:
-        """Take the engine and how long an empty poll is held, in seconds."""
+    def __init__(self, tasks: Tasks, notes: TaskNotes, seen: Callable[[WorkerKey], None], poll_hold: float) -> None:
+        """Take the engine, what notes that a worker is alive, and how long an empty poll is held, in seconds."""
+        self._seen = seen
         self._tasks = tasks
         self._notes = notes
         self._poll_hold = poll_hold
@@ -77,6 +80,7 @@ class TaskExecution:
             queue=queue_field(request.queue),
             worker_id=optional_text(request.worker_id, "worker_id"),
         )
+        self._seen((slot.tenant_id, slot.worker_id))
         task = await self._tasks.poll(slot, self._poll_hold)
         return pb.PollTaskResponse() if task is None else pb.PollTaskResponse(task=_info(task))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from core.auth import Action, Identity
 from core.domain.fields import free_text, metadata_field, name_field, optional_text, queue_field
 from core.domain.payload import Json, parse_payload
 from core.domain.promise import parse_ref, rejected, resolved
+from core.domain.worker import WorkerKey
 from core.domain.workflow import ClaimedRun, Outcome, PollSlot
 from core.endpoints import GrpcMethod, GrpcService
 from core.errors import InvalidInput, NotOffered
@@ -37,8 +38,9 @@ _OUTCOMES: Mapping[int, Outcome] = {
 class WorkflowDispatch:
     """Handlers of the service."""
 
-    def __init__(self, engine: Engine, poll_hold: float) -> None:
-        """Take the engine and how long an empty poll is held, in seconds."""
+    def __init__(self, engine: Engine, seen: Callable[[WorkerKey], None], poll_hold: float) -> None:
+        """Take the engine, what notes that a worker is alive, and how long an empty poll is held, in seconds."""
+        self._seen = seen
         self._workflows = engine.workflows
         self._submissions = engine.submissions
         self._promises = engine.promises
@@ -91,6 +93,7 @@ class WorkflowDispatch:
             worker_id=optional_text(request.worker_id, "worker_id"),
             kinds=tuple(sorted(name_field(kind, "workflow_capabilities") for kind in request.workflow_capabilities)),
         )
+        self._seen((slot.tenant_id, slot.worker_id))
         run = await self._workflows.poll(slot, self._poll_hold)
         return pb.PollResponse() if run is None else pb.PollResponse(workflow_execution=_execution(run))
 
