@@ -121,7 +121,7 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
     boot.announcer = Announcer(lambda payloads: _notify(boot.pool, payloads))
     boot.wakeups = {category: Wakeups() for category in Category}
     wakers = {category: Waker(category, wakeups, boot.announcer) for category, wakeups in boot.wakeups.items()}
-    boot.engine = Engine(boot.pool, boot.wakeups[Category.WORKFLOW], wakers[Category.WORKFLOW])
+    boot.engine = Engine(boot.pool, boot.wakeups[Category.WORKFLOW], wakers[Category.WORKFLOW], wakers[Category.TASK])
     boot.tasks = Tasks(boot.pool, boot.wakeups[Category.TASK], wakers[Category.TASK], boot.engine.deliveries)
     boot.task_notes = TaskNotes(boot.pool)
     boot.workers = Workers(WorkerRepository(boot.pool))
@@ -219,9 +219,10 @@ async def background(boot: Boot) -> AsyncIterator[None]:
     lease, silence, patience = limits.activation_lease, limits.worker_silence, limits.task_silence
     services: list[Service] = [
         boot.listening,
-        LeaseReaper(partial(runs.workflows.reclaim, lease, silence), min(lease, silence)),
-        DueService("timer firer", runs.timers.fire_due, runs.timers.next_due),
-        DueService("promise expirer", runs.promises.expire_due, runs.promises.next_due),
+        LeaseReaper(partial(runs.reclaim, lease, silence), min(lease, silence)),
+        DueService("timer firer", runs.timers.fire_due, runs.alarms.timers),
+        DueService("promise expirer", runs.promises.expire_due, runs.alarms.promises),
+        DueService("canceller", runs.cancellation.work_off, runs.alarms.cancellations),
         TaskExpirer(boot.tasks.expire),
         WorkerWatcher(partial(boot.tasks.reclaim, patience, silence), patience),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from core.domain.payload import Json
 
@@ -62,6 +63,40 @@ class ResolvePromise:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleTask:
+    """A task under the worker's id; no queue means the run's."""
+
+    task_id: UUID
+    kind: str
+    input: Json
+    queue: str | None
+    max_retries: int
+    timeout_ms: int | None
+    priority_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleChild:
+    """A child workflow under the worker's id; no queue means the run's. Without a kind it cannot start."""
+
+    child_id: UUID
+    name: str
+    kind: str | None
+    input: Json
+    queue: str | None
+    priority_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelChild:
+    """A child is to be cancelled: the one of the id, if it is known, otherwise the one of the name."""
+
+    child_id: UUID | None
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Suspend:
     """The activation waits for something outside; informational."""
 
@@ -99,6 +134,9 @@ Command = (
     | CancelTimer
     | CreatePromise
     | ResolvePromise
+    | ScheduleTask
+    | ScheduleChild
+    | CancelChild
     | Suspend
     | Complete
     | Fail

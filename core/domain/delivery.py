@@ -10,7 +10,8 @@ from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from core.domain.workflow import RunState, RunStatus, Step
+from core.domain.submission import Step
+from core.domain.workflow import RunState, RunStatus
 from core.domain.workflow_event import NewEvent, numbered
 
 

@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from core.domain.cancellation import ChildCancellation
 from core.domain.promise import NewPromise, Settlement
+from core.domain.task import NewTask
 from core.domain.timer import NewTimer, TimerKey
+from core.domain.workflow import NewRun
 
 
 @dataclass(slots=True)
@@ -18,6 +21,9 @@ class Effects:
     cancelled_timers: list[TimerKey] = field(default_factory=list)
     promises: list[NewPromise] = field(default_factory=list)
     settlements: list[Settlement] = field(default_factory=list)
+    tasks: list[NewTask] = field(default_factory=list)
+    children: list[NewRun] = field(default_factory=list)
+    cancelled_children: list[ChildCancellation] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""

@@ -12,10 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from core.domain.command import Command
-from core.domain.effects import Effects
 from core.domain.payload import Json
-from core.domain.workflow_event import Event, NewEvent
+from core.domain.workflow_event import NewEvent
 
 
 class RunStatus(StrEnum):
@@ -40,7 +38,7 @@ _TERMINAL = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLE
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A run to start, with its first event."""
+    """A run to start, with its first event; ``child_name`` is what a parent calls it."""
 
     tenant_id: UUID
     id: UUID
@@ -51,6 +49,9 @@ class NewRun:
     workflow_version: str | None
     metadata: Mapping[str, str]
     started: NewEvent
+    parent_id: UUID | None = None
+    child_name: str | None = None
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,49 +99,7 @@ class RunState:
     dispatched_sequence: int
     waking_sequence: int
     has_dependents: bool = False
-
-
-class Outcome(StrEnum):
-    """What a worker says its activation came to."""
-
-    RUNNING = "RUNNING"
-    SUSPENDED = "SUSPENDED"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-    CANCELLED = "CANCELLED"
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a run ends: its terminal event and what is kept on the run itself."""
-
-    status: RunStatus
-    event: NewEvent
-    output: Json | None = None
-    error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A worker's report on one activation: its commands in order, up to the first terminal one, and the outcome.
-
-    ``ending`` is what that terminal command said, if there was one; ``weight`` the submission's size in bytes.
-    """
-
-    tenant_id: UUID
-    run_id: UUID
-    commands: tuple[Command, ...]
-    outcome: Outcome
-    ending: Ending | None = None
-    weight: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What a submission or an event from outside changes: numbered events and the run's new state."""
-
-    state: RunState
-    events: tuple[Event, ...]
-    output: Json | None = None
-    error: str | None = None
-    effects: Effects | None = None
+    signal_count: int = 0
+    parent_id: UUID | None = None
+    child_name: str | None = None
+    depth: int = 0

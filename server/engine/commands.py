@@ -1,7 +1,6 @@
-"""What each command of a worker turns into: the table from command to events and effects.
+"""Decides what a worker's submission does to its run.
 
-A submission is decided whole before anything is written. The order of events is the order of the commands:
-workers match the n-th timer, task or promise of their code with the n-th event of its type.
+A submission is decided whole before anything is written. What follows its first terminal command is ignored.
 """
 
 from __future__ import annotations
@@ -9,27 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from core.domain.command import (
-    Cancel,
-    CancelTimer,
-    ClearState,
-    Command,
-    Complete,
-    CreatePromise,
-    Fail,
-    RecordOperation,
-    ResolvePromise,
-    SetState,
-    StartTimer,
-    Suspend,
-)
-from core.domain.payload import dump, json_object
-from core.domain.promise import NewPromise, resolved, settled_event, usable_timeout
-from core.domain.timer import NewTimer, usable_duration
-from core.domain.workflow import Ending, Outcome, RunState, RunStatus, Step, Submission
-from core.domain.workflow_event import EventType, numbered
+from core.domain.command import Cancel, Command, Complete, Fail
+from core.domain.submission import Ending, Outcome, Step, Submission
+from core.domain.workflow import RunState, RunStatus
+from core.domain.workflow_event import numbered
+from server.engine.command_table import HANDLERS
 from server.engine.drafts import Draft, Known
 from server.engine.endings import WITHOUT_COMMAND, cancelled, completed, failed
 
@@ -49,21 +34,25 @@ def decide(state: RunState, submitted: Submission, known: Known) -> Step | None:
     """Return what a submission does to a run in ``state``; None when it must change nothing.
 
     ``known`` holds what exists of what the commands name, and takes in what they create. A submission to an
-    ended run is a late duplicate or comes from a worker presumed dead: it is ignored.
+    ended run is a late duplicate or comes from a worker presumed dead: it is ignored. So is one to a run that is
+    being cancelled, unless the workflow has completed.
+
+    Raises:
+        WrongState: a command names a task of another run or kind.
     """
-    if state.status.is_terminal:
+    if state.status.is_terminal or (state.status is RunStatus.CANCELLING and not _has_completed(submitted)):
         return None
     draft = Draft(state, known)
     for command in submitted.commands:
-        _HANDLERS[type(command)](draft, command)
+        HANDLERS[type(command)](draft, command)
     known.absorb(draft.known)
     ending = _ending(submitted)
     events = numbered(state.last_sequence, [*draft.events, ending.event] if ending else draft.events)
-    status = ending.status if ending else _next_status(state, submitted.outcome)
+    last = state.last_sequence + len(events)
+    seen = replace(state, last_sequence=last, waking_sequence=last if draft.must_see else state.waking_sequence)
     moved = replace(
-        state,
-        status=status,
-        last_sequence=state.last_sequence + len(events),
+        seen,
+        status=ending.status if ending else _next_status(seen, submitted.outcome),
         has_dependents=state.has_dependents or bool(draft.effects),
     )
     return Step(
@@ -73,6 +62,10 @@ def decide(state: RunState, submitted: Submission, known: Known) -> Step | None:
         error=ending.error if ending else None,
         effects=draft.effects,
     )
+
+
+def _has_completed(submitted: Submission) -> bool:
+    return submitted.outcome is Outcome.COMPLETED and submitted.ending is not None
 
 
 def _ending(submitted: Submission) -> Ending | None:
@@ -91,76 +84,6 @@ def _next_status(state: RunState, outcome: Outcome) -> RunStatus:
     unseen = state.waking_sequence > state.dispatched_sequence
     return RunStatus.PENDING if unseen else RunStatus.WAITING
 
-
-def _record_operation(draft: Draft, command: RecordOperation) -> None:
-    data = json_object(operationName=dump(command.name), result=command.result)
-    draft.event(EventType.OPERATION_COMPLETED, data)
-
-
-def _set_state(draft: Draft, command: SetState) -> None:
-    draft.event(EventType.STATE_SET, json_object(key=dump(command.key), value=command.value))
-
-
-def _clear_state(draft: Draft, command: ClearState) -> None:
-    draft.event(EventType.STATE_CLEARED, json_object(key=dump(command.key)))
-
-
-def _suspend(draft: Draft, command: Suspend) -> None:
-    draft.event(EventType.WORKFLOW_SUSPENDED, json_object(reason=dump(command.reason)))
-
-
-def _start_timer(draft: Draft, command: StartTimer) -> None:
-    if draft.timer_key(command.timer_id) in draft.known.timers:
-        return
-    duration = usable_duration(command.duration_ms)
-    draft.start_timer(NewTimer(*draft.timer_key(command.timer_id), duration))
-    data = json_object(timerId=dump(command.timer_id), durationMs=dump(command.duration_ms))
-    draft.event(EventType.TIMER_STARTED, data)
-
-
-def _cancel_timer(draft: Draft, command: CancelTimer) -> None:
-    key = draft.timer_key(command.timer_id)
-    if draft.known.timers.get(key, False):
-        draft.cancel_timer(key)
-        draft.event(EventType.TIMER_CANCELLED, json_object(timerId=dump(command.timer_id)))
-
-
-def _create_promise(draft: Draft, command: CreatePromise) -> None:
-    promise = NewPromise(
-        tenant_id=draft.state.tenant_id,
-        id=uuid4(),
-        run_id=draft.state.id,
-        name=command.name,
-        timeout_ms=usable_timeout(command.timeout_ms),
-    )
-    draft.create_promise(promise)
-    data = json_object(
-        promiseId=dump(str(promise.id)),
-        promiseName=dump(command.name),
-        timeoutMs=None if command.timeout_ms is None else dump(command.timeout_ms),
-    )
-    draft.event(EventType.PROMISE_CREATED, data)
-
-
-def _resolve_promise(draft: Draft, command: ResolvePromise) -> None:
-    """Settle a promise from within; one that is unknown or settled already is left alone, as with timers."""
-    promise = draft.pending_promise(command.reference)
-    if promise is not None:
-        verdict = resolved(command.value)
-        draft.settle_promise(promise, verdict)
-        draft.events.append(settled_event(promise.id, promise.name, verdict))
-
-
-_HANDLERS: Mapping[type, Callable[[Draft, Any], None]] = {
-    RecordOperation: _record_operation,
-    SetState: _set_state,
-    ClearState: _clear_state,
-    Suspend: _suspend,
-    StartTimer: _start_timer,
-    CancelTimer: _cancel_timer,
-    CreatePromise: _create_promise,
-    ResolvePromise: _resolve_promise,
-}
 
 _ENDINGS: Mapping[type, Callable[[Any], Ending]] = {
     Complete: lambda command: completed(command.output),

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.domain.delivery import Delivery, receive_all
-from core.domain.workflow import RunState, RunStatus, Step
+from core.domain.submission import Step
+from core.domain.workflow import RunState, RunStatus
 from server.engine.wakeups import QueueKey
 from server.storage.workflows import RunKey, WorkflowRepository
 

@@ -15,8 +15,9 @@ from uuid import UUID
 from core.domain.effects import Effects
 from core.domain.payload import Json
 from core.domain.promise import NewPromise, Settlement, Verdict
+from core.domain.task import NewTask
 from core.domain.timer import NewTimer, TimerKey
-from core.domain.workflow import RunState
+from core.domain.workflow import NewRun, RunState
 from core.domain.workflow_event import EventType, NewEvent
 
 Key = TypeVar("Key")
@@ -25,6 +26,9 @@ Value = TypeVar("Value")
 
 RunKey = tuple[UUID, UUID]
 """Tenant and run."""
+
+TaskKey = tuple[UUID, UUID]
+"""Tenant and task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +47,25 @@ class Known:
     Attributes:
         timers: whether each timer is still to fire.
         promises: of each run, those that it names and has, the oldest first.
+        tasks: run and kind of each task.
+        children: the parent of each run that a command would create.
     """
 
     timers: MutableMapping[TimerKey, bool] = field(default_factory=dict)
     promises: MutableMapping[RunKey, tuple[KnownPromise, ...]] = field(default_factory=dict)
+    tasks: MutableMapping[TaskKey, tuple[UUID | None, str]] = field(default_factory=dict)
+    children: MutableMapping[RunKey, UUID | None] = field(default_factory=dict)
 
     def layer(self) -> Known:
         """Return a view that can be added to without changing this one."""
-        return Known(ChainMap({}, self.timers), ChainMap({}, self.promises))
+        return Known(*(ChainMap({}, each) for each in (self.timers, self.promises, self.tasks, self.children)))
 
     def absorb(self, layer: Known) -> None:
         """Take over what was added to a ``layer`` of this."""
         self.timers.update(_added(layer.timers))
         self.promises.update(_added(layer.promises))
+        self.tasks.update(_added(layer.tasks))
+        self.children.update(_added(layer.children))
 
 
 class Draft:
@@ -67,6 +77,8 @@ class Draft:
         self.known = known.layer()
         self.events: list[NewEvent] = []
         self.effects = Effects()
+        self.must_see = False
+        """Whether the last event is news to the worker, so that a suspension must not sleep through it."""
 
     def event(self, event_type: EventType, data: Json) -> None:
         """Add an event."""
@@ -85,6 +97,16 @@ class Draft:
         """Add the cancellation of a timer that has not fired."""
         self.known.timers[key] = False
         self.effects.cancelled_timers.append(key)
+
+    def schedule_task(self, task: NewTask) -> None:
+        """Add a task."""
+        self.known.tasks[task.tenant_id, task.id] = (task.workflow_execution_id, task.kind)
+        self.effects.tasks.append(task)
+
+    def schedule_child(self, run: NewRun) -> None:
+        """Add a child."""
+        self.known.children[run.tenant_id, run.id] = run.parent_id
+        self.effects.children.append(run)
 
     def create_promise(self, promise: NewPromise) -> None:
         """Add a promise."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from core.domain.payload import NULL, Json, dump, json_object
-from core.domain.workflow import Ending, Outcome, RunStatus
+from core.domain.submission import Ending, Outcome
+from core.domain.workflow import RunStatus
 from core.domain.workflow_event import EventType, NewEvent
 
 

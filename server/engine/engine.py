@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from core.plugin_services import Database
+from server.engine.cancellation import Cancellation
+from server.engine.children import Children
 from server.engine.deliveries import Deliveries
+from server.engine.next_due import Alarms
 from server.engine.promises import Promises
 from server.engine.submissions import Submissions
 from server.engine.timers import Timers
@@ -15,16 +18,24 @@ from server.storage.repositories import Repositories
 class Engine:
     """What gRPC, REST, plugins and background services ask for runs; tasks have their own (``server.engine.tasks``)."""
 
-    def __init__(self, database: Database, wakeups: Wakeups, wake: Waker) -> None:
-        """Take the pool, where pollers wait for runs, and what wakes them."""
+    def __init__(self, database: Database, wakeups: Wakeups, wake: Waker, wake_task: Waker) -> None:
+        """Take the pool, where pollers wait for runs, and what wakes them and the pollers of tasks."""
         storage = Repositories(database)
+        self.alarms = Alarms()
         self.workflows = Workflows(storage.runs, wakeups, wake)
         self.deliveries = Deliveries(storage.runs, wake)
         self.timers = Timers(storage, self.deliveries)
         self.promises = Promises(storage, self.deliveries)
-        self.submissions = Submissions(
-            storage, wake, timers_due=self.timers.next_due, promises_due=self.promises.next_due
-        )
+        self.cancellation = Cancellation(storage, self.deliveries)
+        self.children = Children(storage, self.deliveries, wake)
+        self.submissions = Submissions(storage, self.cancellation, wake, wake_task, self.alarms)
+
+    async def reclaim(self, lease: float, silence: float) -> int:
+        """Take runs back whose workers do not report; return how many. See ``Workflows.reclaim``.
+
+        Those that are being cancelled end when their lease is over.
+        """
+        return await self.workflows.reclaim(lease, silence) + await self.cancellation.reclaim(lease)
 
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from core.domain.command import CancelTimer, ResolvePromise, StartTimer
-from core.domain.workflow import Submission
+from core.domain.command import CancelTimer, ResolvePromise, ScheduleChild, ScheduleTask, StartTimer
+from core.domain.submission import Submission
 from server.engine.drafts import Known, KnownPromise
 from server.storage.repositories import Repositories
 
@@ -23,4 +23,10 @@ async def look_up(connection: Any, storage: Repositories, submissions: Sequence[
         for promise, pending in await storage.promises.named(connection, references):
             key = (promise.tenant_id, promise.run_id)
             known.promises[key] = (*known.promises.get(key, ()), KnownPromise(promise.id, promise.name, pending))
+    tasks = [(tenant, each.task_id) for tenant, _, each in given if isinstance(each, ScheduleTask)]
+    if tasks:
+        known.tasks = await storage.tasks.existing(connection, tasks)
+    children = [(tenant, each.child_id) for tenant, _, each in given if isinstance(each, ScheduleChild)]
+    if children:
+        known.children = await storage.runs.parents(connection, children)
     return known

@@ -33,3 +33,13 @@ class NextDue:
             except TimeoutError:
                 break
         self._at = math.inf
+
+
+class Alarms:
+    """One alarm per scheduler."""
+
+    def __init__(self) -> None:
+        """Expect nothing."""
+        self.timers = NextDue()
+        self.promises = NextDue()
+        self.cancellations = NextDue()

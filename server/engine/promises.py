@@ -10,7 +10,6 @@ from core.domain.delivery import Delivery
 from core.domain.promise import TIMED_OUT, PromiseRef, Settlement, Verdict, settled_event
 from core.errors import FlovynError, NotFound
 from server.engine.deliveries import Deliveries
-from server.engine.next_due import NextDue
 from server.storage.promises import StoredPromise
 from server.storage.repositories import Repositories
 
@@ -27,7 +26,6 @@ class Promises:
         self._settlements: Batcher[tuple[PromiseRef, Verdict], tuple[UUID, bool]] = Batcher(
             self._settle_all, weigh=lambda item: len(item[1].value or "")
         )
-        self.next_due = NextDue()
 
     async def settle(self, ref: PromiseRef, verdict: Verdict) -> tuple[UUID, bool]:
         """Settle a promise; return its id, and False when it was settled before or its run has ended.

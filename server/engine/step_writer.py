@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.domain.effects import Effects
-from core.domain.workflow import Step
+from core.domain.submission import Step
+from core.domain.workflow import RunState, RunStatus
 from server.storage.repositories import Repositories
 from server.storage.workflows import RunKey
 
@@ -29,11 +30,7 @@ class StepWriter:
         effects = Effects.gather(step.effects for step in steps if step.effects)
         if effects:
             await self._write_effects(connection, effects)
-        ended = [
-            (step.state.tenant_id, step.state.id)
-            for step in steps
-            if step.state.status.is_terminal and step.state.has_dependents
-        ]
+        ended = [step.state for step in steps if step.state.status.is_terminal and step.state.has_dependents]
         if ended:
             await self._clear_up(connection, ended)
 
@@ -46,7 +43,23 @@ class StepWriter:
             await self._storage.promises.insert(connection, effects.promises)
         if effects.settlements:
             await self._storage.promises.settle(connection, effects.settlements)
+        if effects.tasks:
+            await self._storage.tasks.insert(connection, effects.tasks)
+        if effects.children:
+            await self._storage.runs.insert(connection, effects.children)
+        if effects.cancelled_children:
+            await self._storage.cancellations.request_named_children(connection, effects.cancelled_children)
 
-    async def _clear_up(self, connection: Any, ended: Sequence[RunKey]) -> None:
-        await self._storage.timers.abandon_of_runs(connection, ended)
-        await self._storage.promises.abandon_of_runs(connection, ended)
+    async def _clear_up(self, connection: Any, ended: Sequence[RunState]) -> None:
+        """Clear up after ended runs. Tasks and children go on, unless the run was cancelled."""
+        keys = [_key(state) for state in ended]
+        await self._storage.timers.abandon_of_runs(connection, keys)
+        await self._storage.promises.abandon_of_runs(connection, keys)
+        await self._storage.cancellations.remove(connection, keys)
+        cancelled = [_key(state) for state in ended if state.status is RunStatus.CANCELLED]
+        if cancelled:
+            await self._storage.tasks.cancel_of_runs(connection, cancelled)
+
+
+def _key(state: RunState) -> RunKey:
+    return (state.tenant_id, state.id)

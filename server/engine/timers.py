@@ -9,7 +9,6 @@ from core.domain.payload import dump, json_object
 from core.domain.timer import TimerKey
 from core.domain.workflow_event import EventType, NewEvent
 from server.engine.deliveries import Deliveries
-from server.engine.next_due import NextDue
 from server.storage.repositories import Repositories
 
 BATCH = 500
@@ -22,7 +21,6 @@ class Timers:
         """Take the storage, and what takes events into runs."""
         self._storage = storage
         self._deliveries = deliveries
-        self.next_due = NextDue()
 
     async def fire_due(self) -> tuple[int, float | None]:
         """Fire a batch of due timers; return how many, and in how many seconds the next one is due.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from core.plugin_services import Database
+from server.storage.cancellations import CancellationRepository
 from server.storage.promises import PromiseRepository
+from server.storage.tasks import TaskRepository
 from server.storage.timers import TimerRepository
 from server.storage.workflows import WorkflowRepository
 
@@ -17,3 +19,5 @@ class Repositories:
         self.runs = WorkflowRepository(database)
         self.timers = TimerRepository()
         self.promises = PromiseRepository()
+        self.tasks = TaskRepository(database)
+        self.cancellations = CancellationRepository()

@@ -11,7 +11,8 @@ from uuid import UUID
 import psycopg
 
 from core.domain.payload import Json, dump
-from core.domain.workflow import ClaimedRun, NewRun, PollSlot, RunState, RunStatus, Step
+from core.domain.submission import Step
+from core.domain.workflow import ClaimedRun, NewRun, PollSlot, RunState, RunStatus
 from core.domain.workflow_event import Event
 from core.errors import NotFound
 from core.named_queries import named_queries
@@ -32,7 +33,12 @@ class WorkflowRepository:
         self._database = database
 
     async def start(self, runs: Sequence[NewRun]) -> None:
-        """Insert runs, pending, with their first events.
+        """Insert runs, pending, with their first events; see ``insert``."""
+        async with self._database.connection() as connection:
+            await self.insert(connection, runs)
+
+    async def insert(self, connection: Any, runs: Sequence[NewRun]) -> None:
+        """Insert runs, pending, with their first events, in the connection's transaction.
 
         Raises:
             NotFound: a tenant does not exist; nothing was inserted.
@@ -41,11 +47,11 @@ class WorkflowRepository:
         parameters["metadata"] = [dump(dict(run.metadata)) for run in runs]
         parameters["event_type"] = [run.started.type for run in runs]
         parameters["event_data"] = [run.started.data for run in runs]
-        async with self._database.connection() as connection:
-            try:
-                await connection.execute(_SQL["start"], parameters)
-            except psycopg.errors.ForeignKeyViolation:
-                raise NotFound("the tenant does not exist on this server; create it first") from None
+        parameters |= columns(runs, "parent_id", "child_name", "depth")
+        try:
+            await connection.execute(_SQL["start"], parameters)
+        except psycopg.errors.ForeignKeyViolation:
+            raise NotFound("the tenant does not exist on this server; create it first") from None
 
     async def claim(self, slots: Sequence[PollSlot]) -> list[ClaimedRun | None]:
         """Hand pending runs to the slots, oldest first; None where there is no work."""
@@ -90,6 +96,10 @@ class WorkflowRepository:
         """Lock runs until the end of the connection's transaction and return what decides about them."""
         return run_states(await (await connection.execute(_SQL["lock"], key_columns(keys))).fetchall())
 
+    async def lock_with_parents(self, connection: Any, keys: Sequence[RunKey]) -> dict[RunKey, RunState]:
+        """Lock runs that may end, together with their parents; see ``lock``."""
+        return run_states(await (await connection.execute(_SQL["lock_with_parents"], key_columns(keys))).fetchall())
+
     async def lock_free(self, connection: Any, keys: Sequence[RunKey]) -> dict[RunKey, RunState]:
         """Lock those runs that nobody else has locked; see ``lock``."""
         return run_states(await (await connection.execute(_SQL["lock_free"], key_columns(keys))).fetchall())
@@ -98,7 +108,8 @@ class WorkflowRepository:
         """Write steps of locked runs; the steps of one run in order, the last one's state stays."""
         last = {(step.state.tenant_id, step.state.id): step for step in steps}
         states = [step.state for step in last.values()]
-        parameters = columns(states, "tenant_id", "id", "status", "last_sequence", "waking_sequence", "has_dependents")
+        parameters = columns(states, "tenant_id", "id", "status", "last_sequence", "waking_sequence")
+        parameters |= columns(states, "has_dependents", "signal_count")
         parameters |= columns(list(last.values()), "output", "error")
         parameters["ended"] = [state.status.is_terminal for state in states]
         events = [(step.state, event) for step in steps for event in step.events]
@@ -108,6 +119,11 @@ class WorkflowRepository:
         parameters["event_type"] = [event.type for _, event in events]
         parameters["event_data"] = [event.data for _, event in events]
         await connection.execute(_SQL["apply"], parameters)
+
+    async def parents(self, connection: Any, keys: Sequence[RunKey]) -> dict[RunKey, UUID | None]:
+        """Return the parents of those runs that exist."""
+        rows = await (await connection.execute(_SQL["parents"], key_columns(keys))).fetchall()
+        return {(row[0], row[1]): row[2] for row in rows}
 
     async def histories(self, keys: Sequence[RunKey]) -> list[list[Event]]:
         """Return the history of each run, ascending; an unknown run's is empty."""

@@ -5,17 +5,20 @@ WITH request AS (
     FROM unnest(
         %(tenant_id)s::uuid[], %(id)s::uuid[], %(kind)s::text[], %(queue)s::text[], %(input)s::text[],
         %(priority_ms)s::bigint[], %(workflow_version)s::text[], %(metadata)s::text[],
-        %(event_type)s::text[], %(event_data)s::text[]
-    ) AS r (tenant_id, id, kind, queue, input, priority_ms, workflow_version, metadata, event_type, event_data)
+        %(event_type)s::text[], %(event_data)s::text[], %(parent_id)s::uuid[], %(child_name)s::text[], %(depth)s::integer[]
+    ) AS r (
+        tenant_id, id, kind, queue, input, priority_ms, workflow_version, metadata, event_type, event_data,
+        parent_id, child_name, depth
+    )
 ),
 run AS (
     INSERT INTO workflow_execution (
         tenant_id, id, kind, queue, status, priority_ms, workflow_version, metadata, input,
-        last_sequence, created_at, claim_at, updated_at
+        last_sequence, created_at, claim_at, updated_at, parent_id, child_execution_name, depth
     )
     SELECT
         tenant_id, id, kind, queue, 'PENDING', priority_ms, workflow_version, metadata::jsonb, input::json,
-        1, now(), now() - priority_ms * interval '1 millisecond', now()
+        1, now(), now() - priority_ms * interval '1 millisecond', now(), parent_id, child_name, depth
     FROM request
 )
 INSERT INTO workflow_event (tenant_id, workflow_execution_id, sequence, event_type, event_data)
@@ -115,7 +118,7 @@ RETURNING e.tenant_id, e.queue, e.kind
 -- The rows that decide, locked in the order of their ids so that two batches cannot wait for each other.
 SELECT
     e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
-    e.has_dependents
+    e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth
 FROM workflow_execution AS e
 INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON e.tenant_id = r.tenant_id AND e.id = r.id
 ORDER BY e.tenant_id, e.id
@@ -125,7 +128,7 @@ FOR UPDATE OF e
 -- The same of the runs that tasks belong to; a task's run never changes.
 SELECT
     e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
-    e.has_dependents
+    e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth
 FROM workflow_execution AS e
 WHERE
     (e.tenant_id, e.id) IN (
@@ -136,11 +139,33 @@ WHERE
 ORDER BY e.tenant_id, e.id
 FOR UPDATE OF e
 
+-- name: lock_with_parents
+-- Like the query above, and those runs' parents with them: they hear of the ends of their children.
+WITH wanted AS (
+    SELECT *
+    FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
+),
+involved AS (
+    SELECT tenant_id, id FROM wanted
+    UNION
+    SELECT e.tenant_id, e.parent_id
+    FROM wanted
+    INNER JOIN workflow_execution AS e ON wanted.tenant_id = e.tenant_id AND wanted.id = e.id
+    WHERE e.parent_id IS NOT NULL
+)
+SELECT
+    e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
+    e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth
+FROM workflow_execution AS e
+INNER JOIN involved ON e.tenant_id = involved.tenant_id AND e.id = involved.id
+ORDER BY e.tenant_id, e.id
+FOR UPDATE OF e
+
 -- name: lock_free
 -- Like the query above, of those rows that nobody else has locked.
 SELECT
     e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
-    e.has_dependents
+    e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth
 FROM workflow_execution AS e
 INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON e.tenant_id = r.tenant_id AND e.id = r.id
 ORDER BY e.tenant_id, e.id
@@ -152,9 +177,9 @@ WITH step AS (
     SELECT *
     FROM unnest(
         %(tenant_id)s::uuid[], %(id)s::uuid[], %(status)s::text[], %(last_sequence)s::integer[], %(waking_sequence)s::integer[],
-        %(has_dependents)s::boolean[], %(output)s::text[], %(error)s::text[],
+        %(has_dependents)s::boolean[], %(signal_count)s::integer[], %(output)s::text[], %(error)s::text[],
         %(ended)s::boolean[]
-    ) AS s (tenant_id, id, status, last_sequence, waking_sequence, has_dependents, output, error, ended)
+    ) AS s (tenant_id, id, status, last_sequence, waking_sequence, has_dependents, signal_count, output, error, ended)
 ),
 moved AS (
     UPDATE workflow_execution AS e
@@ -163,6 +188,7 @@ moved AS (
         last_sequence = step.last_sequence,
         waking_sequence = step.waking_sequence,
         has_dependents = step.has_dependents,
+        signal_count = step.signal_count,
         output = step.output::json,
         error = step.error,
         completed_at = CASE WHEN step.ended THEN now() END,
@@ -180,4 +206,11 @@ FROM unnest(
 SELECT e.tenant_id, e.workflow_execution_id, e.sequence, e.event_type, e.event_data::text
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 INNER JOIN workflow_event AS e ON e.tenant_id = r.tenant_id AND e.workflow_execution_id = r.id
+WHERE NOT e.superseded
 ORDER BY e.tenant_id, e.workflow_execution_id, e.sequence
+
+-- name: parents
+-- Those of the runs that exist, with their parents.
+SELECT e.tenant_id, e.id, e.parent_id
+FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
+INNER JOIN workflow_execution AS e ON e.tenant_id = r.tenant_id AND e.id = r.id

@@ -143,3 +143,30 @@ def create_promise(name: str, **fields: Any) -> pb.WorkflowCommand:
 def resolve_promise(reference: str, value: bytes = b"null") -> pb.WorkflowCommand:
     """ResolvePromise, as a command."""
     return pb.WorkflowCommand(resolve_promise=pb.ResolvePromiseCommand(promise_id=reference, value=value))
+
+
+def schedule_task(task_id: str, kind: str = "t", data: bytes = b"null", **fields: Any) -> pb.WorkflowCommand:
+    """ScheduleTask."""
+    return pb.WorkflowCommand(
+        schedule_task=pb.ScheduleTaskCommand(task_execution_id=task_id, kind=kind, input=data, **fields)
+    )
+
+
+def schedule_child(
+    child_id: str, name: str = "c1", kind: str = "child", data: bytes = b"{}", **fields: Any
+) -> pb.WorkflowCommand:
+    """ScheduleChildWorkflow."""
+    return pb.WorkflowCommand(
+        schedule_child_workflow=pb.ScheduleChildWorkflowCommand(
+            child_workflow_execution_id=child_id, child_execution_name=name, workflow_kind=kind, input=data, **fields
+        )
+    )
+
+
+def cancel_child(child_id: str = "", name: str = "", reason: str = "") -> pb.WorkflowCommand:
+    """RequestCancelChildWorkflow."""
+    return pb.WorkflowCommand(
+        request_cancel_child_workflow=pb.RequestCancelChildWorkflowCommand(
+            child_workflow_execution_id=child_id, child_execution_name=name, reason=reason
+        )
+    )

@@ -12,15 +12,17 @@ from core.auth import Action, Identity
 from core.domain.fields import free_text, metadata_field, name_field, optional_text, queue_field
 from core.domain.payload import Json, parse_payload
 from core.domain.promise import parse_ref, rejected, resolved
+from core.domain.submission import Outcome
 from core.domain.worker import WorkerKey
-from core.domain.workflow import ClaimedRun, Outcome, PollSlot
+from core.domain.workflow import ClaimedRun, PollSlot
 from core.endpoints import GrpcMethod, GrpcService
 from core.errors import InvalidInput, NotOffered
 from proto.flovyn.v1 import workflow_pb2 as pb
+from server.engine.children import ChildRequest
 from server.engine.commands import submission
 from server.engine.engine import Engine
 from server.engine.workflows import StartRequest
-from server.grpc_api.commands import command_of
+from server.grpc_api.commands import command_of, inherited_queue
 from server.grpc_api.conversions import tenant_of, uuid_field
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,12 +46,14 @@ class WorkflowDispatch:
         self._workflows = engine.workflows
         self._submissions = engine.submissions
         self._promises = engine.promises
+        self._children = engine.children
         self._poll_hold = poll_hold
 
     def service(self) -> GrpcService:
         """Return the service with the methods that this server offers."""
         methods = {
             "StartWorkflow": GrpcMethod(self.start_workflow, Action.EXECUTE, "workflow"),
+            "StartChildWorkflow": GrpcMethod(self.start_child_workflow, Action.EXECUTE, "workflow"),
             "PollWorkflow": GrpcMethod(self.poll_workflow, Action.POLL, "workflow", self.take_back),
             "GetEvents": GrpcMethod(self.get_events, Action.VIEW, "workflow-execution"),
             "SubmitWorkflowCommands": GrpcMethod(self.submit_workflow_commands, Action.UPDATE, "workflow-execution"),
@@ -81,6 +85,23 @@ class WorkflowDispatch:
         return pb.StartWorkflowResponse(
             workflow_execution_id=str(run_id), idempotency_key_used=False, idempotency_key_new=True
         )
+
+    async def start_child_workflow(
+        self, request: pb.StartChildWorkflowRequest, identity: Identity
+    ) -> pb.StartChildWorkflowResponse:
+        """Start a child of a run that has not ended."""
+        child_id = await self._children.start(
+            ChildRequest(
+                tenant_id=uuid_field(request.tenant_id, "tenant_id"),
+                parent_id=uuid_field(request.parent_workflow_execution_id, "parent_workflow_execution_id"),
+                name=optional_text(request.child_execution_name, "child_execution_name"),
+                kind=name_field(request.workflow_kind, "workflow_kind"),
+                input=parse_payload(request.input, "input"),
+                queue=inherited_queue(request.queue),
+                priority_seconds=request.priority_seconds,
+            )
+        )
+        return pb.StartChildWorkflowResponse(child_workflow_execution_id=str(child_id))
 
     async def poll_workflow(self, request: pb.PollRequest, identity: Identity) -> pb.PollResponse:
         """Hand a run to a worker; no work is an empty answer.

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from core.domain.command import RecordOperation
 from core.domain.payload import NULL, Json
-from core.domain.workflow import Outcome, RunState, RunStatus, Submission
+from core.domain.submission import Outcome, Submission
+from core.domain.workflow import RunState, RunStatus
 from server.engine.commands import decide
 from server.engine.drafts import Known
 from server.engine.endings import completed, failed
