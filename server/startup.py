@@ -38,9 +38,10 @@ from server.background.task_expirer import TaskExpirer
 from server.background.worker_watcher import WorkerWatcher
 from server.config import Settings
 from server.database.exclusive import exclusively
-from server.database.notifications import NOTIFY, Notifications
+from server.database.notifications import NOTIFY, STREAM, WAKE, Notifications
 from server.database.pool import Pool, open_pool
 from server.engine.engine import Engine
+from server.engine.streams import Streams
 from server.engine.task_notes import TaskNotes
 from server.engine.tasks import Tasks
 from server.engine.wakeups import Announcer, Waker, Wakeups, parse_announcement
@@ -85,6 +86,7 @@ class Boot:
     tasks: Tasks  # engine
     task_notes: TaskNotes  # engine
     workers: Workers  # engine
+    streams: Streams  # engine
     registry: PluginRegistry  # plugins
     routes: Sequence[RestRoute]  # plugins: the server's own
     rest_auth: AuthStack  # authentication
@@ -118,12 +120,14 @@ async def database(boot: Boot) -> AsyncIterator[None]:
 @asynccontextmanager
 async def engine(boot: Boot) -> AsyncIterator[None]:
     """Start the engine; at the end, everything it accepted is committed."""
-    boot.announcer = Announcer(lambda payloads: _notify(boot.pool, payloads))
+    boot.announcer = Announcer(partial(_announce, boot.pool))
     boot.wakeups = {category: Wakeups() for category in Category}
     wakers = {category: Waker(category, wakeups, boot.announcer) for category, wakeups in boot.wakeups.items()}
     boot.engine = Engine(boot.pool, boot.wakeups[Category.WORKFLOW], wakers[Category.WORKFLOW], wakers[Category.TASK])
     boot.tasks = Tasks(boot.pool, boot.wakeups[Category.TASK], wakers[Category.TASK], boot.engine.deliveries)
     boot.task_notes = TaskNotes(boot.pool)
+    limits = boot.settings.engine
+    boot.streams = Streams(partial(_notify, boot.pool, STREAM), limits.streams, limits.streams_per_tenant)
     boot.workers = Workers(WorkerRepository(boot.pool))
     try:
         yield
@@ -132,15 +136,20 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
         await boot.tasks.close()
         await boot.task_notes.close()
         await boot.workers.close()
+        await boot.streams.close()
         await boot.announcer.close()
 
 
-async def _notify(pool: Pool, payloads: list[str]) -> None:
+async def _announce(pool: Pool, payloads: list[str]) -> None:
     try:
-        async with pool.connection() as connection:
-            await connection.execute(NOTIFY, {"payloads": payloads})
+        await _notify(pool, WAKE, payloads)
     except Unavailable:
         _log.warning("other processes could not be told about new work; their pollers find it by themselves")
+
+
+async def _notify(pool: Pool, channel: str, payloads: list[str]) -> None:
+    async with pool.connection() as connection:
+        await connection.execute(NOTIFY, {"channel": channel, "payloads": payloads})
 
 
 @asynccontextmanager
@@ -202,18 +211,15 @@ async def background(boot: Boot) -> AsyncIterator[None]:
     """Run the background services."""
     dsn = boot.settings.database_url.get_secret_value()
 
-    def received(payload: str) -> None:
-        try:
-            category, key, kind = parse_announcement(payload)
-            boot.wakeups[category].wake(key, kind)
-        except ValueError:
-            _log.warning("a notification on the server's channel is not the server's; it is ignored")
+    def work(payload: str) -> None:
+        category, key, kind = parse_announcement(payload)
+        boot.wakeups[category].wake(key, kind)
 
     def connected() -> None:
         for wakeups in boot.wakeups.values():
             wakeups.wake_all()
 
-    boot.listening = Notifications(dsn, received, connected)
+    boot.listening = Notifications(dsn, {WAKE: work, STREAM: boot.streams.received}, connected)
     runs = boot.engine
     limits = boot.settings.engine
     lease, silence, patience = limits.activation_lease, limits.worker_silence, limits.task_silence
@@ -270,7 +276,7 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
     hold = settings.engine.poll_hold_ms / 1000
     services = [
         WorkflowDispatch(boot.engine, boot.workers.seen, hold).service(),
-        TaskExecution(boot.tasks, boot.task_notes, boot.workers.seen, hold).service(),
+        TaskExecution(boot.tasks, boot.task_notes, boot.streams, boot.workers.seen, hold).service(),
         WorkerLifecycle(boot.workers).service(),
         *boot.registry.grpc_services(),
     ]
@@ -282,6 +288,7 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
             boot.draining = True
             for wakeups in boot.wakeups.values():
                 wakeups.close()
+            boot.streams.end()
             draining.append(asyncio.create_task(server.drain(grace=max(1, settings.process.drain_timeout - 3))))
         return draining[0]
 

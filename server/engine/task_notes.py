@@ -6,6 +6,7 @@ None of it is an event of a run's history. Every call may be folded with others 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from uuid import UUID
 
 from core.batching import Batcher
 from core.domain.payload import Json
@@ -25,7 +26,7 @@ class TaskNotes:
     def __init__(self, database: Database) -> None:
         """Take the pool."""
         self._storage = TaskNoteRepository(database)
-        self._progress: Batcher[Progress, None] = Batcher(self._report_progress)
+        self._progress: Batcher[Progress, UUID | None] = Batcher(self._report_progress)
         self._heartbeats: Batcher[TaskKey, None] = Batcher(self._heartbeat)
         self._lines: Batcher[LogLine, None] = Batcher(self._log, weigh=lambda line: len(line.message))
         self._reads: Batcher[StateKey, Json | None] = Batcher(self._get_state)
@@ -33,14 +34,14 @@ class TaskNotes:
         self._clearings: Batcher[ClearedKey, None] = Batcher(self._clear_state)
         self._listings: Batcher[TaskKey, list[str]] = Batcher(self._state_keys)
 
-    async def report_progress(self, progress: Progress) -> None:
-        """Keep how far a running task has come.
+    async def report_progress(self, progress: Progress) -> UUID | None:
+        """Keep how far a running task has come; return the run that it belongs to.
 
         Raises:
             NotFound: the tenant has no such task.
             WrongState: the task does not run; its worker should stop.
         """
-        await self._progress.submit(progress)
+        return await self._progress.submit(progress)
 
     async def heartbeat(self, task: TaskKey) -> None:
         """Note that a running task's worker is alive.
@@ -98,9 +99,11 @@ class TaskNotes:
         for reader in (self._reads, self._listings):
             await reader.close()
 
-    async def _report_progress(self, reports: Sequence[Progress]) -> Sequence[FlovynError | None]:
+    async def _report_progress(self, reports: Sequence[Progress]) -> Sequence[UUID | FlovynError | None]:
         found = await self._storage.report_progress(reports)
-        return [_unless_running(found, (each.tenant_id, each.task_id)) for each in reports]
+        running = {key: (status, was_running) for key, (status, was_running, _) in found.items()}
+        keys = [(each.tenant_id, each.task_id) for each in reports]
+        return [_unless_running(running, key) or found[key][2] for key in keys]
 
     async def _heartbeat(self, tasks: Sequence[TaskKey]) -> Sequence[FlovynError | None]:
         found = await self._storage.heartbeat(tasks)

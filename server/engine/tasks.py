@@ -148,7 +148,8 @@ class Tasks:
             if deliveries:
                 delivered = await self._deliveries.append(connection, runs, deliveries)
         self._deliveries.wake(delivered)
-        self.wake([step.state for step in steps if step.state.status is TaskStatus.PENDING])
+        # also those that were claimable all along: a poller that came by while they were locked has passed them over
+        self.wake([state for state in states.values() if state.status is TaskStatus.PENDING])
         return results
 
     async def _release(self, tasks: Sequence[ClaimedTask | None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from core.domain.payload import Json
 from core.domain.task_note import LogLine, Progress, StateEntry, StateKey
@@ -17,6 +18,9 @@ _SQL = named_queries(__package__, "task_notes.sql")
 Found = tuple[str, bool]
 """A task's status, and whether it was running when it was written to."""
 
+Owned = tuple[str, bool, UUID | None]
+"""The same, and the run that the task belongs to."""
+
 
 class TaskNoteRepository:
     """Writes what is noted on ``task_execution``, and reads and writes ``task_log`` and ``task_state``.
@@ -28,11 +32,11 @@ class TaskNoteRepository:
         """Take the pool."""
         self._database = database
 
-    async def report_progress(self, reports: Sequence[Progress]) -> dict[TaskKey, Found]:
+    async def report_progress(self, reports: Sequence[Progress]) -> dict[TaskKey, Owned]:
         """Write the progress of running tasks; the last report on a task counts."""
         last = list({(each.tenant_id, each.task_id): each for each in reports}.values())
         rows = await self._rows("report_progress", columns(last, "tenant_id", "task_id", "progress", "details"))
-        return {(row[0], row[1]): (row[2], row[3]) for row in rows}
+        return {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
 
     async def heartbeat(self, keys: Sequence[TaskKey]) -> dict[TaskKey, Found]:
         """Note that the workers of running tasks are alive."""

@@ -12,7 +12,7 @@ moved AS (
     WHERE t.tenant_id = r.tenant_id AND t.id = r.task_id AND t.status = 'RUNNING'
     RETURNING t.tenant_id, t.id
 )
-SELECT t.tenant_id, t.id, t.status, moved.id IS NOT NULL
+SELECT t.tenant_id, t.id, t.status, moved.id IS NOT NULL, t.workflow_execution_id
 FROM request AS r
 INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.task_id
 LEFT JOIN moved ON moved.tenant_id = t.tenant_id AND moved.id = t.id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,23 +10,35 @@ from google.protobuf import empty_pb2
 
 from core.auth import Action, Identity
 from core.domain.fields import free_text, metadata_field, name_field, optional_text, queue_field
-from core.domain.payload import Json, parse_payload
+from core.domain.payload import Json, dump, parse_payload
+from core.domain.stream import Chunk, ChunkKind
 from core.domain.task import ClaimedTask, NewTask, TaskReport, TaskSlot, Verdict, usable_timeout
 from core.domain.task_note import LogLine, Progress, StateEntry, StateKey, checked_progress, log_level
 from core.domain.worker import WorkerKey
 from core.endpoints import GrpcMethod, GrpcService
 from core.errors import InvalidInput, NotOffered
 from proto.flovyn.v1 import task_pb2 as pb
+from server.engine.streams import Streams
 from server.engine.task_notes import TaskNotes
 from server.engine.tasks import Tasks
 from server.grpc_api.conversions import tenant_of, uuid_field
+
+_CHUNKS: Mapping[int, ChunkKind] = {
+    pb.STREAM_EVENT_TYPE_TOKEN: ChunkKind.TOKEN,
+    pb.STREAM_EVENT_TYPE_PROGRESS: ChunkKind.PROGRESS,
+    pb.STREAM_EVENT_TYPE_DATA: ChunkKind.DATA,
+    pb.STREAM_EVENT_TYPE_ERROR: ChunkKind.ERROR,
+}
 
 
 class TaskExecution:
     """Handlers of the service."""
 
-    def __init__(self, tasks: Tasks, notes: TaskNotes, seen: Callable[[WorkerKey], None], poll_hold: float) -> None:
+    def __init__(
+        self, tasks: Tasks, notes: TaskNotes, streams: Streams, seen: Callable[[WorkerKey], None], poll_hold: float
+    ) -> None:
         """Take the engine, what notes that a worker is alive, and how long an empty poll is held, in seconds."""
+        self._streams = streams
         self._seen = seen
         self._tasks = tasks
         self._notes = notes
@@ -47,6 +59,7 @@ class TaskExecution:
             "SetState": GrpcMethod(self.set_state, Action.UPDATE, "task-execution"),
             "ClearState": GrpcMethod(self.clear_state, Action.UPDATE, "task-execution"),
             "ClearAllState": GrpcMethod(self.clear_all_state, Action.UPDATE, "task-execution"),
+            "StreamTaskData": GrpcMethod(self.stream_task_data, Action.VIEW, "task-execution"),
             "GetStateKeys": GrpcMethod(self.get_state_keys, Action.VIEW, "task-execution"),
         }
         return GrpcService(pb.DESCRIPTOR.services_by_name["TaskExecution"], methods)
@@ -58,9 +71,7 @@ class TaskExecution:
         task = NewTask(
             tenant_id=uuid_field(request.tenant_id, "tenant_id"),
             id=uuid4(),
-            workflow_execution_id=uuid_field(request.workflow_execution_id, "workflow_execution_id")
-            if request.workflow_execution_id
-            else None,
+            workflow_execution_id=_run_id(request),
             kind=name_field(request.kind, "kind"),
             queue=queue_field(request.queue),
             input=parse_payload(request.input, "input"),
@@ -106,7 +117,10 @@ class TaskExecution:
         """Keep how far a running task has come."""
         progress = checked_progress(request.progress)
         details = free_text(request.details) or None
-        await self._notes.report_progress(Progress(*_task(request, identity), progress, details))
+        tenant_id, task_id = _task(request, identity)
+        run_id = await self._notes.report_progress(Progress(tenant_id, task_id, progress, details))
+        shown = {"type": "progress", "progress": progress} | ({"details": details} if details else {})
+        self._streams.publish(Chunk(tenant_id, run_id, task_id, ChunkKind.PROGRESS, dump(shown)))
         return empty_pb2.Empty()
 
     async def heartbeat(self, request: pb.HeartbeatRequest, identity: Identity) -> empty_pb2.Empty:
@@ -141,6 +155,20 @@ class TaskExecution:
         await self._notes.clear_state(_task(request, identity))
         return empty_pb2.Empty()
 
+    async def stream_task_data(
+        self, request: pb.StreamTaskDataRequest, identity: Identity
+    ) -> pb.StreamTaskDataResponse:
+        """Pass a chunk on to those who watch. It is not looked up whose the task is: streaming must not break a task.
+
+        The action is that of watchers, because chunks change nothing.
+        """
+        if request.type not in _CHUNKS:
+            raise InvalidInput(f"type {request.type} is not a StreamEventType that can be sent")
+        tenant_id, task_id = _task(request, identity)
+        run_id = _run_id(request)
+        self._streams.publish(Chunk(tenant_id, run_id, task_id, _CHUNKS[request.type], free_text(request.payload)))
+        return pb.StreamTaskDataResponse(acknowledged=True)
+
     async def get_state_keys(self, request: pb.GetStateKeysRequest, identity: Identity) -> pb.GetStateKeysResponse:
         """Return the keys under which the task keeps something."""
         return pb.GetStateKeysResponse(keys=await self._notes.state_keys(_task(request, identity)))
@@ -153,6 +181,12 @@ class TaskExecution:
 def _task(request: Any, identity: Identity) -> tuple[UUID, UUID]:
     """Return the tenant and the task that a call is about."""
     return tenant_of(identity), uuid_field(request.task_execution_id, "task_execution_id")
+
+
+def _run_id(request: Any) -> UUID | None:
+    """Return the run that a task belongs to; a standalone one says none."""
+    said = request.workflow_execution_id
+    return uuid_field(said, "workflow_execution_id") if said else None
 
 
 def _retries(value: int) -> int:

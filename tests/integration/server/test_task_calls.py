@@ -243,7 +243,9 @@ async def test_a_task_for_a_run_must_find_it_open(client: Client) -> None:
 async def test_a_task_that_nobody_received_counts_no_attempt(client: Client) -> None:
     """Given back, it is handed out again as the same attempt; given back late, it stays with its next worker."""
     task_id = await submit_task(client)
-    servicer = TaskExecution(client.boot.tasks, client.boot.task_notes, client.boot.workers.seen, 0)
+    servicer = TaskExecution(
+        client.boot.tasks, client.boot.task_notes, client.boot.streams, client.boot.workers.seen, 0
+    )
     identity = Identity(PrincipalType.WORKER, "w", TENANT)
     handed = await client.tasks.PollTask(task_pb2.PollTaskRequest(tenant_id=str(TENANT)), metadata=bearer())
     await servicer.take_back(handed, identity)
