@@ -8,6 +8,7 @@ from server.engine.children import Children
 from server.engine.deliveries import Deliveries
 from server.engine.next_due import Alarms
 from server.engine.promises import Promises
+from server.engine.spans import Spans
 from server.engine.submissions import Submissions
 from server.engine.timers import Timers
 from server.engine.wakeups import Waker, Wakeups
@@ -25,6 +26,7 @@ class Engine:
         self.workflows = Workflows(storage.runs, wakeups, wake)
         self.deliveries = Deliveries(storage.runs, wake)
         self.timers = Timers(storage, self.deliveries)
+        self.spans = Spans(storage)
         self.promises = Promises(storage, self.deliveries)
         self.cancellation = Cancellation(storage, self.deliveries)
         self.children = Children(storage, self.deliveries, wake)

@@ -23,6 +23,11 @@ def uuid_field(value: str, field: str) -> UUID:
     return UUID(value)
 
 
+def optional_uuid(value: str) -> UUID | None:
+    """Return the UUID in ``value``, or None when it is none."""
+    return UUID(value) if _UUID.fullmatch(value) else None
+
+
 def optional_payload(data: bytes, field: str) -> Json | None:
     """Return the JSON of ``field``, or None when it is empty or null."""
     payload = parse_payload(data, field)

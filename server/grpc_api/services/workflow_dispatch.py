@@ -23,7 +23,7 @@ from server.engine.commands import submission
 from server.engine.engine import Engine
 from server.engine.workflows import StartRequest
 from server.grpc_api.commands import command_of, inherited_queue
-from server.grpc_api.conversions import tenant_of, uuid_field
+from server.grpc_api.conversions import optional_uuid, tenant_of, uuid_field
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -47,6 +47,7 @@ class WorkflowDispatch:
         self._submissions = engine.submissions
         self._promises = engine.promises
         self._children = engine.children
+        self._spans = engine.spans
         self._poll_hold = poll_hold
 
     def service(self) -> GrpcService:
@@ -58,6 +59,7 @@ class WorkflowDispatch:
             "GetEvents": GrpcMethod(self.get_events, Action.VIEW, "workflow-execution"),
             "SubmitWorkflowCommands": GrpcMethod(self.submit_workflow_commands, Action.UPDATE, "workflow-execution"),
             "ResolvePromise": GrpcMethod(self.resolve_promise, Action.UPDATE, "workflow-execution"),
+            "ReportExecutionSpans": GrpcMethod(self.report_execution_spans, Action.UPDATE, "workflow-execution"),
             "RejectPromise": GrpcMethod(self.reject_promise, Action.UPDATE, "workflow-execution"),
         }
         return GrpcService(pb.DESCRIPTOR.services_by_name["WorkflowDispatch"], methods)
@@ -133,6 +135,14 @@ class WorkflowDispatch:
                 for event in events
             ]
         )
+
+    async def report_execution_spans(
+        self, request: pb.ReportExecutionSpansRequest, identity: Identity
+    ) -> pb.ReportExecutionSpansResponse:
+        """Count what a worker says that it executed."""
+        spans = [(span.span_type, optional_uuid(span.workflow_id)) for span in request.spans]
+        accepted = await self._spans.report(tenant_of(identity), spans)
+        return pb.ReportExecutionSpansResponse(accepted_count=accepted, rejected_count=len(spans) - accepted)
 
     async def submit_workflow_commands(
         self, request: pb.SubmitWorkflowCommandsRequest, identity: Identity
