@@ -32,6 +32,7 @@ from core.service import Service
 from server.auth.registry import build_stack, enabled
 from server.auth.stack import AuthStack
 from server.background.due_service import DueService
+from server.background.key_cleaner import KeyCleaner
 from server.background.lease_reaper import LeaseReaper
 from server.background.supervisor import Supervisor
 from server.background.task_expirer import TaskExpirer
@@ -229,6 +230,7 @@ async def background(boot: Boot) -> AsyncIterator[None]:
         DueService("timer firer", runs.timers.fire_due, runs.alarms.timers),
         DueService("promise expirer", runs.promises.expire_due, runs.alarms.promises),
         DueService("canceller", runs.cancellation.work_off, runs.alarms.cancellations),
+        KeyCleaner(runs.clean_keys),
         TaskExpirer(boot.tasks.expire),
         WorkerWatcher(partial(boot.tasks.reclaim, patience, silence), patience),
     ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from core.domain.payload import Json
+from core.launchers import IdempotencyKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class CreatePromise:
 
     name: str
     timeout_ms: int | None
+    key: IdempotencyKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class ScheduleTask:
     max_retries: int
     timeout_ms: int | None
     priority_seconds: int
+    key: IdempotencyKey | None = None
 
 
 @dataclass(frozen=True, slots=True)

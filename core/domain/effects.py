@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from core.domain.cancellation import ChildCancellation
+from core.domain.idempotency import KeyClaim
 from core.domain.promise import NewPromise, Settlement
 from core.domain.task import NewTask
 from core.domain.timer import NewTimer, TimerKey
@@ -21,6 +22,7 @@ class Effects:
     cancelled_timers: list[TimerKey] = field(default_factory=list)
     promises: list[NewPromise] = field(default_factory=list)
     settlements: list[Settlement] = field(default_factory=list)
+    claims: list[KeyClaim] = field(default_factory=list)
     tasks: list[NewTask] = field(default_factory=list)
     children: list[NewRun] = field(default_factory=list)
     cancelled_children: list[ChildCancellation] = field(default_factory=list)

@@ -38,7 +38,10 @@ _TERMINAL = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLE
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A run to start, with its first event; ``child_name`` is what a parent calls it."""
+    """A run to start, with its first event.
+
+    ``child_name`` is what a parent calls it; ``has_key`` tells that an idempotency key leads to it.
+    """
 
     tenant_id: UUID
     id: UUID
@@ -52,6 +55,7 @@ class NewRun:
     parent_id: UUID | None = None
     child_name: str | None = None
     depth: int = 0
+    has_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)

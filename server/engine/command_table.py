@@ -25,6 +25,7 @@ from core.domain.command import (
     StartTimer,
     Suspend,
 )
+from core.domain.idempotency import Entity, KeyClaim
 from core.domain.payload import dump, json_object
 from core.domain.promise import NewPromise, resolved, settled_event, usable_timeout
 from core.domain.task import NewTask
@@ -76,6 +77,8 @@ def _create_promise(draft: Draft, command: CreatePromise) -> None:
         timeout_ms=usable_timeout(command.timeout_ms),
     )
     draft.create_promise(promise)
+    if command.key is not None:
+        draft.effects.claims.append(KeyClaim(promise.tenant_id, command.key, Entity.PROMISE, promise.id))
     data = json_object(
         promiseId=dump(str(promise.id)),
         promiseName=dump(command.name),
@@ -114,6 +117,8 @@ def _schedule_task(draft: Draft, command: ScheduleTask) -> None:
         priority_ms=command.priority_seconds * 1000,
     )
     draft.schedule_task(task)
+    if command.key is not None:
+        draft.effects.claims.append(KeyClaim(task.tenant_id, command.key, Entity.TASK, task.id))
     data = json_object(
         kind=dump(task.kind),
         taskExecutionId=dump(str(task.id)),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from core.plugin_services import Database
+from server.engine import idempotency
 from server.engine.cancellation import Cancellation
 from server.engine.children import Children
 from server.engine.deliveries import Deliveries
 from server.engine.next_due import Alarms
 from server.engine.promises import Promises
+from server.engine.signals import Signals
 from server.engine.spans import Spans
+from server.engine.starts import Starts
 from server.engine.submissions import Submissions
 from server.engine.timers import Timers
 from server.engine.wakeups import Waker, Wakeups
@@ -22,12 +25,15 @@ class Engine:
     def __init__(self, database: Database, wakeups: Wakeups, wake: Waker, wake_task: Waker) -> None:
         """Take the pool, where pollers wait for runs, and what wakes them and the pollers of tasks."""
         storage = Repositories(database)
+        self._keys = storage.keys
         self.alarms = Alarms()
+        self.starts = Starts(storage, wake)
         self.workflows = Workflows(storage.runs, wakeups, wake)
         self.deliveries = Deliveries(storage.runs, wake)
         self.timers = Timers(storage, self.deliveries)
         self.spans = Spans(storage)
         self.promises = Promises(storage, self.deliveries)
+        self.signals = Signals(storage, self.deliveries)
         self.cancellation = Cancellation(storage, self.deliveries)
         self.children = Children(storage, self.deliveries, wake)
         self.submissions = Submissions(storage, self.cancellation, wake, wake_task, self.alarms)
@@ -39,7 +45,11 @@ class Engine:
         """
         return await self.workflows.reclaim(lease, silence) + await self.cancellation.reclaim(lease)
 
+    async def clean_keys(self) -> int:
+        """Delete expired idempotency keys; return how many there were."""
+        return await idempotency.clean(self._keys.clean)
+
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""
-        for part in (self.submissions, self.promises, self.workflows):
+        for part in (self.starts, self.submissions, self.promises, self.signals, self.workflows):
             await part.close()

@@ -5,14 +5,19 @@ One statement per kind of thing that is there, none otherwise: most steps are on
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 from core.domain.effects import Effects
+from core.domain.idempotency import KeyClaim
 from core.domain.submission import Step
 from core.domain.workflow import RunState, RunStatus
+from server.engine.idempotency import claim
 from server.storage.repositories import Repositories
 from server.storage.workflows import RunKey
+
+_log = logging.getLogger(__name__)
 
 
 class StepWriter:
@@ -43,6 +48,8 @@ class StepWriter:
             await self._storage.promises.insert(connection, effects.promises)
         if effects.settlements:
             await self._storage.promises.settle(connection, effects.settlements)
+        if effects.claims:
+            await self._claim(connection, effects.claims)
         if effects.tasks:
             await self._storage.tasks.insert(connection, effects.tasks)
         if effects.children:
@@ -50,12 +57,28 @@ class StepWriter:
         if effects.cancelled_children:
             await self._storage.cancellations.request_named_children(connection, effects.cancelled_children)
 
+    async def _claim(self, connection: Any, claims: Sequence[KeyClaim]) -> None:
+        """Give keys to what commands create; a batch never fails for a key that something else has."""
+        holders = await claim(connection, self._storage.keys, claims)
+        for each, holder in zip(claims, holders, strict=True):
+            if holder.entity_id != each.entity_id:
+                _log.warning(
+                    "the %s %s does without its idempotency key: the %s %s has it",
+                    each.entity.lower(),
+                    each.entity_id,
+                    holder.entity.lower(),
+                    holder.entity_id,
+                )
+
     async def _clear_up(self, connection: Any, ended: Sequence[RunState]) -> None:
         """Clear up after ended runs. Tasks and children go on, unless the run was cancelled."""
         keys = [_key(state) for state in ended]
         await self._storage.timers.abandon_of_runs(connection, keys)
         await self._storage.promises.abandon_of_runs(connection, keys)
         await self._storage.cancellations.remove(connection, keys)
+        failed = [_key(state) for state in ended if state.status is not RunStatus.COMPLETED]
+        if failed:
+            await self._storage.keys.forget_workflows(connection, failed)
         cancelled = [_key(state) for state in ended if state.status is RunStatus.CANCELLED]
         if cancelled:
             await self._storage.tasks.cancel_of_runs(connection, cancelled)

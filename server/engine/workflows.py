@@ -1,33 +1,18 @@
-"""Runs of workflows: start, hand to pollers, read the history."""
+"""Runs of workflows: hand to pollers, take back, read the history."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from uuid import UUID, uuid4
+from collections.abc import Sequence
+from uuid import UUID
 
 from core.batching import Batcher
-from core.domain.payload import Json, dump, json_object
-from core.domain.workflow import ClaimedRun, NewRun, PollSlot
-from core.domain.workflow_event import Event, EventType, NewEvent
+from core.domain.workflow import ClaimedRun, PollSlot
+from core.domain.workflow_event import Event
 from core.errors import NotFound
 from server.engine.wakeups import Waker, Wakeups
 from server.storage.workflows import RunKey, WorkflowRepository
 
 RECLAIM_BATCH = 500
-
-
-@dataclass(frozen=True, slots=True)
-class StartRequest:
-    """What a client says of the run that it starts."""
-
-    tenant_id: UUID
-    kind: str
-    queue: str
-    input: Json
-    priority_seconds: int
-    workflow_version: str | None
-    metadata: Mapping[str, str]
 
 
 class Workflows:
@@ -38,20 +23,8 @@ class Workflows:
         self._storage = storage
         self._wakeups = wakeups
         self._wake = wake
-        self._starts: Batcher[NewRun, None] = Batcher(self._start_all, weigh=lambda run: len(run.input))
         self._claims: Batcher[PollSlot, ClaimedRun | None] = Batcher(self._storage.claim, self._release)
         self._histories: Batcher[RunKey, list[Event]] = Batcher(self._storage.histories)
-
-    async def start(self, request: StartRequest) -> UUID:
-        """Start a run and return its id, committed.
-
-        Raises:
-            NotFound: the tenant does not exist.
-        """
-        run = _new_run(request)
-        await self._starts.submit(run)
-        self._wake((run.tenant_id, run.queue), run.kind)
-        return run.id
 
     async def poll(self, slot: PollSlot, hold: float) -> ClaimedRun | None:
         """Return a run for the poller, now its own; None when there was none within ``hold`` seconds."""
@@ -89,12 +62,8 @@ class Workflows:
 
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""
-        for batcher in (self._starts, self._claims, self._histories):
+        for batcher in (self._claims, self._histories):
             await batcher.close()
-
-    async def _start_all(self, runs: Sequence[NewRun]) -> Sequence[None]:
-        await self._storage.start(runs)
-        return [None] * len(runs)
 
     async def _release(self, runs: Sequence[ClaimedRun | None]) -> None:
         claimed = [run for run in runs if run is not None]
@@ -102,26 +71,6 @@ class Workflows:
             await self._storage.release(claimed)
             for run in claimed:
                 self._wake((run.tenant_id, run.queue), run.kind)
-
-
-def _new_run(request: StartRequest) -> NewRun:
-    data = json_object(
-        input=request.input,
-        workflowKind=dump(request.kind),
-        workflowVersion=None if request.workflow_version is None else dump(request.workflow_version),
-        metadata=dump(dict(request.metadata)) if request.metadata else None,
-    )
-    return NewRun(
-        tenant_id=request.tenant_id,
-        id=uuid4(),
-        kind=request.kind,
-        queue=request.queue,
-        input=request.input,
-        priority_ms=request.priority_seconds * 1000,
-        workflow_version=request.workflow_version,
-        metadata=request.metadata,
-        started=NewEvent(EventType.WORKFLOW_STARTED, data),
-    )
 
 
 def unknown_run(run_id: UUID) -> NotFound:

@@ -12,7 +12,7 @@ from core.domain.task import usable_timeout
 from core.errors import InvalidInput
 from core.launchers import DEFAULT_MAX_RETRIES, DEFAULT_QUEUE
 from proto.flovyn.v1 import workflow_pb2 as pb
-from server.grpc_api.conversions import uuid_field
+from server.grpc_api.conversions import key_field, uuid_field
 
 
 def _schedule_task(data: pb.ScheduleTaskCommand) -> c.ScheduleTask:
@@ -27,6 +27,7 @@ def _schedule_task(data: pb.ScheduleTaskCommand) -> c.ScheduleTask:
         max_retries=max_retries,
         timeout_ms=usable_timeout(data.timeout_ms),
         priority_seconds=data.priority_seconds,
+        key=key_field(data),
     )
 
 
@@ -66,7 +67,9 @@ _COMMANDS: Mapping[str, Callable[[Any], c.Command]] = {
     "start_timer": lambda data: c.StartTimer(name_field(data.timer_id, "timer_id"), data.duration_ms),
     "cancel_timer": lambda data: c.CancelTimer(name_field(data.timer_id, "timer_id")),
     "create_promise": lambda data: c.CreatePromise(
-        name_field(data.promise_id, "promise_id"), data.timeout_ms if data.HasField("timeout_ms") else None
+        name_field(data.promise_id, "promise_id"),
+        data.timeout_ms if data.HasField("timeout_ms") else None,
+        key_field(data),
     ),
     "resolve_promise": lambda data: c.ResolvePromise(
         name_field(data.promise_id, "promise_id"), parse_payload(data.value, "value")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 from uuid import UUID
 
 from core.auth import Identity
+from core.domain.idempotency import checked_key
 from core.domain.payload import NULL, Json, parse_payload
 from core.errors import InvalidInput
+from core.launchers import IdempotencyKey
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -43,3 +46,15 @@ def tenant_of(identity: Identity) -> UUID:
     if identity.tenant_id is None:
         raise InvalidInput("this call needs credentials of a tenant: without them nothing says whose things are meant")
     return identity.tenant_id
+
+
+def key_field(request: Any) -> IdempotencyKey | None:
+    """Return the idempotency key of a message that may have one, in the fields that all such messages have.
+
+    Raises:
+        InvalidInput: the key or its time to live is not valid.
+    """
+    if not request.HasField("idempotency_key"):
+        return None
+    has_ttl = request.HasField("idempotency_key_ttl_seconds")
+    return checked_key(request.idempotency_key, request.idempotency_key_ttl_seconds if has_ttl else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.plugin_services import Database
 from server.storage.cancellations import CancellationRepository
+from server.storage.idempotency import KeyRepository
 from server.storage.promises import PromiseRepository
 from server.storage.tasks import TaskRepository
 from server.storage.timers import TimerRepository
@@ -20,4 +21,5 @@ class Repositories:
         self.timers = TimerRepository()
         self.promises = PromiseRepository()
         self.tasks = TaskRepository(database)
+        self.keys = KeyRepository(database)
         self.cancellations = CancellationRepository()

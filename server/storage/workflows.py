@@ -47,7 +47,7 @@ class WorkflowRepository:
         parameters["metadata"] = [dump(dict(run.metadata)) for run in runs]
         parameters["event_type"] = [run.started.type for run in runs]
         parameters["event_data"] = [run.started.data for run in runs]
-        parameters |= columns(runs, "parent_id", "child_name", "depth")
+        parameters |= columns(runs, "parent_id", "child_name", "depth", "has_key")
         try:
             await connection.execute(_SQL["start"], parameters)
         except psycopg.errors.ForeignKeyViolation:

@@ -5,20 +5,21 @@ WITH request AS (
     FROM unnest(
         %(tenant_id)s::uuid[], %(id)s::uuid[], %(kind)s::text[], %(queue)s::text[], %(input)s::text[],
         %(priority_ms)s::bigint[], %(workflow_version)s::text[], %(metadata)s::text[],
-        %(event_type)s::text[], %(event_data)s::text[], %(parent_id)s::uuid[], %(child_name)s::text[], %(depth)s::integer[]
+        %(event_type)s::text[], %(event_data)s::text[], %(parent_id)s::uuid[], %(child_name)s::text[], %(depth)s::integer[],
+        %(has_key)s::boolean[]
     ) AS r (
         tenant_id, id, kind, queue, input, priority_ms, workflow_version, metadata, event_type, event_data,
-        parent_id, child_name, depth
+        parent_id, child_name, depth, has_key
     )
 ),
 run AS (
     INSERT INTO workflow_execution (
         tenant_id, id, kind, queue, status, priority_ms, workflow_version, metadata, input,
-        last_sequence, created_at, claim_at, updated_at, parent_id, child_execution_name, depth
+        last_sequence, created_at, claim_at, updated_at, parent_id, child_execution_name, depth, has_dependents
     )
     SELECT
         tenant_id, id, kind, queue, 'PENDING', priority_ms, workflow_version, metadata::jsonb, input::json,
-        1, now(), now() - priority_ms * interval '1 millisecond', now(), parent_id, child_name, depth
+        1, now(), now() - priority_ms * interval '1 millisecond', now(), parent_id, child_name, depth, has_key
     FROM request
 )
 INSERT INTO workflow_event (tenant_id, workflow_execution_id, sequence, event_type, event_data)

@@ -170,3 +170,16 @@ def cancel_child(child_id: str = "", name: str = "", reason: str = "") -> pb.Wor
             child_workflow_execution_id=child_id, child_execution_name=name, reason=reason
         )
     )
+
+
+def send_signal(run_id: str, name: str = "message", value: bytes = b"null") -> pb.SignalWorkflowRequest:
+    """SignalWorkflow."""
+    return pb.SignalWorkflowRequest(
+        tenant_id=str(TENANT), workflow_execution_id=run_id, signal_name=name, signal_value=value
+    )
+
+
+def signal_with_start(workflow_id: str, name: str = "message", **fields: Any) -> pb.SignalWithStartWorkflowRequest:
+    """SignalWithStartWorkflow."""
+    given = {"tenant_id": str(TENANT), "workflow_id": workflow_id, "workflow_kind": "k", "signal_name": name}
+    return pb.SignalWithStartWorkflowRequest(**{**given, **fields})

@@ -9,7 +9,8 @@ from uuid import UUID
 from google.protobuf import empty_pb2
 
 from core.auth import Action, Identity
-from core.domain.fields import free_text, metadata_field, name_field, optional_text, queue_field
+from core.domain.fields import free_text, name_field, optional_text, queue_field
+from core.domain.idempotency import checked_key
 from core.domain.payload import Json, parse_payload
 from core.domain.promise import parse_ref, rejected, resolved
 from core.domain.submission import Outcome
@@ -17,13 +18,14 @@ from core.domain.worker import WorkerKey
 from core.domain.workflow import ClaimedRun, PollSlot
 from core.endpoints import GrpcMethod, GrpcService
 from core.errors import InvalidInput, NotOffered
+from core.launchers import WorkflowLaunch
 from proto.flovyn.v1 import workflow_pb2 as pb
 from server.engine.children import ChildRequest
 from server.engine.commands import submission
 from server.engine.engine import Engine
-from server.engine.workflows import StartRequest
+from server.engine.signals import Signal, SignalWithStart
 from server.grpc_api.commands import command_of, inherited_queue
-from server.grpc_api.conversions import optional_uuid, tenant_of, uuid_field
+from server.grpc_api.conversions import key_field, optional_uuid, tenant_of, uuid_field
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -47,6 +49,8 @@ class WorkflowDispatch:
         self._submissions = engine.submissions
         self._promises = engine.promises
         self._children = engine.children
+        self._starts = engine.starts
+        self._signals = engine.signals
         self._spans = engine.spans
         self._poll_hold = poll_hold
 
@@ -58,6 +62,8 @@ class WorkflowDispatch:
             "PollWorkflow": GrpcMethod(self.poll_workflow, Action.POLL, "workflow", self.take_back),
             "GetEvents": GrpcMethod(self.get_events, Action.VIEW, "workflow-execution"),
             "SubmitWorkflowCommands": GrpcMethod(self.submit_workflow_commands, Action.UPDATE, "workflow-execution"),
+            "SignalWorkflow": GrpcMethod(self.signal_workflow, Action.UPDATE, "workflow-execution"),
+            "SignalWithStartWorkflow": GrpcMethod(self.signal_with_start_workflow, Action.EXECUTE, "workflow"),
             "ResolvePromise": GrpcMethod(self.resolve_promise, Action.UPDATE, "workflow-execution"),
             "ReportExecutionSpans": GrpcMethod(self.report_execution_spans, Action.UPDATE, "workflow-execution"),
             "RejectPromise": GrpcMethod(self.reject_promise, Action.UPDATE, "workflow-execution"),
@@ -66,26 +72,25 @@ class WorkflowDispatch:
 
     async def start_workflow(self, request: pb.StartWorkflowRequest, identity: Identity) -> pb.StartWorkflowResponse:
         """Start a run; the answer is given when it is committed."""
-        if request.HasField("idempotency_key"):
-            raise NotOffered("idempotency_key is not offered by this version of the server; leave it out")
         for field in ("workflow_definition_id", "parent_workflow_execution_id"):
             if request.HasField(field):
                 raise NotOffered(f"{field} is not offered by this version of the server; leave it out")
-        run_id = await self._workflows.start(
-            StartRequest(
+        launched = await self._starts.start(
+            WorkflowLaunch(
                 tenant_id=uuid_field(request.tenant_id, "tenant_id"),
-                kind=name_field(request.workflow_kind, "workflow_kind"),
-                queue=queue_field(request.queue),
+                kind=request.workflow_kind,
                 input=parse_payload(request.input, "input"),
+                queue=request.queue,
                 priority_seconds=request.priority_seconds,
-                workflow_version=optional_text(request.workflow_version, "workflow_version")
-                if request.HasField("workflow_version")
-                else None,
-                metadata=metadata_field(request.metadata),
+                workflow_version=request.workflow_version if request.HasField("workflow_version") else None,
+                metadata=request.metadata,
+                idempotency_key=key_field(request),
             )
         )
         return pb.StartWorkflowResponse(
-            workflow_execution_id=str(run_id), idempotency_key_used=False, idempotency_key_new=True
+            workflow_execution_id=str(launched.id),
+            idempotency_key_used=request.HasField("idempotency_key"),
+            idempotency_key_new=launched.is_new,
         )
 
     async def start_child_workflow(
@@ -155,6 +160,43 @@ class WorkflowDispatch:
         outcome = _OUTCOMES[request.status]
         await self._submissions.submit(submission(tenant_of(identity), run_id, given, outcome, request.ByteSize()))
         return empty_pb2.Empty()
+
+    async def signal_workflow(self, request: pb.SignalWorkflowRequest, identity: Identity) -> pb.SignalWorkflowResponse:
+        """Deliver a signal to a run that has not ended."""
+        signal = Signal(
+            tenant_id=uuid_field(request.tenant_id, "tenant_id"),
+            run_id=uuid_field(request.workflow_execution_id, "workflow_execution_id"),
+            name=name_field(request.signal_name, "signal_name"),
+            value=parse_payload(request.signal_value, "signal_value"),
+        )
+        return pb.SignalWorkflowResponse(signal_event_sequence=await self._signals.signal(signal))
+
+    async def signal_with_start_workflow(
+        self, request: pb.SignalWithStartWorkflowRequest, identity: Identity
+    ) -> pb.SignalWithStartWorkflowResponse:
+        """Deliver a signal to the open run of a workflow id, or to one that is started for it."""
+        has_ttl = request.HasField("idempotency_key_ttl_seconds")
+        key = checked_key(
+            name_field(request.workflow_id, "workflow_id"), request.idempotency_key_ttl_seconds if has_ttl else None
+        )
+        launch = WorkflowLaunch(
+            tenant_id=uuid_field(request.tenant_id, "tenant_id"),
+            kind=request.workflow_kind,
+            input=parse_payload(request.workflow_input, "workflow_input"),
+            queue=request.queue,
+            priority_seconds=request.priority_seconds,
+            workflow_version=request.workflow_version if request.HasField("workflow_version") else None,
+            metadata=request.metadata,
+            idempotency_key=key,
+        )
+        name = name_field(request.signal_name, "signal_name")
+        value = parse_payload(request.signal_value, "signal_value")
+        signalled = await self._signals.signal_with_start(SignalWithStart(launch, name, value))
+        return pb.SignalWithStartWorkflowResponse(
+            workflow_execution_id=str(signalled.run_id),
+            workflow_created=signalled.is_new,
+            signal_event_sequence=signalled.sequence,
+        )
 
     async def resolve_promise(self, request: pb.ResolvePromiseRequest, identity: Identity) -> empty_pb2.Empty:
         """Give a promise its value; one that is settled already stays as it is."""

@@ -216,14 +216,17 @@ async def test_malformed_starts_are_refused_by_field(client: Client, fields: dic
 
 async def test_one_bad_start_among_many_fails_alone(client: Client) -> None:
     """Calls that are folded into one commit do not share their errors."""
-    unknown = _code(
-        client.dispatch.StartWorkflow(
-            workflow_pb2.StartWorkflowRequest(tenant_id=str(TENANT), workflow_kind="k", idempotency_key="i"),
-            metadata=bearer(),
-        )
+    run_id = await _start(client)
+    record = workflow_pb2.CreatePromiseCommand(promise_id="p", idempotency_key="key")
+    await _submit(
+        client,
+        run_id,
+        workflow_pb2.WorkflowCommand(create_promise=record),
+        status=workflow_pb2.WORKFLOW_STATUS_RUNNING,
     )
-    results = await asyncio.gather(*(_start(client) for _ in range(20)), unknown)
-    assert results[-1][0] is grpc.StatusCode.UNIMPLEMENTED
+    taken = _code(_start(client, idempotency_key="key"))
+    results = await asyncio.gather(*(_start(client) for _ in range(20)), taken)
+    assert results[-1][0] is grpc.StatusCode.ALREADY_EXISTS
     assert len(set(results[:-1])) == 20
 
 
