@@ -126,9 +126,9 @@ class WorkflowRepository:
         return {(row[0], row[1]): row[2] for row in rows}
 
     async def histories(self, keys: Sequence[RunKey]) -> list[list[Event]]:
-        """Return the history of each run, ascending; an unknown run's is empty."""
+        """Return the history of each run, ascending; an unknown run's is empty. A run may be asked for more than once."""
         async with self._database.connection() as connection:
-            rows = await (await connection.execute(_SQL["histories"], key_columns(keys))).fetchall()
+            rows = await (await connection.execute(_SQL["histories"], key_columns(list(set(keys))))).fetchall()
         found: dict[RunKey, list[Event]] = defaultdict(list)
         for tenant_id, run_id, sequence, event_type, data in rows:
             found[tenant_id, run_id].append(Event(sequence, event_type, Json(data)))

@@ -123,7 +123,8 @@ class ReplayingWorker:
         """Return type and data of a run's events, whose numbers must be 1..n."""
         request = pb.GetEventsRequest(workflow_execution_id=run_id)
         events = (await self._client.dispatch.GetEvents(request, metadata=bearer())).events
-        assert [event.sequence_number for event in events] == list(range(1, len(events) + 1))
+        numbers = [event.sequence_number for event in events]
+        assert numbers == list(range(1, len(events) + 1)), [(each.sequence_number, each.event_type) for each in events]
         return [(event.event_type, json.loads(event.event_data)) for event in events]
 
     async def until(self, run_id: str, event_type: str, count: int = 1) -> list[Event]:

@@ -280,6 +280,13 @@ async def test_an_event_that_a_worker_has_not_seen_sends_the_run_round_again(cli
     assert not (await _poll(client)).HasField("workflow_execution")
 
 
+async def test_readers_of_one_history_all_get_it_once(client: Client) -> None:
+    """A client and a worker often ask for the same run at the same moment, in one batch."""
+    run_id, other = await _start(client), await _start(client)
+    histories = await asyncio.gather(*(_events(client, each) for _ in range(20) for each in (run_id, other)))
+    assert [len(history) for history in histories] == [1] * 40
+
+
 async def test_two_servers_number_the_events_of_one_run_without_a_gap(database: str) -> None:
     """Submissions to one run through two servers at once: every one is stored, numbered 1..n."""
     async with running_server(database) as here, running_server(database) as there:
