@@ -126,7 +126,7 @@ class WorkflowRepository:
         return {(row[0], row[1]): row[2] for row in rows}
 
     async def histories(self, keys: Sequence[RunKey]) -> list[list[Event]]:
-        """Return the history of each run, ascending; an unknown run's is empty. A run may be asked for more than once."""
+        """Return the history of each run, ascending; none for an unknown one. Runs may be asked for twice."""
         async with self._database.connection() as connection:
             rows = await (await connection.execute(_SQL["histories"], key_columns(list(set(keys))))).fetchall()
         found: dict[RunKey, list[Event]] = defaultdict(list)
