@@ -94,14 +94,14 @@ class GrpcMethod:
         handler: see ``GrpcHandler``.
         action: what the caller does.
         resource: to what kind of thing.
-        undelivered: gets an answer that the caller did not wait for, where that answer must be taken back.
+        undelivered: gets an answer that its caller, also given, did not wait for, where it must be taken back.
         resource_id: the field of the request, or else of the answer, that says which thing the call was about.
     """
 
     handler: GrpcHandler
     action: Action
     resource: str
-    undelivered: Callable[[Any], Awaitable[None]] | None = None
+    undelivered: Callable[[Any, Identity], Awaitable[None]] | None = None
     resource_id: str = ""
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -22,21 +22,31 @@ from pydantic import BaseModel
 from core.auth import Protocol
 from core.clock import SystemClock
 from core.contributions import RESERVED, Contributions
+from core.domain.worker import Category
 from core.endpoints import RestRoute
 from core.errors import Unavailable
 from core.migration import sql_name
 from core.plugin import Plugin
 from core.plugin_services import PluginServices
+from core.service import Service
 from server.auth.registry import build_stack, enabled
 from server.auth.stack import AuthStack
+from server.background.due_service import DueService
+from server.background.key_cleaner import KeyCleaner
 from server.background.lease_reaper import LeaseReaper
 from server.background.supervisor import Supervisor
+from server.background.task_expirer import TaskExpirer
+from server.background.worker_watcher import WorkerWatcher
 from server.config import Settings
 from server.database.exclusive import Locks
-from server.database.notifications import NOTIFY, Notifications
+from server.database.notifications import NOTIFY, STREAM, WAKE, Notifications
 from server.database.pool import Pool, open_pool
-from server.engine.wakeups import Announcer, Wakeups, parse_announcement
-from server.engine.workflows import Workflows
+from server.engine.engine import Engine
+from server.engine.streams import Streams
+from server.engine.task_notes import TaskNotes
+from server.engine.tasks import Tasks
+from server.engine.wakeups import Announcer, Waker, Wakeups, parse_announcement
+from server.engine.workers import Workers
 from server.observability.calls import CallObservers
 from server.observability.metrics import MetricsRegistry
 from server.plugin_registry import PluginRegistry
@@ -49,6 +59,7 @@ from server.rest_api.resources.health import Health
 from server.rest_api.resources.metrics import MetricsText
 from server.rest_api.resources.tenants import Tenants
 from server.storage.tenants import TenantRepository
+from server.storage.workers import WorkerRepository
 
 _log = logging.getLogger(__name__)
 
@@ -71,8 +82,13 @@ class Boot:
     pool: Pool  # database
     tenants: TenantRepository  # database
     locks: Locks  # database
-    wakeups: Wakeups  # engine
-    workflows: Workflows  # engine
+    announcer: Announcer  # engine
+    wakeups: Mapping[Category, Wakeups]  # engine
+    engine: Engine  # engine
+    tasks: Tasks  # engine
+    task_notes: TaskNotes  # engine
+    workers: Workers  # engine
+    streams: Streams  # engine
     registry: PluginRegistry  # plugins
     routes: Sequence[RestRoute]  # plugins: the server's own
     rest_auth: AuthStack  # authentication
@@ -109,20 +125,36 @@ async def database(boot: Boot) -> AsyncIterator[None]:
 @asynccontextmanager
 async def engine(boot: Boot) -> AsyncIterator[None]:
     """Start the engine; at the end, everything it accepted is committed."""
-    boot.wakeups = Wakeups()
-    boot.workflows = Workflows(boot.pool, boot.wakeups, Announcer(lambda payloads: _notify(boot.pool, payloads)))
+    boot.announcer = Announcer(partial(_announce, boot.pool))
+    boot.wakeups = {category: Wakeups() for category in Category}
+    wakers = {category: Waker(category, wakeups, boot.announcer) for category, wakeups in boot.wakeups.items()}
+    boot.engine = Engine(boot.pool, boot.wakeups[Category.WORKFLOW], wakers[Category.WORKFLOW], wakers[Category.TASK])
+    boot.tasks = Tasks(boot.pool, boot.wakeups[Category.TASK], wakers[Category.TASK], boot.engine.deliveries)
+    boot.task_notes = TaskNotes(boot.pool)
+    limits = boot.settings.engine
+    boot.streams = Streams(partial(_notify, boot.pool, STREAM), limits.streams, limits.streams_per_tenant)
+    boot.workers = Workers(WorkerRepository(boot.pool))
     try:
         yield
     finally:
-        await boot.workflows.close()
+        await boot.engine.close()
+        await boot.tasks.close()
+        await boot.task_notes.close()
+        await boot.workers.close()
+        await boot.streams.close()
+        await boot.announcer.close()
 
 
-async def _notify(pool: Pool, payloads: list[str]) -> None:
+async def _announce(pool: Pool, payloads: list[str]) -> None:
     try:
-        async with pool.connection() as connection:
-            await connection.execute(NOTIFY, {"payloads": payloads})
+        await _notify(pool, WAKE, payloads)
     except Unavailable:
         _log.warning("other processes could not be told about new work; their pollers find it by themselves")
+
+
+async def _notify(pool: Pool, channel: str, payloads: list[str]) -> None:
+    async with pool.connection() as connection:
+        await connection.execute(NOTIFY, {"channel": channel, "payloads": payloads})
 
 
 @asynccontextmanager
@@ -187,15 +219,29 @@ async def background(boot: Boot) -> AsyncIterator[None]:
     """Run the background services."""
     dsn = boot.settings.database_url.get_secret_value()
 
-    def received(payload: str) -> None:
-        try:
-            boot.wakeups.wake(*parse_announcement(payload))
-        except ValueError:
-            _log.warning("a notification on the server's channel is not the server's; it is ignored")
+    def work(payload: str) -> None:
+        category, key, kind = parse_announcement(payload)
+        boot.wakeups[category].wake(key, kind)
 
-    boot.listening = Notifications(dsn, received, boot.wakeups.wake_all)
-    reaper = LeaseReaper(boot.workflows.reclaim, boot.settings.engine.activation_lease)
-    supervisor = Supervisor([boot.listening, reaper])
+    def connected() -> None:
+        for wakeups in boot.wakeups.values():
+            wakeups.wake_all()
+
+    boot.listening = Notifications(dsn, {WAKE: work, STREAM: boot.streams.received}, connected)
+    runs = boot.engine
+    limits = boot.settings.engine
+    lease, silence, patience = limits.activation_lease, limits.worker_silence, limits.task_silence
+    services: list[Service] = [
+        boot.listening,
+        LeaseReaper(partial(runs.reclaim, lease, silence), min(lease, silence)),
+        DueService("timer firer", runs.timers.fire_due, runs.alarms.timers),
+        DueService("promise expirer", runs.promises.expire_due, runs.alarms.promises),
+        DueService("canceller", runs.cancellation.work_off, runs.alarms.cancellations),
+        KeyCleaner(runs.clean_keys),
+        TaskExpirer(boot.tasks.expire),
+        WorkerWatcher(partial(boot.tasks.reclaim, patience, silence), patience),
+    ]
+    supervisor = Supervisor(services)
     supervisor.start()
     try:
         yield
@@ -234,14 +280,16 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
     """Serve gRPC; ``boot.drain`` ends it, from the moment of a stop signal on."""
     from server.grpc_api.guard import Guard as GrpcGuard
     from server.grpc_api.server import GrpcServer
+    from server.grpc_api.services.task_execution import TaskExecution
     from server.grpc_api.services.worker_lifecycle import WorkerLifecycle
     from server.grpc_api.services.workflow_dispatch import WorkflowDispatch
-    from server.storage.workers import WorkerRepository
 
     settings = boot.settings
+    hold = settings.engine.poll_hold_ms / 1000
     services = [
-        WorkflowDispatch(boot.workflows, settings.engine.poll_hold_ms / 1000).service(),
-        WorkerLifecycle(WorkerRepository(boot.pool)).service(),
+        WorkflowDispatch(boot.engine, boot.workers.seen, hold).service(),
+        TaskExecution(boot.tasks, boot.task_notes, boot.streams, boot.workers.seen, hold).service(),
+        WorkerLifecycle(boot.workers).service(),
         *boot.registry.grpc_services(),
     ]
     server = GrpcServer(services, GrpcGuard(boot.grpc_auth, boot.observers))
@@ -250,7 +298,9 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
     def drain() -> asyncio.Task[None]:
         if not draining:
             boot.draining = True
-            boot.wakeups.close()
+            for wakeups in boot.wakeups.values():
+                wakeups.close()
+            boot.streams.end()
             draining.append(asyncio.create_task(server.drain(grace=max(1, settings.process.drain_timeout - 3))))
         return draining[0]
 

@@ -8,6 +8,9 @@ from uuid import UUID
 
 from core.domain.payload import Json
 
+WorkerKey = tuple[UUID, str]
+"""Tenant, and what a worker calls itself: its id or its name."""
+
 
 class Category(StrEnum):
     """What a definition defines."""

@@ -6,13 +6,14 @@ server numbers events itself; a run ends once, and whatever comes after is ignor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from core.domain.payload import Json
+from core.domain.workflow_event import NewEvent
 
 
 class RunStatus(StrEnum):
@@ -35,39 +36,12 @@ class RunStatus(StrEnum):
 _TERMINAL = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
 
 
-class EventType(StrEnum):
-    """Types of events that ``GetEvents`` may return; workers misread any other."""
-
-    WORKFLOW_STARTED = "WORKFLOW_STARTED"
-    WORKFLOW_COMPLETED = "WORKFLOW_COMPLETED"
-    WORKFLOW_EXECUTION_FAILED = "WORKFLOW_EXECUTION_FAILED"
-    WORKFLOW_CANCELLED = "WORKFLOW_CANCELLED"
-    WORKFLOW_SUSPENDED = "WORKFLOW_SUSPENDED"
-    OPERATION_COMPLETED = "OPERATION_COMPLETED"
-    STATE_SET = "STATE_SET"
-    STATE_CLEARED = "STATE_CLEARED"
-
-
-@dataclass(frozen=True, slots=True)
-class NewEvent:
-    """An event that has no number yet."""
-
-    type: EventType
-    data: Json
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """An event of a run's history."""
-
-    sequence: int
-    type: str
-    data: Json
-
-
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A run to start, with its first event."""
+    """A run to start, with its first event.
+
+    ``child_name`` is what a parent calls it; ``has_key`` tells that an idempotency key leads to it.
+    """
 
     tenant_id: UUID
     id: UUID
@@ -78,6 +52,10 @@ class NewRun:
     workflow_version: str | None
     metadata: Mapping[str, str]
     started: NewEvent
+    parent_id: UUID | None = None
+    child_name: str | None = None
+    depth: int = 0
+    has_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,92 +91,19 @@ class RunState:
     ``dispatched_sequence`` is the newest event when the run was last claimed, ``waking_sequence``
     the newest event from outside that wakes it: when the latter is higher, a worker that suspends
     the run may not have seen it.
+    ``has_dependents`` tells that rows of other tables may have to be cleared up when the run ends.
     """
 
     tenant_id: UUID
     id: UUID
+    kind: str
+    queue: str
     status: RunStatus
     last_sequence: int
     dispatched_sequence: int
     waking_sequence: int
-
-
-class Outcome(StrEnum):
-    """What a worker says its activation came to."""
-
-    RUNNING = "RUNNING"
-    SUSPENDED = "SUSPENDED"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-    CANCELLED = "CANCELLED"
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a run ends: its terminal event and what is kept on the run itself."""
-
-    status: RunStatus
-    event: NewEvent
-    output: Json | None = None
-    error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A worker's report on one activation: the events of its commands in order, and the outcome.
-
-    ``ending`` is what the first terminal command said, if there was one.
-    """
-
-    tenant_id: UUID
-    run_id: UUID
-    events: tuple[NewEvent, ...]
-    outcome: Outcome
-    ending: Ending | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What a submission changes: numbered events and the run's new state."""
-
-    state: RunState
-    events: tuple[Event, ...]
-    output: Json | None = None
-    error: str | None = None
-
-
-def decide(state: RunState, submission: Submission, endings: Mapping[Outcome, Ending]) -> Step | None:
-    """Return what ``submission`` does to a run in ``state``; None when it must change nothing.
-
-    ``endings`` supplies the terminal event of an outcome whose command is missing: the outcome decides.
-    A submission to an ended run is a late duplicate or a worker presumed dead: it is ignored.
-    """
-    if state.status.is_terminal:
-        return None
-    ending = _ending(submission, endings)
-    events = submission.events + ((ending.event,) if ending else ())
-    numbered = _numbered(state.last_sequence, events)
-    status = ending.status if ending else _next_status(state, submission.outcome)
-    moved = replace(state, status=status, last_sequence=state.last_sequence + len(numbered))
-    return Step(moved, numbered, ending.output if ending else None, ending.error if ending else None)
-
-
-def _ending(submission: Submission, endings: Mapping[Outcome, Ending]) -> Ending | None:
-    if submission.outcome not in endings:
-        return None
-    synthesised = endings[submission.outcome]
-    given = submission.ending
-    return given if given is not None and given.status is synthesised.status else synthesised
-
-
-def _next_status(state: RunState, outcome: Outcome) -> RunStatus:
-    if outcome is Outcome.RUNNING or state.status is not RunStatus.RUNNING:
-        return (
-            state.status
-        )  # only a claimed run can be suspended; a late report must not park one that waits for a worker
-    unseen = state.waking_sequence > state.dispatched_sequence
-    return RunStatus.PENDING if unseen else RunStatus.WAITING
-
-
-def _numbered(last: int, events: Sequence[NewEvent]) -> tuple[Event, ...]:
-    return tuple(Event(last + index, event.type, event.data) for index, event in enumerate(events, 1))
+    has_dependents: bool = False
+    signal_count: int = 0
+    parent_id: UUID | None = None
+    child_name: str | None = None
+    depth: int = 0

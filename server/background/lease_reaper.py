@@ -1,7 +1,7 @@
 """Takes runs back from workers that never reported: crashed ones, and ones whose answer got lost on its way.
 
 A run is leased to the worker that claimed it. Activations are short; a run that is still out when its
-lease is over becomes pending again, and the next worker replays its history.
+lease is over, or whose worker shows no life, becomes pending again, and the next worker replays its history.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ class LeaseReaper:
 
     name = "lease reaper"
 
-    def __init__(self, reclaim: Callable[[float], Awaitable[int]], lease: float) -> None:
-        """Take what reclaims runs and returns how many, and how long a lease is, in seconds."""
+    def __init__(self, reclaim: Callable[[], Awaitable[int]], patience: float) -> None:
+        """Take what reclaims runs and returns how many, and after how many seconds the first of them may be due."""
         self._reclaim = reclaim
-        self._lease = lease
+        self._pause = min(LONGEST_PAUSE_S, patience / 4)
 
     async def run(self) -> None:
         """Reclaim, at once and then again and again, until cancelled."""
         while True:
-            reclaimed = await self._reclaim(self._lease)
+            reclaimed = await self._reclaim()
             if reclaimed:
                 _log.warning("%d runs were taken back from workers that did not report in time", reclaimed)
-            await asyncio.sleep(min(LONGEST_PAUSE_S, self._lease / 4))
+            await asyncio.sleep(self._pause)

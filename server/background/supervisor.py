@@ -14,6 +14,9 @@ LONGEST_PAUSE_S = 5.0
 STEADY_S = 10.0
 """A service that ran this long before it ended begins again with the shortest pause."""
 
+CANCEL_AGAIN_S = 1.0
+"""A service that has not ended this long after it was cancelled is cancelled again."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -33,9 +36,11 @@ class Supervisor:
     async def stop(self) -> None:
         """Stop every service and wait until all have ended."""
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        pending = set(tasks)
+        while pending:  # again, if need be: a cancellation that comes at a bad moment can get lost in a library
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
 
 
 async def _keep_running(service: Service) -> None:

@@ -62,11 +62,17 @@ class Engine(Section):
     """``[engine]``.
 
     An empty poll is held for ``poll_hold_ms`` milliseconds, because some workers block on it. A run whose worker does
-    not report within ``activation_lease`` seconds is handed to another.
+    not report within ``activation_lease`` seconds is handed to another; so is one whose worker shows no life for
+    ``worker_silence`` seconds. A task of such a worker is taken back when it was silent for ``task_silence`` seconds.
+    At most ``streams`` streams are open in a worker process, and ``streams_per_tenant`` of one tenant.
     """
 
     poll_hold_ms: int = Field(default=50, ge=0)
     activation_lease: float = Field(default=300.0, ge=1)
+    worker_silence: float = Field(default=60.0, ge=1)
+    task_silence: float = Field(default=300.0, ge=1)
+    streams: int = Field(default=1000, ge=0)
+    streams_per_tenant: int = Field(default=200, ge=0)
 
 
 class Settings(BaseSettings):

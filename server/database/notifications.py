@@ -1,4 +1,4 @@
-"""LISTEN/NOTIFY: carries wake-ups between the worker processes.
+"""LISTEN/NOTIFY: carries wake-ups, and what tasks stream, between the worker processes.
 
 The connection stands outside the pool. It is a supervised service: when the database restarts,
 the run ends, the supervisor starts it again, and everybody is woken once, because what was
@@ -8,25 +8,32 @@ notified in between is lost.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 
 import psycopg
 
 from server.database.pool import connect, worded
 
-CHANNEL = "flovyn_wake"
-NOTIFY = "SELECT pg_notify('flovyn_wake', payload) FROM unnest(%(payloads)s::text[]) AS payload"
+WAKE = "flovyn_wake"
+STREAM = "flovyn_stream"
+NOTIFY = "SELECT pg_notify(%(channel)s, payload) FROM unnest(%(payloads)s::text[]) AS payload"
 
 _ALIVE_CHECK_S = 20.0
 
+_log = logging.getLogger(__name__)
+
 
 class Notifications:
-    """Listens on one channel and passes every payload on; see ``core.service.Service``."""
+    """Listens on channels and passes every payload on; see ``core.service.Service``."""
 
     name = "notifications"
 
-    def __init__(self, dsn: str, received: Callable[[str], None], connected: Callable[[], None]) -> None:
-        """Take where to connect, what to call per payload, and what to call after every (re)connection."""
+    def __init__(self, dsn: str, received: Mapping[str, Callable[[str], None]], connected: Callable[[], None]) -> None:
+        """Take where to connect, what to call per payload of each channel, and what after every (re)connection.
+
+        What is called with a payload raises ValueError when it is not the server's: anybody can notify.
+        """
         self._dsn = dsn
         self._received = received
         self._connected = connected
@@ -37,14 +44,21 @@ class Notifications:
         """Listen until cancelled; raises when the connection is lost."""
         connection = await connect(self._dsn, timeout=5)
         try:
-            await connection.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(CHANNEL)))
+            for channel in self._received:
+                await connection.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(channel)))
             self._connected()
             self.connected.set()
             while True:
                 async for notification in connection.notifies(timeout=_ALIVE_CHECK_S):
-                    self._received(notification.payload)
+                    self._pass_on(notification.channel, notification.payload)
                 await connection.execute("SELECT 1")  # a half-dead connection shows itself here
         except psycopg.Error as error:
             raise worded(error) from None
         finally:
             await connection.close()
+
+    def _pass_on(self, channel: str, payload: str) -> None:
+        try:
+            self._received[channel](payload)
+        except ValueError:
+            _log.warning("a notification on the channel %s is not the server's; it is ignored", channel)

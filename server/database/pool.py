@@ -10,10 +10,13 @@ from typing import Any
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from core.errors import FlovynError, StartupError, Unavailable
+from core.errors import AlreadyExists, FlovynError, NotFound, StartupError, Unavailable
 from server.config.settings import DatabasePool
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+
+_OF_TENANT = "_tenant_id_fkey"
+"""How PostgreSQL ends the names of foreign keys of ``tenant_id`` alone."""
 
 _HARMLESS = re.compile(r"[^:@#?]*:[0-9,]+/[^:@/#?]*")
 """Host, port and database as they can be: anything else may hold a part of a password."""
@@ -33,6 +36,10 @@ def worded(error: psycopg.Error) -> FlovynError:  # noqa: PLR0911 - one return p
             return StartupError(f"the database is not up to date ({reason}); run 'flovyn-server migrate'")
         case psycopg.errors.InsufficientPrivilege():
             return StartupError(f"the role in DATABASE_URL lacks a right: {reason}")
+        case psycopg.errors.ForeignKeyViolation() if (error.diag.constraint_name or "").endswith(_OF_TENANT):
+            return NotFound("the tenant does not exist on this server; create it first")
+        case psycopg.errors.UniqueViolation():
+            return AlreadyExists("something with this id was created by another call at the same moment; try again")
         case psycopg.OperationalError() | psycopg.InterfaceError():
             return Unavailable("the database cannot serve this call at the moment; try again")
     return FlovynError(f"PostgreSQL refused a statement ({error.sqlstate}): {reason}")

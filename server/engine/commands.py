@@ -1,120 +1,91 @@
-"""What each command of a worker turns into: the table from command to events.
+"""Decides what a worker's submission does to its run.
 
-A submission is validated whole before anything is written. Commands that this version of the
-server does not carry out are refused by name rather than dropped.
+A submission is decided whole before anything is written. What follows its first terminal command is ignored.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
-from core.domain.payload import NULL, Json, dump, json_object
-from core.domain.workflow import Ending, EventType, NewEvent, Outcome, RunStatus, Submission
+from core.domain.command import Cancel, Command, Complete, Fail
+from core.domain.submission import Ending, Outcome, Step, Submission
+from core.domain.workflow import RunState, RunStatus
+from core.domain.workflow_event import numbered
+from server.engine.command_table import HANDLERS
+from server.engine.drafts import Draft, Known
+from server.engine.endings import WITHOUT_COMMAND, cancelled, completed, failed
 
 
-@dataclass(frozen=True, slots=True)
-class RecordOperation:
-    """The result of a side effect inside the workflow's code."""
-
-    name: str
-    result: Json
-
-
-@dataclass(frozen=True, slots=True)
-class SetState:
-    """A key of the workflow's state gets a value."""
-
-    key: str
-    value: Json
-
-
-@dataclass(frozen=True, slots=True)
-class ClearState:
-    """A key of the workflow's state goes."""
-
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Suspend:
-    """The activation waits for something outside; informational."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Complete:
-    """The workflow returned."""
-
-    output: Json
-
-
-@dataclass(frozen=True, slots=True)
-class Fail:
-    """The workflow raised."""
-
-    error: str
-    stack_trace: str
-    failure_type: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """The workflow ends itself as cancelled."""
-
-    reason: str
-
-
-Command = RecordOperation | SetState | ClearState | Suspend | Complete | Fail | Cancel
-
-
-def submission(tenant_id: UUID, run_id: UUID, commands: Sequence[Command], outcome: Outcome) -> Submission:
+def submission(
+    tenant_id: UUID, run_id: UUID, commands: Sequence[Command], outcome: Outcome, weight: int = 0
+) -> Submission:
     """Turn a worker's commands into a submission. What follows the first terminal command is ignored."""
-    events: list[NewEvent] = []
-    for command in commands:
-        if isinstance(command, Complete | Fail | Cancel):
-            return Submission(tenant_id, run_id, tuple(events), outcome, _ENDINGS[type(command)](command))
-        events.append(_EVENTS[type(command)](command))
-    return Submission(tenant_id, run_id, tuple(events), outcome)
+    for index, command in enumerate(commands):
+        if type(command) in _ENDINGS:
+            ending = _ENDINGS[type(command)](command)
+            return Submission(tenant_id, run_id, tuple(commands[:index]), outcome, ending, weight)
+    return Submission(tenant_id, run_id, tuple(commands), outcome, weight=weight)
 
 
-def completed(output: Json) -> Ending:
-    """Return the ending of a workflow that returned ``output``."""
-    event = NewEvent(EventType.WORKFLOW_COMPLETED, json_object(output=output))
-    return Ending(RunStatus.COMPLETED, event, output=output)
+def decide(state: RunState, submitted: Submission, known: Known) -> Step | None:
+    """Return what a submission does to a run in ``state``; None when it must change nothing.
+
+    ``known`` holds what exists of what the commands name, and takes in what they create. A submission to an
+    ended run is a late duplicate or comes from a worker presumed dead: it is ignored. So is one to a run that is
+    being cancelled, unless the workflow has completed.
+
+    Raises:
+        WrongState: a command names a task of another run or kind.
+    """
+    if state.status.is_terminal or (state.status is RunStatus.CANCELLING and not _has_completed(submitted)):
+        return None
+    draft = Draft(state, known)
+    for command in submitted.commands:
+        HANDLERS[type(command)](draft, command)
+    known.absorb(draft.known)
+    ending = _ending(submitted)
+    events = numbered(state.last_sequence, [*draft.events, ending.event] if ending else draft.events)
+    last = state.last_sequence + len(events)
+    seen = replace(state, last_sequence=last, waking_sequence=last if draft.must_see else state.waking_sequence)
+    moved = replace(
+        seen,
+        status=ending.status if ending else _next_status(seen, submitted.outcome),
+        has_dependents=state.has_dependents or bool(draft.effects),
+    )
+    return Step(
+        state=moved,
+        events=events,
+        output=ending.output if ending else None,
+        error=ending.error if ending else None,
+        effects=draft.effects,
+    )
 
 
-def failed(error: str, stack_trace: str, failure_type: str) -> Ending:
-    """Return the ending of a workflow that failed."""
-    data = json_object(error=dump(error), stackTrace=dump(stack_trace), failureType=dump(failure_type))
-    return Ending(RunStatus.FAILED, NewEvent(EventType.WORKFLOW_EXECUTION_FAILED, data), error=error)
+def _has_completed(submitted: Submission) -> bool:
+    return submitted.outcome is Outcome.COMPLETED and submitted.ending is not None
 
 
-def cancelled(reason: str) -> Ending:
-    """Return the ending of a workflow that was cancelled."""
-    event = NewEvent(EventType.WORKFLOW_CANCELLED, json_object(reason=dump(reason)))
-    return Ending(RunStatus.CANCELLED, event, error=reason)
+def _ending(submitted: Submission) -> Ending | None:
+    """Return how the run ends; where outcome and command disagree, the outcome decides."""
+    if submitted.outcome not in WITHOUT_COMMAND:
+        return None
+    made_up = WITHOUT_COMMAND[submitted.outcome]
+    given = submitted.ending
+    return given if given is not None and given.status is made_up.status else made_up
 
 
-ENDINGS_WITHOUT_COMMAND: Mapping[Outcome, Ending] = {
-    Outcome.COMPLETED: completed(NULL),
-    Outcome.FAILED: failed("the worker reported a failure without saying which", "", "UNKNOWN"),
-    Outcome.CANCELLED: cancelled("the worker reported a cancellation"),
-}
-"""The outcome decides; where its command is missing, the event is made up."""
+def _next_status(state: RunState, outcome: Outcome) -> RunStatus:
+    if outcome is Outcome.RUNNING or state.status is not RunStatus.RUNNING:
+        # only a claimed run can be suspended; a late report must not park one that waits for a worker
+        return state.status
+    unseen = state.waking_sequence > state.dispatched_sequence
+    return RunStatus.PENDING if unseen else RunStatus.WAITING
 
-_EVENTS: Mapping[type, Callable[..., NewEvent]] = {
-    RecordOperation: lambda command: NewEvent(
-        EventType.OPERATION_COMPLETED, json_object(operationName=dump(command.name), result=command.result)
-    ),
-    SetState: lambda command: NewEvent(EventType.STATE_SET, json_object(key=dump(command.key), value=command.value)),
-    ClearState: lambda command: NewEvent(EventType.STATE_CLEARED, json_object(key=dump(command.key))),
-    Suspend: lambda command: NewEvent(EventType.WORKFLOW_SUSPENDED, json_object(reason=dump(command.reason))),
-}
 
-_ENDINGS: Mapping[type, Callable[..., Ending]] = {
+_ENDINGS: Mapping[type, Callable[[Any], Ending]] = {
     Complete: lambda command: completed(command.output),
     Fail: lambda command: failed(command.error, command.stack_trace, command.failure_type),
     Cancel: lambda command: cancelled(command.reason),

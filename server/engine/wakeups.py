@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import TypeVar
 from uuid import UUID
 
+from core.domain.worker import Category
+
 Work = TypeVar("Work")
 
 QueueKey = tuple[UUID, str]
@@ -110,9 +112,9 @@ class Announcer:
         self._pending: dict[str, None] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def announce(self, key: QueueKey, kind: str) -> None:
+    def announce(self, category: Category, key: QueueKey, kind: str) -> None:
         """Announce new work soon; never waits and never fails the caller."""
-        self._pending[json.dumps([str(key[0]), key[1], kind])] = None
+        self._pending[json.dumps([category, str(key[0]), key[1], kind])] = None
         if self._task is None:
             self._task = asyncio.create_task(self._flush())
 
@@ -130,13 +132,28 @@ class Announcer:
             self._task = None
 
 
-def parse_announcement(payload: str) -> tuple[QueueKey, str]:
-    """Return the queue and the kind that ``Announcer`` wrote into ``payload``.
+def parse_announcement(payload: str) -> tuple[Category, QueueKey, str]:
+    """Return the category, the queue and the kind that ``Announcer`` wrote into ``payload``.
 
     Raises:
         ValueError: somebody else wrote it.
     """
     match json.loads(payload):
-        case [str(tenant), str(queue), str(kind)]:
-            return (UUID(tenant), queue), kind
+        case [str(category), str(tenant), str(queue), str(kind)]:
+            return Category(category), (UUID(tenant), queue), kind
     raise ValueError("not an announcement of work")
+
+
+class Waker:
+    """Wakes the pollers of one category of work: in this process at once, else in the others."""
+
+    def __init__(self, category: Category, wakeups: Wakeups, announcer: Announcer) -> None:
+        """Take the pollers of this process and what reaches those of others."""
+        self._category = category
+        self._wakeups = wakeups
+        self._announcer = announcer
+
+    def __call__(self, key: QueueKey, kind: str) -> None:
+        """Tell one poller that there is work of this kind in the queue."""
+        if not self._wakeups.wake(key, kind):
+            self._announcer.announce(self._category, key, kind)

@@ -1,70 +1,30 @@
-"""Runs of workflows: start, hand to pollers, read the history, take what workers submit."""
+"""Runs of workflows: hand to pollers, take back, read the history."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from uuid import UUID, uuid4
+from collections.abc import Sequence
+from uuid import UUID
 
 from core.batching import Batcher
-from core.domain.payload import Json, dump, json_object
-from core.domain.workflow import (
-    ClaimedRun,
-    Event,
-    EventType,
-    NewEvent,
-    NewRun,
-    PollSlot,
-    Step,
-    Submission,
-    decide,
-)
-from core.errors import FlovynError, NotFound
-from core.plugin_services import Database
-from server.engine.commands import ENDINGS_WITHOUT_COMMAND
-from server.engine.wakeups import Announcer, QueueKey, Wakeups
+from core.domain.workflow import ClaimedRun, PollSlot
+from core.domain.workflow_event import Event
+from core.errors import NotFound
+from server.engine.wakeups import Waker, Wakeups
 from server.storage.workflows import RunKey, WorkflowRepository
 
 RECLAIM_BATCH = 500
 
 
-@dataclass(frozen=True, slots=True)
-class StartRequest:
-    """What a client says of the run that it starts."""
-
-    tenant_id: UUID
-    kind: str
-    queue: str
-    input: Json
-    priority_seconds: int
-    workflow_version: str | None
-    metadata: Mapping[str, str]
-
-
 class Workflows:
     """The engine's calls about runs; every one of them may be folded with others of its kind."""
 
-    def __init__(self, database: Database, wakeups: Wakeups, announcer: Announcer) -> None:
-        """Take the pool and the two ways of waking pollers."""
-        self._database = database
-        self._storage = WorkflowRepository(database)
+    def __init__(self, storage: WorkflowRepository, wakeups: Wakeups, wake: Waker) -> None:
+        """Take the storage, where pollers wait for runs, and what wakes them."""
+        self._storage = storage
         self._wakeups = wakeups
-        self._announcer = announcer
-        self._starts: Batcher[NewRun, None] = Batcher(self._start_all, weigh=lambda run: len(run.input))
+        self._wake = wake
         self._claims: Batcher[PollSlot, ClaimedRun | None] = Batcher(self._storage.claim, self._release)
         self._histories: Batcher[RunKey, list[Event]] = Batcher(self._storage.histories)
-        self._submissions: Batcher[Submission, None] = Batcher(self._submit_all, weigh=_weight)
-
-    async def start(self, request: StartRequest) -> UUID:
-        """Start a run and return its id, committed.
-
-        Raises:
-            NotFound: the tenant does not exist.
-        """
-        run = _new_run(request)
-        await self._starts.submit(run)
-        self._wake((run.tenant_id, run.queue), run.kind)
-        return run.id
 
     async def poll(self, slot: PollSlot, hold: float) -> ClaimedRun | None:
         """Return a run for the poller, now its own; None when there was none within ``hold`` seconds."""
@@ -79,22 +39,17 @@ class Workflows:
         """
         events = await self._histories.submit(key)
         if not events:
-            raise _unknown(key[1])
+            raise unknown_run(key[1])
         return events
 
-    async def submit(self, submission: Submission) -> None:
-        """Take a worker's report on an activation; a report on an ended run is ignored.
+    async def reclaim(self, lease: float, silence: float) -> int:
+        """Make runs pending again that were claimed more than ``lease`` seconds ago; return how many.
 
-        Raises:
-            NotFound: the tenant has no such run.
+        A run whose worker shows no life is taken back after ``silence`` seconds.
         """
-        await self._submissions.submit(submission)
-
-    async def reclaim(self, lease: float) -> int:
-        """Make runs pending again that were claimed more than ``lease`` seconds ago; return how many."""
         count = 0
         while True:
-            runs = await self._storage.reclaim(lease, RECLAIM_BATCH)
+            runs = await self._storage.reclaim(lease, silence, RECLAIM_BATCH)
             for tenant_id, queue, kind in runs:
                 self._wake((tenant_id, queue), kind)
             count += len(runs)
@@ -107,29 +62,8 @@ class Workflows:
 
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""
-        for batcher in (self._starts, self._submissions, self._claims, self._histories):
+        for batcher in (self._claims, self._histories):
             await batcher.close()
-        await self._announcer.close()
-
-    async def _start_all(self, runs: Sequence[NewRun]) -> Sequence[None]:
-        await self._storage.start(runs)
-        return [None] * len(runs)
-
-    async def _submit_all(self, submissions: Sequence[Submission]) -> Sequence[FlovynError | None]:
-        results: list[FlovynError | None] = []
-        steps: list[Step] = []
-        async with self._database.transaction() as connection:
-            states = await self._storage.lock(connection, list({(each.tenant_id, each.run_id) for each in submissions}))
-            for each in submissions:
-                key = (each.tenant_id, each.run_id)
-                results.append(None if key in states else _unknown(each.run_id))
-                step = decide(states[key], each, ENDINGS_WITHOUT_COMMAND) if key in states else None
-                if step is not None:
-                    steps.append(step)
-                    states[key] = step.state
-            if steps:
-                await self._storage.apply(connection, steps)
-        return results
 
     async def _release(self, runs: Sequence[ClaimedRun | None]) -> None:
         claimed = [run for run in runs if run is not None]
@@ -138,34 +72,7 @@ class Workflows:
             for run in claimed:
                 self._wake((run.tenant_id, run.queue), run.kind)
 
-    def _wake(self, key: QueueKey, kind: str) -> None:
-        if not self._wakeups.wake(key, kind):
-            self._announcer.announce(key, kind)
 
-
-def _new_run(request: StartRequest) -> NewRun:
-    data = json_object(
-        input=request.input,
-        workflowKind=dump(request.kind),
-        workflowVersion=None if request.workflow_version is None else dump(request.workflow_version),
-        metadata=dump(dict(request.metadata)) if request.metadata else None,
-    )
-    return NewRun(
-        tenant_id=request.tenant_id,
-        id=uuid4(),
-        kind=request.kind,
-        queue=request.queue,
-        input=request.input,
-        priority_ms=request.priority_seconds * 1000,
-        workflow_version=request.workflow_version,
-        metadata=request.metadata,
-        started=NewEvent(EventType.WORKFLOW_STARTED, data),
-    )
-
-
-def _weight(submission: Submission) -> int:
-    return sum(len(event.data) for event in submission.events)
-
-
-def _unknown(run_id: UUID) -> NotFound:
+def unknown_run(run_id: UUID) -> NotFound:
+    """Return the error of a run that the tenant does not have."""
     return NotFound(f"there is no workflow execution {run_id} in this tenant")

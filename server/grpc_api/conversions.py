@@ -1,20 +1,16 @@
-"""Fields of messages as domain values, checked; every problem names its field."""
+"""Fields of messages as domain values, checked; every problem names its field. Texts: ``core.domain.fields``."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
-from core.domain.payload import MAX_PAYLOAD_BYTES, NULL, Json, parse_payload
+from core.auth import Identity
+from core.domain.idempotency import checked_key
+from core.domain.payload import NULL, Json, parse_payload
 from core.errors import InvalidInput
-
-MAX_NAME = 255
-MAX_QUEUE = 100
-DEFAULT_QUEUE = "default"
-MAX_METADATA_KEYS = 50
-MAX_METADATA_BYTES = 64 * 1024
-RESERVED_METADATA_PREFIX = "_flovyn_"
+from core.launchers import IdempotencyKey
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -30,38 +26,9 @@ def uuid_field(value: str, field: str) -> UUID:
     return UUID(value)
 
 
-def name_field(value: str, field: str, longest: int = MAX_NAME) -> str:
-    """Return a required short text.
-
-    Raises:
-        InvalidInput: it is empty, too long, or holds a NUL character.
-    """
-    if not value:
-        raise InvalidInput(f"{field} is required")
-    return optional_text(value, field, longest)
-
-
-def optional_text(value: str, field: str, longest: int = MAX_NAME) -> str:
-    """Return a short text that may be empty.
-
-    Raises:
-        InvalidInput: it is too long or holds a NUL character.
-    """
-    if len(value) > longest:
-        raise InvalidInput(f"{field} has {len(value)} characters; at most {longest} are allowed")
-    if "\x00" in value:
-        raise InvalidInput(f"{field} holds a NUL character, which cannot be stored")
-    return value
-
-
-def free_text(value: str) -> str:
-    """Return a text of any kind, such as an error message, as it can be stored; it never fails."""
-    return value.replace("\x00", "\ufffd")[:MAX_PAYLOAD_BYTES]
-
-
-def queue_field(value: str) -> str:
-    """Return the queue; empty means the default one."""
-    return name_field(value or DEFAULT_QUEUE, "queue", MAX_QUEUE)
+def optional_uuid(value: str) -> UUID | None:
+    """Return the UUID in ``value``, or None when it is none."""
+    return UUID(value) if _UUID.fullmatch(value) else None
 
 
 def optional_payload(data: bytes, field: str) -> Json | None:
@@ -70,19 +37,24 @@ def optional_payload(data: bytes, field: str) -> Json | None:
     return None if payload == NULL else payload
 
 
-def metadata_field(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return the metadata of a run.
+def tenant_of(identity: Identity) -> UUID:
+    """Return the tenant of a call whose message names none; the authorizer has made sure that there is one.
 
     Raises:
-        InvalidInput: too many keys, too large, or a key is empty or reserved.
+        InvalidInput: the credentials belong to no tenant.
     """
-    if len(metadata) > MAX_METADATA_KEYS:
-        raise InvalidInput(f"metadata has {len(metadata)} keys; at most {MAX_METADATA_KEYS} are allowed")
-    if sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items()) > MAX_METADATA_BYTES:
-        raise InvalidInput(f"metadata is larger than {MAX_METADATA_BYTES} bytes")
-    for key, value in metadata.items():
-        name_field(key, "a key of metadata")
-        optional_text(value, f"metadata[{key!r}]", MAX_METADATA_BYTES)
-        if key.startswith(RESERVED_METADATA_PREFIX):
-            raise InvalidInput(f"metadata key {key!r}: keys that begin with {RESERVED_METADATA_PREFIX!r} are reserved")
-    return dict(metadata)
+    if identity.tenant_id is None:
+        raise InvalidInput("this call needs credentials of a tenant: without them nothing says whose things are meant")
+    return identity.tenant_id
+
+
+def key_field(request: Any) -> IdempotencyKey | None:
+    """Return the idempotency key of a message that may have one, in the fields that all such messages have.
+
+    Raises:
+        InvalidInput: the key or its time to live is not valid.
+    """
+    if not request.HasField("idempotency_key"):
+        return None
+    has_ttl = request.HasField("idempotency_key_ttl_seconds")
+    return checked_key(request.idempotency_key, request.idempotency_key_ttl_seconds if has_ttl else None)

@@ -49,17 +49,12 @@ class InFlight:
         ended: Any = self._ended  # the stubs want a class, the library takes any callable
         context.add_done_callback(ended)
 
-    def watch(
-        self,
-        context: Context,
-        undelivered: Callable[[Message], Awaitable[None]],
-        response: Message,
-    ) -> None:
+    def watch(self, context: Context, undelivered: Callable[[], Awaitable[None]]) -> None:
         """Take the answer back if the call turns out to have ended before the answer could be sent."""
 
         def ended(_context: Any) -> None:
             if context.cancelled():
-                task = asyncio.create_task(_taken_back(undelivered, response))
+                task = asyncio.create_task(_taken_back(undelivered))
                 self._returns.add(task)
                 task.add_done_callback(self._returns.discard)
 
@@ -72,9 +67,9 @@ class InFlight:
             self.idle.set()
 
 
-async def _taken_back(undelivered: Callable[[Message], Awaitable[None]], response: Message) -> None:
+async def _taken_back(undelivered: Callable[[], Awaitable[None]]) -> None:
     try:
-        await undelivered(response)
+        await undelivered()
     except FlovynError as error:
         _log.warning("an answer that nobody waited for could not be taken back: %s", error)
 
@@ -131,8 +126,9 @@ class Guard:
         if watched is not None:
             named = _resource_id(endpoint, request) or _resource_id(endpoint, response)
             await watched.after(None, named, empty=not response.ListFields())
-        if endpoint.method.undelivered is not None:
-            self.in_flight.watch(context, endpoint.method.undelivered, response)
+        undelivered = endpoint.method.undelivered
+        if undelivered is not None:
+            self.in_flight.watch(context, partial(undelivered, response, identity))
         return response
 
     async def _stream(self, endpoint: _Served, data: bytes, context: Context) -> AsyncIterator[Message]:

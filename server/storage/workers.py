@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import psycopg
 
-from core.domain.worker import Registration
+from core.domain.worker import Registration, WorkerKey
 from core.errors import NotFound
 from core.named_queries import named_queries
 from core.plugin_services import Database
@@ -53,3 +54,21 @@ class WorkerRepository:
                 raise NotFound("the tenant does not exist on this server; create it first") from None
         worker_id: UUID = row[0]
         return worker_id
+
+    async def heartbeat(self, workers: Sequence[WorkerKey]) -> set[WorkerKey]:
+        """Note that workers are alive; return those that are registered."""
+        parameters = {
+            "tenant_id": [worker[0] for worker in workers],
+            "worker": [worker[1] for worker in workers],
+            "worker_id": [_as_id(worker[1]) for worker in workers],
+        }
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(_SQL["heartbeat"], parameters)).fetchall()
+        return {(row[0], row[1]) for row in rows}
+
+
+def _as_id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -72,3 +72,33 @@ able AS (
     ON CONFLICT DO NOTHING
 )
 SELECT id FROM known
+
+-- name: heartbeat
+-- Signs of life of workers that call themselves by their id or by their name; tells by which they were found.
+WITH request AS (
+    SELECT *
+    FROM unnest(%(tenant_id)s::uuid[], %(worker)s::text[], %(worker_id)s::uuid[]) AS r (tenant_id, worker, worker_id)
+),
+known AS (
+    SELECT w.tenant_id, w.id, r.worker
+    FROM request AS r
+    INNER JOIN worker AS w ON w.tenant_id = r.tenant_id AND w.id = r.worker_id
+    UNION
+    SELECT w.tenant_id, w.id, r.worker
+    FROM request AS r
+    INNER JOIN worker AS w ON w.tenant_id = r.tenant_id AND w.worker_name = r.worker
+),
+locked AS (
+    SELECT w.tenant_id, w.id
+    FROM worker AS w
+    WHERE (w.tenant_id, w.id) IN (SELECT known.tenant_id, known.id FROM known)
+    ORDER BY w.tenant_id, w.id
+    FOR NO KEY UPDATE
+),
+alive AS (
+    UPDATE worker AS w
+    SET last_heartbeat_at = now()
+    FROM locked
+    WHERE w.tenant_id = locked.tenant_id AND w.id = locked.id
+)
+SELECT tenant_id, worker FROM known

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import psycopg
 
 from core.domain.payload import Json, dump
-from core.domain.workflow import ClaimedRun, Event, NewRun, PollSlot, RunState, RunStatus, Step
+from core.domain.submission import Step
+from core.domain.workflow import ClaimedRun, NewRun, PollSlot, RunState, RunStatus
+from core.domain.workflow_event import Event
 from core.errors import NotFound
 from core.named_queries import named_queries
 from core.plugin_services import Database
@@ -30,7 +33,12 @@ class WorkflowRepository:
         self._database = database
 
     async def start(self, runs: Sequence[NewRun]) -> None:
-        """Insert runs, pending, with their first events.
+        """Insert runs, pending, with their first events; see ``insert``."""
+        async with self._database.connection() as connection:
+            await self.insert(connection, runs)
+
+    async def insert(self, connection: Any, runs: Sequence[NewRun]) -> None:
+        """Insert runs, pending, with their first events, in the connection's transaction.
 
         Raises:
             NotFound: a tenant does not exist; nothing was inserted.
@@ -39,11 +47,11 @@ class WorkflowRepository:
         parameters["metadata"] = [dump(dict(run.metadata)) for run in runs]
         parameters["event_type"] = [run.started.type for run in runs]
         parameters["event_data"] = [run.started.data for run in runs]
-        async with self._database.connection() as connection:
-            try:
-                await connection.execute(_SQL["start"], parameters)
-            except psycopg.errors.ForeignKeyViolation:
-                raise NotFound("the tenant does not exist on this server; create it first") from None
+        parameters |= columns(runs, "parent_id", "child_name", "depth", "has_key")
+        try:
+            await connection.execute(_SQL["start"], parameters)
+        except psycopg.errors.ForeignKeyViolation:
+            raise NotFound("the tenant does not exist on this server; create it first") from None
 
     async def claim(self, slots: Sequence[PollSlot]) -> list[ClaimedRun | None]:
         """Hand pending runs to the slots, oldest first; None where there is no work."""
@@ -72,28 +80,36 @@ class WorkflowRepository:
         async with self._database.connection() as connection:
             await connection.execute(_SQL["release"], columns(runs, "tenant_id", "id", "claimed_at"))
 
-    async def reclaim(self, lease: float, limit: int) -> list[tuple[UUID, str, str]]:
-        """Make up to ``limit`` runs pending whose claim is older than ``lease`` seconds.
+    async def reclaim(self, lease: float, silence: float, limit: int) -> list[tuple[UUID, str, str]]:
+        """Make up to ``limit`` runs pending whose worker will not report any more.
 
+        Their claim is older than ``lease`` seconds, or than ``silence`` seconds and their worker shows no life since.
         Returns tenant, queue and kind of each.
         """
         async with self._database.connection() as connection:
-            parameters = {"lease": lease, "limit": limit}
+            parameters = {"lease": lease, "silence": silence, "limit": limit}
             rows: list[tuple[UUID, str, str]]
             rows = await (await connection.execute(_SQL["reclaim"], parameters)).fetchall()
         return rows
 
     async def lock(self, connection: Any, keys: Sequence[RunKey]) -> dict[RunKey, RunState]:
         """Lock runs until the end of the connection's transaction and return what decides about them."""
-        parameters = {"tenant_id": [key[0] for key in keys], "id": [key[1] for key in keys]}
-        rows = await (await connection.execute(_SQL["lock"], parameters)).fetchall()
-        return {(row[0], row[1]): RunState(row[0], row[1], RunStatus(row[2]), *row[3:]) for row in rows}
+        return run_states(await (await connection.execute(_SQL["lock"], key_columns(keys))).fetchall())
+
+    async def lock_with_parents(self, connection: Any, keys: Sequence[RunKey]) -> dict[RunKey, RunState]:
+        """Lock runs that may end, together with their parents; see ``lock``."""
+        return run_states(await (await connection.execute(_SQL["lock_with_parents"], key_columns(keys))).fetchall())
+
+    async def lock_free(self, connection: Any, keys: Sequence[RunKey]) -> dict[RunKey, RunState]:
+        """Lock those runs that nobody else has locked; see ``lock``."""
+        return run_states(await (await connection.execute(_SQL["lock_free"], key_columns(keys))).fetchall())
 
     async def apply(self, connection: Any, steps: Sequence[Step]) -> None:
         """Write steps of locked runs; the steps of one run in order, the last one's state stays."""
         last = {(step.state.tenant_id, step.state.id): step for step in steps}
         states = [step.state for step in last.values()]
-        parameters = columns(states, "tenant_id", "id", "status", "last_sequence")
+        parameters = columns(states, "tenant_id", "id", "status", "last_sequence", "waking_sequence")
+        parameters |= columns(states, "has_dependents", "signal_count")
         parameters |= columns(list(last.values()), "output", "error")
         parameters["ended"] = [state.status.is_terminal for state in states]
         events = [(step.state, event) for step in steps for event in step.events]
@@ -104,15 +120,30 @@ class WorkflowRepository:
         parameters["event_data"] = [event.data for _, event in events]
         await connection.execute(_SQL["apply"], parameters)
 
+    async def parents(self, connection: Any, keys: Sequence[RunKey]) -> dict[RunKey, UUID | None]:
+        """Return the parents of those runs that exist."""
+        rows = await (await connection.execute(_SQL["parents"], key_columns(keys))).fetchall()
+        return {(row[0], row[1]): row[2] for row in rows}
+
     async def histories(self, keys: Sequence[RunKey]) -> list[list[Event]]:
-        """Return the history of each run, ascending; an unknown run's is empty."""
-        parameters = {"tenant_id": [key[0] for key in keys], "id": [key[1] for key in keys]}
+        """Return the history of each run, ascending; none for an unknown one. Runs may be asked for twice."""
         async with self._database.connection() as connection:
-            rows = await (await connection.execute(_SQL["histories"], parameters)).fetchall()
+            rows = await (await connection.execute(_SQL["histories"], key_columns(list(set(keys))))).fetchall()
         found: dict[RunKey, list[Event]] = defaultdict(list)
         for tenant_id, run_id, sequence, event_type, data in rows:
             found[tenant_id, run_id].append(Event(sequence, event_type, Json(data)))
         return [found[key] for key in keys]
+
+
+def key_columns(keys: Sequence[RunKey]) -> dict[str, list[UUID]]:
+    """Return the columns of tenants and ids that ``unnest`` takes."""
+    return {"tenant_id": [key[0] for key in keys], "id": [key[1] for key in keys]}
+
+
+def run_states(rows: Iterable[Sequence[Any]]) -> dict[RunKey, RunState]:
+    """Return rows of the queries that lock runs as what they stand for."""
+    states = (replace(RunState(*row), status=RunStatus(row[4])) for row in rows)
+    return {(state.tenant_id, state.id): state for state in states}
 
 
 def _text_array(kinds: tuple[str, ...]) -> str | None:

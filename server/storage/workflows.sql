@@ -5,17 +5,21 @@ WITH request AS (
     FROM unnest(
         %(tenant_id)s::uuid[], %(id)s::uuid[], %(kind)s::text[], %(queue)s::text[], %(input)s::text[],
         %(priority_ms)s::bigint[], %(workflow_version)s::text[], %(metadata)s::text[],
-        %(event_type)s::text[], %(event_data)s::text[]
-    ) AS r (tenant_id, id, kind, queue, input, priority_ms, workflow_version, metadata, event_type, event_data)
+        %(event_type)s::text[], %(event_data)s::text[], %(parent_id)s::uuid[], %(child_name)s::text[], %(depth)s::integer[],
+        %(has_key)s::boolean[]
+    ) AS r (
+        tenant_id, id, kind, queue, input, priority_ms, workflow_version, metadata, event_type, event_data,
+        parent_id, child_name, depth, has_key
+    )
 ),
 run AS (
     INSERT INTO workflow_execution (
         tenant_id, id, kind, queue, status, priority_ms, workflow_version, metadata, input,
-        last_sequence, created_at, claim_at, updated_at
+        last_sequence, created_at, claim_at, updated_at, parent_id, child_execution_name, depth, has_dependents
     )
     SELECT
         tenant_id, id, kind, queue, 'PENDING', priority_ms, workflow_version, metadata::jsonb, input::json,
-        1, now(), now() - priority_ms * interval '1 millisecond', now()
+        1, now(), now() - priority_ms * interval '1 millisecond', now(), parent_id, child_name, depth, has_key
     FROM request
 )
 INSERT INTO workflow_event (tenant_id, workflow_execution_id, sequence, event_type, event_data)
@@ -79,11 +83,28 @@ FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(claimed_at)s::timestamptz[]
 WHERE e.tenant_id = r.tenant_id AND e.id = r.id AND e.status = 'RUNNING' AND e.claimed_at = r.claimed_at
 
 -- name: reclaim
--- Runs whose lease is over, of all tenants: a bounded number, and those that another process is taking are left to it.
+-- Runs whose lease is over, or whose worker shows no life, of all tenants: a bounded number, and those that another
+-- process is taking are left to it. Workers poll under their id or under their name.
 WITH expired AS (
     SELECT e.tenant_id, e.id
     FROM workflow_execution AS e
-    WHERE e.status = 'RUNNING' AND e.claimed_at < now() - %(lease)s * interval '1 second'
+    WHERE
+        e.status = 'RUNNING'
+        AND e.claimed_at < now() - least(%(lease)s, %(silence)s) * interval '1 second'
+        AND (
+            e.claimed_at < now() - %(lease)s * interval '1 second'
+            OR NOT EXISTS (
+                SELECT 1
+                FROM worker AS w
+                WHERE
+                    w.tenant_id = e.tenant_id
+                    AND (
+                        w.worker_name = e.worker_id
+                        OR w.id = CASE WHEN e.worker_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN e.worker_id::uuid END
+                    )
+                    AND w.last_heartbeat_at >= now() - %(silence)s * interval '1 second'
+            )
+        )
     ORDER BY e.claimed_at
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
@@ -96,26 +117,79 @@ RETURNING e.tenant_id, e.queue, e.kind
 
 -- name: lock
 -- The rows that decide, locked in the order of their ids so that two batches cannot wait for each other.
-SELECT e.tenant_id, e.id, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence
+SELECT
+    e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
+    e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth
 FROM workflow_execution AS e
 INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON e.tenant_id = r.tenant_id AND e.id = r.id
 ORDER BY e.tenant_id, e.id
 FOR UPDATE OF e
+
+-- name: lock_owners
+-- The same of the runs that tasks belong to; a task's run never changes.
+SELECT
+    e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
+    e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth
+FROM workflow_execution AS e
+WHERE
+    (e.tenant_id, e.id) IN (
+        SELECT t.tenant_id, t.workflow_execution_id
+        FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
+        INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.id
+    )
+ORDER BY e.tenant_id, e.id
+FOR UPDATE OF e
+
+-- name: lock_with_parents
+-- Like the query above, and those runs' parents with them: they hear of the ends of their children.
+WITH wanted AS (
+    SELECT *
+    FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
+),
+involved AS (
+    SELECT tenant_id, id FROM wanted
+    UNION
+    SELECT e.tenant_id, e.parent_id
+    FROM wanted
+    INNER JOIN workflow_execution AS e ON wanted.tenant_id = e.tenant_id AND wanted.id = e.id
+    WHERE e.parent_id IS NOT NULL
+)
+SELECT
+    e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
+    e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth
+FROM workflow_execution AS e
+INNER JOIN involved ON e.tenant_id = involved.tenant_id AND e.id = involved.id
+ORDER BY e.tenant_id, e.id
+FOR UPDATE OF e
+
+-- name: lock_free
+-- Like the query above, of those rows that nobody else has locked.
+SELECT
+    e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
+    e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth
+FROM workflow_execution AS e
+INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON e.tenant_id = r.tenant_id AND e.id = r.id
+ORDER BY e.tenant_id, e.id
+FOR UPDATE OF e SKIP LOCKED
 
 -- name: apply
 -- New states and their events, under the locks of the query above.
 WITH step AS (
     SELECT *
     FROM unnest(
-        %(tenant_id)s::uuid[], %(id)s::uuid[], %(status)s::text[], %(last_sequence)s::integer[],
-        %(output)s::text[], %(error)s::text[], %(ended)s::boolean[]
-    ) AS s (tenant_id, id, status, last_sequence, output, error, ended)
+        %(tenant_id)s::uuid[], %(id)s::uuid[], %(status)s::text[], %(last_sequence)s::integer[], %(waking_sequence)s::integer[],
+        %(has_dependents)s::boolean[], %(signal_count)s::integer[], %(output)s::text[], %(error)s::text[],
+        %(ended)s::boolean[]
+    ) AS s (tenant_id, id, status, last_sequence, waking_sequence, has_dependents, signal_count, output, error, ended)
 ),
 moved AS (
     UPDATE workflow_execution AS e
     SET
         status = step.status,
         last_sequence = step.last_sequence,
+        waking_sequence = step.waking_sequence,
+        has_dependents = step.has_dependents,
+        signal_count = step.signal_count,
         output = step.output::json,
         error = step.error,
         completed_at = CASE WHEN step.ended THEN now() END,
@@ -133,4 +207,11 @@ FROM unnest(
 SELECT e.tenant_id, e.workflow_execution_id, e.sequence, e.event_type, e.event_data::text
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 INNER JOIN workflow_event AS e ON e.tenant_id = r.tenant_id AND e.workflow_execution_id = r.id
+WHERE NOT e.superseded
 ORDER BY e.tenant_id, e.workflow_execution_id, e.sequence
+
+-- name: parents
+-- Those of the runs that exist, with their parents.
+SELECT e.tenant_id, e.id, e.parent_id
+FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
+INNER JOIN workflow_execution AS e ON e.tenant_id = r.tenant_id AND e.id = r.id

@@ -12,7 +12,7 @@ from falcon import testing
 
 from core.build_info import BuildInfo, PluginInfo
 from core.plugin import Plugin
-from proto.flovyn.v1 import worker_pb2_grpc, workflow_pb2_grpc
+from proto.flovyn.v1 import task_pb2_grpc, worker_pb2_grpc, workflow_pb2_grpc
 from server.config.load import Sources
 from server.edition import Edition
 from server.preparation import configure
@@ -55,6 +55,7 @@ class Client:
         """Take the server and a connection to it."""
         self.boot = boot
         self.dispatch: Any = workflow_pb2_grpc.WorkflowDispatchStub(channel)
+        self.tasks: Any = task_pb2_grpc.TaskExecutionStub(channel)
         self.lifecycle: Any = worker_pb2_grpc.WorkerLifecycleStub(channel)
         self.channel = channel
 

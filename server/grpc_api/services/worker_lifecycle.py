@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import uuid4
 
+from google.protobuf import empty_pb2
+
 from core.auth import Action, Identity
+from core.domain.fields import free_text, name_field, optional_text
 from core.domain.payload import dump
 from core.domain.worker import Category, Definition, Registration
 from core.endpoints import GrpcMethod, GrpcService
 from core.errors import InvalidInput
 from proto.flovyn.v1 import worker_pb2 as pb
-from server.grpc_api.conversions import free_text, name_field, optional_payload, optional_text, uuid_field
-from server.storage.workers import WorkerRepository
+from server.engine.workers import Workers
+from server.grpc_api.conversions import optional_payload, tenant_of, uuid_field
 
 _WORKER_TYPES = ("WORKFLOW", "TASK", "UNIFIED")
 
@@ -20,13 +23,16 @@ _WORKER_TYPES = ("WORKFLOW", "TASK", "UNIFIED")
 class WorkerLifecycle:
     """Handlers of the service."""
 
-    def __init__(self, workers: WorkerRepository) -> None:
-        """Take where workers are stored."""
+    def __init__(self, workers: Workers) -> None:
+        """Take the engine."""
         self._workers = workers
 
     def service(self) -> GrpcService:
         """Return the service with the methods that this server offers."""
-        methods = {"RegisterWorker": GrpcMethod(self.register_worker, Action.CREATE, "worker")}
+        methods = {
+            "RegisterWorker": GrpcMethod(self.register_worker, Action.CREATE, "worker"),
+            "SendHeartbeat": GrpcMethod(self.send_heartbeat, Action.HEARTBEAT, "worker"),
+        }
         return GrpcService(pb.DESCRIPTOR.services_by_name["WorkerLifecycle"], methods)
 
     async def register_worker(
@@ -48,6 +54,11 @@ class WorkerLifecycle:
             )
         )
         return pb.WorkerRegistrationResponse(worker_id=str(worker_id), success=True)
+
+    async def send_heartbeat(self, request: pb.WorkerHeartbeatRequest, identity: Identity) -> empty_pb2.Empty:
+        """Note that a worker is alive. The kinds that it lists are those that it registered: they are not looked at."""
+        await self._workers.heartbeat((tenant_of(identity), name_field(request.worker_id, "worker_id")))
+        return empty_pb2.Empty()
 
 
 def _worker_type(value: str) -> str:

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from google.protobuf import empty_pb2
 
 from core.auth import Action, Identity
+from core.domain.fields import free_text, name_field, optional_text, queue_field
+from core.domain.idempotency import checked_key
 from core.domain.payload import Json, parse_payload
-from core.domain.workflow import ClaimedRun, Outcome, PollSlot
+from core.domain.promise import parse_ref, rejected, resolved
+from core.domain.submission import Outcome
+from core.domain.worker import WorkerKey
+from core.domain.workflow import ClaimedRun, PollSlot
 from core.endpoints import GrpcMethod, GrpcService
 from core.errors import InvalidInput, NotOffered
+from core.launchers import WorkflowLaunch
 from proto.flovyn.v1 import workflow_pb2 as pb
-from server.engine import commands
-from server.engine.workflows import StartRequest, Workflows
-from server.grpc_api.conversions import (
-    free_text,
-    metadata_field,
-    name_field,
-    optional_text,
-    queue_field,
-    uuid_field,
-)
+from server.engine.children import ChildRequest
+from server.engine.commands import submission
+from server.engine.engine import Engine
+from server.engine.signals import Signal, SignalWithStart
+from server.grpc_api.commands import command_of, inherited_queue
+from server.grpc_api.conversions import key_field, optional_uuid, tenant_of, uuid_field
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -37,62 +38,77 @@ _OUTCOMES: Mapping[int, Outcome] = {
     pb.WORKFLOW_STATUS_FAILED: Outcome.FAILED,
 }
 
-_COMMANDS: Mapping[str, Callable[[Any], commands.Command]] = {
-    "record_operation": lambda data: commands.RecordOperation(
-        optional_text(data.operation_name, "operation_name"), parse_payload(data.result, "result")
-    ),
-    "set_state": lambda data: commands.SetState(name_field(data.key, "key"), parse_payload(data.value, "value")),
-    "clear_state": lambda data: commands.ClearState(name_field(data.key, "key")),
-    "suspend_workflow": lambda data: commands.Suspend(free_text(data.reason)),
-    "complete_workflow": lambda data: commands.Complete(parse_payload(data.output, "output")),
-    "fail_workflow": lambda data: commands.Fail(
-        free_text(data.error), free_text(data.stack_trace), free_text(data.failure_type)
-    ),
-    "cancel_workflow": lambda data: commands.Cancel(free_text(data.reason)),
-}
-
 
 class WorkflowDispatch:
     """Handlers of the service."""
 
-    def __init__(self, workflows: Workflows, poll_hold: float) -> None:
-        """Take the engine and how long an empty poll is held, in seconds."""
-        self._workflows = workflows
+    def __init__(self, engine: Engine, seen: Callable[[WorkerKey], None], poll_hold: float) -> None:
+        """Take the engine, what notes that a worker is alive, and how long an empty poll is held, in seconds."""
+        self._seen = seen
+        self._workflows = engine.workflows
+        self._submissions = engine.submissions
+        self._promises = engine.promises
+        self._children = engine.children
+        self._starts = engine.starts
+        self._signals = engine.signals
+        self._spans = engine.spans
         self._poll_hold = poll_hold
 
     def service(self) -> GrpcService:
         """Return the service with the methods that this server offers."""
         methods = {
             "StartWorkflow": GrpcMethod(self.start_workflow, Action.EXECUTE, "workflow"),
+            "StartChildWorkflow": GrpcMethod(self.start_child_workflow, Action.EXECUTE, "workflow"),
             "PollWorkflow": GrpcMethod(self.poll_workflow, Action.POLL, "workflow", self.take_back),
             "GetEvents": GrpcMethod(self.get_events, Action.VIEW, "workflow-execution"),
             "SubmitWorkflowCommands": GrpcMethod(self.submit_workflow_commands, Action.UPDATE, "workflow-execution"),
+            "SignalWorkflow": GrpcMethod(self.signal_workflow, Action.UPDATE, "workflow-execution"),
+            "SignalWithStartWorkflow": GrpcMethod(self.signal_with_start_workflow, Action.EXECUTE, "workflow"),
+            "ResolvePromise": GrpcMethod(self.resolve_promise, Action.UPDATE, "workflow-execution"),
+            "ReportExecutionSpans": GrpcMethod(self.report_execution_spans, Action.UPDATE, "workflow-execution"),
+            "RejectPromise": GrpcMethod(self.reject_promise, Action.UPDATE, "workflow-execution"),
         }
         return GrpcService(pb.DESCRIPTOR.services_by_name["WorkflowDispatch"], methods)
 
     async def start_workflow(self, request: pb.StartWorkflowRequest, identity: Identity) -> pb.StartWorkflowResponse:
         """Start a run; the answer is given when it is committed."""
-        if request.HasField("idempotency_key"):
-            raise NotOffered("idempotency_key is not offered by this version of the server; leave it out")
         for field in ("workflow_definition_id", "parent_workflow_execution_id"):
             if request.HasField(field):
                 raise NotOffered(f"{field} is not offered by this version of the server; leave it out")
-        run_id = await self._workflows.start(
-            StartRequest(
+        launched = await self._starts.start(
+            WorkflowLaunch(
                 tenant_id=uuid_field(request.tenant_id, "tenant_id"),
-                kind=name_field(request.workflow_kind, "workflow_kind"),
-                queue=queue_field(request.queue),
+                kind=request.workflow_kind,
                 input=parse_payload(request.input, "input"),
+                queue=request.queue,
                 priority_seconds=request.priority_seconds,
-                workflow_version=optional_text(request.workflow_version, "workflow_version")
-                if request.HasField("workflow_version")
-                else None,
-                metadata=metadata_field(request.metadata),
+                workflow_version=request.workflow_version if request.HasField("workflow_version") else None,
+                metadata=request.metadata,
+                idempotency_key=key_field(request),
             )
         )
         return pb.StartWorkflowResponse(
-            workflow_execution_id=str(run_id), idempotency_key_used=False, idempotency_key_new=True
+            workflow_execution_id=str(launched.id),
+            idempotency_key_used=request.HasField("idempotency_key"),
+            idempotency_key_new=launched.is_new,
         )
+
+    async def start_child_workflow(
+        self, request: pb.StartChildWorkflowRequest, identity: Identity
+    ) -> pb.StartChildWorkflowResponse:
+        """Start a child of a run that has not ended."""
+        child_id = await self._children.start(
+            ChildRequest(
+                tenant_id=uuid_field(request.tenant_id, "tenant_id"),
+                parent_id=uuid_field(request.parent_workflow_execution_id, "parent_workflow_execution_id"),
+                name=optional_text(request.child_execution_name, "child_execution_name"),
+                kind=name_field(request.workflow_kind, "workflow_kind"),
+                input=parse_payload(request.input, "input"),
+                queue=inherited_queue(request.queue),
+                priority_seconds=request.priority_seconds,
+            )
+        )
+        return pb.StartChildWorkflowResponse(child_workflow_execution_id=str(child_id))
 
     async def poll_workflow(self, request: pb.PollRequest, identity: Identity) -> pb.PollResponse:
         """Hand a run to a worker; no work is an empty answer.
@@ -105,10 +121,11 @@ class WorkflowDispatch:
             worker_id=optional_text(request.worker_id, "worker_id"),
             kinds=tuple(sorted(name_field(kind, "workflow_capabilities") for kind in request.workflow_capabilities)),
         )
+        self._seen((slot.tenant_id, slot.worker_id))
         run = await self._workflows.poll(slot, self._poll_hold)
         return pb.PollResponse() if run is None else pb.PollResponse(workflow_execution=_execution(run))
 
-    async def take_back(self, answer: pb.PollResponse) -> None:
+    async def take_back(self, answer: pb.PollResponse, _identity: Identity) -> None:
         """Give a run back whose poller had gone before the answer could reach it."""
         if answer.HasField("workflow_execution"):
             await self._workflows.give_back([_claimed(answer.workflow_execution)])
@@ -116,13 +133,21 @@ class WorkflowDispatch:
     async def get_events(self, request: pb.GetEventsRequest, identity: Identity) -> pb.GetEventsResponse:
         """Return the whole history of a run, ascending."""
         run_id = uuid_field(request.workflow_execution_id, "workflow_execution_id")
-        events = await self._workflows.history((_tenant_of(identity), run_id))
+        events = await self._workflows.history((tenant_of(identity), run_id))
         return pb.GetEventsResponse(
             events=[
                 pb.WorkflowEvent(sequence_number=event.sequence, event_type=event.type, event_data=event.data.encode())
                 for event in events
             ]
         )
+
+    async def report_execution_spans(
+        self, request: pb.ReportExecutionSpansRequest, identity: Identity
+    ) -> pb.ReportExecutionSpansResponse:
+        """Count what a worker says that it executed."""
+        spans = [(span.span_type, optional_uuid(span.workflow_id)) for span in request.spans]
+        accepted = await self._spans.report(tenant_of(identity), spans)
+        return pb.ReportExecutionSpansResponse(accepted_count=accepted, rejected_count=len(spans) - accepted)
 
     async def submit_workflow_commands(
         self, request: pb.SubmitWorkflowCommandsRequest, identity: Identity
@@ -131,30 +156,59 @@ class WorkflowDispatch:
         run_id = uuid_field(request.workflow_execution_id, "workflow_execution_id")
         if request.status not in _OUTCOMES:
             raise InvalidInput(f"status {request.status} is not a WorkflowStatus")
-        given = [command for each in request.commands if (command := _command(each)) is not None]
-        await self._workflows.submit(
-            commands.submission(_tenant_of(identity), run_id, given, _OUTCOMES[request.status])
-        )
+        given = [command for each in request.commands if (command := command_of(each)) is not None]
+        outcome = _OUTCOMES[request.status]
+        await self._submissions.submit(submission(tenant_of(identity), run_id, given, outcome, request.ByteSize()))
         return empty_pb2.Empty()
 
+    async def signal_workflow(self, request: pb.SignalWorkflowRequest, identity: Identity) -> pb.SignalWorkflowResponse:
+        """Deliver a signal to a run that has not ended."""
+        signal = Signal(
+            tenant_id=uuid_field(request.tenant_id, "tenant_id"),
+            run_id=uuid_field(request.workflow_execution_id, "workflow_execution_id"),
+            name=name_field(request.signal_name, "signal_name"),
+            value=parse_payload(request.signal_value, "signal_value"),
+        )
+        return pb.SignalWorkflowResponse(signal_event_sequence=await self._signals.signal(signal))
 
-def _tenant_of(identity: Identity) -> UUID:
-    """Return the tenant of a call whose message names none; the authorizer has made sure that there is one."""
-    if identity.tenant_id is None:
-        raise InvalidInput("this call needs credentials of a tenant: without them nothing says whose run is meant")
-    return identity.tenant_id
+    async def signal_with_start_workflow(
+        self, request: pb.SignalWithStartWorkflowRequest, identity: Identity
+    ) -> pb.SignalWithStartWorkflowResponse:
+        """Deliver a signal to the open run of a workflow id, or to one that is started for it."""
+        has_ttl = request.HasField("idempotency_key_ttl_seconds")
+        key = checked_key(
+            name_field(request.workflow_id, "workflow_id"), request.idempotency_key_ttl_seconds if has_ttl else None
+        )
+        launch = WorkflowLaunch(
+            tenant_id=uuid_field(request.tenant_id, "tenant_id"),
+            kind=request.workflow_kind,
+            input=parse_payload(request.workflow_input, "workflow_input"),
+            queue=request.queue,
+            priority_seconds=request.priority_seconds,
+            workflow_version=request.workflow_version if request.HasField("workflow_version") else None,
+            metadata=request.metadata,
+            idempotency_key=key,
+        )
+        name = name_field(request.signal_name, "signal_name")
+        value = parse_payload(request.signal_value, "signal_value")
+        signalled = await self._signals.signal_with_start(SignalWithStart(launch, name, value))
+        return pb.SignalWithStartWorkflowResponse(
+            workflow_execution_id=str(signalled.run_id),
+            workflow_created=signalled.is_new,
+            signal_event_sequence=signalled.sequence,
+        )
 
+    async def resolve_promise(self, request: pb.ResolvePromiseRequest, identity: Identity) -> empty_pb2.Empty:
+        """Give a promise its value; one that is settled already stays as it is."""
+        verdict = resolved(parse_payload(request.value, "value"))
+        await self._promises.settle(parse_ref(tenant_of(identity), request.promise_id), verdict)
+        return empty_pb2.Empty()
 
-def _command(message: pb.WorkflowCommand) -> commands.Command | None:
-    """Return the command; None for the commands without data that some workers send and mean nothing by."""
-    which = message.WhichOneof("command_data")
-    if which is None:
-        if message.command_type == pb.COMMAND_TYPE_UNSPECIFIED:
-            return None
-        raise InvalidInput(f"command_data is required for command_type {message.command_type}")
-    if which not in _COMMANDS:
-        raise NotOffered(f"the command {which} is not offered by this version of the server")
-    return _COMMANDS[which](getattr(message, which))
+    async def reject_promise(self, request: pb.RejectPromiseRequest, identity: Identity) -> empty_pb2.Empty:
+        """Let a promise fail; one that is settled already stays as it is."""
+        verdict = rejected(free_text(request.error))
+        await self._promises.settle(parse_ref(tenant_of(identity), request.promise_id), verdict)
+        return empty_pb2.Empty()
 
 
 def _execution(run: ClaimedRun) -> pb.WorkflowExecution:

@@ -12,6 +12,8 @@ import grpc
 import pytest
 import pytest_asyncio
 
+from core.auth import ANONYMOUS
+from core.domain.worker import Category
 from proto.flovyn.v1 import worker_pb2, workflow_pb2
 from server.grpc_api.services.workflow_dispatch import WorkflowDispatch
 from tests.support.repetitions import times
@@ -141,7 +143,7 @@ async def test_a_waiting_poller_is_answered_when_work_appears(database: str) -> 
     """Hand-over: the poll is answered by the start, long before its hold is over."""
     async with running_server(database, ENGINE__POLL_HOLD_MS="60000") as patient:
         poll = asyncio.ensure_future(_poll(patient))
-        await asyncio.wait_for(patient.boot.wakeups.parked.wait(), 5)
+        await asyncio.wait_for(patient.boot.wakeups[Category.WORKFLOW].parked.wait(), 5)
         run_id = await _start(patient)
         assert (await asyncio.wait_for(poll, 5)).workflow_execution.id == run_id
 
@@ -214,14 +216,17 @@ async def test_malformed_starts_are_refused_by_field(client: Client, fields: dic
 
 async def test_one_bad_start_among_many_fails_alone(client: Client) -> None:
     """Calls that are folded into one commit do not share their errors."""
-    unknown = _code(
-        client.dispatch.StartWorkflow(
-            workflow_pb2.StartWorkflowRequest(tenant_id=str(TENANT), workflow_kind="k", idempotency_key="i"),
-            metadata=bearer(),
-        )
+    run_id = await _start(client)
+    record = workflow_pb2.CreatePromiseCommand(promise_id="p", idempotency_key="key")
+    await _submit(
+        client,
+        run_id,
+        workflow_pb2.WorkflowCommand(create_promise=record),
+        status=workflow_pb2.WORKFLOW_STATUS_RUNNING,
     )
-    results = await asyncio.gather(*(_start(client) for _ in range(20)), unknown)
-    assert results[-1][0] is grpc.StatusCode.UNIMPLEMENTED
+    taken = _code(_start(client, idempotency_key="key"))
+    results = await asyncio.gather(*(_start(client) for _ in range(20)), taken)
+    assert results[-1][0] is grpc.StatusCode.ALREADY_EXISTS
     assert len(set(results[:-1])) == 20
 
 
@@ -273,6 +278,13 @@ async def test_an_event_that_a_worker_has_not_seen_sends_the_run_round_again(cli
     assert (again.id, again.current_sequence) == (run_id, 2)
     await _submit(client, run_id, status=suspended)
     assert not (await _poll(client)).HasField("workflow_execution")
+
+
+async def test_readers_of_one_history_all_get_it_once(client: Client) -> None:
+    """A client and a worker often ask for the same run at the same moment, in one batch."""
+    run_id, other = await _start(client), await _start(client)
+    histories = await asyncio.gather(*(_events(client, each) for _ in range(20) for each in (run_id, other)))
+    assert [len(history) for history in histories] == [1] * 40
 
 
 async def test_two_servers_number_the_events_of_one_run_without_a_gap(database: str) -> None:
@@ -329,11 +341,11 @@ async def test_a_given_back_claim_must_be_the_current_one(client: Client) -> Non
     """A claim that is given back late does not take the run from its next worker."""
     run_id = await _start(client)
     first = await _poll(client)
-    servicer = WorkflowDispatch(client.boot.workflows, 0)
-    await servicer.take_back(first)
+    servicer = WorkflowDispatch(client.boot.engine, client.boot.workers.seen, 0)
+    await servicer.take_back(first, ANONYMOUS)
     second = await _poll(client)
     assert second.workflow_execution.id == run_id
-    await servicer.take_back(first)
+    await servicer.take_back(first, ANONYMOUS)
     assert not (await _poll(client)).HasField("workflow_execution")
 
 
@@ -345,11 +357,11 @@ async def test_bytes_that_are_no_message_are_refused_behind_the_credentials(clie
 
 
 async def test_unknown_runs_and_commands_have_their_status(client: Client) -> None:
-    """NOT_FOUND for a run that is not there, UNIMPLEMENTED for a command that is not carried out."""
+    """NOT_FOUND for a run that is not there, INVALID_ARGUMENT for a command of a type without its data."""
     assert (await _code(_submit(client, str(uuid4()), _complete(b"1"))))[0] is grpc.StatusCode.NOT_FOUND
     assert (await _code(_submit(client, "x", _complete(b"1"))))[0] is grpc.StatusCode.INVALID_ARGUMENT
     run_id = await _start(client)
-    timer = workflow_pb2.WorkflowCommand(start_timer=workflow_pb2.StartTimerCommand(timer_id="t", duration_ms=1))
-    code, text = await _code(_submit(client, run_id, _complete(b"1"), timer))
-    assert (code, "start_timer" in text) == (grpc.StatusCode.UNIMPLEMENTED, True)
+    empty = workflow_pb2.WorkflowCommand(command_type=workflow_pb2.COMMAND_TYPE_START_TIMER)
+    code, text = await _code(_submit(client, run_id, _complete(b"1"), empty))
+    assert (code, "command_data" in text) == (grpc.StatusCode.INVALID_ARGUMENT, True)
     assert len(await _events(client, run_id)) == 1

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from core.domain.worker import Category
 from server.engine.wakeups import Announcer, Wakeups, parse_announcement
 from tests.support.repetitions import times
 
@@ -176,10 +177,10 @@ async def test_announcements_of_one_turn_are_sent_together() -> None:
 
     announcer = Announcer(send)
     for queue in ("a", "b", "a c"):
-        announcer.announce((KEY[0], queue), KIND)
-        announcer.announce((KEY[0], queue), KIND)
+        announcer.announce(Category.TASK, (KEY[0], queue), KIND)
+        announcer.announce(Category.TASK, (KEY[0], queue), KIND)
     await announcer.close()
     assert len(sent) == 1
     assert [parse_announcement(payload) for payload in sent[0]] == [
-        ((KEY[0], each), KIND) for each in ("a", "b", "a c")
+        (Category.TASK, (KEY[0], each), KIND) for each in ("a", "b", "a c")
     ]

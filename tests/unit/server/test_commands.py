@@ -8,20 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.domain.command import RecordOperation
 from core.domain.payload import NULL, Json
-from core.domain.workflow import EventType, NewEvent, Outcome, RunState, RunStatus, Submission, decide
-from server.engine.commands import ENDINGS_WITHOUT_COMMAND, completed, failed
+from core.domain.submission import Outcome, Submission
+from core.domain.workflow import RunState, RunStatus
+from server.engine.commands import decide
+from server.engine.drafts import Known
+from server.engine.endings import completed, failed
 
 TENANT, RUN = UUID(int=1), UUID(int=2)
-EVENT = NewEvent(EventType.OPERATION_COMPLETED, NULL)
+EVENT = RecordOperation("op", NULL)
 
 
 def _state(status: RunStatus = RunStatus.RUNNING, last: int = 3, dispatched: int = 3, waking: int = 0) -> RunState:
-    return RunState(TENANT, RUN, status, last, dispatched, waking)
+    return RunState(TENANT, RUN, "k", "q", status, last, dispatched, waking)
 
 
 def _submit(state: RunState, submission: Submission) -> tuple[RunStatus, list[tuple[int, str]]] | None:
-    step = decide(state, submission, ENDINGS_WITHOUT_COMMAND)
+    step = decide(state, submission, Known())
     return None if step is None else (step.state.status, [(event.sequence, event.type) for event in step.events])
 
 
@@ -70,7 +74,7 @@ def test_numbers_stay_contiguous_and_a_run_ends_once(submissions: list[tuple[int
     state, history = _state(last=1), [1]
     terminal = 0
     for count, outcome in submissions:
-        step = decide(state, Submission(TENANT, RUN, (EVENT,) * count, outcome), ENDINGS_WITHOUT_COMMAND)
+        step = decide(state, Submission(TENANT, RUN, (EVENT,) * count, outcome), Known())
         if step is not None:
             history += [event.sequence for event in step.events]
             terminal += step.state.status.is_terminal

@@ -1,0 +1,67 @@
+"""Fields of requests, checked the same way whichever way they come in; every problem names its field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from core.domain.payload import MAX_PAYLOAD_BYTES
+from core.errors import InvalidInput
+from core.launchers import DEFAULT_QUEUE
+
+MAX_NAME = 255
+MAX_QUEUE = 100
+MAX_METADATA_KEYS = 50
+MAX_METADATA_BYTES = 64 * 1024
+RESERVED_METADATA_PREFIX = "_flovyn_"
+
+
+def name_field(value: str, field: str, longest: int = MAX_NAME) -> str:
+    """Return a required short text.
+
+    Raises:
+        InvalidInput: it is empty, too long, or holds a NUL character.
+    """
+    if not value:
+        raise InvalidInput(f"{field} is required")
+    return optional_text(value, field, longest)
+
+
+def optional_text(value: str, field: str, longest: int = MAX_NAME) -> str:
+    """Return a short text that may be empty.
+
+    Raises:
+        InvalidInput: it is too long or holds a NUL character.
+    """
+    if len(value) > longest:
+        raise InvalidInput(f"{field} has {len(value)} characters; at most {longest} are allowed")
+    if "\x00" in value:
+        raise InvalidInput(f"{field} holds a NUL character, which cannot be stored")
+    return value
+
+
+def free_text(value: str) -> str:
+    """Return a text of any kind, such as an error message, as it can be stored; it never fails."""
+    return value.replace("\x00", "\ufffd")[:MAX_PAYLOAD_BYTES]
+
+
+def queue_field(value: str) -> str:
+    """Return the queue; empty means the default one."""
+    return name_field(value or DEFAULT_QUEUE, "queue", MAX_QUEUE)
+
+
+def metadata_field(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return the metadata of a run or a task.
+
+    Raises:
+        InvalidInput: too many keys, too large, or a key is empty or reserved.
+    """
+    if len(metadata) > MAX_METADATA_KEYS:
+        raise InvalidInput(f"metadata has {len(metadata)} keys; at most {MAX_METADATA_KEYS} are allowed")
+    if sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items()) > MAX_METADATA_BYTES:
+        raise InvalidInput(f"metadata is larger than {MAX_METADATA_BYTES} bytes")
+    for key, value in metadata.items():
+        name_field(key, "a key of metadata")
+        optional_text(value, f"metadata[{key!r}]", MAX_METADATA_BYTES)
+        if key.startswith(RESERVED_METADATA_PREFIX):
+            raise InvalidInput(f"metadata key {key!r}: keys that begin with {RESERVED_METADATA_PREFIX!r} are reserved")
+    return dict(metadata)

@@ -1,0 +1,27 @@
+"""What tasks stream while they run: chunks for whoever watches at that moment, kept by nobody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+
+class ChunkKind(StrEnum):
+    """Kinds of chunks; the name of the event that a watcher sees."""
+
+    TOKEN = "token"  # noqa: S105 - a piece of text, not a secret
+    PROGRESS = "progress"
+    DATA = "data"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One piece; ``payload`` is passed on verbatim. ``run_id`` is None for a standalone task."""
+
+    tenant_id: UUID
+    run_id: UUID | None
+    task_id: UUID
+    kind: ChunkKind
+    payload: str

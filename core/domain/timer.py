@@ -1,0 +1,32 @@
+"""A durable timer of a run: it fires once, unless it is cancelled or its run ends before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+LONGEST_DURATION_MS = 100 * 365 * 24 * 3600 * 1000
+"""A hundred years; a longer duration counts as this one."""
+
+TimerKey = tuple[UUID, UUID, str]
+"""Tenant, run, and the timer's id, which is unique within the run only."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewTimer:
+    """A timer to start; a duration of zero or less is due at once."""
+
+    tenant_id: UUID
+    run_id: UUID
+    timer_id: str
+    duration_ms: int
+
+    @property
+    def key(self) -> TimerKey:
+        """What the timer is known by."""
+        return (self.tenant_id, self.run_id, self.timer_id)
+
+
+def usable_duration(duration_ms: int) -> int:
+    """Return the duration as it is kept, between zero and ``LONGEST_DURATION_MS``."""
+    return min(max(duration_ms, 0), LONGEST_DURATION_MS)

@@ -1,0 +1,153 @@
+"""Cancels runs, and their children after them.
+
+A run that no worker has is cancelled at once. One that is out with a worker is CANCELLING, and ends when the
+worker reports, or its lease is over. Requests are stored until the run has ended, so that a crash between a
+parent and its children loses nothing; children are locked in transactions of their own, after their parents'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from core.domain import child
+from core.domain.cancellation import CancellationRequest, CancelOutcome
+from core.domain.delivery import receive_all
+from core.domain.payload import dump, json_object
+from core.domain.submission import Step
+from core.domain.workflow import RunState, RunStatus
+from core.domain.workflow_event import EventType, NewEvent, numbered
+from server.engine.deliveries import Delivered, Deliveries, woken
+from server.engine.step_writer import StepWriter
+from server.engine.workflows import unknown_run
+from server.storage.repositories import Repositories
+from server.storage.workflows import RunKey
+
+BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """What a request came to, and the children that were cancelled, or are being cancelled, with the run."""
+
+    outcome: CancelOutcome
+    children: tuple[RunKey, ...] = ()
+
+
+class Cancellation:
+    """The engine's calls about cancelling."""
+
+    def __init__(self, storage: Repositories, deliveries: Deliveries) -> None:
+        """Take the storage, and what wakes pollers of parents."""
+        self._storage = storage
+        self._writer = StepWriter(storage)
+        self._deliveries = deliveries
+
+    async def cancel(self, request: CancellationRequest) -> Cancelled:
+        """Cancel a run; it is committed when this returns.
+
+        Raises:
+            NotFound: the tenant has no such run.
+        """
+        outcomes, further = await self._carry_out([request], at_last=False)
+        key = (request.tenant_id, request.run_id)
+        if key not in outcomes:
+            raise unknown_run(request.run_id)
+        children: list[RunKey] = []
+        while further:
+            found, further = await self._carry_out(further, at_last=False)
+            children += [each for each, outcome in found.items() if outcome is not CancelOutcome.ALREADY_TERMINAL]
+        return Cancelled(outcomes[key], tuple(children))
+
+    async def finish(self, runs: Sequence[RunKey]) -> None:
+        """End runs that were CANCELLING until their workers reported."""
+        async with self._storage.database.connection() as connection:
+            requests = await self._storage.cancellations.of_runs(connection, runs)
+        await self._work_off(requests, at_last=True)
+
+    async def work_off(self) -> tuple[int, float | None]:
+        """Carry out a batch of stored requests; return how many, and that more are to be done now, if so."""
+        async with self._storage.database.connection() as connection:
+            requests = await self._storage.cancellations.outstanding(connection, BATCH)
+        await self._work_off(requests, at_last=False)
+        return len(requests), 0.0 if len(requests) == BATCH else None
+
+    async def reclaim(self, lease: float) -> int:
+        """End runs that are CANCELLING and whose workers were given them more than ``lease`` seconds ago."""
+        async with self._storage.database.connection() as connection:
+            requests = await self._storage.cancellations.overdue(connection, lease, BATCH)
+        await self._work_off(requests, at_last=True)
+        return len(requests)
+
+    async def _work_off(self, requests: Sequence[CancellationRequest], *, at_last: bool) -> None:
+        further = requests
+        while further:
+            _, further = await self._carry_out(further, at_last=at_last)
+            at_last = False
+
+    async def _carry_out(
+        self, requests: Sequence[CancellationRequest], *, at_last: bool
+    ) -> tuple[dict[RunKey, CancelOutcome], Sequence[CancellationRequest]]:
+        """Carry requests out; return what each came to, and the requests for children that follow from them.
+
+        ``at_last`` says that runs which are CANCELLING are to be ended.
+        """
+        by_key = {(each.tenant_id, each.run_id): each for each in requests}
+        async with self._storage.database.transaction() as connection:
+            states = await self._storage.runs.lock_with_parents(connection, list(by_key))
+            outcomes: dict[RunKey, CancelOutcome] = {}
+            steps: list[Step] = []
+            for key, request in by_key.items():
+                if key in states:
+                    outcomes[key], step = _decide(states[key], request, at_last=at_last)
+                    steps += [] if step is None else _with_parent(states, key, step)
+            await self._writer.write(connection, steps)
+            being = [by_key[key] for key, outcome in outcomes.items() if outcome is CancelOutcome.CANCELLING]
+            if being:
+                await self._storage.cancellations.request(connection, being)
+            over = [key for key, outcome in outcomes.items() if outcome is not CancelOutcome.CANCELLING]
+            if over:
+                await self._storage.cancellations.remove(connection, over)
+            cascading = [
+                by_key[key] for key in over if outcomes[key] is CancelOutcome.CANCELLED and by_key[key].cascades
+            ]
+            further = await self._storage.cancellations.request_children(connection, cascading) if cascading else []
+        self._deliveries.wake(Delivered(woken=woken(steps)))
+        return outcomes, further
+
+
+def _with_parent(states: dict[RunKey, RunState], key: RunKey, step: Step) -> list[Step]:
+    states[key] = step.state
+    told = child.outcome(step)
+    heard = receive_all(states, [told]) if told else []
+    return [step, *(each for each in heard if each is not None)]
+
+
+def _decide(state: RunState, request: CancellationRequest, *, at_last: bool) -> tuple[CancelOutcome, Step | None]:
+    """Return what a request does to a run in ``state``."""
+    if state.status.is_terminal:
+        return CancelOutcome.ALREADY_TERMINAL, None
+    if state.status is RunStatus.RUNNING:
+        moved = replace(state, status=RunStatus.CANCELLING, has_dependents=True)
+        return CancelOutcome.CANCELLING, Step(moved, ())
+    if state.status is RunStatus.CANCELLING and not at_last:
+        return CancelOutcome.CANCELLING, None
+    events = numbered(state.last_sequence, _events(request))
+    moved = replace(state, status=RunStatus.CANCELLED, last_sequence=state.last_sequence + len(events))
+    return CancelOutcome.CANCELLED, Step(moved, events, error=request.reason)
+
+
+def _events(request: CancellationRequest) -> list[NewEvent]:
+    """Return the events of a cancellation.
+
+    Some clients wait for the end of a run by WORKFLOW_EXECUTION_FAILED alone, so it comes before WORKFLOW_CANCELLED.
+    """
+    reason = dump(request.reason)
+    failed = json_object(
+        error=dump(f"Workflow cancelled: {request.reason}"), stackTrace=dump(""), failureType=dump("CANCELLED")
+    )
+    return [
+        NewEvent(EventType.CANCELLATION_REQUESTED, json_object(reason=reason, requestedBy=dump(request.requested_by))),
+        NewEvent(EventType.WORKFLOW_EXECUTION_FAILED, failed),
+        NewEvent(EventType.WORKFLOW_CANCELLED, json_object(reason=reason)),
+    ]

@@ -1,0 +1,55 @@
+"""The use cases about runs, put together: one place that knows who needs whom."""
+
+from __future__ import annotations
+
+from core.plugin_services import Database
+from server.engine import idempotency
+from server.engine.cancellation import Cancellation
+from server.engine.children import Children
+from server.engine.deliveries import Deliveries
+from server.engine.next_due import Alarms
+from server.engine.promises import Promises
+from server.engine.signals import Signals
+from server.engine.spans import Spans
+from server.engine.starts import Starts
+from server.engine.submissions import Submissions
+from server.engine.timers import Timers
+from server.engine.wakeups import Waker, Wakeups
+from server.engine.workflows import Workflows
+from server.storage.repositories import Repositories
+
+
+class Engine:
+    """What gRPC, REST, plugins and background services ask for runs; tasks have their own (``server.engine.tasks``)."""
+
+    def __init__(self, database: Database, wakeups: Wakeups, wake: Waker, wake_task: Waker) -> None:
+        """Take the pool, where pollers wait for runs, and what wakes them and the pollers of tasks."""
+        storage = Repositories(database)
+        self._keys = storage.keys
+        self.alarms = Alarms()
+        self.starts = Starts(storage, wake)
+        self.workflows = Workflows(storage.runs, wakeups, wake)
+        self.deliveries = Deliveries(storage.runs, wake)
+        self.timers = Timers(storage, self.deliveries)
+        self.spans = Spans(storage)
+        self.promises = Promises(storage, self.deliveries)
+        self.signals = Signals(storage, self.deliveries)
+        self.cancellation = Cancellation(storage, self.deliveries)
+        self.children = Children(storage, self.deliveries, wake)
+        self.submissions = Submissions(storage, self.cancellation, wake, wake_task, self.alarms)
+
+    async def reclaim(self, lease: float, silence: float) -> int:
+        """Take runs back whose workers do not report; return how many. See ``Workflows.reclaim``.
+
+        Those that are being cancelled end when their lease is over.
+        """
+        return await self.workflows.reclaim(lease, silence) + await self.cancellation.reclaim(lease)
+
+    async def clean_keys(self) -> int:
+        """Delete expired idempotency keys; return how many there were."""
+        return await idempotency.clean(self._keys.clean)
+
+    async def close(self) -> None:
+        """Wait for everything that was accepted to be committed."""
+        for part in (self.starts, self.submissions, self.promises, self.signals, self.workflows):
+            await part.close()

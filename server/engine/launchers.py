@@ -1,0 +1,59 @@
+"""What plugins may ask the engine for: thin adapters over the use cases that the wire protocols call as well."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+from core.domain.fields import free_text
+from core.domain.idempotency import checked_key
+from core.domain.payload import Json, parse_payload
+from core.domain.promise import PromiseRef, rejected, resolved
+from core.launchers import IdempotencyKey, Launched, WorkflowLaunch
+from server.engine.promises import Promises
+from server.engine.starts import Starts
+
+
+class EngineWorkflowLauncher:
+    """Implements ``core.launchers.WorkflowLauncher``."""
+
+    def __init__(self, starts: Starts) -> None:
+        """Take the use case."""
+        self._starts = starts
+
+    async def launch(self, request: WorkflowLaunch) -> Launched:
+        """Start a run; see ``core.launchers.WorkflowLauncher``."""
+        key = request.idempotency_key
+        checked = replace(
+            request,
+            input=parse_payload(request.input.encode(), "input"),
+            idempotency_key=None if key is None else usable_key(key),
+        )
+        return await self._starts.start(checked)
+
+
+class EnginePromiseResolver:
+    """Implements ``core.launchers.PromiseResolver``."""
+
+    def __init__(self, promises: Promises) -> None:
+        """Take the use case."""
+        self._promises = promises
+
+    async def resolve(self, tenant_id: UUID, promise_id: UUID, value: Json) -> bool:
+        """Resolve a promise; see ``core.launchers.PromiseResolver``."""
+        verdict = resolved(parse_payload(value.encode(), "value"))
+        return (await self._promises.settle(PromiseRef(tenant_id, id=promise_id), verdict))[1]
+
+    async def reject(self, tenant_id: UUID, promise_id: UUID, error: str) -> bool:
+        """Reject a promise; see ``core.launchers.PromiseResolver``."""
+        verdict = rejected(free_text(error))
+        return (await self._promises.settle(PromiseRef(tenant_id, id=promise_id), verdict))[1]
+
+
+def usable_key(key: IdempotencyKey) -> IdempotencyKey:
+    """Return a plugin's key, checked.
+
+    Raises:
+        InvalidInput: the key is empty or too long, or its time to live is out of range.
+    """
+    return checked_key(key.key, int(key.ttl.total_seconds()))

@@ -1,0 +1,134 @@
+"""Takes what workers submit: many submissions in one transaction, each decided under its run's lock."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from core.batching import Batcher
+from core.domain.child import outcome
+from core.domain.delivery import receive_all
+from core.domain.effects import Effects
+from core.domain.submission import Step, Submission
+from core.domain.workflow import RunState, RunStatus
+from core.errors import FlovynError, WrongState
+from server.engine.cancellation import Cancellation
+from server.engine.commands import decide
+from server.engine.deliveries import woken
+from server.engine.drafts import Known
+from server.engine.endings import WITHOUT_COMMAND
+from server.engine.lookup import look_up
+from server.engine.next_due import Alarms
+from server.engine.step_writer import StepWriter
+from server.engine.wakeups import Waker
+from server.engine.workflows import unknown_run
+from server.storage.repositories import Repositories
+from server.storage.workflows import RunKey
+
+_log = logging.getLogger(__name__)
+
+
+class Submissions:
+    """Group commit of submissions."""
+
+    def __init__(
+        self, storage: Repositories, cancellation: Cancellation, wake: Waker, wake_task: Waker, alarms: Alarms
+    ) -> None:
+        """Take the storage, what ends runs that are being cancelled, what wakes pollers, and the alarms."""
+        self._storage = storage
+        self._writer = StepWriter(storage)
+        self._cancellation = cancellation
+        self._wake = wake
+        self._wake_task = wake_task
+        self._alarms = alarms
+        self._batcher: Batcher[Submission, None] = Batcher(self._submit_all, weigh=lambda submission: submission.weight)
+
+    async def submit(self, submission: Submission) -> None:
+        """Take a worker's report on an activation; a report on an ended run is ignored.
+
+        Raises:
+            NotFound: the tenant has no such run.
+            WrongState: a command names a task of another run or kind; nothing was written.
+        """
+        await self._batcher.submit(submission)
+
+    async def close(self) -> None:
+        """Wait for everything that was accepted to be committed."""
+        await self._batcher.close()
+
+    async def _submit_all(self, submissions: Sequence[Submission]) -> Sequence[FlovynError | None]:
+        batch = _Batch()
+        keys = list({_key(each) for each in submissions})
+        may_end = any(each.outcome in WITHOUT_COMMAND for each in submissions)
+        async with self._storage.database.transaction() as connection:
+            runs = self._storage.runs
+            batch.states = await (runs.lock_with_parents if may_end else runs.lock)(connection, keys)
+            batch.known = await look_up(connection, self._storage, submissions)
+            results = [batch.take(each) for each in submissions]
+            await self._writer.write(connection, batch.steps)
+        self._after(batch.steps)
+        if batch.cancelling:
+            await self._finish(list(batch.cancelling))
+        return results
+
+    async def _finish(self, runs: Sequence[RunKey]) -> None:
+        """End runs that were being cancelled; the reaper does it where this fails."""
+        try:
+            await self._cancellation.finish(runs)
+        except FlovynError as error:
+            _log.warning("%d runs could not be cancelled when their workers reported: %s", len(runs), error)
+
+    def _after(self, steps: Sequence[Step]) -> None:
+        for state in woken(steps):
+            self._wake((state.tenant_id, state.queue), state.kind)
+        for effects in (step.effects for step in steps if step.effects):
+            for child in effects.children:
+                self._wake((child.tenant_id, child.queue), child.kind)
+            for task in effects.tasks:
+                self._wake_task((task.tenant_id, task.queue), task.kind)
+            self._expect(effects)
+
+    def _expect(self, effects: Effects) -> None:
+        for timer in effects.timers:
+            self._alarms.timers.expect(timer.duration_ms / 1000)
+        for promise in effects.promises:
+            if promise.timeout_ms is not None:
+                self._alarms.promises.expect(promise.timeout_ms / 1000)
+        if effects.cancelled_children:
+            self._alarms.cancellations.expect(0.0)
+
+
+class _Batch:
+    """Submissions on their way: states that move from one to the next, and the steps so far."""
+
+    def __init__(self) -> None:
+        self.states: dict[RunKey, RunState] = {}
+        self.known = Known()
+        self.steps: list[Step] = []
+        self.cancelling: set[RunKey] = set()
+
+    def take(self, submission: Submission) -> FlovynError | None:
+        """Decide one submission, and what its end means to the parent; return what is wrong with it."""
+        key = _key(submission)
+        if key not in self.states:
+            return unknown_run(submission.run_id)
+        try:
+            step = decide(self.states[key], submission, self.known)
+        except WrongState as error:
+            return error
+        if step is not None:
+            self._move(key, step)
+        elif self.states[key].status is RunStatus.CANCELLING:
+            self.cancelling.add(key)
+        return None
+
+    def _move(self, key: RunKey, step: Step) -> None:
+        self.states[key] = step.state
+        self.steps.append(step)
+        told = outcome(step)
+        heard = receive_all(self.states, [told]) if told else []
+        self.steps += [each for each in heard if each is not None]
+
+
+def _key(submission: Submission) -> RunKey:
+    return (submission.tenant_id, submission.run_id)

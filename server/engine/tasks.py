@@ -1,0 +1,199 @@
+"""Tasks: create, hand to pollers, and take what is reported on them to the runs that wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from uuid import UUID
+
+from core.batching import Batcher
+from core.domain.delivery import Delivery
+from core.domain.task import (
+    ClaimedTask,
+    NewTask,
+    TaskReport,
+    TaskSlot,
+    TaskState,
+    TaskStatus,
+    TaskStep,
+    Verdict,
+    judge,
+)
+from core.domain.workflow import RunState
+from core.errors import FlovynError, NotFound, WrongState
+from core.plugin_services import Database
+from server.engine.deliveries import Delivered, Deliveries
+from server.engine.wakeups import Waker, Wakeups
+from server.storage.tasks import TaskKey, TaskRepository
+from server.storage.workflows import RunKey, WorkflowRepository
+
+SWEEP_BATCH = 256
+WORKER_LOST = "the worker was lost while it ran the task"
+
+
+class Tasks:
+    """The engine's calls about tasks; every one of them may be folded with others of its kind."""
+
+    def __init__(self, database: Database, wakeups: Wakeups, wake: Waker, deliveries: Deliveries) -> None:
+        """Take the pool, where pollers wait for tasks, what wakes them, and the way into the tasks' runs."""
+        self._database = database
+        self._storage = TaskRepository(database)
+        self._runs = WorkflowRepository(database)
+        self._wakeups = wakeups
+        self._wake = wake
+        self._deliveries = deliveries
+        self._creations: Batcher[NewTask, None] = Batcher(self._create_all, weigh=lambda task: len(task.input))
+        self._claims: Batcher[TaskSlot, ClaimedTask | None] = Batcher(self._storage.claim, self._release)
+        self._reports: Batcher[TaskReport, None] = Batcher(
+            self._report_all, weigh=lambda report: len(report.output or "")
+        )
+
+    async def create(self, task: NewTask) -> None:
+        """Create a task that no command of a workflow created; it is committed when this returns.
+
+        Raises:
+            NotFound: the tenant, or the run that it is to belong to, does not exist.
+            WrongState: that run has ended.
+        """
+        await self._creations.submit(task)
+        if task.scheduled_at is None:
+            self.wake([task])
+
+    def wake(self, tasks: Sequence[NewTask | ClaimedTask | TaskState]) -> None:
+        """Wake pollers for tasks that became claimable; to be called when they are committed."""
+        for task in tasks:
+            self._wake((task.tenant_id, task.queue), task.kind)
+
+    async def poll(self, slot: TaskSlot, hold: float) -> ClaimedTask | None:
+        """Return a task for the poller, now its own; None when there was none within ``hold`` seconds."""
+        return await self._wakeups.take((slot.tenant_id, slot.queue), lambda: self._claims.submit(slot), hold)
+
+    async def give_back(self, tasks: Sequence[ClaimedTask]) -> None:
+        """Make tasks pending again that were claimed for pollers who never got them."""
+        await self._release(tasks)
+
+    async def report(self, report: TaskReport) -> None:
+        """Take what became of a task, or of an attempt at it; what is known already changes nothing.
+
+        Raises:
+            NotFound: the tenant has no such task.
+            WrongState: the task's state does not allow it.
+        """
+        await self._reports.submit(report)
+
+    async def expire(self) -> int:
+        """Fail every task whose deadline has passed; return how many were found."""
+
+        async def overdue() -> list[TaskReport]:
+            return [TaskReport(*key, Verdict.EXPIRED) for key in await self._storage.overdue(SWEEP_BATCH)]
+
+        return await self._sweep(overdue)
+
+    async def reclaim(self, patience: float, silence: float) -> int:
+        """Count the attempts of dead workers as failed; return how many were found.
+
+        A task must have said nothing for ``patience`` seconds, and its worker nothing for ``silence`` seconds.
+        """
+
+        async def abandoned() -> list[TaskReport]:
+            found = await self._storage.abandoned(patience, silence, SWEEP_BATCH)
+            return [
+                TaskReport(tenant_id, task_id, Verdict.ABANDONED, error=WORKER_LOST, attempt=attempt)
+                for tenant_id, task_id, attempt in found
+            ]
+
+        return await self._sweep(abandoned)
+
+    async def _sweep(self, look: Callable[[], Awaitable[list[TaskReport]]]) -> int:
+        """Report on what is found until nothing is left."""
+        count = 0
+        while True:
+            reports = await look()
+            if reports:
+                await self._report_all(reports)
+            count += len(reports)
+            if len(reports) < SWEEP_BATCH:
+                return count
+
+    async def close(self) -> None:
+        """Wait for everything that was accepted to be committed."""
+        for batcher in (self._creations, self._reports, self._claims):
+            await batcher.close()
+
+    async def _create_all(self, tasks: Sequence[NewTask]) -> Sequence[FlovynError | None]:
+        owners = {(task.tenant_id, task.workflow_execution_id) for task in tasks if task.workflow_execution_id}
+        async with self._database.transaction() as connection:
+            runs = await self._runs.lock(connection, list(owners)) if owners else {}
+            refusals = [_refusal(runs, task) for task in tasks]
+            accepted = [task for task, refusal in zip(tasks, refusals, strict=True) if refusal is None]
+            if accepted:
+                await self._storage.insert(connection, accepted)
+        return refusals
+
+    async def _report_all(self, reports: Sequence[TaskReport]) -> Sequence[FlovynError | None]:
+        results: list[FlovynError | None] = []
+        steps: list[TaskStep] = []
+        delivered = Delivered()
+        async with self._database.transaction() as connection:
+            runs, states = await self._storage.lock(
+                connection, list({(report.tenant_id, report.task_id) for report in reports})
+            )
+            for report in reports:
+                result = _judged(states, report)
+                if isinstance(result, TaskStep):
+                    steps.append(result)
+                results.append(result if isinstance(result, FlovynError) else None)
+            if steps:
+                await self._storage.settle(connection, steps)
+            deliveries = [delivery for step in steps if (delivery := _delivery(step)) is not None]
+            if deliveries:
+                delivered = await self._deliveries.append(connection, runs, deliveries)
+        self._deliveries.wake(delivered)
+        # also those that were claimable all along: a poller that came by while they were locked has passed them over
+        self.wake([state for state in states.values() if state.status is TaskStatus.PENDING])
+        return results
+
+    async def _release(self, tasks: Sequence[ClaimedTask | None]) -> None:
+        claimed = [task for task in tasks if task is not None]
+        if claimed:
+            await self._storage.release(claimed)
+            self.wake(claimed)
+
+
+def _judged(states: dict[TaskKey, TaskState], report: TaskReport) -> TaskStep | FlovynError | None:
+    """Return the step of a report, having moved ``states`` on, or what is wrong with it."""
+    key = (report.tenant_id, report.task_id)
+    if key not in states:
+        return unknown_task(report.task_id)
+    try:
+        step = judge(states[key], report)
+    except WrongState as error:
+        return error
+    if step is not None:
+        states[key] = step.state
+    return step
+
+
+def _delivery(step: TaskStep) -> Delivery | None:
+    """Return what a task's run is to hear; a standalone task has nobody to tell."""
+    state = step.state
+    if step.event is None or state.workflow_execution_id is None:
+        return None
+    return Delivery(state.tenant_id, state.workflow_execution_id, step.event)
+
+
+def _refusal(runs: dict[RunKey, RunState], task: NewTask) -> FlovynError | None:
+    """Return why a task cannot be created for the run that it names, if it names one."""
+    run_id = task.workflow_execution_id
+    if run_id is None:
+        return None
+    run = runs.get((task.tenant_id, run_id))
+    if run is None:
+        return NotFound(f"there is no workflow execution {run_id} in this tenant")
+    if run.status.is_terminal:
+        return WrongState(f"workflow execution {run_id} is {run.status} and takes no more tasks")
+    return None
+
+
+def unknown_task(task_id: UUID) -> NotFound:
+    """Return the error for a task that the tenant does not have."""
+    return NotFound(f"there is no task {task_id} in this tenant")

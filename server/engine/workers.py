@@ -1,0 +1,85 @@
+"""Workers: what they announce, and their signs of life.
+
+Whoever registers, heartbeats or polls is alive. Polls come many times a second, so what they say is kept in memory
+and written at most once in a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from uuid import UUID
+
+from core.batching import Batcher
+from core.domain.worker import Registration, WorkerKey
+from core.errors import FlovynError, NotFound
+from server.storage.workers import WorkerRepository
+
+WRITE_EVERY_S = 5.0
+"""A worker's polls are written down at most this often."""
+
+MAX_REMEMBERED = 10_000
+
+_log = logging.getLogger(__name__)
+
+
+class Workers:
+    """The engine's calls about workers."""
+
+    def __init__(self, storage: WorkerRepository) -> None:
+        """Take where workers are stored."""
+        self._storage = storage
+        self._heartbeats: Batcher[WorkerKey, None] = Batcher(self._heartbeat_all)
+        self._written: dict[WorkerKey, float] = {}
+        self._notes: set[asyncio.Task[None]] = set()
+
+    async def register(self, registration: Registration) -> UUID:
+        """Store what a worker announced and return the id by which its name is known.
+
+        Raises:
+            NotFound: the tenant does not exist.
+        """
+        return await self._storage.register(registration)
+
+    async def heartbeat(self, worker: WorkerKey) -> None:
+        """Note that a worker is alive, which says who it is by its id or by its name.
+
+        Raises:
+            NotFound: no worker of the tenant has that id or name.
+        """
+        await self._heartbeats.submit(worker)
+
+    def seen(self, worker: WorkerKey) -> None:
+        """Note, soon, that a worker has polled; never waits and never fails the caller."""
+        now = asyncio.get_running_loop().time()
+        if now - self._written.get(worker, -WRITE_EVERY_S) < WRITE_EVERY_S:
+            return
+        if len(self._written) >= MAX_REMEMBERED:
+            self._written.clear()  # costs a few more writes, and no more memory
+        self._written[worker] = now
+        note = asyncio.create_task(self._note(worker))
+        self._notes.add(note)
+        note.add_done_callback(self._notes.discard)
+
+    async def close(self) -> None:
+        """Wait for everything that was accepted to be committed."""
+        while self._notes:
+            await asyncio.wait(self._notes)
+        await self._heartbeats.close()
+
+    async def _note(self, worker: WorkerKey) -> None:
+        try:
+            await self._heartbeats.submit(worker)
+        except NotFound:
+            pass  # workers may poll without having registered
+        except FlovynError as error:
+            _log.warning("that a worker is alive could not be noted: %s", error)
+
+    async def _heartbeat_all(self, workers: Sequence[WorkerKey]) -> Sequence[FlovynError | None]:
+        known = await self._storage.heartbeat(list(set(workers)))
+        return [None if worker in known else _unknown(worker) for worker in workers]
+
+
+def _unknown(worker: WorkerKey) -> NotFound:
+    return NotFound(f"no worker {worker[1]!r} is registered in this tenant; register it first")

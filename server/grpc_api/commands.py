@@ -1,0 +1,102 @@
+"""The commands of a submission as values: every payload and name checked before anything is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from core.domain import command as c
+from core.domain.fields import MAX_QUEUE, free_text, name_field, optional_text
+from core.domain.payload import parse_payload
+from core.domain.task import usable_timeout
+from core.errors import InvalidInput
+from core.launchers import DEFAULT_MAX_RETRIES, DEFAULT_QUEUE
+from proto.flovyn.v1 import workflow_pb2 as pb
+from server.grpc_api.conversions import key_field, uuid_field
+
+
+def _schedule_task(data: pb.ScheduleTaskCommand) -> c.ScheduleTask:
+    max_retries = data.max_retries if data.HasField("max_retries") else DEFAULT_MAX_RETRIES
+    if max_retries < 0:
+        raise InvalidInput(f"max_retries is {max_retries}; it must be 0 or more")
+    return c.ScheduleTask(
+        task_id=uuid_field(data.task_execution_id, "task_execution_id"),
+        kind=name_field(data.kind, "kind"),
+        input=parse_payload(data.input, "input"),
+        queue=name_field(data.queue, "queue", MAX_QUEUE) if data.queue else None,
+        max_retries=max_retries,
+        timeout_ms=usable_timeout(data.timeout_ms),
+        priority_seconds=data.priority_seconds,
+        key=key_field(data),
+    )
+
+
+def _schedule_child(data: pb.ScheduleChildWorkflowCommand) -> c.ScheduleChild:
+    if not data.workflow_kind and not data.workflow_definition_id:
+        raise InvalidInput("workflow_kind is required to schedule a child workflow")
+    return c.ScheduleChild(
+        child_id=uuid_field(data.child_workflow_execution_id, "child_workflow_execution_id"),
+        name=optional_text(data.child_execution_name, "child_execution_name"),
+        kind=name_field(data.workflow_kind, "workflow_kind") if data.workflow_kind else None,
+        input=parse_payload(data.input, "input"),
+        queue=inherited_queue(data.queue),
+        priority_seconds=data.priority_seconds,
+    )
+
+
+def inherited_queue(queue: str) -> str | None:
+    """Return the queue of a child; empty and the default one mean the parent's."""
+    return None if queue in {"", DEFAULT_QUEUE} else name_field(queue, "queue", MAX_QUEUE)
+
+
+def _cancel_child(data: pb.RequestCancelChildWorkflowCommand) -> c.CancelChild:
+    named = data.child_workflow_execution_id
+    return c.CancelChild(
+        child_id=uuid_field(named, "child_workflow_execution_id") if named else None,
+        name=optional_text(data.child_execution_name, "child_execution_name"),
+        reason=free_text(data.reason),
+    )
+
+
+_COMMANDS: Mapping[str, Callable[[Any], c.Command]] = {
+    "record_operation": lambda data: c.RecordOperation(
+        optional_text(data.operation_name, "operation_name"), parse_payload(data.result, "result")
+    ),
+    "set_state": lambda data: c.SetState(name_field(data.key, "key"), parse_payload(data.value, "value")),
+    "clear_state": lambda data: c.ClearState(name_field(data.key, "key")),
+    "start_timer": lambda data: c.StartTimer(name_field(data.timer_id, "timer_id"), data.duration_ms),
+    "cancel_timer": lambda data: c.CancelTimer(name_field(data.timer_id, "timer_id")),
+    "create_promise": lambda data: c.CreatePromise(
+        name_field(data.promise_id, "promise_id"),
+        data.timeout_ms if data.HasField("timeout_ms") else None,
+        key_field(data),
+    ),
+    "resolve_promise": lambda data: c.ResolvePromise(
+        name_field(data.promise_id, "promise_id"), parse_payload(data.value, "value")
+    ),
+    "schedule_task": _schedule_task,
+    "schedule_child_workflow": _schedule_child,
+    "request_cancel_child_workflow": _cancel_child,
+    "suspend_workflow": lambda data: c.Suspend(free_text(data.reason)),
+    "complete_workflow": lambda data: c.Complete(parse_payload(data.output, "output")),
+    "fail_workflow": lambda data: c.Fail(
+        free_text(data.error), free_text(data.stack_trace), free_text(data.failure_type)
+    ),
+    "cancel_workflow": lambda data: c.Cancel(free_text(data.reason)),
+}
+
+
+def command_of(message: pb.WorkflowCommand) -> c.Command | None:
+    """Return the command; None for the commands without data that some workers send and mean nothing by.
+
+    Where the type and the data disagree, the data counts.
+
+    Raises:
+        InvalidInput: a field is not valid, or the command has no data.
+    """
+    which = message.WhichOneof("command_data")
+    if which is None:
+        if message.command_type == pb.COMMAND_TYPE_UNSPECIFIED:
+            return None
+        raise InvalidInput(f"command_data is required for command_type {message.command_type}")
+    return _COMMANDS[which](getattr(message, which))

@@ -1,0 +1,219 @@
+"""``flovyn.v1.TaskExecution``: workers poll for tasks and report on them, clients submit standalone ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID, uuid4
+
+from google.protobuf import empty_pb2
+
+from core.auth import Action, Identity
+from core.domain.fields import free_text, metadata_field, name_field, optional_text, queue_field
+from core.domain.payload import Json, dump, parse_payload
+from core.domain.stream import Chunk, ChunkKind
+from core.domain.task import ClaimedTask, NewTask, TaskReport, TaskSlot, Verdict, usable_timeout
+from core.domain.task_note import LogLine, Progress, StateEntry, StateKey, checked_progress, log_level
+from core.domain.worker import WorkerKey
+from core.endpoints import GrpcMethod, GrpcService
+from core.errors import InvalidInput, NotOffered
+from proto.flovyn.v1 import task_pb2 as pb
+from server.engine.streams import Streams
+from server.engine.task_notes import TaskNotes
+from server.engine.tasks import Tasks
+from server.grpc_api.conversions import tenant_of, uuid_field
+
+_CHUNKS: Mapping[int, ChunkKind] = {
+    pb.STREAM_EVENT_TYPE_TOKEN: ChunkKind.TOKEN,
+    pb.STREAM_EVENT_TYPE_PROGRESS: ChunkKind.PROGRESS,
+    pb.STREAM_EVENT_TYPE_DATA: ChunkKind.DATA,
+    pb.STREAM_EVENT_TYPE_ERROR: ChunkKind.ERROR,
+}
+
+
+class TaskExecution:
+    """Handlers of the service."""
+
+    def __init__(
+        self, tasks: Tasks, notes: TaskNotes, streams: Streams, seen: Callable[[WorkerKey], None], poll_hold: float
+    ) -> None:
+        """Take the engine, what notes that a worker is alive, and how long an empty poll is held, in seconds."""
+        self._streams = streams
+        self._seen = seen
+        self._tasks = tasks
+        self._notes = notes
+        self._poll_hold = poll_hold
+
+    def service(self) -> GrpcService:
+        """Return the service with the methods that this server offers."""
+        methods = {
+            "SubmitTask": GrpcMethod(self.submit_task, Action.CREATE, "task-execution"),
+            "PollTask": GrpcMethod(self.poll_task, Action.POLL, "task-execution", self.take_back),
+            "CompleteTask": GrpcMethod(self.complete_task, Action.COMPLETE, "task-execution"),
+            "FailTask": GrpcMethod(self.fail_task, Action.FAIL, "task-execution"),
+            "CancelTask": GrpcMethod(self.cancel_task, Action.UPDATE, "task-execution"),
+            "ReportProgress": GrpcMethod(self.report_progress, Action.UPDATE, "task-execution"),
+            "Heartbeat": GrpcMethod(self.heartbeat, Action.HEARTBEAT, "task-execution"),
+            "LogMessage": GrpcMethod(self.log_message, Action.UPDATE, "task-execution"),
+            "GetState": GrpcMethod(self.get_state, Action.VIEW, "task-execution"),
+            "SetState": GrpcMethod(self.set_state, Action.UPDATE, "task-execution"),
+            "ClearState": GrpcMethod(self.clear_state, Action.UPDATE, "task-execution"),
+            "ClearAllState": GrpcMethod(self.clear_all_state, Action.UPDATE, "task-execution"),
+            "StreamTaskData": GrpcMethod(self.stream_task_data, Action.VIEW, "task-execution"),
+            "GetStateKeys": GrpcMethod(self.get_state_keys, Action.VIEW, "task-execution"),
+        }
+        return GrpcService(pb.DESCRIPTOR.services_by_name["TaskExecution"], methods)
+
+    async def submit_task(self, request: pb.SubmitTaskRequest, identity: Identity) -> pb.SubmitTaskResponse:
+        """Create a task, standalone or for a run; the answer is given when it is committed."""
+        if request.HasField("idempotency_key"):
+            raise NotOffered("idempotency_key is not offered by this version of the server; leave it out")
+        task = NewTask(
+            tenant_id=uuid_field(request.tenant_id, "tenant_id"),
+            id=uuid4(),
+            workflow_execution_id=_run_id(request),
+            kind=name_field(request.kind, "kind"),
+            queue=queue_field(request.queue),
+            input=parse_payload(request.input, "input"),
+            max_retries=_retries(request.max_retries),
+            timeout_ms=usable_timeout(request.timeout_ms),
+            metadata=metadata_field(request.metadata),
+        )
+        await self._tasks.create(task)
+        return pb.SubmitTaskResponse(
+            task_execution_id=str(task.id), idempotency_key_used=False, idempotency_key_new=True
+        )
+
+    async def poll_task(self, request: pb.PollTaskRequest, identity: Identity) -> pb.PollTaskResponse:
+        """Hand a task to a worker; no work is an empty answer. See ``WorkflowDispatch.poll_workflow``."""
+        slot = TaskSlot(
+            tenant_id=uuid_field(request.tenant_id, "tenant_id"),
+            queue=queue_field(request.queue),
+            worker_id=optional_text(request.worker_id, "worker_id"),
+        )
+        self._seen((slot.tenant_id, slot.worker_id))
+        task = await self._tasks.poll(slot, self._poll_hold)
+        return pb.PollTaskResponse() if task is None else pb.PollTaskResponse(task=_info(task))
+
+    async def take_back(self, answer: pb.PollTaskResponse, identity: Identity) -> None:
+        """Give a task back whose poller had gone before the answer could reach it."""
+        if answer.HasField("task"):
+            await self._tasks.give_back([_claimed(answer.task, tenant_of(identity))])
+
+    async def complete_task(self, request: pb.CompleteTaskRequest, identity: Identity) -> empty_pb2.Empty:
+        """Record a task's result, once."""
+        output = parse_payload(request.output, "output")
+        return await self._report(request, identity, Verdict.COMPLETED, output=output)
+
+    async def fail_task(self, request: pb.FailTaskRequest, identity: Identity) -> empty_pb2.Empty:
+        """Record that an attempt failed: the task is tried again, or fails for good."""
+        return await self._report(request, identity, Verdict.FAILED, error=free_text(request.error))
+
+    async def cancel_task(self, request: pb.CancelTaskRequest, identity: Identity) -> empty_pb2.Empty:
+        """Cancel an open task; its worker learns of it from its next heartbeat."""
+        return await self._report(request, identity, Verdict.CANCELLED, error="Task cancelled by request")
+
+    async def report_progress(self, request: pb.ReportProgressRequest, identity: Identity) -> empty_pb2.Empty:
+        """Keep how far a running task has come."""
+        progress = checked_progress(request.progress)
+        details = free_text(request.details) or None
+        tenant_id, task_id = _task(request, identity)
+        run_id = await self._notes.report_progress(Progress(tenant_id, task_id, progress, details))
+        shown = {"type": "progress", "progress": progress} | ({"details": details} if details else {})
+        self._streams.publish(Chunk(tenant_id, run_id, task_id, ChunkKind.PROGRESS, dump(shown)))
+        return empty_pb2.Empty()
+
+    async def heartbeat(self, request: pb.HeartbeatRequest, identity: Identity) -> empty_pb2.Empty:
+        """Note that the task's worker is alive; an error tells the worker that the task does not run any more."""
+        await self._notes.heartbeat(_task(request, identity))
+        return empty_pb2.Empty()
+
+    async def log_message(self, request: pb.LogMessageRequest, identity: Identity) -> empty_pb2.Empty:
+        """Append a line to the task's log."""
+        line = LogLine(*_task(request, identity), log_level(request.level), free_text(request.message))
+        await self._notes.log(line)
+        return empty_pb2.Empty()
+
+    async def get_state(self, request: pb.GetStateRequest, identity: Identity) -> pb.GetStateResponse:
+        """Return what the task keeps under a key."""
+        value = await self._notes.get_state(StateKey(*_task(request, identity), name_field(request.key, "key")))
+        return pb.GetStateResponse(value=(value or "").encode(), found=value is not None)
+
+    async def set_state(self, request: pb.SetStateRequest, identity: Identity) -> empty_pb2.Empty:
+        """Keep a value for the task's later attempts."""
+        value = parse_payload(request.value, "value")
+        await self._notes.set_state(StateEntry(*_task(request, identity), name_field(request.key, "key"), value))
+        return empty_pb2.Empty()
+
+    async def clear_state(self, request: pb.ClearStateRequest, identity: Identity) -> empty_pb2.Empty:
+        """Forget a key."""
+        await self._notes.clear_state(_task(request, identity), name_field(request.key, "key"))
+        return empty_pb2.Empty()
+
+    async def clear_all_state(self, request: pb.ClearAllStateRequest, identity: Identity) -> empty_pb2.Empty:
+        """Forget everything that the task keeps."""
+        await self._notes.clear_state(_task(request, identity))
+        return empty_pb2.Empty()
+
+    async def stream_task_data(
+        self, request: pb.StreamTaskDataRequest, identity: Identity
+    ) -> pb.StreamTaskDataResponse:
+        """Pass a chunk on to those who watch. It is not looked up whose the task is: streaming must not break a task.
+
+        The action is that of watchers, because chunks change nothing.
+        """
+        if request.type not in _CHUNKS:
+            raise InvalidInput(f"type {request.type} is not a StreamEventType that can be sent")
+        tenant_id, task_id = _task(request, identity)
+        run_id = _run_id(request)
+        self._streams.publish(Chunk(tenant_id, run_id, task_id, _CHUNKS[request.type], free_text(request.payload)))
+        return pb.StreamTaskDataResponse(acknowledged=True)
+
+    async def get_state_keys(self, request: pb.GetStateKeysRequest, identity: Identity) -> pb.GetStateKeysResponse:
+        """Return the keys under which the task keeps something."""
+        return pb.GetStateKeysResponse(keys=await self._notes.state_keys(_task(request, identity)))
+
+    async def _report(self, request: Any, identity: Identity, verdict: Verdict, **more: Any) -> empty_pb2.Empty:
+        await self._tasks.report(TaskReport(*_task(request, identity), verdict, **more))
+        return empty_pb2.Empty()
+
+
+def _task(request: Any, identity: Identity) -> tuple[UUID, UUID]:
+    """Return the tenant and the task that a call is about."""
+    return tenant_of(identity), uuid_field(request.task_execution_id, "task_execution_id")
+
+
+def _run_id(request: Any) -> UUID | None:
+    """Return the run that a task belongs to; a standalone one says none."""
+    said = request.workflow_execution_id
+    return uuid_field(said, "workflow_execution_id") if said else None
+
+
+def _retries(value: int) -> int:
+    if value < 0:
+        raise InvalidInput(f"max_retries is {value}; it must be 0 (one attempt) or more")
+    return value
+
+
+def _info(task: ClaimedTask) -> pb.TaskExecutionInfo:
+    return pb.TaskExecutionInfo(
+        task_execution_id=str(task.id),
+        kind=task.kind,
+        input=task.input.encode(),
+        workflow_execution_id=str(task.workflow_execution_id or ""),
+        execution_count=task.attempt,
+        queue=task.queue,
+    )
+
+
+def _claimed(info: pb.TaskExecutionInfo, tenant_id: UUID) -> ClaimedTask:
+    """Return the claimed task that an answer was made of."""
+    return ClaimedTask(
+        tenant_id=tenant_id,
+        id=UUID(info.task_execution_id),
+        workflow_execution_id=UUID(info.workflow_execution_id) if info.workflow_execution_id else None,
+        kind=info.kind,
+        queue=info.queue,
+        input=Json(info.input.decode()),
+        attempt=info.execution_count,
+    )

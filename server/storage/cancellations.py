@@ -1,0 +1,55 @@
+"""Requests to cancel runs in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from core.domain.cancellation import CancellationRequest, ChildCancellation
+from core.named_queries import named_queries
+from server.storage.columns import columns
+from server.storage.workflows import RunKey, key_columns
+
+_SQL = named_queries(__package__, "cancellations.sql")
+
+
+class CancellationRepository:
+    """Reads and writes ``cancellation_request``, inside the transactions of others."""
+
+    async def request(self, connection: Any, requests: Sequence[CancellationRequest]) -> None:
+        """Store requests; one that is stored for a run already stays."""
+        parameters = columns(requests, "tenant_id", "run_id", "reason", "requested_by", "cascades")
+        await connection.execute(_SQL["request"], parameters)
+
+    async def request_named_children(self, connection: Any, children: Sequence[ChildCancellation]) -> None:
+        """Store requests for open children as their parents name them; unknown ones are left out."""
+        parameters = columns(children, "tenant_id", "parent_id", "child_id", "name", "reason", "requested_by")
+        await connection.execute(_SQL["request_named_children"], parameters)
+
+    async def request_children(
+        self, connection: Any, parents: Sequence[CancellationRequest]
+    ) -> list[CancellationRequest]:
+        """Store requests for the open children of cancelled runs and return them."""
+        parameters = columns(parents, "tenant_id", "run_id", "reason", "requested_by")
+        return _requests(await (await connection.execute(_SQL["request_children"], parameters)).fetchall())
+
+    async def remove(self, connection: Any, runs: Sequence[RunKey]) -> None:
+        """Remove the requests of runs that have ended."""
+        await connection.execute(_SQL["remove"], key_columns(runs))
+
+    async def of_runs(self, connection: Any, runs: Sequence[RunKey]) -> list[CancellationRequest]:
+        """Return the requests of runs."""
+        return _requests(await (await connection.execute(_SQL["of_runs"], key_columns(runs))).fetchall())
+
+    async def outstanding(self, connection: Any, limit: int) -> list[CancellationRequest]:
+        """Return requests that can be carried out now, the oldest first."""
+        return _requests(await (await connection.execute(_SQL["outstanding"], {"limit": limit})).fetchall())
+
+    async def overdue(self, connection: Any, lease: float, limit: int) -> list[CancellationRequest]:
+        """Return the requests of runs that were claimed more than ``lease`` seconds ago."""
+        parameters = {"lease": lease, "limit": limit}
+        return _requests(await (await connection.execute(_SQL["overdue"], parameters)).fetchall())
+
+
+def _requests(rows: Sequence[tuple[Any, ...]]) -> list[CancellationRequest]:
+    return [CancellationRequest(*row) for row in rows]

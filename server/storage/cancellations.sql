@@ -1,0 +1,73 @@
+-- name: request
+-- A second request for a run changes nothing.
+INSERT INTO cancellation_request (tenant_id, workflow_execution_id, reason, requested_by, cascades)
+SELECT tenant_id, run_id, reason, requested_by, cascades
+FROM unnest(%(tenant_id)s::uuid[], %(run_id)s::uuid[], %(reason)s::text[], %(requested_by)s::text[], %(cascades)s::boolean[])
+AS r (tenant_id, run_id, reason, requested_by, cascades)
+ORDER BY tenant_id, run_id
+ON CONFLICT DO NOTHING
+
+-- name: request_named_children
+-- Children as commands of their parents name them: by id; where no child has the id, by name.
+INSERT INTO cancellation_request (tenant_id, workflow_execution_id, reason, requested_by, cascades)
+SELECT DISTINCT ON (child.tenant_id, child.id) child.tenant_id, child.id, r.reason, r.requested_by, true
+FROM unnest(
+    %(tenant_id)s::uuid[], %(parent_id)s::uuid[], %(child_id)s::uuid[], %(name)s::text[], %(reason)s::text[],
+    %(requested_by)s::text[]
+) AS r (tenant_id, parent_id, child_id, name, reason, requested_by)
+INNER JOIN workflow_execution AS child ON child.tenant_id = r.tenant_id AND child.parent_id = r.parent_id
+WHERE
+    child.status NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')
+    AND (
+        child.id = r.child_id
+        OR (
+            child.child_execution_name = r.name
+            AND NOT EXISTS (
+                SELECT 1
+                FROM workflow_execution AS other
+                WHERE other.tenant_id = r.tenant_id AND other.id = r.child_id AND other.parent_id = r.parent_id
+            )
+        )
+    )
+ORDER BY child.tenant_id, child.id
+ON CONFLICT DO NOTHING
+
+-- name: request_children
+-- The open children of runs that were cancelled, for the reason of their parents.
+INSERT INTO cancellation_request (tenant_id, workflow_execution_id, reason, requested_by, cascades)
+SELECT child.tenant_id, child.id, r.reason, r.requested_by, true
+FROM unnest(%(tenant_id)s::uuid[], %(run_id)s::uuid[], %(reason)s::text[], %(requested_by)s::text[])
+AS r (tenant_id, parent_id, reason, requested_by)
+INNER JOIN workflow_execution AS child ON child.tenant_id = r.tenant_id AND child.parent_id = r.parent_id
+WHERE child.status NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')
+ORDER BY child.tenant_id, child.id
+ON CONFLICT (tenant_id, workflow_execution_id) DO UPDATE SET cascades = true
+RETURNING tenant_id, workflow_execution_id, reason, requested_by, cascades
+
+-- name: remove
+DELETE FROM cancellation_request AS c
+USING unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
+WHERE c.tenant_id = r.tenant_id AND c.workflow_execution_id = r.id
+
+-- name: of_runs
+SELECT c.tenant_id, c.workflow_execution_id, c.reason, c.requested_by, c.cascades
+FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
+INNER JOIN cancellation_request AS c ON c.tenant_id = r.tenant_id AND c.workflow_execution_id = r.id
+
+-- name: outstanding
+-- Requests that nobody has looked at: a run that is CANCELLING waits for its worker.
+SELECT c.tenant_id, c.workflow_execution_id, c.reason, c.requested_by, c.cascades
+FROM cancellation_request AS c
+INNER JOIN workflow_execution AS e ON e.tenant_id = c.tenant_id AND e.id = c.workflow_execution_id
+WHERE e.status <> 'CANCELLING'
+ORDER BY c.created_at
+LIMIT %(limit)s
+
+-- name: overdue
+-- Runs whose workers should have reported long ago, so that the cancellation could be carried out.
+SELECT c.tenant_id, c.workflow_execution_id, c.reason, c.requested_by, c.cascades
+FROM workflow_execution AS e
+INNER JOIN cancellation_request AS c ON c.tenant_id = e.tenant_id AND c.workflow_execution_id = e.id
+WHERE e.status = 'CANCELLING' AND e.claimed_at < now() - %(lease)s * interval '1 second'
+ORDER BY e.claimed_at
+LIMIT %(limit)s

@@ -1,0 +1,82 @@
+"""Idempotency keys in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from core.domain.idempotency import Entity, KeyClaim, KeyHolder
+from core.errors import NotFound
+from core.named_queries import named_queries
+from core.plugin_services import Database
+from server.storage.workflows import RunKey, key_columns
+
+_SQL = named_queries(__package__, "idempotency.sql")
+
+Key = tuple[UUID, str]
+"""Tenant and key."""
+
+
+class KeyRepository:
+    """Reads and writes ``idempotency_key``, mostly inside the transactions of others."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the pool."""
+        self._database = database
+
+    async def claim(self, connection: Any, claims: Mapping[Key, KeyClaim]) -> dict[Key, KeyHolder]:
+        """Insert keys that do not exist, lock all of them, and return what each leads to.
+
+        Raises:
+            NotFound: a tenant does not exist.
+        """
+        keys = list(claims)
+        try:
+            await connection.execute(_SQL["insert"], _claim_columns(claims))
+            await connection.execute(_SQL["lock"], _columns(keys))
+            return await self.holders(connection, keys)
+        except psycopg.errors.ForeignKeyViolation:
+            raise NotFound("the tenant does not exist on this server; create it first") from None
+
+    async def holders(self, connection: Any, keys: Sequence[Key]) -> dict[Key, KeyHolder]:
+        """Return what keys lead to; those that do not exist are left out."""
+        rows = await (await connection.execute(_SQL["holders"], _columns(keys))).fetchall()
+        return {(row[0], row[1]): KeyHolder(Entity(row[2]), *row[3:]) for row in rows}
+
+    async def point(self, connection: Any, claims: Mapping[Key, KeyClaim]) -> None:
+        """Let claimed keys lead to something new."""
+        await connection.execute(_SQL["point"], _claim_columns(claims))
+
+    async def forget_workflows(self, connection: Any, runs: Sequence[RunKey]) -> None:
+        """Free the keys of runs that failed or were cancelled."""
+        await connection.execute(_SQL["forget_workflows"], key_columns(runs))
+
+    async def forget_tasks(self, connection: Any, tasks: Sequence[tuple[UUID, UUID]]) -> None:
+        """Free the keys of tasks that failed or were cancelled."""
+        await connection.execute(_SQL["forget_tasks"], key_columns(tasks))
+
+    async def clean(self, limit: int) -> int:
+        """Delete up to ``limit`` expired keys; return how many."""
+        async with self._database.connection() as connection:
+            return len(await (await connection.execute(_SQL["clean"], {"limit": limit})).fetchall())
+
+
+def _columns(keys: Sequence[Key]) -> dict[str, list[Any]]:
+    return {"tenant_id": [key[0] for key in keys], "key": [key[1] for key in keys]}
+
+
+def _claim_columns(claims: Mapping[Key, KeyClaim]) -> dict[str, list[Any]]:
+    given = list(claims.values())
+
+    def ids(entity: Entity) -> list[UUID | None]:
+        return [claim.entity_id if claim.entity is entity else None for claim in given]
+
+    return _columns(list(claims)) | {
+        "workflow_execution_id": ids(Entity.WORKFLOW),
+        "task_execution_id": ids(Entity.TASK),
+        "promise_id": ids(Entity.PROMISE),
+        "ttl": [claim.key.ttl.total_seconds() for claim in given],
+    }

@@ -1,0 +1,78 @@
+-- name: insert
+-- Waits for others that are inserting the same keys; those that exist are left as they are.
+INSERT INTO idempotency_key (tenant_id, key, workflow_execution_id, task_execution_id, promise_id, expires_at)
+SELECT tenant_id, key, workflow_execution_id, task_execution_id, promise_id, now() + ttl * interval '1 second'
+FROM unnest(
+    %(tenant_id)s::uuid[], %(key)s::text[], %(workflow_execution_id)s::uuid[], %(task_execution_id)s::uuid[],
+    %(promise_id)s::uuid[], %(ttl)s::double precision[]
+) AS c (tenant_id, key, workflow_execution_id, task_execution_id, promise_id, ttl)
+ORDER BY tenant_id, key
+ON CONFLICT DO NOTHING
+
+-- name: lock
+-- In a statement of its own, so that what a key leads to is read after the wait for the lock and not before.
+SELECT 1
+FROM idempotency_key AS k
+INNER JOIN unnest(%(tenant_id)s::uuid[], %(key)s::text[]) AS r (tenant_id, key) ON k.tenant_id = r.tenant_id AND k.key = r.key
+ORDER BY k.tenant_id, k.key
+FOR UPDATE OF k
+
+-- name: holders
+SELECT
+    k.tenant_id, k.key,
+    CASE
+        WHEN k.workflow_execution_id IS NOT NULL THEN 'WORKFLOW'
+        WHEN k.task_execution_id IS NOT NULL THEN 'TASK'
+        ELSE 'PROMISE'
+    END,
+    coalesce(k.workflow_execution_id, k.task_execution_id, k.promise_id),
+    coalesce(run.kind, task.kind),
+    k.expires_at > now()
+    AND coalesce(run.status, task.status, promise.status)
+    IN ('PENDING', 'RUNNING', 'WAITING', 'CANCELLING', 'COMPLETED', 'RESOLVED') IS TRUE,
+    k.expires_at > now()
+    AND coalesce(run.status, task.status, promise.status) IN ('PENDING', 'RUNNING', 'WAITING', 'CANCELLING') IS TRUE
+FROM idempotency_key AS k
+INNER JOIN unnest(%(tenant_id)s::uuid[], %(key)s::text[]) AS r (tenant_id, key) ON k.tenant_id = r.tenant_id AND k.key = r.key
+LEFT JOIN workflow_execution AS run ON run.tenant_id = k.tenant_id AND run.id = k.workflow_execution_id
+LEFT JOIN task_execution AS task ON task.tenant_id = k.tenant_id AND task.id = k.task_execution_id
+LEFT JOIN promise ON promise.tenant_id = k.tenant_id AND promise.id = k.promise_id
+
+-- name: point
+-- Keys, locked by the query above, that lead to something new from now on.
+UPDATE idempotency_key AS k
+SET
+    workflow_execution_id = c.workflow_execution_id,
+    task_execution_id = c.task_execution_id,
+    promise_id = c.promise_id,
+    expires_at = now() + c.ttl * interval '1 second'
+FROM unnest(
+    %(tenant_id)s::uuid[], %(key)s::text[], %(workflow_execution_id)s::uuid[], %(task_execution_id)s::uuid[],
+    %(promise_id)s::uuid[], %(ttl)s::double precision[]
+) AS c (tenant_id, key, workflow_execution_id, task_execution_id, promise_id, ttl)
+WHERE k.tenant_id = c.tenant_id AND k.key = c.key
+
+-- name: forget_workflows
+DELETE FROM idempotency_key AS k
+USING unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
+WHERE k.tenant_id = r.tenant_id AND k.workflow_execution_id = r.id
+
+-- name: forget_tasks
+DELETE FROM idempotency_key AS k
+USING unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
+WHERE k.tenant_id = r.tenant_id AND k.task_execution_id = r.id
+
+-- name: clean
+-- Expired keys of all tenants, a bounded number; those that somebody is using at this moment are left.
+WITH expired AS (
+    SELECT k.tenant_id, k.key
+    FROM idempotency_key AS k
+    WHERE k.expires_at <= now()
+    ORDER BY k.expires_at
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM idempotency_key AS k
+USING expired
+WHERE k.tenant_id = expired.tenant_id AND k.key = expired.key
+RETURNING 1

@@ -1,0 +1,80 @@
+"""Promises in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from core.domain.promise import NewPromise, PromiseRef, Settlement
+from core.named_queries import named_queries
+from server.storage.columns import columns
+from server.storage.workflows import RunKey, key_columns
+
+_SQL = named_queries(__package__, "promises.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPromise:
+    """A promise that was found or changed."""
+
+    tenant_id: UUID
+    id: UUID
+    run_id: UUID
+    name: str
+
+
+class PromiseRepository:
+    """Reads and writes ``promise``, inside the transactions of others: their runs are locked first."""
+
+    async def insert(self, connection: Any, promises: Sequence[NewPromise]) -> None:
+        """Insert promises; their time-outs begin now."""
+        await connection.execute(_SQL["insert"], columns(promises, "tenant_id", "id", "run_id", "name", "timeout_ms"))
+
+    async def named(
+        self, connection: Any, references: Sequence[tuple[UUID, UUID, str]]
+    ) -> list[tuple[StoredPromise, bool]]:
+        """Return the promises that runs name, by id or by name, and whether they are pending, oldest first."""
+        parameters = {
+            "tenant_id": [reference[0] for reference in references],
+            "run_id": [reference[1] for reference in references],
+            "reference": [reference[2] for reference in references],
+        }
+        rows = await (await connection.execute(_SQL["named"], parameters)).fetchall()
+        return [(StoredPromise(row[0], row[2], row[1], row[3]), row[4]) for row in rows]
+
+    async def find(self, connection: Any, refs: Sequence[PromiseRef]) -> list[tuple[UUID, UUID] | None]:
+        """Return promise and run of each reference; None where there is no such promise."""
+        parameters = columns(refs, "tenant_id", "id", "run_id", "name")
+        rows = await (await connection.execute(_SQL["find"], parameters)).fetchall()
+        found: list[tuple[UUID, UUID] | None] = [None] * len(refs)
+        for place, promise_id, run_id in rows:
+            found[place - 1] = (promise_id, run_id)
+        return found
+
+    async def settle(self, connection: Any, settlements: Sequence[Settlement]) -> list[StoredPromise]:
+        """Settle promises of locked runs, each named once; return those that were pending."""
+        parameters = columns(settlements, "tenant_id", "promise_id")
+        parameters |= columns([each.verdict for each in settlements], "status", "value", "error")
+        rows = await (await connection.execute(_SQL["settle"], parameters)).fetchall()
+        return [StoredPromise(*row) for row in rows]
+
+    async def abandon_of_runs(self, connection: Any, runs: Sequence[RunKey]) -> None:
+        """Let the promises of ended runs be pending no longer."""
+        await connection.execute(_SQL["abandon_of_runs"], key_columns(runs))
+
+    async def due(self, connection: Any, limit: int) -> list[RunKey]:
+        """Return runs that have promises out of time: those of the ``limit`` that are overdue longest."""
+        rows: list[RunKey] = await (await connection.execute(_SQL["due"], {"limit": limit})).fetchall()
+        return rows
+
+    async def expire(self, connection: Any, runs: Sequence[RunKey]) -> list[StoredPromise]:
+        """Let the overdue promises of locked runs run out, and return them in order."""
+        rows = await (await connection.execute(_SQL["expire"], key_columns(runs))).fetchall()
+        return [StoredPromise(*row) for row in rows]
+
+    async def next_due(self, connection: Any) -> float | None:
+        """Return in how many seconds the next promise runs out; None without any."""
+        row = await (await connection.execute(_SQL["next_due"])).fetchone()
+        return None if row is None else float(row[0])

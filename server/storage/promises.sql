@@ -1,0 +1,91 @@
+-- name: insert
+INSERT INTO promise (tenant_id, id, workflow_execution_id, name, timeout_at)
+SELECT tenant_id, id, run_id, name, now() + timeout_ms * interval '1 millisecond'
+FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(run_id)s::uuid[], %(name)s::text[], %(timeout_ms)s::bigint[])
+WITH ORDINALITY AS p (tenant_id, id, run_id, name, timeout_ms, place)
+ORDER BY place
+
+-- name: named
+-- Promises that commands of their own runs name, by id or by name, in the order of their creation.
+SELECT p.tenant_id, p.workflow_execution_id, p.id, p.name, p.status = 'PENDING'
+FROM promise AS p
+WHERE
+    EXISTS (
+        SELECT 1
+        FROM unnest(%(tenant_id)s::uuid[], %(run_id)s::uuid[], %(reference)s::text[]) AS r (tenant_id, run_id, reference)
+        WHERE
+            p.tenant_id = r.tenant_id
+            AND p.workflow_execution_id = r.run_id
+            AND (p.name = r.reference OR p.id::text = lower(r.reference))
+    )
+ORDER BY p.ordinal
+
+-- name: find
+-- What clients name, not locked yet: one by its id; of those with one name in a run, the oldest that is pending.
+SELECT r.place, p.id, p.workflow_execution_id
+FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(run_id)s::uuid[], %(name)s::text[])
+WITH ORDINALITY AS r (tenant_id, id, run_id, name, place)
+CROSS JOIN LATERAL (
+    SELECT c.id, c.workflow_execution_id
+    FROM promise AS c
+    WHERE c.tenant_id = r.tenant_id AND c.id = r.id
+    UNION ALL
+    (
+        SELECT c.id, c.workflow_execution_id
+        FROM promise AS c
+        WHERE c.tenant_id = r.tenant_id AND c.workflow_execution_id = r.run_id AND c.name = r.name
+        ORDER BY c.status = 'PENDING' DESC, c.ordinal
+        LIMIT 1
+    )
+) AS p
+
+-- name: settle
+-- Under the locks of the promises' runs; those that are settled already are left as they are.
+UPDATE promise AS p
+SET status = s.status, value = s.value::json, error = s.error, settled_at = now()
+FROM unnest(%(tenant_id)s::uuid[], %(promise_id)s::uuid[], %(status)s::text[], %(value)s::text[], %(error)s::text[])
+AS s (tenant_id, id, status, value, error)
+WHERE p.tenant_id = s.tenant_id AND p.id = s.id AND p.status = 'PENDING'
+RETURNING p.tenant_id, p.id, p.workflow_execution_id, p.name
+
+-- name: abandon_of_runs
+-- The promises of runs that have ended, whose rows the caller has locked.
+UPDATE promise AS p
+SET status = 'ABANDONED', settled_at = now()
+FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
+WHERE p.tenant_id = r.tenant_id AND p.workflow_execution_id = r.id AND p.status = 'PENDING'
+
+-- name: due
+-- Runs with promises out of time, of all tenants, the longest overdue first; not locked yet.
+SELECT DISTINCT d.tenant_id, d.workflow_execution_id
+FROM (
+    SELECT p.tenant_id, p.workflow_execution_id
+    FROM promise AS p
+    WHERE p.status = 'PENDING' AND p.timeout_at <= now()
+    ORDER BY p.timeout_at
+    LIMIT %(limit)s
+) AS d
+
+-- name: expire
+-- The overdue promises of runs that the caller has locked, in the order of their time-outs: each runs out once.
+WITH expired AS (
+    UPDATE promise AS p
+    SET status = 'TIMEOUT', settled_at = now()
+    FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
+    WHERE
+        p.tenant_id = r.tenant_id
+        AND p.workflow_execution_id = r.id
+        AND p.status = 'PENDING'
+        AND p.timeout_at <= now()
+    RETURNING p.tenant_id, p.id, p.workflow_execution_id, p.name, p.timeout_at
+)
+SELECT tenant_id, id, workflow_execution_id, name
+FROM expired
+ORDER BY timeout_at, id
+
+-- name: next_due
+SELECT extract(EPOCH FROM p.timeout_at - now())::double precision
+FROM promise AS p
+WHERE p.status = 'PENDING' AND p.timeout_at IS NOT NULL
+ORDER BY p.timeout_at
+LIMIT 1

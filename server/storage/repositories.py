@@ -1,0 +1,25 @@
+"""All repositories together, for those parts of the engine that touch many."""
+
+from __future__ import annotations
+
+from core.plugin_services import Database
+from server.storage.cancellations import CancellationRepository
+from server.storage.idempotency import KeyRepository
+from server.storage.promises import PromiseRepository
+from server.storage.tasks import TaskRepository
+from server.storage.timers import TimerRepository
+from server.storage.workflows import WorkflowRepository
+
+
+class Repositories:
+    """One repository per noun, on one pool."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the pool."""
+        self.database = database
+        self.runs = WorkflowRepository(database)
+        self.timers = TimerRepository()
+        self.promises = PromiseRepository()
+        self.tasks = TaskRepository(database)
+        self.keys = KeyRepository(database)
+        self.cancellations = CancellationRepository()

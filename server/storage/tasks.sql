@@ -1,0 +1,175 @@
+-- name: insert
+-- Tasks, pending. A priority is a head start; a task cannot be claimed before its claim_at.
+INSERT INTO task_execution (
+    tenant_id, id, workflow_execution_id, kind, queue, status, metadata, input, max_retries,
+    scheduled_at, claim_at, deadline_at, created_at, updated_at
+)
+SELECT
+    tenant_id, id, workflow_execution_id, kind, queue, 'PENDING', metadata::jsonb, input::json, max_retries,
+    scheduled_at, coalesce(scheduled_at, now() - priority_ms * interval '1 millisecond'),
+    now() + timeout_ms * interval '1 millisecond', now(), now()
+FROM unnest(
+    %(tenant_id)s::uuid[], %(id)s::uuid[], %(workflow_execution_id)s::uuid[], %(kind)s::text[], %(queue)s::text[],
+    %(metadata)s::text[], %(input)s::text[], %(max_retries)s::integer[], %(scheduled_at)s::timestamptz[],
+    %(priority_ms)s::bigint[], %(timeout_ms)s::bigint[]
+) AS t (
+    tenant_id, id, workflow_execution_id, kind, queue, metadata, input, max_retries, scheduled_at, priority_ms, timeout_ms
+)
+
+-- name: claim
+-- Serves many pollers at once, as with runs: the tasks of a queue that are due go to its pollers in order.
+WITH wanted AS (
+    SELECT *
+    FROM unnest(%(tenant_id)s::uuid[], %(queue)s::text[], %(count)s::integer[])
+    WITH ORDINALITY AS w (tenant_id, queue, count, slot_group)
+),
+picked AS (
+    SELECT
+        wanted.slot_group,
+        task.tenant_id,
+        task.id,
+        row_number() OVER (PARTITION BY wanted.slot_group ORDER BY task.claim_at, task.created_at, task.id) AS place
+    FROM wanted
+    CROSS JOIN LATERAL (
+        SELECT t.tenant_id, t.id, t.claim_at, t.created_at
+        FROM task_execution AS t
+        WHERE
+            t.tenant_id = wanted.tenant_id
+            AND t.queue = wanted.queue
+            AND t.status = 'PENDING'
+            AND t.claim_at <= now()
+        ORDER BY t.claim_at, t.created_at, t.id
+        LIMIT wanted.count
+        FOR UPDATE SKIP LOCKED
+    ) AS task
+),
+poller AS (
+    SELECT *
+    FROM unnest(%(slot_group)s::bigint[], %(place)s::bigint[], %(worker_id)s::text[]) AS p (slot_group, place, worker_id)
+)
+UPDATE task_execution AS t
+SET
+    status = 'RUNNING',
+    worker_id = poller.worker_id,
+    execution_count = t.execution_count + 1,
+    started_at = coalesce(t.started_at, now()),
+    claimed_at = now(),
+    last_heartbeat_at = NULL,
+    updated_at = now()
+FROM picked
+INNER JOIN poller ON picked.slot_group = poller.slot_group AND picked.place = poller.place
+WHERE t.tenant_id = picked.tenant_id AND t.id = picked.id
+RETURNING
+    picked.slot_group, picked.place,
+    t.tenant_id, t.id, t.workflow_execution_id, t.kind, t.queue, t.input::text, t.execution_count
+
+-- name: release
+-- Gives back tasks that were claimed for pollers who had gone before they could be answered: no attempt was made.
+UPDATE task_execution AS t
+SET
+    status = 'PENDING',
+    worker_id = NULL,
+    execution_count = t.execution_count - 1,
+    started_at = CASE WHEN t.execution_count > 1 THEN t.started_at END,
+    updated_at = now()
+FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(attempt)s::integer[]) AS r (tenant_id, id, attempt)
+WHERE t.tenant_id = r.tenant_id AND t.id = r.id AND t.status = 'RUNNING' AND t.execution_count = r.attempt
+
+-- name: lock
+-- The rows that decide, locked in the order of their ids, after the runs that they belong to.
+SELECT t.tenant_id, t.id, t.workflow_execution_id, t.kind, t.queue, t.status, t.execution_count, t.max_retries
+FROM task_execution AS t
+INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON t.tenant_id = r.tenant_id AND t.id = r.id
+ORDER BY t.tenant_id, t.id
+FOR UPDATE OF t
+
+-- name: settle
+-- New states of locked tasks, and the attempts that have ended. A task that is tried again goes to the end of its queue.
+-- An attempt that was given up and completed after all has its row already.
+WITH step AS (
+    SELECT *
+    FROM unnest(
+        %(tenant_id)s::uuid[], %(id)s::uuid[], %(status)s::text[], %(ended)s::boolean[], %(output)s::text[], %(error)s::text[]
+    ) AS s (tenant_id, id, status, ended, output, error)
+),
+moved AS (
+    UPDATE task_execution AS t
+    SET
+        status = step.status,
+        output = step.output::json,
+        error = step.error,
+        worker_id = CASE WHEN step.ended THEN t.worker_id END,
+        claim_at = CASE WHEN step.ended THEN t.claim_at ELSE now() END,
+        completed_at = CASE WHEN step.ended THEN now() END,
+        updated_at = now()
+    FROM step
+    WHERE t.tenant_id = step.tenant_id AND t.id = step.id
+)
+INSERT INTO task_attempt (tenant_id, task_execution_id, attempt, status, error, worker_id, started_at, finished_at)
+SELECT t.tenant_id, t.id, a.attempt, a.status, a.error, t.worker_id, t.claimed_at, now()
+FROM unnest(
+    %(attempt_tenant_id)s::uuid[], %(attempt_task_id)s::uuid[], %(attempt)s::integer[], %(attempt_status)s::text[],
+    %(attempt_error)s::text[]
+) AS a (tenant_id, task_id, attempt, status, error)
+INNER JOIN task_execution AS t ON t.tenant_id = a.tenant_id AND t.id = a.task_id
+ON CONFLICT (tenant_id, task_execution_id, attempt) DO UPDATE
+SET status = excluded.status, error = excluded.error, finished_at = excluded.finished_at
+
+-- name: overdue
+-- Open tasks past their deadline, of all tenants: a bounded number, the longest overdue first. Nothing is locked:
+-- who fails them looks at each again under its lock.
+SELECT t.tenant_id, t.id
+FROM task_execution AS t
+WHERE t.deadline_at <= now() AND t.status IN ('PENDING', 'RUNNING')
+ORDER BY t.deadline_at
+LIMIT %(limit)s
+
+-- name: abandoned
+-- Running tasks that have been silent for too long, and whose worker shows no life either, of all tenants: a bounded
+-- number. Workers poll under their id or under their name. Nothing is locked, as above.
+SELECT t.tenant_id, t.id, t.execution_count
+FROM task_execution AS t
+WHERE
+    t.status = 'RUNNING'
+    AND t.claimed_at < now() - %(patience)s * interval '1 second'
+    AND coalesce(t.last_heartbeat_at, t.claimed_at) < now() - %(patience)s * interval '1 second'
+    AND NOT EXISTS (
+        SELECT 1
+        FROM worker AS w
+        WHERE
+            w.tenant_id = t.tenant_id
+            AND (
+                w.worker_name = t.worker_id
+                OR w.id = CASE WHEN t.worker_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN t.worker_id::uuid END
+            )
+            AND w.last_heartbeat_at >= now() - %(silence)s * interval '1 second'
+    )
+ORDER BY t.claimed_at
+LIMIT %(limit)s
+
+-- name: existing
+SELECT t.tenant_id, t.id, t.workflow_execution_id, t.kind
+FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
+INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.id
+
+-- name: cancel_of_runs
+-- The open tasks of runs that have ended, whose rows the caller has locked.
+WITH open AS (
+    SELECT t.tenant_id, t.id, t.status
+    FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
+    INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.workflow_execution_id = r.id
+    WHERE t.status IN ('PENDING', 'RUNNING')
+    ORDER BY t.tenant_id, t.id
+    FOR UPDATE OF t
+),
+ended AS (
+    UPDATE task_execution AS t
+    SET status = 'CANCELLED', error = 'the workflow ended', completed_at = now(), updated_at = now()
+    FROM open
+    WHERE t.tenant_id = open.tenant_id AND t.id = open.id
+    RETURNING t.tenant_id, t.id, t.execution_count, t.worker_id, t.claimed_at, open.status AS was
+)
+INSERT INTO task_attempt (tenant_id, task_execution_id, attempt, status, error, worker_id, started_at, finished_at)
+SELECT tenant_id, id, execution_count, 'CANCELLED', 'the workflow ended', worker_id, claimed_at, now()
+FROM ended
+WHERE was = 'RUNNING'

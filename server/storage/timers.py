@@ -1,0 +1,57 @@
+"""Timers in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from core.domain.timer import NewTimer, TimerKey
+from core.named_queries import named_queries
+from server.storage.columns import columns
+from server.storage.workflows import RunKey, key_columns
+
+_SQL = named_queries(__package__, "timers.sql")
+
+
+class TimerRepository:
+    """Reads and writes ``timer``, inside the transactions of others: their runs are locked first."""
+
+    async def insert(self, connection: Any, timers: Sequence[NewTimer]) -> None:
+        """Insert timers; their duration begins now."""
+        await connection.execute(_SQL["insert"], columns(timers, "tenant_id", "run_id", "timer_id", "duration_ms"))
+
+    async def existing(self, connection: Any, keys: Sequence[TimerKey]) -> dict[TimerKey, bool]:
+        """Return those timers that exist, and whether they are still to fire."""
+        rows = await (await connection.execute(_SQL["existing"], _columns(keys))).fetchall()
+        return {(row[0], row[1], row[2]): row[3] for row in rows}
+
+    async def cancel(self, connection: Any, keys: Sequence[TimerKey]) -> None:
+        """Keep timers from firing."""
+        await connection.execute(_SQL["cancel"], _columns(keys))
+
+    async def abandon_of_runs(self, connection: Any, runs: Sequence[RunKey]) -> None:
+        """Keep the timers of ended runs from firing."""
+        await connection.execute(_SQL["abandon_of_runs"], key_columns(runs))
+
+    async def due(self, connection: Any, limit: int) -> list[RunKey]:
+        """Return runs that have timers to fire: those of the ``limit`` timers that are overdue longest."""
+        rows: list[RunKey] = await (await connection.execute(_SQL["due"], {"limit": limit})).fetchall()
+        return rows
+
+    async def fire(self, connection: Any, runs: Sequence[RunKey]) -> list[TimerKey]:
+        """Mark the due timers of locked runs as fired and return them in order."""
+        rows: list[TimerKey] = await (await connection.execute(_SQL["fire"], key_columns(runs))).fetchall()
+        return rows
+
+    async def next_due(self, connection: Any) -> float | None:
+        """Return in how many seconds the next timer is due; None without any."""
+        row = await (await connection.execute(_SQL["next_due"])).fetchone()
+        return None if row is None else float(row[0])
+
+
+def _columns(keys: Sequence[TimerKey]) -> dict[str, list[Any]]:
+    return {
+        "tenant_id": [key[0] for key in keys],
+        "run_id": [key[1] for key in keys],
+        "timer_id": [key[2] for key in keys],
+    }

@@ -1,0 +1,185 @@
+"""Cancelling runs: at once where no worker has the run, otherwise when the worker reports; children after parents."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import pytest
+import pytest_asyncio
+
+from core.domain.cancellation import CancellationRequest, CancelOutcome
+from core.errors import NotFound
+from tests.support.calls import poll_task
+from tests.support.driving import (
+    COMPLETED,
+    FAILED,
+    RUNNING,
+    SUSPENDED,
+    Calls,
+    complete,
+    create_promise,
+    fail,
+    operation,
+    schedule_child,
+    schedule_task,
+    start_timer,
+)
+from tests.support.repetitions import times
+from tests.support.running import OTHER_TENANT, TENANT, running_server
+
+ENDED = ["CANCELLATION_REQUESTED", "WORKFLOW_EXECUTION_FAILED", "WORKFLOW_CANCELLED"]
+
+
+@pytest_asyncio.fixture
+async def calls(database: str) -> AsyncIterator[Calls]:
+    """A running server."""
+    async with running_server(database) as client:
+        yield Calls(client)
+
+
+async def _cancel(calls: Calls, run_id: str, *, cascades: bool = True) -> tuple[CancelOutcome, list[str]]:
+    request = CancellationRequest(TENANT, UUID(run_id), "enough", "user:test", cascades)
+    cancelled = await calls.client.boot.engine.cancellation.cancel(request)
+    return cancelled.outcome, sorted(str(child) for _, child in cancelled.children)
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+async def test_a_run_that_no_worker_has_is_cancelled_at_once(calls: Calls, *, waiting: bool) -> None:
+    """With the events that every client family understands; a second request finds it ended."""
+    run_id = await calls.start()
+    if waiting:
+        await calls.step(status=SUSPENDED)
+    assert await _cancel(calls, run_id) == (CancelOutcome.CANCELLED, [])
+    failed = {"error": "Workflow cancelled: enough", "stackTrace": "", "failureType": "CANCELLED"}
+    assert [event[1:] for event in (await calls.events(run_id))[1:]] == [
+        ("CANCELLATION_REQUESTED", {"reason": "enough", "requestedBy": "user:test"}),
+        ("WORKFLOW_EXECUTION_FAILED", failed),
+        ("WORKFLOW_CANCELLED", {"reason": "enough"}),
+    ]
+    assert await _cancel(calls, run_id) == (CancelOutcome.ALREADY_TERMINAL, [])
+    assert await calls.poll() is None
+
+
+@pytest.mark.parametrize(
+    ("commands", "status"),
+    [
+        ([operation()], SUSPENDED),
+        ([operation(), fail("cancelled", "CANCELLED")], FAILED),
+        ([schedule_task(str(uuid4()))], RUNNING),
+        ([], COMPLETED),
+    ],
+)
+async def test_a_run_that_a_worker_has_is_cancelled_when_it_reports(
+    calls: Calls, commands: list[object], status: object
+) -> None:
+    """Whatever the worker reports but a completion; its commands are dropped."""
+    run_id = await calls.start()
+    await calls.claim()
+    assert await _cancel(calls, run_id) == (CancelOutcome.CANCELLING, [])
+    assert await _cancel(calls, run_id) == (CancelOutcome.CANCELLING, [])
+    await calls.submit(run_id, *commands, status=status)  # type: ignore[arg-type]
+    assert await calls.types(run_id) == ["WORKFLOW_STARTED", *ENDED]
+    assert await calls.row("SELECT count(*) FROM cancellation_request") == (0,)
+
+
+async def test_a_completion_wins_over_a_cancellation(calls: Calls) -> None:
+    """The workflow was done before it could hear of it."""
+    run_id = await calls.start()
+    await calls.claim()
+    await _cancel(calls, run_id)
+    await calls.submit(run_id, complete(b"1"), status=COMPLETED)
+    assert await calls.types(run_id) == ["WORKFLOW_STARTED", "WORKFLOW_COMPLETED"]
+    assert await calls.row("SELECT count(*) FROM cancellation_request") == (0,)
+
+
+async def test_a_worker_that_never_reports_does_not_hold_up_a_cancellation(database: str) -> None:
+    """When its lease is over, the run is cancelled."""
+    async with running_server(database, ENGINE__ACTIVATION_LEASE="1") as client:
+        calls = Calls(client)
+        run_id = await calls.start()
+        await calls.claim()
+        await _cancel(calls, run_id)
+        await calls.until_event(run_id, "WORKFLOW_CANCELLED")
+
+
+async def test_what_a_cancelled_run_leaves_is_cleared_up(calls: Calls) -> None:
+    """Open tasks are cancelled; timers and promises are no longer due; no events for them."""
+    run_id = await calls.start()
+    await calls.step(
+        schedule_task(str(uuid4())), start_timer("t", 60_000), create_promise("p", timeout_ms=60_000), status=SUSPENDED
+    )
+    await _cancel(calls, run_id)
+    assert await poll_task(calls.client) is None
+    statuses = "(SELECT status FROM task_execution), (SELECT status FROM timer), (SELECT status FROM promise)"
+    assert await calls.row(f"SELECT {statuses}") == ("CANCELLED", "ABANDONED", "ABANDONED")
+    assert (await calls.types(run_id))[-3:] == ENDED
+
+
+async def test_children_are_cancelled_after_their_parents(calls: Calls) -> None:
+    """Down to the last level; one that a worker has is cancelled when it reports; parents that are open hear of it."""
+    root, middle, leaf, busy = await calls.start(), *(str(uuid4()) for _ in range(3))
+    await calls.step(schedule_child(middle))
+    await calls.step(schedule_child(leaf), schedule_child(busy, queue="busy"))
+    assert (await calls.claim("busy")).id == busy
+    assert await _cancel(calls, root) == (CancelOutcome.CANCELLED, sorted([middle, leaf, busy]))
+    assert [await calls.status(each) for each in (middle, leaf, busy)] == ["CANCELLED", "CANCELLED", "CANCELLING"]
+    await calls.submit(busy, status=SUSPENDED)
+    assert await calls.status(busy) == "CANCELLED"
+
+
+async def test_a_parent_hears_that_its_child_was_cancelled(calls: Calls) -> None:
+    """As a failure, because a cancelled child wakes no worker."""
+    parent, child = await calls.start(), str(uuid4())
+    await calls.step(schedule_child(child, "c1"))
+    await _cancel(calls, child)
+    assert (await calls.events(parent))[-1][2]["error"] == "Child workflow cancelled: enough"
+    assert (await calls.claim()).id == parent
+
+
+async def test_without_cascade_children_go_on(calls: Calls) -> None:
+    """The caller may leave them alone."""
+    parent, child = await calls.start(), str(uuid4())
+    await calls.step(schedule_child(child))
+    assert await _cancel(calls, parent, cascades=False) == (CancelOutcome.CANCELLED, [])
+    assert (await calls.claim()).id == child
+
+
+async def test_requests_that_a_crash_left_are_carried_out(database: str) -> None:
+    """What a parent's commit stored is found by the next server."""
+    async with running_server(database) as client:
+        run_id = await Calls(client).start()
+        async with client.boot.pool.connection() as connection:
+            await connection.execute(
+                "INSERT INTO cancellation_request VALUES (%s, %s, 'enough', 'x', true)", (TENANT, run_id)
+            )
+    async with running_server(database) as client:
+        await Calls(client).until_event(run_id, "WORKFLOW_CANCELLED")
+
+
+async def test_cancellations_and_submissions_at_once_end_each_run_once(database: str) -> None:
+    """Through two servers: one end per run, whichever comes first."""
+    count = times(30, 600)
+    async with running_server(database) as one, running_server(database) as two:
+        here, there = Calls(one), Calls(two)
+        runs = [await here.start() for _ in range(count)]
+        for _ in runs:
+            await here.claim()
+        await asyncio.gather(
+            *(_cancel(there, run_id) for run_id in runs),
+            *(here.submit(run_id, complete(), status=COMPLETED) for run_id in runs),
+        )
+        for run_id in runs:
+            ends = [kind for kind in await here.types(run_id) if kind in {"WORKFLOW_COMPLETED", "WORKFLOW_CANCELLED"}]
+            assert len(ends) == 1
+
+
+async def test_an_unknown_run_cannot_be_cancelled(calls: Calls) -> None:
+    """Nor one of another tenant."""
+    run_id = await calls.start()
+    with pytest.raises(NotFound):
+        await _cancel(calls, str(uuid4()))
+    request = CancellationRequest(OTHER_TENANT, UUID(run_id), "enough", "x")
+    with pytest.raises(NotFound):
+        await calls.client.boot.engine.cancellation.cancel(request)

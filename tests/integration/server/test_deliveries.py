@@ -1,0 +1,96 @@
+"""Events from outside reach runs while workers submit to them: nothing is lost, nothing is numbered twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest_asyncio
+
+from core.domain.delivery import Delivery
+from core.domain.payload import Json
+from core.domain.worker import Category
+from core.domain.workflow_event import EventType, NewEvent
+from proto.flovyn.v1 import workflow_pb2
+from server.engine.deliveries import Delivered
+from server.storage.workflows import WorkflowRepository
+from tests.support.repetitions import times
+from tests.support.running import TENANT, Client, bearer, running_server
+
+SIGNAL = NewEvent(EventType.SIGNAL_RECEIVED, Json('{"signalName":"s","signalValue":null}'))
+
+
+@pytest_asyncio.fixture
+async def client(database: str) -> AsyncIterator[Client]:
+    """A running server whose pollers wait."""
+    async with running_server(database, ENGINE__POLL_HOLD_MS="60000") as client:
+        yield client
+
+
+async def _start(client: Client) -> str:
+    request = workflow_pb2.StartWorkflowRequest(tenant_id=str(TENANT), workflow_kind="k")
+    return str((await client.dispatch.StartWorkflow(request, metadata=bearer())).workflow_execution_id)
+
+
+async def _poll(client: Client) -> workflow_pb2.WorkflowExecution:
+    request = workflow_pb2.PollRequest(worker_id="w", tenant_id=str(TENANT))
+    answer: workflow_pb2.PollResponse = await client.dispatch.PollWorkflow(request, metadata=bearer())
+    return answer.workflow_execution
+
+
+async def _submit(client: Client, run_id: str, status: workflow_pb2.WorkflowStatus) -> None:
+    operation = workflow_pb2.RecordOperationCommand(operation_name="op")
+    request = workflow_pb2.SubmitWorkflowCommandsRequest(
+        workflow_execution_id=run_id,
+        commands=[workflow_pb2.WorkflowCommand(record_operation=operation)],
+        status=status,
+    )
+    await client.dispatch.SubmitWorkflowCommands(request, metadata=bearer())
+
+
+async def _deliver(client: Client, *run_ids: str) -> Delivered:
+    runs = WorkflowRepository(client.boot.pool)
+    items = [Delivery(TENANT, UUID(run_id), SIGNAL) for run_id in run_ids]
+    async with client.boot.pool.transaction() as connection:
+        states = await runs.lock(connection, list({(each.tenant_id, each.run_id) for each in items}))
+        delivered = await client.boot.engine.deliveries.append(connection, states, items)
+    client.boot.engine.deliveries.wake(delivered)
+    return delivered
+
+
+async def test_an_event_wakes_a_waiting_run_and_its_poller(client: Client) -> None:
+    """A run that waits becomes claimable, and the poller that is parked gets it at once."""
+    run_id = await _start(client)
+    await _poll(client)
+    await _submit(client, run_id, workflow_pb2.WORKFLOW_STATUS_SUSPENDED)
+    client.boot.wakeups[Category.WORKFLOW].parked.clear()
+    poll = asyncio.ensure_future(_poll(client))
+    await asyncio.wait_for(client.boot.wakeups[Category.WORKFLOW].parked.wait(), 5)
+    assert (await _deliver(client, run_id, run_id)).sequences == (3, 4)
+    execution = await asyncio.wait_for(poll, 1)
+    assert (execution.id, execution.current_sequence) == (run_id, 4)
+
+
+async def test_an_ended_run_ignores_events(client: Client) -> None:
+    """The event gets no number, its neighbour does."""
+    ended, alive = await _start(client), await _start(client)
+    await _submit(client, ended, workflow_pb2.WORKFLOW_STATUS_COMPLETED)
+    assert (await _deliver(client, ended, alive)).sequences == (None, 2)
+
+
+async def test_events_and_submissions_at_once_are_numbered_without_a_gap(client: Client) -> None:
+    """Completions arrive while the worker suspends, again and again: 1..n, and the last one is never slept through."""
+    run_id = await _start(client)
+    count = times(40, 2000)
+    seen = 0
+    delivering = asyncio.gather(*(_deliver(client, run_id) for _ in range(count)))
+    while seen < 1 + count:
+        execution = await asyncio.wait_for(_poll(client), 10)
+        request = workflow_pb2.GetEventsRequest(workflow_execution_id=run_id)
+        events = (await client.dispatch.GetEvents(request, metadata=bearer())).events
+        assert [event.sequence_number for event in events] == list(range(1, len(events) + 1))
+        assert len(events) >= execution.current_sequence
+        seen = 1 + sum(event.event_type == "SIGNAL_RECEIVED" for event in events)
+        await _submit(client, run_id, workflow_pb2.WORKFLOW_STATUS_SUSPENDED)
+    await delivering

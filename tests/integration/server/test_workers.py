@@ -1,0 +1,160 @@
+"""Workers: registering, signs of life, and what becomes of the work of those that are gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import pytest
+import pytest_asyncio
+
+from proto.flovyn.v1 import task_pb2, worker_pb2
+from server.config.settings import Engine
+from server.engine.workers import WRITE_EVERY_S
+from tests.support.calls import complete_task, poll, poll_task, rows, start, status_of, submit_task
+from tests.support.running import CONFIG, OTHER_KEY, TENANT, Client, bearer, running_server
+
+_PATIENT = {**CONFIG, "engine": {"activation_lease": 1e6, "worker_silence": 1e6, "task_silence": 1e6}}
+
+
+@pytest_asyncio.fixture
+async def client(database: str) -> AsyncIterator[Client]:
+    """A running server whose own services wait for longer than any test pretends to."""
+    async with running_server(database, config=_PATIENT) as client:
+        yield client
+
+
+async def _register(client: Client, name: str = "worker-1", **fields: Any) -> str:
+    request = worker_pb2.WorkerRegistrationRequest(
+        **{"worker_name": name, "worker_type": "UNIFIED", "tenant_id": str(TENANT), **fields}
+    )
+    answer = await client.lifecycle.RegisterWorker(request, metadata=bearer())
+    assert answer.success
+    assert not answer.workflow_conflicts
+    assert not answer.task_conflicts
+    return str(answer.worker_id)
+
+
+async def _silence(client: Client, what: str, seconds: int = 3600) -> None:
+    """Let time pass for a table's rows: what they have said, they said long ago."""
+    columns = {"worker": "last_heartbeat_at", "workflow_execution": "claimed_at", "task_execution": "claimed_at"}
+    statement = f"UPDATE {what} SET {columns[what]} = now() - %s * interval '1 second'"
+    async with client.boot.pool.connection() as connection:
+        await connection.execute(statement.encode(), [seconds])
+
+
+async def _is_alive(client: Client) -> bool:
+    return bool((await rows(client, "SELECT last_heartbeat_at > now() - interval '1 minute' FROM worker"))[0][0])
+
+
+async def test_a_heartbeat_by_id_or_by_name_is_a_sign_of_life(client: Client) -> None:
+    """Some workers say the id that they were given, some the name that they chose."""
+    worker_id = await _register(client)
+    for said in (worker_id, "worker-1"):
+        await _silence(client, "worker")
+        await client.lifecycle.SendHeartbeat(worker_pb2.WorkerHeartbeatRequest(worker_id=said), metadata=bearer())
+        assert await _is_alive(client)
+
+
+async def test_a_heartbeat_of_nobody_is_told_so(client: Client) -> None:
+    """NOT_FOUND for an unknown worker and for another tenant's; INVALID_ARGUMENT for no id at all."""
+    worker_id = await _register(client)
+
+    async def beat(said: str, key: str | None = None) -> grpc.StatusCode:
+        request = worker_pb2.WorkerHeartbeatRequest(worker_id=said)
+        metadata = bearer() if key is None else bearer(key)
+        return (await status_of(client.lifecycle.SendHeartbeat(request, metadata=metadata)))[0]
+
+    assert await beat(str(uuid4())) is grpc.StatusCode.NOT_FOUND
+    assert await beat(worker_id, OTHER_KEY) is grpc.StatusCode.NOT_FOUND
+    assert await beat("") is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("ask", [poll, poll_task])
+async def test_polling_is_a_sign_of_life_that_is_written_once_in_a_while(client: Client, ask: Any) -> None:
+    """A poll under the worker's name or id is noted; the many that follow cost no write."""
+    for said in (await _register(client), "worker-1"):
+        await _silence(client, "worker")
+        await ask(client, worker_id=said)
+        await client.boot.workers.close()  # waits for the note
+        assert await _is_alive(client)
+        await _silence(client, "worker")
+        for _ in range(3):
+            await ask(client, worker_id=said)
+        await client.boot.workers.close()
+        assert not await _is_alive(client)
+    assert Engine().worker_silence / 2 > WRITE_EVERY_S
+
+
+@pytest.mark.parametrize("polls_by", ["id", "name", "nobody knows"])
+async def test_runs_of_silent_workers_are_handed_on(client: Client, polls_by: str) -> None:
+    """A run comes back when its worker is silent or unknown and the claim is old; a living worker keeps it."""
+    worker_id = await _register(client)
+    said = {"id": worker_id, "name": "worker-1", "nobody knows": "x" * 36}[polls_by]
+    reclaim = client.boot.engine.workflows.reclaim
+    await start(client)
+    assert await poll(client, worker_id=said) is not None
+    assert await reclaim(300, 60) == 0
+    await _silence(client, "workflow_execution", 200)
+    if polls_by != "nobody knows":
+        assert await reclaim(300, 60) == 0
+        await _silence(client, "worker")
+    assert await reclaim(300, 60) == 1
+    assert await poll(client) is not None
+
+
+async def test_a_silent_run_of_a_living_worker_comes_back_when_its_lease_is_over(client: Client) -> None:
+    """Workers that share a name keep one another alive; the lease does not ask."""
+    await _register(client)
+    await start(client)
+    await poll(client, worker_id="worker-1")
+    await _silence(client, "workflow_execution", 301)
+    assert await client.boot.engine.workflows.reclaim(300, 60) == 1
+
+
+@pytest.mark.parametrize("polls_by", ["id", "name", "nobody knows"])
+async def test_tasks_of_silent_workers_are_tried_again(client: Client, polls_by: str) -> None:
+    """Only when task and worker are both silent; it counts as an attempt, and retries may be used up."""
+    worker_id = await _register(client)
+    said = {"id": worker_id, "name": "worker-1", "nobody knows": "-" * 36}[polls_by]
+    reclaim = client.boot.tasks.reclaim
+    task_id = await submit_task(client, max_retries=1)
+    for attempt in (1, 2):
+        task = await poll_task(client, worker_id=said)
+        assert task is not None
+        assert task.execution_count == attempt
+        await client.lifecycle.SendHeartbeat(worker_pb2.WorkerHeartbeatRequest(worker_id=worker_id), metadata=bearer())
+        assert await reclaim(300, 60) == 0
+        await _silence(client, "task_execution")
+        if polls_by != "nobody knows":
+            assert await reclaim(300, 60) == 0
+            await _silence(client, "worker")
+        assert await reclaim(300, 60) == 1
+    attempts = await rows(client, "SELECT attempt, status, error FROM task_attempt ORDER BY attempt")
+    assert attempts == [(n, "FAILED", "the worker was lost while it ran the task") for n in (1, 2)]
+    assert (await rows(client, "SELECT status FROM task_execution"))[0] == ("FAILED",)
+    code, _ = await status_of(complete_task(client, task_id))
+    assert code is grpc.StatusCode.FAILED_PRECONDITION
+
+
+async def test_a_task_that_heartbeats_stays_with_its_worker(client: Client) -> None:
+    """The task's own heartbeat counts, whatever else its worker says."""
+    task_id = await submit_task(client)
+    await poll_task(client, worker_id="unknown")
+    await _silence(client, "task_execution")
+    await client.tasks.Heartbeat(task_pb2.HeartbeatRequest(task_execution_id=task_id), metadata=bearer())
+    assert await client.boot.tasks.reclaim(300, 60) == 0
+
+
+async def test_servers_that_look_at_the_same_time_take_a_task_back_once(database: str) -> None:
+    """Two servers, each looking twice at once: one failed attempt, one retry."""
+    async with running_server(database, config=_PATIENT) as here, running_server(database, config=_PATIENT) as there:
+        await submit_task(here, max_retries=9)
+        await poll_task(here, worker_id="dead")
+        await _silence(here, "task_execution")
+        await asyncio.gather(*(server.boot.tasks.reclaim(300, 60) for server in (here, there, here, there)))
+        assert await rows(here, "SELECT status, execution_count FROM task_execution") == [("PENDING", 1)]
+        assert await rows(here, "SELECT count(*) FROM task_attempt") == [(1,)]

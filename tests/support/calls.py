@@ -1,0 +1,84 @@
+"""Calls of flovyn.v1 as short functions: what most tests say to a server. See ``tests.support.running``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable
+from typing import Any
+
+import grpc
+import pytest
+
+from proto.flovyn.v1 import task_pb2, workflow_pb2
+from tests.support.running import TENANT, Client, bearer
+
+
+async def start(client: Client, kind: str = "k", data: object = None, **fields: Any) -> str:
+    """Start a run; return its id."""
+    request = workflow_pb2.StartWorkflowRequest(
+        **{"tenant_id": str(TENANT), "workflow_kind": kind, "input": json.dumps(data).encode(), **fields}
+    )
+    answer = await client.dispatch.StartWorkflow(request, metadata=bearer())
+    return str(answer.workflow_execution_id)
+
+
+async def poll(client: Client, queue: str = "", **fields: Any) -> workflow_pb2.WorkflowExecution | None:
+    """Poll once for a run."""
+    request = workflow_pb2.PollRequest(**{"worker_id": "w", "tenant_id": str(TENANT), "queue": queue, **fields})
+    answer = await client.dispatch.PollWorkflow(request, metadata=bearer())
+    return answer.workflow_execution if answer.HasField("workflow_execution") else None
+
+
+async def submit(client: Client, run_id: str, *commands: workflow_pb2.WorkflowCommand, status: Any) -> None:
+    """Submit what an activation came to."""
+    request = workflow_pb2.SubmitWorkflowCommandsRequest(workflow_execution_id=run_id, commands=commands, status=status)
+    await client.dispatch.SubmitWorkflowCommands(request, metadata=bearer())
+
+
+async def events(client: Client, run_id: str) -> list[tuple[int, str, Any]]:
+    """Return a run's history as number, type and data."""
+    request = workflow_pb2.GetEventsRequest(workflow_execution_id=run_id)
+    answer = await client.dispatch.GetEvents(request, metadata=bearer())
+    return [(each.sequence_number, each.event_type, json.loads(each.event_data)) for each in answer.events]
+
+
+async def submit_task(client: Client, kind: str = "k", data: object = None, **fields: Any) -> str:
+    """Create a standalone task; return its id."""
+    request = task_pb2.SubmitTaskRequest(
+        **{"tenant_id": str(TENANT), "kind": kind, "input": json.dumps(data).encode(), **fields}
+    )
+    answer = await client.tasks.SubmitTask(request, metadata=bearer())
+    return str(answer.task_execution_id)
+
+
+async def poll_task(client: Client, queue: str = "", **fields: Any) -> task_pb2.TaskExecutionInfo | None:
+    """Poll once for a task."""
+    request = task_pb2.PollTaskRequest(**{"worker_id": "w", "tenant_id": str(TENANT), "queue": queue, **fields})
+    answer = await client.tasks.PollTask(request, metadata=bearer())
+    return answer.task if answer.HasField("task") else None
+
+
+async def complete_task(client: Client, task_id: str, output: object = None) -> None:
+    """Complete a task."""
+    request = task_pb2.CompleteTaskRequest(task_execution_id=task_id, output=json.dumps(output).encode())
+    await client.tasks.CompleteTask(request, metadata=bearer())
+
+
+async def fail_task(client: Client, task_id: str, error: str = "boom") -> None:
+    """Fail an attempt at a task."""
+    request = task_pb2.FailTaskRequest(task_execution_id=task_id, error=error)
+    await client.tasks.FailTask(request, metadata=bearer())
+
+
+async def status_of(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str]:
+    """Return the status and the text with which a call is refused."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return caught.value.code(), str(caught.value.details())
+
+
+async def rows(client: Client, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    """Return what the server's database holds."""
+    async with client.boot.pool.connection() as connection:
+        found: list[tuple[Any, ...]] = await (await connection.execute(query.encode(), parameters)).fetchall()
+    return found

@@ -1,0 +1,58 @@
+"""What an event from outside does to a run."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from core.domain.delivery import Delivery, receive, receive_all
+from core.domain.payload import NULL
+from core.domain.workflow import RunState, RunStatus
+from core.domain.workflow_event import EventType, NewEvent
+
+TENANT, RUN = UUID(int=1), UUID(int=2)
+SIGNAL = Delivery(TENANT, RUN, NewEvent(EventType.SIGNAL_RECEIVED, NULL))
+
+
+def _state(status: RunStatus) -> RunState:
+    return RunState(TENANT, RUN, "k", "q", status, last_sequence=3, dispatched_sequence=3, waking_sequence=0)
+
+
+@pytest.mark.parametrize("status", [RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED])
+def test_an_ended_run_takes_no_event(status: RunStatus) -> None:
+    """Whatever comes after the end is ignored."""
+    assert receive(_state(status), SIGNAL) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (RunStatus.WAITING, RunStatus.PENDING),
+        (RunStatus.PENDING, RunStatus.PENDING),
+        (RunStatus.RUNNING, RunStatus.RUNNING),
+        (RunStatus.CANCELLING, RunStatus.CANCELLING),
+    ],
+)
+def test_a_waking_event_wakes_a_waiting_run_only(before: RunStatus, after: RunStatus) -> None:
+    """The others go on as they are; the mark of the newest waking event moves in each case."""
+    step = receive(_state(before), SIGNAL)
+    assert step is not None
+    assert step.state.status is after
+    assert (step.state.last_sequence, step.state.waking_sequence) == (4, 4)
+
+
+def test_an_event_that_does_not_wake_leaves_the_run_waiting() -> None:
+    """It is numbered, and the mark of waking events stays."""
+    step = receive(_state(RunStatus.WAITING), Delivery(TENANT, RUN, SIGNAL.event, waking=False))
+    assert step is not None
+    assert (step.state.status, step.state.last_sequence, step.state.waking_sequence) == (RunStatus.WAITING, 4, 0)
+
+
+def test_several_events_of_one_run_are_numbered_on() -> None:
+    """Each delivery builds on the one before; one for an unknown run is left out and named by its place."""
+    states = {(TENANT, RUN): _state(RunStatus.WAITING)}
+    unknown = Delivery(TENANT, UUID(int=9), SIGNAL.event)
+    steps = receive_all(states, [SIGNAL, unknown, SIGNAL])
+    assert [step and step.events[0].sequence for step in steps] == [4, None, 5]
+    assert states[TENANT, RUN].last_sequence == 5
