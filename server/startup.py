@@ -44,6 +44,7 @@ from server.database.pool import Pool, open_pool
 from server.engine.engine import Engine
 from server.engine.streams import Streams
 from server.engine.task_notes import TaskNotes
+from server.engine.task_starts import TaskStarts
 from server.engine.tasks import Tasks
 from server.engine.wakeups import Announcer, Waker, Wakeups, parse_announcement
 from server.engine.workers import Workers
@@ -58,6 +59,7 @@ from server.rest_api.resources.docs import Docs
 from server.rest_api.resources.health import Health
 from server.rest_api.resources.metrics import MetricsText
 from server.rest_api.resources.tenants import Tenants
+from server.storage.repositories import Repositories
 from server.storage.tenants import TenantRepository
 from server.storage.workers import WorkerRepository
 
@@ -85,6 +87,7 @@ class Boot:
     wakeups: Mapping[Category, Wakeups]  # engine
     engine: Engine  # engine
     tasks: Tasks  # engine
+    task_starts: TaskStarts  # engine
     task_notes: TaskNotes  # engine
     workers: Workers  # engine
     streams: Streams  # engine
@@ -126,6 +129,7 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
     wakers = {category: Waker(category, wakeups, boot.announcer) for category, wakeups in boot.wakeups.items()}
     boot.engine = Engine(boot.pool, boot.wakeups[Category.WORKFLOW], wakers[Category.WORKFLOW], wakers[Category.TASK])
     boot.tasks = Tasks(boot.pool, boot.wakeups[Category.TASK], wakers[Category.TASK], boot.engine.deliveries)
+    boot.task_starts = TaskStarts(Repositories(boot.pool), boot.tasks)
     boot.task_notes = TaskNotes(boot.pool)
     limits = boot.settings.engine
     boot.streams = Streams(partial(_notify, boot.pool, STREAM), limits.streams, limits.streams_per_tenant)
@@ -134,6 +138,7 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
         yield
     finally:
         await boot.engine.close()
+        await boot.task_starts.close()
         await boot.tasks.close()
         await boot.task_notes.close()
         await boot.workers.close()
@@ -270,15 +275,16 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
     """Serve gRPC; ``boot.drain`` ends it, from the moment of a stop signal on."""
     from server.grpc_api.guard import Guard as GrpcGuard
     from server.grpc_api.server import GrpcServer
-    from server.grpc_api.services.task_execution import TaskExecution
+    from server.grpc_api.services.task_execution import TaskExecution, TaskParts
     from server.grpc_api.services.worker_lifecycle import WorkerLifecycle
     from server.grpc_api.services.workflow_dispatch import WorkflowDispatch
 
     settings = boot.settings
     hold = settings.engine.poll_hold_ms / 1000
+    parts = TaskParts(boot.task_starts, boot.tasks, boot.task_notes, boot.streams, boot.workers.seen)
     services = [
         WorkflowDispatch(boot.engine, boot.workers.seen, hold).service(),
-        TaskExecution(boot.tasks, boot.task_notes, boot.streams, boot.workers.seen, hold).service(),
+        TaskExecution(parts, hold).service(),
         WorkerLifecycle(boot.workers).service(),
         *boot.registry.grpc_services(),
     ]
