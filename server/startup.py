@@ -58,8 +58,10 @@ from server.rest_api.openapi import document
 from server.rest_api.resources.docs import Docs
 from server.rest_api.resources.health import Health
 from server.rest_api.resources.metrics import MetricsText
+from server.rest_api.resources.task_executions import TaskExecutions
 from server.rest_api.resources.tenants import Tenants
 from server.storage.repositories import Repositories
+from server.storage.task_views import TaskViewRepository
 from server.storage.tenants import TenantRepository
 from server.storage.workers import WorkerRepository
 
@@ -163,7 +165,12 @@ async def plugins(boot: Boot) -> AsyncIterator[None]:
     """Make the plugins, lend them the server's services, and check what they declare as a set."""
     boot.registry = load_plugins(boot.edition, boot.prepared.sources)
     boot.registry.lend(partial(_services, boot))
-    boot.routes = [*Tenants(boot.tenants).routes(), *boot.docs.routes(), *MetricsText(boot.metrics).routes()]
+    boot.routes = [
+        *Tenants(boot.tenants).routes(),
+        *TaskExecutions(boot.task_starts, TaskViewRepository(boot.pool)).routes(),
+        *boot.docs.routes(),
+        *MetricsText(boot.metrics).routes(),
+    ]
     boot.registry.check(_own_contributions(boot), boot.edition.contributions)
     yield
 
