@@ -285,12 +285,14 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
     from server.grpc_api.services.task_execution import TaskExecution, TaskParts
     from server.grpc_api.services.worker_lifecycle import WorkerLifecycle
     from server.grpc_api.services.workflow_dispatch import WorkflowDispatch
+    from server.grpc_api.services.workflow_query import WorkflowQuery
 
     settings = boot.settings
     hold = settings.engine.poll_hold_ms / 1000
     parts = TaskParts(boot.task_starts, boot.tasks, boot.task_notes, boot.streams, boot.workers.seen)
     services = [
-        WorkflowDispatch(boot.engine, boot.workers.seen, hold).service(),
+        WorkflowDispatch(boot.engine, boot.workers.seen, boot.clock, hold).service(),
+        WorkflowQuery().service(),
         TaskExecution(parts, hold).service(),
         WorkerLifecycle(boot.workers).service(),
         *boot.registry.grpc_services(),
