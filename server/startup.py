@@ -55,6 +55,7 @@ from server.preparation import Prepared, configured_tenants, load_plugins, migra
 from server.rest_api.app import build_app, places
 from server.rest_api.guard import Guard
 from server.rest_api.openapi import document
+from server.rest_api.resources.discovery import Discovery
 from server.rest_api.resources.docs import Docs
 from server.rest_api.resources.health import Health
 from server.rest_api.resources.metrics import MetricsText
@@ -63,6 +64,7 @@ from server.rest_api.resources.tenants import Tenants
 from server.storage.repositories import Repositories
 from server.storage.task_views import TaskViewRepository
 from server.storage.tenants import TenantRepository
+from server.storage.worker_views import WorkerViewRepository
 from server.storage.workers import WorkerRepository
 
 _log = logging.getLogger(__name__)
@@ -168,6 +170,7 @@ async def plugins(boot: Boot) -> AsyncIterator[None]:
     boot.routes = [
         *Tenants(boot.tenants).routes(),
         *TaskExecutions(boot.task_starts, TaskViewRepository(boot.pool)).routes(),
+        *Discovery(WorkerViewRepository(boot.pool, boot.settings.engine.worker_silence)).routes(),
         *boot.docs.routes(),
         *MetricsText(boot.metrics).routes(),
     ]
