@@ -42,8 +42,10 @@ from server.database.exclusive import Locks
 from server.database.notifications import NOTIFY, STREAM, WAKE, Notifications
 from server.database.pool import Pool, open_pool
 from server.engine.engine import Engine
+from server.engine.launchers import EnginePromiseResolver, EngineTaskLauncher, EngineWorkflowLauncher
 from server.engine.streams import Streams
 from server.engine.task_notes import TaskNotes
+from server.engine.task_starts import TaskStarts
 from server.engine.tasks import Tasks
 from server.engine.wakeups import Announcer, Waker, Wakeups, parse_announcement
 from server.engine.workers import Workers
@@ -54,11 +56,16 @@ from server.preparation import Prepared, configured_tenants, load_plugins, migra
 from server.rest_api.app import build_app, places
 from server.rest_api.guard import Guard
 from server.rest_api.openapi import document
+from server.rest_api.resources.discovery import Discovery
 from server.rest_api.resources.docs import Docs
 from server.rest_api.resources.health import Health
 from server.rest_api.resources.metrics import MetricsText
+from server.rest_api.resources.task_executions import TaskExecutions
 from server.rest_api.resources.tenants import Tenants
+from server.storage.repositories import Repositories
+from server.storage.task_views import TaskViewRepository
 from server.storage.tenants import TenantRepository
+from server.storage.worker_views import WorkerViewRepository
 from server.storage.workers import WorkerRepository
 
 _log = logging.getLogger(__name__)
@@ -86,6 +93,7 @@ class Boot:
     wakeups: Mapping[Category, Wakeups]  # engine
     engine: Engine  # engine
     tasks: Tasks  # engine
+    task_starts: TaskStarts  # engine
     task_notes: TaskNotes  # engine
     workers: Workers  # engine
     streams: Streams  # engine
@@ -130,6 +138,7 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
     wakers = {category: Waker(category, wakeups, boot.announcer) for category, wakeups in boot.wakeups.items()}
     boot.engine = Engine(boot.pool, boot.wakeups[Category.WORKFLOW], wakers[Category.WORKFLOW], wakers[Category.TASK])
     boot.tasks = Tasks(boot.pool, boot.wakeups[Category.TASK], wakers[Category.TASK], boot.engine.deliveries)
+    boot.task_starts = TaskStarts(Repositories(boot.pool), boot.tasks)
     boot.task_notes = TaskNotes(boot.pool)
     limits = boot.settings.engine
     boot.streams = Streams(partial(_notify, boot.pool, STREAM), limits.streams, limits.streams_per_tenant)
@@ -138,6 +147,7 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
         yield
     finally:
         await boot.engine.close()
+        await boot.task_starts.close()
         await boot.tasks.close()
         await boot.task_notes.close()
         await boot.workers.close()
@@ -164,6 +174,8 @@ async def plugins(boot: Boot) -> AsyncIterator[None]:
     boot.registry.lend(partial(_services, boot))
     boot.routes = [
         *Tenants(boot.tenants).routes(),
+        *TaskExecutions(boot.task_starts, TaskViewRepository(boot.pool)).routes(),
+        *Discovery(WorkerViewRepository(boot.pool, boot.settings.engine.worker_silence)).routes(),
         *MetricsText(boot.metrics).routes(),
         *Docs(lambda: document(boot.edition.build_info, _all_routes(boot), boot.registry.openapi())).routes(),
     ]
@@ -177,6 +189,9 @@ def _services(boot: Boot, plugin: Plugin, settings: BaseModel | None) -> PluginS
         database=boot.pool,
         clock=boot.clock,
         tenants=boot.tenants,
+        workflows=EngineWorkflowLauncher(boot.engine.starts),
+        tasks=EngineTaskLauncher(boot.task_starts),
+        promises=EnginePromiseResolver(boot.engine.promises),
         settings=settings,
         build_info=boot.edition.build_info,
         logger=logging.getLogger(f"plugins.{name}"),
@@ -280,15 +295,18 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
     """Serve gRPC; ``boot.drain`` ends it, from the moment of a stop signal on."""
     from server.grpc_api.guard import Guard as GrpcGuard
     from server.grpc_api.server import GrpcServer
-    from server.grpc_api.services.task_execution import TaskExecution
+    from server.grpc_api.services.task_execution import TaskExecution, TaskParts
     from server.grpc_api.services.worker_lifecycle import WorkerLifecycle
     from server.grpc_api.services.workflow_dispatch import WorkflowDispatch
+    from server.grpc_api.services.workflow_query import WorkflowQuery
 
     settings = boot.settings
     hold = settings.engine.poll_hold_ms / 1000
+    parts = TaskParts(boot.task_starts, boot.tasks, boot.task_notes, boot.streams, boot.workers.seen)
     services = [
-        WorkflowDispatch(boot.engine, boot.workers.seen, hold).service(),
-        TaskExecution(boot.tasks, boot.task_notes, boot.streams, boot.workers.seen, hold).service(),
+        WorkflowDispatch(boot.engine, boot.workers.seen, boot.clock, hold).service(),
+        WorkflowQuery().service(),
+        TaskExecution(parts, hold).service(),
         WorkerLifecycle(boot.workers).service(),
         *boot.registry.grpc_services(),
     ]

@@ -9,6 +9,7 @@ from server.engine.children import Children
 from server.engine.deliveries import Deliveries
 from server.engine.next_due import Alarms
 from server.engine.promises import Promises
+from server.engine.retries import Retries
 from server.engine.signals import Signals
 from server.engine.spans import Spans
 from server.engine.starts import Starts
@@ -35,6 +36,7 @@ class Engine:
         self.promises = Promises(storage, self.deliveries)
         self.signals = Signals(storage, self.deliveries)
         self.cancellation = Cancellation(storage, self.deliveries)
+        self.retries = Retries(storage, wake, wake_task)
         self.children = Children(storage, self.deliveries, wake)
         self.submissions = Submissions(storage, self.cancellation, wake, wake_task, self.alarms)
 

@@ -9,9 +9,10 @@ from core.domain.fields import free_text
 from core.domain.idempotency import checked_key
 from core.domain.payload import Json, parse_payload
 from core.domain.promise import PromiseRef, rejected, resolved
-from core.launchers import IdempotencyKey, Launched, WorkflowLaunch
+from core.launchers import IdempotencyKey, Launched, TaskLaunch, WorkflowLaunch
 from server.engine.promises import Promises
 from server.engine.starts import Starts
+from server.engine.task_starts import TaskStarts
 
 
 class EngineWorkflowLauncher:
@@ -23,6 +24,24 @@ class EngineWorkflowLauncher:
 
     async def launch(self, request: WorkflowLaunch) -> Launched:
         """Start a run; see ``core.launchers.WorkflowLauncher``."""
+        key = request.idempotency_key
+        checked = replace(
+            request,
+            input=parse_payload(request.input.encode(), "input"),
+            idempotency_key=None if key is None else usable_key(key),
+        )
+        return await self._starts.start(checked)
+
+
+class EngineTaskLauncher:
+    """Implements ``core.launchers.TaskLauncher``."""
+
+    def __init__(self, starts: TaskStarts) -> None:
+        """Take the use case."""
+        self._starts = starts
+
+    async def launch(self, request: TaskLaunch) -> Launched:
+        """Create a standalone task; see ``core.launchers.TaskLauncher``."""
         key = request.idempotency_key
         checked = replace(
             request,

@@ -1,4 +1,4 @@
-"""Tasks: create, hand to pollers, and take what is reported on them to the runs that wait for it."""
+"""Tasks: hand them to pollers, and take what is reported on them to the runs that wait for it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,11 @@ from core.domain.task import (
     Verdict,
     judge,
 )
-from core.domain.workflow import RunState
 from core.errors import FlovynError, NotFound, WrongState
 from core.plugin_services import Database
 from server.engine.deliveries import Delivered, Deliveries
 from server.engine.wakeups import Waker, Wakeups
 from server.storage.tasks import TaskKey, TaskRepository
-from server.storage.workflows import RunKey, WorkflowRepository
 
 SWEEP_BATCH = 256
 WORKER_LOST = "the worker was lost while it ran the task"
@@ -37,26 +35,13 @@ class Tasks:
         """Take the pool, where pollers wait for tasks, what wakes them, and the way into the tasks' runs."""
         self._database = database
         self._storage = TaskRepository(database)
-        self._runs = WorkflowRepository(database)
         self._wakeups = wakeups
         self._wake = wake
         self._deliveries = deliveries
-        self._creations: Batcher[NewTask, None] = Batcher(self._create_all, weigh=lambda task: len(task.input))
         self._claims: Batcher[TaskSlot, ClaimedTask | None] = Batcher(self._storage.claim, self._release)
         self._reports: Batcher[TaskReport, None] = Batcher(
             self._report_all, weigh=lambda report: len(report.output or "")
         )
-
-    async def create(self, task: NewTask) -> None:
-        """Create a task that no command of a workflow created; it is committed when this returns.
-
-        Raises:
-            NotFound: the tenant, or the run that it is to belong to, does not exist.
-            WrongState: that run has ended.
-        """
-        await self._creations.submit(task)
-        if task.scheduled_at is None:
-            self.wake([task])
 
     def wake(self, tasks: Sequence[NewTask | ClaimedTask | TaskState]) -> None:
         """Wake pollers for tasks that became claimable; to be called when they are committed."""
@@ -116,18 +101,8 @@ class Tasks:
 
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""
-        for batcher in (self._creations, self._reports, self._claims):
+        for batcher in (self._reports, self._claims):
             await batcher.close()
-
-    async def _create_all(self, tasks: Sequence[NewTask]) -> Sequence[FlovynError | None]:
-        owners = {(task.tenant_id, task.workflow_execution_id) for task in tasks if task.workflow_execution_id}
-        async with self._database.transaction() as connection:
-            runs = await self._runs.lock(connection, list(owners)) if owners else {}
-            refusals = [_refusal(runs, task) for task in tasks]
-            accepted = [task for task, refusal in zip(tasks, refusals, strict=True) if refusal is None]
-            if accepted:
-                await self._storage.insert(connection, accepted)
-        return refusals
 
     async def _report_all(self, reports: Sequence[TaskReport]) -> Sequence[FlovynError | None]:
         results: list[FlovynError | None] = []
@@ -179,19 +154,6 @@ def _delivery(step: TaskStep) -> Delivery | None:
     if step.event is None or state.workflow_execution_id is None:
         return None
     return Delivery(state.tenant_id, state.workflow_execution_id, step.event)
-
-
-def _refusal(runs: dict[RunKey, RunState], task: NewTask) -> FlovynError | None:
-    """Return why a task cannot be created for the run that it names, if it names one."""
-    run_id = task.workflow_execution_id
-    if run_id is None:
-        return None
-    run = runs.get((task.tenant_id, run_id))
-    if run is None:
-        return NotFound(f"there is no workflow execution {run_id} in this tenant")
-    if run.status.is_terminal:
-        return WrongState(f"workflow execution {run_id} is {run.status} and takes no more tasks")
-    return None
 
 
 def unknown_task(task_id: UUID) -> NotFound:

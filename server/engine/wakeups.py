@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import TypeVar
 from uuid import UUID
 
@@ -30,12 +30,15 @@ class Wakeups:
     def __init__(self) -> None:
         """Start with nobody parked."""
         self._parked: defaultdict[QueueKey, dict[asyncio.Future[None], Collection[str]]] = defaultdict(dict)
+        self._watchers: defaultdict[QueueKey, set[asyncio.Event]] = defaultdict(set)
         self._closing = False
         self.parked = asyncio.Event()
         """Set whenever a poller has parked: a signal for tests, which never sleep."""
 
     def wake(self, key: QueueKey, kind: str) -> bool:
         """Wake the first poller of the queue that takes work of this kind; return whether there was one."""
+        for event in self._watchers.get(key, ()):
+            event.set()
         for future, kinds in self._parked.get(key, {}).items():
             if (not kinds or kind in kinds) and not future.done():
                 future.set_result(None)
@@ -55,6 +58,26 @@ class Wakeups:
         """Answer everybody who waits, now and from now on: the process is being drained."""
         self._closing = True
         self.wake_all()
+        for event in (each for watchers in self._watchers.values() for each in watchers):
+            event.set()
+
+    async def watch(self, key: QueueKey) -> AsyncIterator[None]:
+        """Tell of work in a queue, once for all that appears while the last news is being taken; ends with the process.
+
+        This is news and no more: nothing is handed out by it, and it may be lost.
+        """
+        event = asyncio.Event()
+        self._watchers[key].add(event)
+        try:
+            while not self._closing:
+                await event.wait()
+                event.clear()
+                if not self._closing:
+                    yield
+        finally:
+            self._watchers[key].discard(event)
+            if not self._watchers[key]:
+                del self._watchers[key]
 
     async def take(
         self, key: QueueKey, look: Callable[[], Awaitable[Work | None]], hold: float, kinds: Collection[str] = ()

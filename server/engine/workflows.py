@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 from core.batching import Batcher
 from core.domain.workflow import ClaimedRun, PollSlot
 from core.domain.workflow_event import Event
 from core.errors import NotFound
-from server.engine.wakeups import Waker, Wakeups
+from server.engine.wakeups import QueueKey, Waker, Wakeups
 from server.storage.workflows import RunKey, WorkflowRepository
 
 RECLAIM_BATCH = 500
@@ -30,6 +30,10 @@ class Workflows:
         """Return a run for the poller, now its own; None when there was none within ``hold`` seconds."""
         key = (slot.tenant_id, slot.queue)
         return await self._wakeups.take(key, lambda: self._claims.submit(slot), hold, slot.kinds)
+
+    def watch(self, key: QueueKey) -> AsyncIterator[None]:
+        """Tell whenever there may be new work in a queue; see ``Wakeups.watch``."""
+        return self._wakeups.watch(key)
 
     async def history(self, key: RunKey) -> list[Event]:
         """Return the whole history of a run, ascending.

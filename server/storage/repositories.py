@@ -6,6 +6,7 @@ from core.plugin_services import Database
 from server.storage.cancellations import CancellationRepository
 from server.storage.idempotency import KeyRepository
 from server.storage.promises import PromiseRepository
+from server.storage.retries import RetryRepository
 from server.storage.tasks import TaskRepository
 from server.storage.timers import TimerRepository
 from server.storage.workflows import WorkflowRepository
@@ -21,5 +22,6 @@ class Repositories:
         self.timers = TimerRepository()
         self.promises = PromiseRepository()
         self.tasks = TaskRepository(database)
+        self.retries = RetryRepository()
         self.keys = KeyRepository(database)
         self.cancellations = CancellationRepository()

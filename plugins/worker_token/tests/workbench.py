@@ -11,10 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from core.auth import AuthRequest, AuthResponse, Identity, PrincipalType, Protocol
-from core.build_info import BuildInfo
 from core.domain.tenant import NewTenant
 from core.errors import Unavailable
-from core.plugin_services import PluginServices
 from plugins.worker_token.authenticator import WorkerTokenAuthenticator
 from plugins.worker_token.config import WorkerTokenConfig
 from plugins.worker_token.domain import WorkerToken
@@ -27,6 +25,7 @@ from server.database.pool import Pool, connect, open_pool
 from server.observability.metrics import MetricsRegistry
 from server.storage.tenants import TenantRepository
 from tests.support.running import CONFIG, OTHER_TENANT, TENANT, Client, running_server
+from tests.support.services import lent
 
 KEY = "0123456789abcdef0123456789abcdef"
 OLDER_KEY = "fedcba9876543210fedcba9876543210"
@@ -101,15 +100,12 @@ class Bench:
 
     def process(self, **settings: Any) -> Parts:
         """Another process of the deployment, with its own memory and settings, on the same database."""
-        services = PluginServices(
+        services = lent(
             database=self.database,
             clock=self.time,
-            tenants=TenantRepository(self.pool),
             settings=WorkerTokenConfig.model_validate({"secret": KEY, **settings}),
-            build_info=BuildInfo("test", "0.0.0", "3.11", ""),
             logger=LOGGER,
             metrics=self.metrics.of("worker_token"),
-            exclusively=lambda _work: None,  # type: ignore[arg-type,return-value]  # the plugin has no such work
         )
         return Parts(services, self.time.monotonic)
 

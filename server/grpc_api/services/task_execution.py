@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from google.protobuf import empty_pb2
 
 from core.auth import Action, Identity
-from core.domain.fields import free_text, metadata_field, name_field, optional_text, queue_field
+from core.domain.fields import free_text, name_field, optional_text, queue_field
 from core.domain.payload import Json, dump, parse_payload
 from core.domain.stream import Chunk, ChunkKind
-from core.domain.task import ClaimedTask, NewTask, TaskReport, TaskSlot, Verdict, usable_timeout
+from core.domain.task import ClaimedTask, TaskReport, TaskSlot, Verdict, usable_timeout
 from core.domain.task_note import LogLine, Progress, StateEntry, StateKey, checked_progress, log_level
 from core.domain.worker import WorkerKey
 from core.endpoints import GrpcMethod, GrpcService
-from core.errors import InvalidInput, NotOffered
+from core.errors import InvalidInput
+from core.launchers import TaskLaunch
 from proto.flovyn.v1 import task_pb2 as pb
 from server.engine.streams import Streams
 from server.engine.task_notes import TaskNotes
+from server.engine.task_starts import TaskStarts
 from server.engine.tasks import Tasks
-from server.grpc_api.conversions import tenant_of, uuid_field
+from server.grpc_api.conversions import key_field, tenant_of, uuid_field
 
 _CHUNKS: Mapping[int, ChunkKind] = {
     pb.STREAM_EVENT_TYPE_TOKEN: ChunkKind.TOKEN,
@@ -31,17 +35,27 @@ _CHUNKS: Mapping[int, ChunkKind] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class TaskParts:
+    """The parts of the engine that tasks need; ``seen`` notes that a worker is alive."""
+
+    starts: TaskStarts
+    tasks: Tasks
+    notes: TaskNotes
+    streams: Streams
+    seen: Callable[[WorkerKey], None]
+
+
 class TaskExecution:
     """Handlers of the service."""
 
-    def __init__(
-        self, tasks: Tasks, notes: TaskNotes, streams: Streams, seen: Callable[[WorkerKey], None], poll_hold: float
-    ) -> None:
-        """Take the engine, what notes that a worker is alive, and how long an empty poll is held, in seconds."""
-        self._streams = streams
-        self._seen = seen
-        self._tasks = tasks
-        self._notes = notes
+    def __init__(self, parts: TaskParts, poll_hold: float) -> None:
+        """Take the engine, and how long an empty poll is held, in seconds."""
+        self._starts = parts.starts
+        self._tasks = parts.tasks
+        self._notes = parts.notes
+        self._streams = parts.streams
+        self._seen = parts.seen
         self._poll_hold = poll_hold
 
     def service(self) -> GrpcService:
@@ -66,22 +80,21 @@ class TaskExecution:
 
     async def submit_task(self, request: pb.SubmitTaskRequest, identity: Identity) -> pb.SubmitTaskResponse:
         """Create a task, standalone or for a run; the answer is given when it is committed."""
-        if request.HasField("idempotency_key"):
-            raise NotOffered("idempotency_key is not offered by this version of the server; leave it out")
-        task = NewTask(
+        launch = TaskLaunch(
             tenant_id=uuid_field(request.tenant_id, "tenant_id"),
-            id=uuid4(),
-            workflow_execution_id=_run_id(request),
-            kind=name_field(request.kind, "kind"),
-            queue=queue_field(request.queue),
+            kind=request.kind,
             input=parse_payload(request.input, "input"),
-            max_retries=_retries(request.max_retries),
-            timeout_ms=usable_timeout(request.timeout_ms),
-            metadata=metadata_field(request.metadata),
+            queue=request.queue,
+            max_retries=request.max_retries,
+            timeout=_timeout(request.timeout_ms),
+            metadata=request.metadata,
+            idempotency_key=key_field(request),
         )
-        await self._tasks.create(task)
+        launched = await self._starts.start(launch, _run_id(request))
         return pb.SubmitTaskResponse(
-            task_execution_id=str(task.id), idempotency_key_used=False, idempotency_key_new=True
+            task_execution_id=str(launched.id),
+            idempotency_key_used=request.HasField("idempotency_key"),
+            idempotency_key_new=launched.is_new,
         )
 
     async def poll_task(self, request: pb.PollTaskRequest, identity: Identity) -> pb.PollTaskResponse:
@@ -189,10 +202,9 @@ def _run_id(request: Any) -> UUID | None:
     return uuid_field(said, "workflow_execution_id") if said else None
 
 
-def _retries(value: int) -> int:
-    if value < 0:
-        raise InvalidInput(f"max_retries is {value}; it must be 0 (one attempt) or more")
-    return value
+def _timeout(milliseconds: int) -> timedelta | None:
+    usable = usable_timeout(milliseconds)
+    return None if usable is None else timedelta(milliseconds=usable)
 
 
 def _info(task: ClaimedTask) -> pb.TaskExecutionInfo:

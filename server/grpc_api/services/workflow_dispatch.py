@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from google.protobuf import empty_pb2
 
 from core.auth import Action, Identity
+from core.clock import Clock
 from core.domain.fields import free_text, name_field, optional_text, queue_field
 from core.domain.idempotency import checked_key
 from core.domain.payload import Json, parse_payload
@@ -17,7 +18,7 @@ from core.domain.submission import Outcome
 from core.domain.worker import WorkerKey
 from core.domain.workflow import ClaimedRun, PollSlot
 from core.endpoints import GrpcMethod, GrpcService
-from core.errors import InvalidInput, NotOffered
+from core.errors import InvalidInput, NotFound, NotOffered
 from core.launchers import WorkflowLaunch
 from proto.flovyn.v1 import workflow_pb2 as pb
 from server.engine.children import ChildRequest
@@ -42,9 +43,10 @@ _OUTCOMES: Mapping[int, Outcome] = {
 class WorkflowDispatch:
     """Handlers of the service."""
 
-    def __init__(self, engine: Engine, seen: Callable[[WorkerKey], None], poll_hold: float) -> None:
+    def __init__(self, engine: Engine, seen: Callable[[WorkerKey], None], clock: Clock, poll_hold: float) -> None:
         """Take the engine, what notes that a worker is alive, and how long an empty poll is held, in seconds."""
         self._seen = seen
+        self._clock = clock
         self._workflows = engine.workflows
         self._submissions = engine.submissions
         self._promises = engine.promises
@@ -60,6 +62,10 @@ class WorkflowDispatch:
             "StartWorkflow": GrpcMethod(self.start_workflow, Action.EXECUTE, "workflow"),
             "StartChildWorkflow": GrpcMethod(self.start_child_workflow, Action.EXECUTE, "workflow"),
             "PollWorkflow": GrpcMethod(self.poll_workflow, Action.POLL, "workflow", self.take_back),
+            "SubscribeToNotifications": GrpcMethod(self.subscribe_to_notifications, Action.POLL, "workflow"),
+            "GetVisualWorkflowDefinitionById": GrpcMethod(
+                self.get_visual_workflow_definition_by_id, Action.VIEW, "workflow-definition"
+            ),
             "GetEvents": GrpcMethod(self.get_events, Action.VIEW, "workflow-execution"),
             "SubmitWorkflowCommands": GrpcMethod(self.submit_workflow_commands, Action.UPDATE, "workflow-execution"),
             "SignalWorkflow": GrpcMethod(self.signal_workflow, Action.UPDATE, "workflow-execution"),
@@ -129,6 +135,21 @@ class WorkflowDispatch:
         """Give a run back whose poller had gone before the answer could reach it."""
         if answer.HasField("workflow_execution"):
             await self._workflows.give_back([_claimed(answer.workflow_execution)])
+
+    async def subscribe_to_notifications(
+        self, request: pb.SubscriptionRequest, identity: Identity
+    ) -> AsyncIterator[pb.WorkAvailableEvent]:
+        """Tell of work in a queue. News may be lost: workers must poll all the same."""
+        tenant_id, queue = uuid_field(request.tenant_id, "tenant_id"), queue_field(request.queue)
+        async for _ in self._workflows.watch((tenant_id, queue)):
+            now = _milliseconds(self._clock.now())
+            yield pb.WorkAvailableEvent(tenant_id=str(tenant_id), queue=queue, timestamp_ms=now)
+
+    async def get_visual_workflow_definition_by_id(
+        self, request: pb.GetVisualWorkflowDefinitionByIdRequest, identity: Identity
+    ) -> pb.GetVisualWorkflowDefinitionByIdResponse:
+        """Refuse: there are no visual workflows on this server."""
+        raise NotFound(f"there is no visual workflow definition {request.workflow_definition_id!r} in this tenant")
 
     async def get_events(self, request: pb.GetEventsRequest, identity: Identity) -> pb.GetEventsResponse:
         """Return the whole history of a run, ascending."""

@@ -12,9 +12,13 @@ import pytest
 import pytest_asyncio
 
 from core.auth import Identity, PrincipalType
+from core.domain.payload import Json
 from core.domain.worker import Category
+from core.errors import InvalidInput
+from core.launchers import IdempotencyKey, Launched, TaskLaunch
 from proto.flovyn.v1 import task_pb2
-from server.grpc_api.services.task_execution import TaskExecution
+from server.engine.launchers import EngineTaskLauncher
+from server.grpc_api.services.task_execution import TaskExecution, TaskParts
 from tests.support.calls import complete_task, fail_task, poll_task, rows, start, status_of, submit_task
 from tests.support.repetitions import times
 from tests.support.running import OTHER_KEY, OTHER_TENANT, TENANT, Client, bearer, running_server
@@ -240,12 +244,16 @@ async def test_a_task_for_a_run_must_find_it_open(client: Client) -> None:
     assert task.workflow_execution_id == run_id
 
 
+def _servicer(client: Client) -> TaskExecution:
+    boot = client.boot
+    parts = TaskParts(boot.task_starts, boot.tasks, boot.task_notes, boot.streams, boot.workers.seen)
+    return TaskExecution(parts, 0)
+
+
 async def test_a_task_that_nobody_received_counts_no_attempt(client: Client) -> None:
     """Given back, it is handed out again as the same attempt; given back late, it stays with its next worker."""
     task_id = await submit_task(client)
-    servicer = TaskExecution(
-        client.boot.tasks, client.boot.task_notes, client.boot.streams, client.boot.workers.seen, 0
-    )
+    servicer = _servicer(client)
     identity = Identity(PrincipalType.WORKER, "w", TENANT)
     handed = await client.tasks.PollTask(task_pb2.PollTaskRequest(tenant_id=str(TENANT)), metadata=bearer())
     await servicer.take_back(handed, identity)
@@ -255,3 +263,64 @@ async def test_a_task_that_nobody_received_counts_no_attempt(client: Client) -> 
     await fail_task(client, task_id)
     await servicer.take_back(handed, identity)
     assert (await _task(client, task_id))[0] == "FAILED"
+
+
+async def _keyed(client: Client, **fields: Any) -> tuple[str, bool, bool]:
+    request = task_pb2.SubmitTaskRequest(
+        **{"tenant_id": str(TENANT), "kind": "k", "idempotency_key": "order-1", **fields}
+    )
+    answer = await client.tasks.SubmitTask(request, metadata=bearer())
+    return answer.task_execution_id, answer.idempotency_key_used, answer.idempotency_key_new
+
+
+async def test_a_key_leads_to_one_task_however_often_it_is_submitted(client: Client) -> None:
+    """Fifty at once and one later: one task; also when it has completed. Without a key, every task is new."""
+    answers = await asyncio.gather(*(_keyed(client) for _ in range(50)))
+    assert {task_id for task_id, _, _ in answers} == {answers[0][0]}
+    assert sorted((used, new) for _, used, new in answers) == [(True, False)] * 49 + [(True, True)]
+    assert await rows(client, "SELECT count(*) FROM task_execution") == [(1,)]
+    await poll_task(client)
+    await complete_task(client, answers[0][0])
+    assert await _keyed(client) == (answers[0][0], True, False)
+    request = task_pb2.SubmitTaskRequest(tenant_id=str(TENANT), kind="k")
+    answer = await client.tasks.SubmitTask(request, metadata=bearer())
+    assert (answer.idempotency_key_used, answer.idempotency_key_new) == (False, True)
+
+
+async def test_the_key_of_a_failed_or_cancelled_task_is_free(client: Client) -> None:
+    """A new task takes it over, as its first owner will never succeed."""
+    failed, _, _ = await _keyed(client)
+    await poll_task(client)
+    await fail_task(client, failed)
+    cancelled, _, new = await _keyed(client)
+    assert (cancelled != failed, new) == (True, True)
+    await client.tasks.CancelTask(task_pb2.CancelTaskRequest(task_execution_id=cancelled), metadata=bearer())
+    assert (await _keyed(client))[2]
+
+
+async def test_a_key_of_something_else_is_refused(client: Client) -> None:
+    """ALREADY_EXISTS for a task of another kind, later or in the same commit, and for a workflow."""
+    results = await asyncio.gather(*(_keyed(client, kind=kind) for kind in ("a", "b")), return_exceptions=True)
+    (refused,) = [each for each in results if isinstance(each, grpc.aio.AioRpcError)]
+    assert refused.code() is grpc.StatusCode.ALREADY_EXISTS
+    assert (await status_of(_keyed(client, kind="other")))[0] is grpc.StatusCode.ALREADY_EXISTS
+    await start(client, idempotency_key="order-2")
+    code, text = await status_of(_keyed(client, idempotency_key="order-2"))
+    assert (code, "order-2" in text) == (grpc.StatusCode.ALREADY_EXISTS, True)
+
+
+async def test_a_plugin_can_create_tasks(client: Client) -> None:
+    """The launcher does what SubmitTask does, with the same checks."""
+    launcher = EngineTaskLauncher(client.boot.task_starts)
+    key = IdempotencyKey("plugin-1")
+    first = await launcher.launch(TaskLaunch(TENANT, "k", Json('{"n": 1.0}'), idempotency_key=key))
+    assert (await launcher.launch(TaskLaunch(TENANT, "k", idempotency_key=key)), first.is_new) == (
+        Launched(first.id, is_new=False),
+        True,
+    )
+    task = await poll_task(client)
+    assert task is not None
+    assert (task.task_execution_id, task.input) == (str(first.id), b'{"n": 1.0}')
+    for wrong in (TaskLaunch(TENANT, ""), TaskLaunch(TENANT, "k", Json("{")), TaskLaunch(TENANT, "k", max_retries=-1)):
+        with pytest.raises(InvalidInput):
+            await launcher.launch(wrong)

@@ -1,0 +1,61 @@
+"""Parts of bodies that several resources share, checked."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from uuid import UUID
+
+from core.domain.idempotency import checked_key
+from core.domain.payload import Json, dump, parse_payload
+from core.errors import InvalidInput, NotFound
+from core.launchers import IdempotencyKey
+
+_TTL = re.compile(r"([0-9]{1,9})([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def path_id(text: str, what: str) -> UUID:
+    """Return the id in a path.
+
+    Raises:
+        NotFound: it is no UUID, so nothing has it.
+    """
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound(f"there is no {what} {text!r}: ids are UUIDs") from None
+
+
+def payload(value: Any, field: str) -> Json:
+    """Return a value of a body as a payload.
+
+    Raises:
+        InvalidInput: it holds what JSON cannot, or is nested too deeply.
+        TooLarge: it is larger than a payload may be.
+    """
+    try:
+        text = dump(value)
+    except (ValueError, RecursionError):
+        raise InvalidInput(f"{field} is not valid JSON") from None
+    return parse_payload(text.encode(), field)
+
+
+def shown(document: Json | None) -> Any:
+    """Return a payload as a value of an answer."""
+    return None if document is None else json.loads(document)
+
+
+def idempotency_key(key: str | None, ttl: str) -> IdempotencyKey | None:
+    """Return the key of a body; its time to live is written ``30s``, ``5m``, ``2h`` or ``7d``.
+
+    Raises:
+        InvalidInput: the key or its time to live is not valid.
+    """
+    if key is None:
+        return None
+    match = _TTL.fullmatch(ttl)
+    if match is None:
+        raise InvalidInput(f"idempotencyKeyTTL {ttl!r} is not valid: write a number and s, m, h or d, such as 24h")
+    return checked_key(key, int(match[1]) * _SECONDS[match[2]])

@@ -1,0 +1,204 @@
+"""``…/task-executions``: standalone tasks; and the tasks of a workflow below the workflow's own place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import falcon.asgi
+
+from core.auth import Action
+from core.domain.task_view import TaskFilter, TaskView
+from core.endpoints import RestRoute
+from core.errors import InvalidInput, NotFound
+from core.launchers import TaskLaunch
+from server.engine.task_starts import TaskStarts
+from server.rest_api.fields import idempotency_key, path_id, payload
+from server.rest_api.resources.task_models import (
+    AttemptBody,
+    Attempts,
+    CreatedTask,
+    CreateTask,
+    LogLineBody,
+    LogQuery,
+    RunTasks,
+    TaskBody,
+    TaskList,
+    TaskLog,
+    TaskQuery,
+)
+from server.rest_api.tenant_paths import canonical, older
+from server.storage.task_views import TaskViewRepository
+
+TAG = "tasks"
+MOST_OF_A_RUN = 10_000
+
+_HERE = "/task-executions"
+_BEFORE = "/tasks"
+_OF_RUN = "/workflow-executions/{id}/tasks"
+
+Request = falcon.asgi.Request
+Response = falcon.asgi.Response
+
+
+class TaskExecutions:
+    """The handlers."""
+
+    def __init__(self, starts: TaskStarts, views: TaskViewRepository) -> None:
+        """Take what creates tasks, and where they are read."""
+        self._starts = starts
+        self._views = views
+
+    def routes(self) -> list[RestRoute]:
+        """Return the routes."""
+        view = partial(self._route, "GET", action=Action.VIEW)
+        one, attempts, logs = "/{id}", "/{id}/attempts", "/{id}/logs"
+        return [
+            self._route(
+                "POST",
+                "",
+                self.create,
+                "Create a standalone task",
+                action=Action.CREATE,
+                request_model=CreateTask,
+                response_model=CreatedTask,
+                status=201,
+            ),
+            view("", self.list, "List standalone tasks, newest first", query_model=TaskQuery, response_model=TaskList),
+            view(one, self.get, "Get a standalone task", response_model=TaskBody),
+            self._route(
+                "DELETE", one, self.delete, "Delete a pending standalone task", action=Action.DELETE, status=204
+            ),
+            view(attempts, self.attempts, "The attempts at a standalone task", response_model=Attempts),
+            view(logs, self.logs, "The log of a standalone task", query_model=LogQuery, response_model=TaskLog),
+            *self._of_run(),
+        ]
+
+    def _route(
+        self, method: str, path: str, handler: Callable[..., Any], summary: str, *, action: Action, **more: Any
+    ) -> RestRoute:
+        aliases = older(_HERE + path, _BEFORE + path)
+        place = canonical(_HERE + path)
+        return RestRoute(method, place, handler, action, "task-execution", summary, aliases=aliases, tag=TAG, **more)
+
+    def _of_run(self) -> list[RestRoute]:
+        parts: list[tuple[str, Callable[..., Any], str, dict[str, Any]]] = [
+            ("", self.of_run, "The tasks of a workflow", {"response_model": RunTasks}),
+            ("/{task_id}/attempts", self.attempts_of_run, "The attempts at a task", {"response_model": Attempts}),
+            (
+                "/{task_id}/logs",
+                self.logs_of_run,
+                "The log of a task",
+                {"query_model": LogQuery, "response_model": TaskLog},
+            ),
+        ]
+        return [
+            RestRoute(
+                "GET",
+                canonical(_OF_RUN + path),
+                handler,
+                Action.VIEW,
+                "task-execution",
+                summary,
+                aliases=(*older(_OF_RUN + path), f"/api/v1/workflows/{{id}}/tasks{path}"),
+                tag=TAG,
+                **more,
+            )
+            for path, handler, summary, more in parts
+        ]
+
+    async def create(self, request: Request, response: Response) -> None:
+        """Create a task: 201, or 200 when its key leads to one that exists."""
+        body: CreateTask = request.context.body
+        tenant_id: UUID = request.context.tenant_id
+        key = idempotency_key(body.idempotency_key, body.idempotency_key_ttl)
+        launch = TaskLaunch(
+            tenant_id=tenant_id,
+            kind=body.kind,
+            input=payload(body.input, "input"),
+            queue=body.queue,
+            max_retries=body.max_retries,
+            metadata=body.metadata,
+            idempotency_key=key,
+        )
+        launched = await self._starts.start(launch, scheduled_at=body.scheduled_at)
+        task = await self._views.get(tenant_id, launched.id)
+        if task is None:
+            raise NotFound(f"task {launched.id} was created, and has been deleted since")
+        response.status = 201 if launched.is_new else 200
+        created = CreatedTask(
+            **TaskBody.of(task).model_dump(), idempotency_key_used=key is not None, idempotency_key_new=launched.is_new
+        )
+        response.media = created.as_json()
+
+    async def list(self, request: Request, response: Response) -> None:
+        """List standalone tasks, newest first."""
+        query: TaskQuery = request.context.query
+        wanted = TaskFilter(request.context.tenant_id, query.status, query.queue, query.kind)
+        tasks, total = await self._views.page(wanted, query.limit, query.offset)
+        bodies = [TaskBody.of(task) for task in tasks]
+        response.media = TaskList(tasks=bodies, total=total, limit=query.limit, offset=query.offset).as_json()
+
+    async def get(self, request: Request, response: Response, id: str) -> None:  # noqa: A002 - the path's name
+        """Return a standalone task."""
+        response.media = TaskBody.of(await self._standalone(request, id)).as_json()
+
+    async def delete(self, request: Request, _response: Response, id: str) -> None:  # noqa: A002
+        """Delete a standalone task that nobody has begun."""
+        task_id = path_id(id, "task")
+        if not await self._views.delete(request.context.tenant_id, task_id):
+            task = await self._standalone(request, id)
+            raise InvalidInput(f"task {id} is {task.status}; only a pending task can be deleted")
+
+    async def attempts(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
+        """Return the attempts at a standalone task."""
+        await self._show_attempts(await self._standalone(request, id), response)
+
+    async def logs(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
+        """Return a page of the log of a standalone task."""
+        await self._show_logs(await self._standalone(request, id), request, response)
+
+    async def of_run(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
+        """Return the tasks of a workflow, oldest first."""
+        run_id = path_id(id, "workflow execution")
+        tasks = await self._views.of_run(request.context.tenant_id, run_id, MOST_OF_A_RUN)
+        if not tasks and not await self._views.is_run(request.context.tenant_id, run_id):
+            raise NotFound(f"there is no workflow execution {run_id} in this tenant")
+        response.media = RunTasks(tasks=[TaskBody.of(task) for task in tasks]).as_json()
+
+    async def attempts_of_run(self, request: Request, response: Response, id: str, task_id: str) -> None:  # noqa: A002
+        """Return the attempts at a workflow's task."""
+        await self._show_attempts(await self._owned(request, id, task_id), response)
+
+    async def logs_of_run(self, request: Request, response: Response, id: str, task_id: str) -> None:  # noqa: A002
+        """Return a page of the log of a workflow's task."""
+        await self._show_logs(await self._owned(request, id, task_id), request, response)
+
+    async def _standalone(self, request: Request, ident: str) -> TaskView:
+        task = await self._views.get(request.context.tenant_id, path_id(ident, "task"))
+        if task is None or task.workflow_execution_id is not None:
+            raise NotFound(f"there is no standalone task {ident} in this tenant")
+        return task
+
+    async def _owned(self, request: Request, run_id: str, ident: str) -> TaskView:
+        task = await self._views.get(request.context.tenant_id, path_id(ident, "task"))
+        if task is None or task.workflow_execution_id != path_id(run_id, "workflow execution"):
+            raise NotFound(f"there is no task {ident} of the workflow execution {run_id} in this tenant")
+        return task
+
+    async def _show_attempts(self, task: TaskView, response: Response) -> None:
+        attempts = await self._views.attempts(task.tenant_id, task.id)
+        response.media = Attempts(attempts=[AttemptBody.of(attempt) for attempt in attempts]).as_json()
+
+    async def _show_logs(self, task: TaskView, request: Request, response: Response) -> None:
+        query: LogQuery = request.context.query
+        lines, total = await self._views.logs(task.tenant_id, task.id, query.level, query.limit, query.offset)
+        response.media = TaskLog(
+            task_execution_id=task.id,
+            logs=[LogLineBody.of(line) for line in lines],
+            total=total,
+            limit=query.limit,
+            offset=query.offset,
+        ).as_json()

@@ -1,0 +1,162 @@
+"""Bodies of tasks, their attempts and their logs."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+
+from core.domain.task import TaskStatus
+from core.domain.task_note import LogLevel
+from core.domain.task_view import AttemptView, LogLineView, TaskView
+from core.launchers import DEFAULT_MAX_RETRIES, DEFAULT_QUEUE
+from core.rest_model import MAX_OFFSET, Page, PageQuery, RestModel
+from server.rest_api.fields import shown
+
+MOST_RETRIES = 10
+MOST_LOG_LINES = 1000
+
+
+class CreateTask(RestModel):
+    """A standalone task to create."""
+
+    kind: str
+    input: Any = Field(default_factory=dict)
+    queue: str = DEFAULT_QUEUE
+    max_retries: Annotated[int, AfterValidator(lambda value: min(max(value, 0), MOST_RETRIES))] = Field(
+        default=DEFAULT_MAX_RETRIES, description=f"retries after the first attempt; brought into 0 to {MOST_RETRIES}"
+    )
+    metadata: dict[str, str] = Field(default_factory=dict)
+    idempotency_key: str | None = None
+    idempotency_key_ttl: str = Field(default="24h", alias="idempotencyKeyTTL", description="such as 30s, 5m, 2h or 7d")
+    scheduled_at: AwareDatetime | None = None
+
+
+class TaskBody(RestModel):
+    """A task."""
+
+    id: UUID
+    tenant_id: UUID
+    workflow_execution_id: UUID | None
+    kind: str
+    status: TaskStatus
+    queue: str
+    execution_count: int
+    max_retries: int
+    progress: float | None
+    progress_details: str | None
+    input: Any
+    output: Any
+    error: str | None
+    worker_id: str | None
+    scheduled_at: datetime | None
+    deadline_at: datetime | None
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    metadata: dict[str, str]
+
+    @classmethod
+    def of(cls, task: TaskView) -> TaskBody:
+        """Return the body of a task."""
+        members = {name: getattr(task, name) for name in cls.model_fields}
+        return cls(**{**members, "input": shown(task.input), "output": shown(task.output)})
+
+
+class CreatedTask(TaskBody):
+    """A task, new or found by its key."""
+
+    idempotency_key_used: bool
+    idempotency_key_new: bool
+
+
+class TaskList(Page):
+    """A page of tasks."""
+
+    tasks: list[TaskBody]
+
+
+class RunTasks(RestModel):
+    """All tasks of a workflow."""
+
+    tasks: list[TaskBody]
+
+
+class TaskQuery(PageQuery):
+    """Which standalone tasks are wanted."""
+
+    status: TaskStatus | None = None
+    queue: str | None = None
+    kind: str | None = None
+
+
+class AttemptBody(RestModel):
+    """An attempt at a task."""
+
+    attempt: int
+    started_at: datetime
+    finished_at: datetime | None
+    duration_ms: int | None
+    status: TaskStatus
+    output: Any = None
+    error: str | None = None
+    worker_id: str | None
+
+    @classmethod
+    def of(cls, attempt: AttemptView) -> AttemptBody:
+        """Return the body of an attempt."""
+        lasted = None if attempt.finished_at is None else attempt.finished_at - attempt.started_at
+        return cls(
+            attempt=attempt.attempt,
+            started_at=attempt.started_at,
+            finished_at=attempt.finished_at,
+            duration_ms=None if lasted is None else lasted // timedelta(milliseconds=1),
+            status=TaskStatus(attempt.status),
+            output=shown(attempt.output),
+            error=attempt.error,
+            worker_id=attempt.worker_id,
+        )
+
+
+class Attempts(RestModel):
+    """The attempts at a task, the first first."""
+
+    attempts: list[AttemptBody]
+
+
+class LogQuery(RestModel):
+    """Which lines of a log are wanted."""
+
+    level: LogLevel | None = None
+    limit: Annotated[int, Field(ge=1), AfterValidator(lambda limit: min(limit, MOST_LOG_LINES))] = 100
+    offset: int = Field(default=0, ge=0, le=MAX_OFFSET)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _any_case(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("level"), str):
+            return {**data, "level": data["level"].upper()}
+        return data
+
+
+class LogLineBody(RestModel):
+    """A line of a log."""
+
+    id: int
+    level: LogLevel
+    message: str
+    timestamp: datetime
+
+    @classmethod
+    def of(cls, line: LogLineView) -> LogLineBody:
+        """Return the body of a line."""
+        return cls(id=line.id, level=LogLevel(line.level), message=line.message, timestamp=line.created_at)
+
+
+class TaskLog(Page):
+    """A page of a task's log, the oldest line first."""
+
+    task_execution_id: UUID
+    logs: list[LogLineBody]

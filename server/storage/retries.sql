@@ -1,0 +1,75 @@
+-- name: supersede
+-- The end of a failed run, and those failures of tasks on which it ended: ones after which its code did nothing more.
+-- A failure that the code went on from stays, because replay would miss it.
+WITH wanted AS (
+    SELECT %(tenant_id)s::uuid AS tenant_id, %(id)s::uuid AS id
+),
+settled AS (
+    SELECT coalesce(max(e.sequence), 0) AS sequence
+    FROM wanted
+    INNER JOIN workflow_event AS e ON e.tenant_id = wanted.tenant_id AND e.workflow_execution_id = wanted.id
+    WHERE
+        e.event_type IN (
+            'TASK_SCHEDULED', 'TIMER_STARTED', 'TIMER_CANCELLED', 'PROMISE_CREATED', 'CHILD_WORKFLOW_INITIATED',
+            'OPERATION_COMPLETED', 'STATE_SET', 'STATE_CLEARED'
+        )
+        AND NOT e.superseded
+)
+UPDATE workflow_event AS e
+SET superseded = true
+FROM wanted, settled
+WHERE
+    e.tenant_id = wanted.tenant_id
+    AND e.workflow_execution_id = wanted.id
+    AND NOT e.superseded
+    AND (
+        e.event_type = 'WORKFLOW_EXECUTION_FAILED'
+        OR (e.event_type = 'TASK_FAILED' AND e.sequence > settled.sequence)
+    )
+RETURNING e.event_type, e.event_data ->> 'taskExecutionId'
+
+-- name: requeue
+-- Failed tasks, pending again, with as many retries and as much time as when they were scheduled.
+UPDATE task_execution AS t
+SET
+    status = 'PENDING',
+    error = NULL,
+    completed_at = NULL,
+    worker_id = NULL,
+    max_retries = t.execution_count + (scheduled.event_data ->> 'maxRetries')::integer,
+    deadline_at = now() + (t.deadline_at - t.created_at),
+    updated_at = now()
+FROM workflow_event AS scheduled
+WHERE
+    t.tenant_id = %(tenant_id)s
+    AND t.workflow_execution_id = %(id)s
+    AND t.id = ANY (%(task_ids)s::uuid[])
+    AND t.status IN ('FAILED', 'CANCELLED')
+    AND scheduled.tenant_id = t.tenant_id
+    AND scheduled.workflow_execution_id = t.workflow_execution_id
+    AND scheduled.event_type = 'TASK_SCHEDULED'
+    AND scheduled.event_data ->> 'taskExecutionId' = t.id::text
+RETURNING t.queue, t.kind
+
+-- name: revive
+-- The run, pending again, with the timers and promises that its end had abandoned.
+WITH timers AS (
+    UPDATE timer AS t
+    SET status = 'ACTIVE'
+    WHERE t.tenant_id = %(tenant_id)s AND t.workflow_execution_id = %(id)s AND t.status = 'ABANDONED'
+),
+promises AS (
+    UPDATE promise AS p
+    SET status = 'PENDING', settled_at = NULL
+    WHERE p.tenant_id = %(tenant_id)s AND p.workflow_execution_id = %(id)s AND p.status = 'ABANDONED'
+)
+UPDATE workflow_execution AS e
+SET
+    status = 'PENDING',
+    error = NULL,
+    completed_at = NULL,
+    worker_id = NULL,
+    retry_count = e.retry_count + 1,
+    updated_at = now()
+WHERE e.tenant_id = %(tenant_id)s AND e.id = %(id)s
+RETURNING e.retry_count

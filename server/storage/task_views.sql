@@ -1,0 +1,83 @@
+-- name: get
+SELECT
+    t.id, t.tenant_id, t.workflow_execution_id, t.kind, t.status, t.queue, t.execution_count, t.max_retries, t.progress,
+    t.progress_details, t.input::text, t.output::text, t.error, t.worker_id, t.scheduled_at, t.deadline_at, t.created_at,
+    t.started_at, t.completed_at, t.metadata
+FROM task_execution AS t
+WHERE t.tenant_id = %(tenant_id)s AND t.id = %(id)s
+
+-- name: of_run
+SELECT
+    t.id, t.tenant_id, t.workflow_execution_id, t.kind, t.status, t.queue, t.execution_count, t.max_retries, t.progress,
+    t.progress_details, t.input::text, t.output::text, t.error, t.worker_id, t.scheduled_at, t.deadline_at, t.created_at,
+    t.started_at, t.completed_at, t.metadata
+FROM task_execution AS t
+WHERE t.tenant_id = %(tenant_id)s AND t.workflow_execution_id = %(run_id)s
+ORDER BY t.created_at, t.id
+LIMIT %(limit)s
+
+-- name: is_run
+SELECT 1 FROM workflow_execution AS e WHERE e.tenant_id = %(tenant_id)s AND e.id = %(run_id)s
+
+-- name: page
+SELECT
+    t.id, t.tenant_id, t.workflow_execution_id, t.kind, t.status, t.queue, t.execution_count, t.max_retries, t.progress,
+    t.progress_details, t.input::text, t.output::text, t.error, t.worker_id, t.scheduled_at, t.deadline_at, t.created_at,
+    t.started_at, t.completed_at, t.metadata
+FROM task_execution AS t
+WHERE
+    t.tenant_id = %(tenant_id)s
+    AND t.workflow_execution_id IS NULL
+    AND (%(status)s::text IS NULL OR t.status = %(status)s)
+    AND (%(queue)s::text IS NULL OR t.queue = %(queue)s)
+    AND (%(kind)s::text IS NULL OR t.kind = %(kind)s)
+ORDER BY t.created_at DESC, t.id DESC
+LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: count
+SELECT count(*)
+FROM task_execution AS t
+WHERE
+    t.tenant_id = %(tenant_id)s
+    AND t.workflow_execution_id IS NULL
+    AND (%(status)s::text IS NULL OR t.status = %(status)s)
+    AND (%(queue)s::text IS NULL OR t.queue = %(queue)s)
+    AND (%(kind)s::text IS NULL OR t.kind = %(kind)s)
+
+-- name: attempts
+-- Those that have ended, and the one that runs, which stands on the task; a result is the last attempt's.
+SELECT
+    a.attempt, a.status, CASE WHEN a.status = 'COMPLETED' THEN t.output::text END, a.error, a.worker_id,
+    a.started_at, a.finished_at
+FROM task_execution AS t
+INNER JOIN task_attempt AS a ON a.tenant_id = t.tenant_id AND a.task_execution_id = t.id
+WHERE t.tenant_id = %(tenant_id)s AND t.id = %(id)s
+UNION ALL
+SELECT t.execution_count, t.status, NULL, NULL, t.worker_id, t.claimed_at, NULL
+FROM task_execution AS t
+WHERE t.tenant_id = %(tenant_id)s AND t.id = %(id)s AND t.status = 'RUNNING'
+ORDER BY 1
+
+-- name: logs
+SELECT l.id, l.level, l.message, l.created_at
+FROM task_log AS l
+WHERE
+    l.tenant_id = %(tenant_id)s
+    AND l.task_execution_id = %(id)s
+    AND (%(level)s::text IS NULL OR l.level = %(level)s)
+ORDER BY l.id
+LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: count_logs
+SELECT count(*)
+FROM task_log AS l
+WHERE
+    l.tenant_id = %(tenant_id)s
+    AND l.task_execution_id = %(id)s
+    AND (%(level)s::text IS NULL OR l.level = %(level)s)
+
+-- name: delete
+-- A standalone task that nobody has begun.
+DELETE FROM task_execution AS t
+WHERE t.tenant_id = %(tenant_id)s AND t.id = %(id)s AND t.workflow_execution_id IS NULL AND t.status = 'PENDING'
+RETURNING t.id
