@@ -19,7 +19,12 @@ class RestModel(BaseModel):
     """A body, a part of one, or a query string."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, hide_input_in_errors=True
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        defer_build=True,  # at the first use: an edition with many plugins starts sooner
     )
 
     def as_json(self) -> dict[str, Any]:

@@ -38,7 +38,7 @@ from server.background.supervisor import Supervisor
 from server.background.task_expirer import TaskExpirer
 from server.background.worker_watcher import WorkerWatcher
 from server.config import Settings
-from server.database.exclusive import exclusively
+from server.database.exclusive import Locks
 from server.database.notifications import NOTIFY, STREAM, WAKE, Notifications
 from server.database.pool import Pool, open_pool
 from server.engine.engine import Engine
@@ -58,9 +58,12 @@ from server.rest_api.openapi import document
 from server.rest_api.resources.docs import Docs
 from server.rest_api.resources.health import Health
 from server.rest_api.resources.metrics import MetricsText
+from server.rest_api.resources.promises import PromiseSettlements
 from server.rest_api.resources.task_executions import TaskExecutions
 from server.rest_api.resources.tenants import Tenants
+from server.rest_api.resources.workflow_executions import WorkflowExecutions
 from server.storage.repositories import Repositories
+from server.storage.run_views import RunViewRepository
 from server.storage.task_views import TaskViewRepository
 from server.storage.tenants import TenantRepository
 from server.storage.workers import WorkerRepository
@@ -85,6 +88,7 @@ class Boot:
 
     pool: Pool  # database
     tenants: TenantRepository  # database
+    locks: Locks  # database
     announcer: Announcer  # engine
     wakeups: Mapping[Category, Wakeups]  # engine
     engine: Engine  # engine
@@ -109,7 +113,6 @@ class Boot:
         self.settings = prepared.settings
         self.clock = SystemClock()
         self.metrics = MetricsRegistry()
-        self.docs = Docs()
         self.draining = False
 
 
@@ -120,7 +123,11 @@ async def database(boot: Boot) -> AsyncIterator[None]:
     async with open_pool(settings.database_url.get_secret_value(), settings.database) as boot.pool:
         boot.tenants = TenantRepository(boot.pool)
         await boot.tenants.upsert(configured_tenants(settings))
-        yield
+        boot.locks = Locks(settings.database_url.get_secret_value())
+        try:
+            yield
+        finally:
+            await boot.locks.close()
 
 
 @asynccontextmanager
@@ -167,9 +174,11 @@ async def plugins(boot: Boot) -> AsyncIterator[None]:
     boot.registry.lend(partial(_services, boot))
     boot.routes = [
         *Tenants(boot.tenants).routes(),
+        *WorkflowExecutions(boot.engine, RunViewRepository(boot.pool)).routes(),
+        *PromiseSettlements(boot.engine.promises).routes(),
         *TaskExecutions(boot.task_starts, TaskViewRepository(boot.pool)).routes(),
-        *boot.docs.routes(),
         *MetricsText(boot.metrics).routes(),
+        *Docs(lambda: document(boot.edition.build_info, _all_routes(boot), boot.registry.openapi())).routes(),
     ]
     boot.registry.check(_own_contributions(boot), boot.edition.contributions)
     yield
@@ -177,7 +186,6 @@ async def plugins(boot: Boot) -> AsyncIterator[None]:
 
 def _services(boot: Boot, plugin: Plugin, settings: BaseModel | None) -> PluginServices:
     name = sql_name(plugin.name)
-    dsn = boot.settings.database_url.get_secret_value()
     return PluginServices(
         database=boot.pool,
         clock=boot.clock,
@@ -186,7 +194,7 @@ def _services(boot: Boot, plugin: Plugin, settings: BaseModel | None) -> PluginS
         build_info=boot.edition.build_info,
         logger=logging.getLogger(f"plugins.{name}"),
         metrics=boot.metrics.of(name),
-        exclusively=lambda work: exclusively(dsn, f"{plugin.name}/{work}"),
+        exclusively=lambda work: boot.locks.exclusively(f"{plugin.name}/{work}"),
         development=boot.prepared.development,
     )
 
@@ -261,11 +269,14 @@ async def rest_api(boot: Boot) -> AsyncIterator[None]:
     async def is_ready() -> dict[str, bool]:
         return {"database": await _database_answers(boot.pool), "serving": not boot.draining}
 
-    routes = [*boot.routes, *boot.registry.build_rest_router()]
-    boot.docs.show(document(boot.edition.build_info, routes, boot.registry.openapi()))
+    boot.registry.openapi()  # one that fails must not start
     guard = Guard(boot.rest_auth, boot.tenants, boot.observers)
-    boot.app = build_app(routes, guard, Health(boot.edition.build_info, is_ready))
+    boot.app = build_app(_all_routes(boot), guard, Health(boot.edition.build_info, is_ready))
     yield
+
+
+def _all_routes(boot: Boot) -> list[RestRoute]:
+    return [*boot.routes, *boot.registry.build_rest_router()]
 
 
 async def _database_answers(pool: Pool) -> bool:

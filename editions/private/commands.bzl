@@ -63,7 +63,7 @@ python_command = rule(
 )
 
 def _python_program_impl(ctx):
-    return [launcher(ctx, module = ctx.attr.module, libraries = ctx.attr.deps)]
+    return [launcher(ctx, module = ctx.attr.module, libraries = ctx.attr.deps, data = ctx.attr.data)]
 
 python_program = rule(
     implementation = _python_program_impl,
@@ -71,6 +71,7 @@ python_program = rule(
     executable = True,
     attrs = dict(
         LAUNCHER_ATTRS,
+        data = attr.label_list(doc = "What the program reads.", allow_files = True),
         deps = attr.label_list(doc = "Libraries; one of them holds the module.", providers = [PyInfo]),
         module = attr.string(doc = "The module to run.", mandatory = True),
     ),

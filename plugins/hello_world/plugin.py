@@ -1,19 +1,34 @@
-"""What the plugin adds: a table of greetings and a route that makes one."""
+"""What the plugin adds: one of everything that a plugin can add. Delete what yours does not need."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
-from core.endpoints import RestRoute
+from pydantic import BaseModel
+
+from core.auth import Authenticator, Authorizer
+from core.calls import CallObserver
+from core.endpoints import GrpcService, RestRoute
+from core.errors import PluginError
 from core.migration import PluginMigration
+from core.openapi import OpenApiFragment
 from core.plugin import Plugin
 from core.plugin_services import PluginServices
+from core.service import Service
+from core.settings import ConfigSection
+from plugins.hello_world.auth import ReadOnlyAuthorizer, VisitorAuthenticator
+from plugins.hello_world.cleaner import Cleaner
+from plugins.hello_world.config import HelloWorldConfig
+from plugins.hello_world.observer import RefusalCounter
 from plugins.hello_world.repository import GreetingRepository
 from plugins.hello_world.rest import routes
+from plugins.hello_world.rpc import GreetingService
 
 NAME = "hello-world"
 VERSION = "0.1.0"
+AUTHENTICATOR = "hello_world"
+AUTHORIZER = "hello_world_read_only"
 
 
 class HelloWorldPlugin(Plugin):
@@ -26,6 +41,60 @@ class HelloWorldPlugin(Plugin):
         """Create the table of greetings."""
         return PluginMigration.from_folder(files(__package__) / "migrations")
 
+    def config(self) -> ConfigSection:
+        """Read ``[plugins.hello_world]``."""
+        return ConfigSection(HelloWorldConfig)
+
     def rest_routes(self, services: PluginServices) -> Sequence[RestRoute]:
-        """``POST /api/v1/p/hello-world/greetings``."""
+        """``POST`` and ``GET /api/v1/p/hello-world/greetings``."""
         return routes(GreetingRepository(services.database))
+
+    def openapi(self) -> OpenApiFragment:
+        """Describe the plugin in the server's OpenAPI document."""
+        return OpenApiFragment(description="Greets people and remembers them.")
+
+    def grpc_services(self, services: PluginServices) -> Sequence[GrpcService]:
+        """``flovyn.plugins.hello_world.v1.GreetingService``."""
+        return [GreetingService(GreetingRepository(services.database)).service()]
+
+    def authenticator_names(self) -> Sequence[str]:
+        """Offer the authenticator to the configuration."""
+        return (AUTHENTICATOR,)
+
+    def default_authenticators(self, settings: BaseModel | None) -> Sequence[str]:
+        """Admit nobody unless the configuration lists the authenticator."""
+        return ()
+
+    def authenticators(self, services: PluginServices) -> Mapping[str, Authenticator]:
+        """Admit the visitor; without a key and a tenant the start is refused."""
+        settings = _settings(services)
+        if settings.visitor_key is None or settings.visitor_tenant is None:
+            raise PluginError("set visitor_key and visitor_tenant in [plugins.hello_world]")
+        key = settings.visitor_key.get_secret_value()
+        return {AUTHENTICATOR: VisitorAuthenticator(key, settings.visitor_tenant)}
+
+    def authorizer_names(self) -> Sequence[str]:
+        """Offer the authorizer to the configuration."""
+        return (AUTHORIZER,)
+
+    def authorizers(self, services: PluginServices) -> Mapping[str, Authorizer]:
+        """Return the authorizer."""
+        return {AUTHORIZER: ReadOnlyAuthorizer()}
+
+    def observers(self, services: PluginServices) -> Sequence[CallObserver]:
+        """Count refusals."""
+        return [RefusalCounter(services.metrics)]
+
+    def background_services(self, services: PluginServices) -> Sequence[Service]:
+        """Clean up, in one process of the deployment."""
+        cleaner = Cleaner(GreetingRepository(services.database), _settings(services).keep_days, services.logger)
+        return [services.once_per_deployment(cleaner)]
+
+    async def on_startup(self, services: PluginServices) -> None:
+        """Say that the plugin is there."""
+        services.logger.debug("hello-world %s is ready", VERSION)
+
+
+def _settings(services: PluginServices) -> HelloWorldConfig:
+    assert isinstance(services.settings, HelloWorldConfig)
+    return services.settings

@@ -3,5 +3,17 @@
 INSERT INTO p_hello_world__greetings (tenant_id, name, times)
 VALUES (%(tenant_id)s, %(name)s, 1)
 ON CONFLICT (tenant_id, name) DO UPDATE
-SET times = p_hello_world__greetings.times + 1
-RETURNING times
+SET times = p_hello_world__greetings.times + 1, greeted_at = now()
+RETURNING name, times
+
+-- name: page
+SELECT name, times, count(*) OVER ()
+FROM p_hello_world__greetings
+WHERE tenant_id = %(tenant_id)s
+ORDER BY name
+LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: forget
+-- The one statement over all tenants: it deletes what is too old, whoever it belongs to.
+DELETE FROM p_hello_world__greetings
+WHERE greeted_at < now() - %(days)s * interval '1 day'

@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from server.process.collector import not_collecting
+
 if TYPE_CHECKING:
     from server.edition import Edition
 
@@ -44,7 +46,8 @@ def run(edition: Edition, argv: Sequence[str]) -> int:
     if not all(map(_is_text, argv)):
         parser.error("an argument holds bytes that are not text; use UTF-8")
     chosen = parser.parse_args(list(argv))
-    module = importlib.import_module(f"server.cli.{chosen.command}")
+    with not_collecting():
+        module = importlib.import_module(f"server.cli.{chosen.command}")
     command_parser = argparse.ArgumentParser(prog=f"flovyn-server {chosen.command}", description=module.__doc__)
     module.add_arguments(command_parser)
     return _guarded(edition, module.run, command_parser.parse_args(chosen.arguments))

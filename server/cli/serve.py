@@ -11,6 +11,7 @@ from server.edition import Edition
 from server.observability.logging import configure as configure_logging
 from server.observability.metrics import shared_folder
 from server.preparation import configure
+from server.process.collector import not_collecting
 from server.process.run import serve
 from server.startup import prepare
 
@@ -23,9 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(edition: Edition, arguments: argparse.Namespace) -> int:
     """Check everything, migrate, then serve."""
-    prepared = configure(edition, read_sources(os.environ), development=arguments.development)
-    configure_logging(prepared.settings.log)
     with shared_folder():
-        asyncio.run(prepare(prepared))
+        with not_collecting():
+            prepared = configure(edition, read_sources(os.environ), development=arguments.development)
+            configure_logging(prepared.settings.log)
+            asyncio.run(prepare(prepared))
         serve(prepared)
     return 0

@@ -176,15 +176,18 @@ async def test_reload_takes_new_settings_and_refuses_wrong_ones(empty_database: 
 async def test_new_workers_that_cannot_start_do_not_stop_the_server(empty_database: str, tmp_path: Path) -> None:
     """HUP to more workers with a setting that only they find wrong: the old worker serves on, and a mended file heals."""
     file = tmp_path / "config.toml"
-    file.write_text("[process]\nworkers = 1\n")
-    server = await asyncio.to_thread(Serving("MINIMAL_PEX", empty_database, CONFIG_FILE=str(file)).__enter__)
+    only_keys = '[auth.endpoints]\nhttp.authenticators = ["static_api_key"]\ngrpc.authenticators = ["static_api_key"]\n'
+    file.write_text("[process]\nworkers = 1\n" + only_keys)
+    server = await asyncio.to_thread(
+        Serving("FULL_PEX", empty_database, CONFIG_FILE=str(file), WORKER_TOKEN_SECRET="").__enter__
+    )
     try:
-        file.write_text('[process]\nworkers = 3\n[auth.endpoints.http]\nauthorizer = "nope"\n')
+        file.write_text('[process]\nworkers = 3\n[auth.endpoints.http]\nauthenticators = ["worker_token"]\n')
         server.process.send_signal(signal.SIGHUP)
-        await asyncio.to_thread(server.wait_for, "startup failed.*no authorizer 'nope'", 3)
+        await asyncio.to_thread(server.wait_for, "startup failed.*needs a secret", 3)
         assert server.get("/_/health")[0] == 200
         assert server.process.poll() is None
-        file.write_text("[process]\nworkers = 3\n")
+        file.write_text("[process]\nworkers = 3\n" + only_keys)
         server.process.send_signal(signal.SIGHUP)
         await asyncio.to_thread(server.wait_for, "is serving", 4)
     finally:

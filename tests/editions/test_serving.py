@@ -96,7 +96,10 @@ def test_what_a_plugin_left_behind_is_listed_and_can_be_purged(empty_database: s
     assert list(answer(FULL, *purge)) == ["would_drop_with_yes"]
     assert list(answer(FULL, *purge, "--yes")) == ["dropped"]
     assert answer(FULL, "migrate", "plan")["orphans"] == []
-    assert answer("DEV_PEX", "migrate", "status")["pending"] == ["hello-world 0001_create_greetings.sql"]
+    assert answer("DEV_PEX", "migrate", "status")["pending"] == [
+        "hello-world 0001_create_greetings.sql",
+        "hello-world 0002_add_greeted_at.sql",
+    ]
 
 
 def test_health_says_which_edition_and_no_more(served: tuple[str, Serving]) -> None:

@@ -5,8 +5,9 @@ Both need credentials like everything else; ``exclude_paths = ["/api/docs*"]`` o
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from html import escape
 from typing import Any
 
@@ -28,17 +29,13 @@ td{{padding:.15rem 1rem .15rem 0;vertical-align:top}}.m{{font-weight:600}}</styl
 
 
 class Docs:
-    """The handlers. The document is made once, with the app."""
+    """The handlers. The document is made once, when somebody asks for it: a start need not wait for it."""
 
-    def __init__(self) -> None:
-        """Start without a document: it describes these routes, too."""
-        self._json = b""
-        self._html = ""
-
-    def show(self, document: Mapping[str, Any]) -> None:
-        """Show this document."""
-        self._json = json.dumps(document).encode()
-        self._html = _PAGE.format(title=escape(document["info"]["title"]), path=PATH, tags="".join(_tags(document)))
+    def __init__(self, make: Callable[[], Mapping[str, Any]]) -> None:
+        """Take what makes the document."""
+        self._make = make
+        self._making = asyncio.Lock()
+        self._shown: tuple[bytes, str] | None = None
 
     def routes(self) -> list[RestRoute]:
         """Return the routes."""
@@ -61,12 +58,24 @@ class Docs:
     async def document(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         """Answer the document."""
         response.content_type = falcon.MEDIA_JSON
-        response.data = self._json
+        response.data = (await self._made())[0]
 
     async def page(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         """Answer the page."""
         response.content_type = falcon.MEDIA_HTML
-        response.text = self._html
+        response.text = (await self._made())[1]
+
+    async def _made(self) -> tuple[bytes, str]:
+        async with self._making:
+            if self._shown is None:
+                self._shown = await asyncio.to_thread(_rendered, self._make)
+            return self._shown
+
+
+def _rendered(make: Callable[[], Mapping[str, Any]]) -> tuple[bytes, str]:
+    document = make()
+    title = escape(document["info"]["title"])
+    return json.dumps(document).encode(), _PAGE.format(title=title, path=PATH, tags="".join(_tags(document)))
 
 
 def _tags(document: Mapping[str, Any]) -> Iterator[str]:

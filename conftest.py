@@ -1,4 +1,4 @@
-"""Fixtures of every test: databases when asked for."""
+"""Fixtures of every test, the plugins' too: databases when asked for."""
 
 from __future__ import annotations
 

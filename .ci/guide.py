@@ -1,0 +1,74 @@
+"""Follows docs/plugin-development.md literally, in the folder of a checkout: every command in it must work.
+
+    python3 .ci/guide.py CHECKOUT BAZEL_OPTION…
+
+Blocks marked `sh` are run one after the other, `sh server` is started and kept until the end (its token goes into
+TOKEN), `json editions/editions.json` is added to that file's editions. The options are given to every `./bazelw`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+GUIDE = Path("docs/plugin-development.md")
+BASH = "/usr/bin/env", "bash"
+
+
+def blocks(text: str) -> Iterator[tuple[str, str]]:
+    """Yield every block's kind and content."""
+    for match in re.finditer(r"^```(\S[^\n]*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        yield match[1], match[2]
+
+
+def add_edition(file: Path, entry: str) -> None:
+    """Add an entry to the menu of editions."""
+    menu = json.loads(file.read_text("utf-8"))
+    menu["editions"].update(json.loads("{" + entry + "}"))
+    file.write_text(json.dumps(menu, indent=2) + "\n", "utf-8")
+
+
+def start(command: str, environ: dict[str, str]) -> subprocess.Popen[str]:
+    """Start a server, wait until it prints its token, and keep that in the environment."""
+    server = subprocess.Popen([*BASH, "-c", f"exec {command.strip()}"], env=environ, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    for line in server.stdout:
+        print(line, end="", flush=True)
+        if line.startswith("token "):
+            environ["TOKEN"] = line.split()[1]
+            return server
+    raise SystemExit(f"the server of the guide ended with code {server.wait()}")
+
+
+def main(arguments: list[str]) -> int:
+    """Follow the guide."""
+    os.chdir(arguments[0])
+    options = " ".join(map(shlex.quote, arguments[1:]))
+    environ = dict(os.environ)
+    server: subprocess.Popen[str] | None = None
+    try:
+        for kind, content in blocks(GUIDE.read_text("utf-8")):
+            if kind == "json editions/editions.json":
+                add_edition(Path("editions/editions.json"), content)
+            elif kind == "sh server":
+                server = start(content, environ)
+            elif kind == "sh":
+                script = re.sub(r"^\./bazelw", f"./bazelw {options}", content, flags=re.MULTILINE)
+                print(script, end="", flush=True)
+                subprocess.run([*BASH, "-euo", "pipefail", "-c", script], env=environ, check=True)
+    finally:
+        if server is not None:
+            server.send_signal(signal.SIGINT)
+            server.wait(timeout=60)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
