@@ -55,6 +55,7 @@ from server.preparation import Prepared, configured_tenants, load_plugins, migra
 from server.rest_api.app import build_app, places
 from server.rest_api.guard import Guard
 from server.rest_api.openapi import document
+from server.rest_api.resources.discovery import Discovery
 from server.rest_api.resources.docs import Docs
 from server.rest_api.resources.health import Health
 from server.rest_api.resources.metrics import MetricsText
@@ -66,6 +67,7 @@ from server.storage.repositories import Repositories
 from server.storage.run_views import RunViewRepository
 from server.storage.task_views import TaskViewRepository
 from server.storage.tenants import TenantRepository
+from server.storage.worker_views import WorkerViewRepository
 from server.storage.workers import WorkerRepository
 
 _log = logging.getLogger(__name__)
@@ -177,6 +179,7 @@ async def plugins(boot: Boot) -> AsyncIterator[None]:
         *WorkflowExecutions(boot.engine, RunViewRepository(boot.pool)).routes(),
         *PromiseSettlements(boot.engine.promises).routes(),
         *TaskExecutions(boot.task_starts, TaskViewRepository(boot.pool)).routes(),
+        *Discovery(WorkerViewRepository(boot.pool, boot.settings.engine.worker_silence)).routes(),
         *MetricsText(boot.metrics).routes(),
         *Docs(lambda: document(boot.edition.build_info, _all_routes(boot), boot.registry.openapi())).routes(),
     ]

@@ -1,0 +1,225 @@
+"""``…/workers``, ``…/workflow-definitions`` and ``…/task-definitions``: what there is, and who can run it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import falcon.asgi
+from pydantic import Field
+
+from core.auth import Action
+from core.domain.worker import Category
+from core.domain.worker_view import DefinitionView, WorkerView
+from core.endpoints import RestRoute
+from core.errors import NotFound
+from core.rest_model import Page, PageQuery, RestModel
+from server.rest_api.fields import path_id, shown
+from server.rest_api.tenant_paths import canonical, older
+from server.storage.worker_views import WorkerViewRepository
+
+TAG = "discovery"
+
+Request = falcon.asgi.Request
+Response = falcon.asgi.Response
+
+
+class WorkerStatus(StrEnum):
+    """Whether a worker has shown life lately."""
+
+    ONLINE = "ONLINE"
+    OFFLINE = "OFFLINE"
+
+
+class Availability(StrEnum):
+    """Whether somebody can run a kind: all of its workers, some of them, or none."""
+
+    AVAILABLE = "AVAILABLE"
+    DEGRADED = "DEGRADED"
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+class WorkerType(StrEnum):
+    """What a worker polls for."""
+
+    WORKFLOW = "WORKFLOW"
+    TASK = "TASK"
+    UNIFIED = "UNIFIED"
+
+
+class WorkerQuery(PageQuery):
+    """Which workers are wanted."""
+
+    worker_type: WorkerType | None = Field(default=None, alias="type")
+
+
+class WorkerBody(RestModel):
+    """A worker."""
+
+    id: UUID
+    worker_name: str
+    worker_version: str
+    worker_type: str
+    status: WorkerStatus
+    host_name: str
+    process_id: str
+    team_id: str | None
+    registered_at: datetime
+    last_heartbeat_at: datetime
+    workflows: list[str]
+    tasks: list[str]
+    metadata: Any
+
+    @classmethod
+    def of(cls, worker: WorkerView) -> WorkerBody:
+        """Return the body of a worker."""
+        same = {name: getattr(worker, name) for name in cls.model_fields if name not in ("status", "metadata")}
+        status = WorkerStatus.ONLINE if worker.is_online else WorkerStatus.OFFLINE
+        return cls(**same, status=status, metadata=shown(worker.metadata))
+
+
+class WorkerList(Page):
+    """A page of workers, by name."""
+
+    workers: list[WorkerBody]
+
+
+class DefinitionBody(RestModel):
+    """A kind of workflow or task, as the worker that registered last announced it."""
+
+    id: UUID
+    kind: str
+    name: str
+    description: str
+    version: str
+    content_hash: str
+    timeout_seconds: int | None
+    cancellable: bool
+    tags: list[str]
+    retry_policy: Any
+    input_schema: Any
+    output_schema: Any
+    metadata: Any
+    availability: Availability
+    workers: list[str]
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, definition: DefinitionView) -> DefinitionBody:
+        """Return the body of a definition."""
+        documents = ("tags", "retry_policy", "input_schema", "output_schema", "metadata")
+        members = {name: getattr(definition, name) for name in cls.model_fields if name != "availability"}
+        members |= {name: shown(members[name]) for name in documents}
+        return cls(**members, availability=_availability(definition))
+
+
+class WorkflowDefinitions(Page):
+    """A page of kinds of workflows."""
+
+    workflow_definitions: list[DefinitionBody]
+
+
+class TaskDefinitions(Page):
+    """A page of kinds of tasks."""
+
+    task_definitions: list[DefinitionBody]
+
+
+def _availability(definition: DefinitionView) -> Availability:
+    if not definition.online:
+        return Availability.UNAVAILABLE
+    return Availability.AVAILABLE if definition.online == len(definition.workers) else Availability.DEGRADED
+
+
+class Discovery:
+    """The handlers."""
+
+    def __init__(self, views: WorkerViewRepository) -> None:
+        """Take where workers and definitions are read."""
+        self._views = views
+
+    def routes(self) -> list[RestRoute]:
+        """Return the routes."""
+
+        def view(path: str, handler: Any, resource: str, summary: str, **more: Any) -> RestRoute:
+            place, aliases = canonical(path), older(path)
+            return RestRoute("GET", place, handler, Action.VIEW, resource, summary, aliases=aliases, tag=TAG, **more)
+
+        kinds = (
+            (Category.WORKFLOW, "/workflow-definitions", "workflow-definition", WorkflowDefinitions),
+            (Category.TASK, "/task-definitions", "task-definition", TaskDefinitions),
+        )
+        return [
+            view(
+                "/workers",
+                self.workers,
+                "worker",
+                "List workers by name",
+                query_model=WorkerQuery,
+                response_model=WorkerList,
+            ),
+            view("/workers/{id}", self.worker, "worker", "Get a worker", response_model=WorkerBody),
+            *(
+                view(
+                    path,
+                    partial(self.definitions, category, model),
+                    resource,
+                    f"List {path[1:].replace('-', ' ')} by kind",
+                    query_model=PageQuery,
+                    response_model=model,
+                )
+                for category, path, resource, model in kinds
+            ),
+            *(
+                view(
+                    path + "/{kind}",
+                    partial(self.definition, category),
+                    resource,
+                    f"Get a {resource.replace('-', ' ')}",
+                    response_model=DefinitionBody,
+                    resource_id="kind",
+                )
+                for category, path, resource, _ in kinds
+            ),
+        ]
+
+    async def workers(self, request: Request, response: Response) -> None:
+        """List workers by name."""
+        query: WorkerQuery = request.context.query
+        tenant_id: UUID = request.context.tenant_id
+        workers, total = await self._views.workers(tenant_id, query.worker_type, query.limit, query.offset)
+        bodies = [WorkerBody.of(worker) for worker in workers]
+        response.media = WorkerList(workers=bodies, total=total, limit=query.limit, offset=query.offset).as_json()
+
+    async def worker(self, request: Request, response: Response, id: str) -> None:  # noqa: A002 - the path's name
+        """Return a worker."""
+        worker = await self._views.worker(request.context.tenant_id, path_id(id, "worker"))
+        if worker is None:
+            raise NotFound(f"there is no worker {id} in this tenant")
+        response.media = WorkerBody.of(worker).as_json()
+
+    async def definitions(
+        self,
+        category: Category,
+        model: type[WorkflowDefinitions | TaskDefinitions],
+        request: Request,
+        response: Response,
+    ) -> None:
+        """List what is defined, by kind."""
+        query: PageQuery = request.context.query
+        found, total = await self._views.definitions(request.context.tenant_id, category, query.limit, query.offset)
+        member = f"{category.lower()}_definitions"
+        bodies = [DefinitionBody.of(each) for each in found]
+        page = {"total": total, "limit": query.limit, "offset": query.offset}
+        response.media = model.model_validate({member: bodies, **page}).as_json()
+
+    async def definition(self, category: Category, request: Request, response: Response, kind: str) -> None:
+        """Return a definition."""
+        found = await self._views.definition(request.context.tenant_id, category, kind)
+        if found is None:
+            raise NotFound(f"no worker of this tenant has announced the {category.lower()} kind {kind!r}")
+        response.media = DefinitionBody.of(found).as_json()
