@@ -108,9 +108,22 @@ def _path_parameters(route: RestRoute) -> Iterator[dict[str, Any]]:
 def _query_parameters(route: RestRoute) -> Iterator[dict[str, Any]]:
     if route.query_model is None:
         return
-    schema = _as_30(route.query_model.model_json_schema(by_alias=True))
+    described = route.query_model.model_json_schema(by_alias=True, ref_template="{model}")
+    schema = _as_30(_inlined(described, described.get("$defs", {})))
     for name, member in schema.get("properties", {}).items():
         yield {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": member}
+
+
+def _inlined(part: Any, definitions: Mapping[str, Any]) -> Any:
+    """Return a schema with what it refers to in place of references: a parameter has no components of its own."""
+    if isinstance(part, list):
+        return [_inlined(each, definitions) for each in part]
+    if not isinstance(part, dict):
+        return part
+    if "$ref" in part:
+        rest = {key: value for key, value in part.items() if key != "$ref"}
+        return {**_inlined(definitions[part["$ref"]], definitions), **rest}
+    return {key: _inlined(value, definitions) for key, value in part.items()}
 
 
 def _schemas(routes: Sequence[RestRoute]) -> tuple[dict[str, Any], dict[tuple[str, type[BaseModel]], str]]:
