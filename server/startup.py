@@ -43,6 +43,7 @@ from server.database.notifications import NOTIFY, STREAM, WAKE, Notifications
 from server.database.pool import Pool, open_pool
 from server.engine.engine import Engine
 from server.engine.launchers import EnginePromiseResolver, EngineTaskLauncher, EngineWorkflowLauncher
+from server.engine.stream_tail import StreamTail
 from server.engine.streams import Streams
 from server.engine.task_notes import TaskNotes
 from server.engine.task_starts import TaskStarts
@@ -56,16 +57,11 @@ from server.preparation import Prepared, configured_tenants, load_plugins, migra
 from server.rest_api.app import build_app, places
 from server.rest_api.guard import Guard
 from server.rest_api.openapi import document
-from server.rest_api.resources.discovery import Discovery
-from server.rest_api.resources.docs import Docs
 from server.rest_api.resources.health import Health
-from server.rest_api.resources.metrics import MetricsText
-from server.rest_api.resources.task_executions import TaskExecutions
-from server.rest_api.resources.tenants import Tenants
+from server.rest_api.routes import UseCases, server_routes
 from server.storage.repositories import Repositories
-from server.storage.task_views import TaskViewRepository
+from server.storage.stream_tail import StreamTailRepository
 from server.storage.tenants import TenantRepository
-from server.storage.worker_views import WorkerViewRepository
 from server.storage.workers import WorkerRepository
 
 _log = logging.getLogger(__name__)
@@ -97,6 +93,7 @@ class Boot:
     task_notes: TaskNotes  # engine
     workers: Workers  # engine
     streams: Streams  # engine
+    stream_tail: StreamTail  # engine
     registry: PluginRegistry  # plugins
     routes: Sequence[RestRoute]  # plugins: the server's own
     rest_auth: AuthStack  # authentication
@@ -142,6 +139,7 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
     boot.task_notes = TaskNotes(boot.pool)
     limits = boot.settings.engine
     boot.streams = Streams(partial(_notify, boot.pool, STREAM), limits.streams, limits.streams_per_tenant)
+    boot.stream_tail = StreamTail(StreamTailRepository(boot.pool), boot.streams, boot.clock)
     boot.workers = Workers(WorkerRepository(boot.pool))
     try:
         yield
@@ -172,13 +170,13 @@ async def plugins(boot: Boot) -> AsyncIterator[None]:
     """Make the plugins, lend them the server's services, and check what they declare as a set."""
     boot.registry = load_plugins(boot.edition, boot.prepared.sources)
     boot.registry.lend(partial(_services, boot))
-    boot.routes = [
-        *Tenants(boot.tenants).routes(),
-        *TaskExecutions(boot.task_starts, TaskViewRepository(boot.pool)).routes(),
-        *Discovery(WorkerViewRepository(boot.pool, boot.settings.engine.worker_silence)).routes(),
-        *MetricsText(boot.metrics).routes(),
-        *Docs(lambda: document(boot.edition.build_info, _all_routes(boot), boot.registry.openapi())).routes(),
-    ]
+    boot.routes = server_routes(
+        boot.pool,
+        UseCases(boot.engine, boot.task_starts, boot.streams, boot.stream_tail),
+        boot.settings.engine.worker_silence,
+        boot.metrics,
+        lambda: document(boot.edition.build_info, _all_routes(boot), boot.registry.openapi()),
+    )
     boot.registry.check(_own_contributions(boot), boot.edition.contributions)
     yield
 
@@ -254,6 +252,7 @@ async def background(boot: Boot) -> AsyncIterator[None]:
         DueService("canceller", runs.cancellation.work_off, runs.alarms.cancellations),
         KeyCleaner(runs.clean_keys),
         TaskExpirer(boot.tasks.expire),
+        boot.stream_tail,
         WorkerWatcher(partial(boot.tasks.reclaim, patience, silence), patience),
     ]
     supervisor = Supervisor(services)

@@ -43,12 +43,13 @@ class NewPromise:
 
 @dataclass(frozen=True, slots=True)
 class PromiseRef:
-    """How somebody outside names a promise: by its id, or by run and name. Exactly one of the forms is set."""
+    """How somebody outside names a promise: by its id, by its idempotency key, or by run and name: one of the forms."""
 
     tenant_id: UUID
     id: UUID | None = None
     run_id: UUID | None = None
     name: str | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

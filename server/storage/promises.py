@@ -46,7 +46,7 @@ class PromiseRepository:
 
     async def find(self, connection: Any, refs: Sequence[PromiseRef]) -> list[tuple[UUID, UUID] | None]:
         """Return promise and run of each reference; None where there is no such promise."""
-        parameters = columns(refs, "tenant_id", "id", "run_id", "name")
+        parameters = columns(refs, "tenant_id", "id", "run_id", "name", "key")
         rows = await (await connection.execute(_SQL["find"], parameters)).fetchall()
         found: list[tuple[UUID, UUID] | None] = [None] * len(refs)
         for place, promise_id, run_id in rows:

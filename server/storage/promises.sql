@@ -21,14 +21,19 @@ WHERE
 ORDER BY p.ordinal
 
 -- name: find
--- What clients name, not locked yet: one by its id; of those with one name in a run, the oldest that is pending.
+-- What clients name, not locked yet: one by its id or its key; of those with one name in a run, the oldest that is pending.
 SELECT r.place, p.id, p.workflow_execution_id
-FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(run_id)s::uuid[], %(name)s::text[])
-WITH ORDINALITY AS r (tenant_id, id, run_id, name, place)
+FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(run_id)s::uuid[], %(name)s::text[], %(key)s::text[])
+WITH ORDINALITY AS r (tenant_id, id, run_id, name, key, place)
 CROSS JOIN LATERAL (
     SELECT c.id, c.workflow_execution_id
     FROM promise AS c
     WHERE c.tenant_id = r.tenant_id AND c.id = r.id
+    UNION ALL
+    SELECT c.id, c.workflow_execution_id
+    FROM idempotency_key AS k
+    INNER JOIN promise AS c ON c.tenant_id = k.tenant_id AND c.id = k.promise_id
+    WHERE k.tenant_id = r.tenant_id AND k.key = r.key AND k.expires_at > now()
     UNION ALL
     (
         SELECT c.id, c.workflow_execution_id

@@ -1,0 +1,248 @@
+"""``…/workflow-executions``: runs, to start, look at, signal, cancel and retry; and ``/api/v1/workflows``, the same."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import falcon.asgi
+
+from core.auth import Action
+from core.domain.cancellation import CancellationRequest
+from core.domain.fields import free_text, name_field
+from core.domain.idempotency import checked_key
+from core.domain.payload import Json
+from core.domain.run_view import RunFilter, RunView
+from core.domain.workflow import RunStatus
+from core.endpoints import RestRoute
+from core.errors import InvalidInput, NotFound, WrongState
+from core.launchers import WorkflowLaunch
+from server.engine.engine import Engine
+from server.engine.signals import Signal, SignalWithStart
+from server.rest_api.fields import idempotency_key, path_id, payload, shown
+from server.rest_api.resources import workflow_models as m
+from server.rest_api.tenant_paths import canonical, older
+from server.storage.run_views import RunViewRepository
+
+TAG = "workflows"
+MOST_CHILDREN = 10_000
+
+_HERE = "/workflow-executions"
+_OWN = "/api/v1/workflows"
+
+Request = falcon.asgi.Request
+Response = falcon.asgi.Response
+
+_log = logging.getLogger(__name__)
+
+
+class WorkflowExecutions:
+    """The handlers."""
+
+    def __init__(self, engine: Engine, views: RunViewRepository) -> None:
+        """Take the engine, and where runs are read."""
+        self._engine = engine
+        self._views = views
+
+    def routes(self) -> list[RestRoute]:
+        """Return the routes."""
+        view = partial(_route, "GET", action=Action.VIEW)
+        change = partial(_route, "POST", action=Action.UPDATE)
+        execute = partial(_route, "POST", action=Action.EXECUTE)
+        one = "/{id}"
+        return [
+            execute(
+                "", self.start, "Start a workflow", request=m.StartWorkflow, response=m.StartedWorkflow, status=201
+            ),
+            view("", self.list, "List workflows, newest first", query=m.WorkflowQuery, response=m.WorkflowList),
+            view(one, self.get, "Get a workflow", response=m.WorkflowBody),
+            view(f"{one}/events", self.events, "The history", query=m.EventsQuery, response=m.Events),
+            view(f"{one}/children", self.children, "The child workflows", response=m.Children),
+            view(f"{one}/state", self.state, "The workflow's state", response=m.State),
+            change(f"{one}/cancel", self.cancel, "Cancel it", request=m.CancelWorkflow, response=m.CancelledWorkflow),
+            change(f"{one}/retry", self.retry, "Retry it", request=m.RetryWorkflow, response=m.RetriedWorkflow),
+            change(f"{one}/signal", self.signal, "Signal it", request=m.SignalWorkflow, response=m.SignalledWorkflow),
+            execute(
+                "/signal-with-start",
+                self.signal_with_start,
+                "Signal a workflow, started if need be",
+                request=m.SignalWithStartBody,
+                response=m.SignalledWithStart,
+            ),
+        ]
+
+    async def start(self, request: Request, response: Response) -> None:
+        """Start a run: 201, or 200 when its key leads to one that exists."""
+        body: m.StartWorkflow = request.context.body
+        tenant_id: UUID = request.context.tenant_id
+        key = idempotency_key(body.idempotency_key, body.idempotency_key_ttl)
+        launch = WorkflowLaunch(
+            tenant_id=tenant_id,
+            kind=body.kind,
+            input=payload(body.input, "input"),
+            queue=body.queue,
+            priority_seconds=body.priority_seconds,
+            workflow_version=body.version,
+            metadata=body.metadata,
+            idempotency_key=key,
+        )
+        launched = await self._engine.starts.start(launch)
+        run = await self._run(tenant_id, launched.id)
+        place = f"{_OWN}/{run.id}"
+        response.status = 201 if launched.is_new else 200
+        response.set_header("location", place)
+        response.media = m.StartedWorkflow(
+            workflow_execution_id=run.id,
+            status=RunStatus(run.status),
+            kind=run.kind,
+            created_at=run.created_at,
+            links=m.Links(self=place, events=f"{place}/events"),
+            idempotency_key_used=key is not None,
+            idempotency_key_new=launched.is_new,
+        ).as_json()
+
+    async def list(self, request: Request, response: Response) -> None:
+        """List runs, newest first."""
+        query: m.WorkflowQuery = request.context.query
+        metadata = None if query.metadata is None else _json_object(query.metadata)
+        wanted = RunFilter(request.context.tenant_id, query.status, query.kind, query.queue, metadata)
+        runs, total = await self._views.page(wanted, query.limit, query.offset)
+        bodies = [m.WorkflowBody.of(run) for run in runs]
+        response.media = m.WorkflowList(workflows=bodies, total=total, limit=query.limit, offset=query.offset).as_json()
+
+    async def get(self, request: Request, response: Response, id: str) -> None:  # noqa: A002 - the path's name
+        """Return a run."""
+        response.media = m.WorkflowBody.of(await self._named(request, id)).as_json()
+
+    async def events(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
+        """Return a run's history, ascending."""
+        query: m.EventsQuery = request.context.query
+        run_id = path_id(id, "workflow execution")
+        events = await self._views.events(request.context.tenant_id, run_id, query.since_sequence)
+        if not events:
+            await self._named(request, id)
+        response.media = m.Events(events=[m.EventBody.of(event) for event in events]).as_json()
+
+    async def children(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
+        """Return a run's children, oldest first."""
+        run = await self._named(request, id)
+        children = await self._views.children(run.tenant_id, run.id, MOST_CHILDREN)
+        response.media = m.Children(children=[m.ChildBody.of(child) for child in children]).as_json()
+
+    async def state(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
+        """Return a run's state."""
+        run = await self._named(request, id)
+        state = await self._views.state(run.tenant_id, run.id)
+        response.media = m.State(state={key: shown(value) for key, value in state.items()}).as_json()
+
+    async def cancel(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
+        """Cancel a run; one that a worker has is cancelled when the worker reports."""
+        body: m.CancelWorkflow = request.context.body
+        asked = CancellationRequest(
+            tenant_id=request.context.tenant_id,
+            run_id=path_id(id, "workflow execution"),
+            reason=free_text(body.reason),
+            requested_by=request.context.identity.id,
+            cascades=body.cascade_to_children,
+        )
+        cancelled = await self._engine.cancellation.cancel(asked)
+        response.media = m.CancelledWorkflow(
+            workflow_execution_id=asked.run_id,
+            status=cancelled.outcome,
+            cancelled_children=[run_id for _, run_id in cancelled.children],
+        ).as_json()
+
+    async def retry(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
+        """Retry a run that has failed."""
+        body: m.RetryWorkflow = request.context.body
+        run_id = path_id(id, "workflow execution")
+        try:
+            attempt = await self._engine.retries.retry((request.context.tenant_id, run_id))
+        except WrongState as error:
+            raise InvalidInput(str(error)) from None  # this route has always answered 400
+        _log.info("workflow execution %s is retried by %s: %s", run_id, request.context.identity.id, body.note or "-")
+        response.media = m.RetriedWorkflow(
+            workflow_execution_id=run_id, retry_attempt=attempt, message=f"retry {attempt} is waiting for a worker"
+        ).as_json()
+
+    async def signal(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
+        """Deliver a signal to a run."""
+        body: m.SignalWorkflow = request.context.body
+        signal = Signal(
+            tenant_id=request.context.tenant_id,
+            run_id=path_id(id, "workflow execution"),
+            name=name_field(body.signal_name, "signal_name"),
+            value=payload(body.signal_value, "signal_value"),
+        )
+        response.media = m.SignalledWorkflow(signal_event_sequence=await self._engine.signals.signal(signal)).as_json()
+
+    async def signal_with_start(self, request: Request, response: Response) -> None:
+        """Deliver a signal to the open run of a workflow id, or to one that is started for it."""
+        body: m.SignalWithStartBody = request.context.body
+        launch = WorkflowLaunch(
+            tenant_id=request.context.tenant_id,
+            kind=body.workflow_kind,
+            input=payload(body.workflow_input, "workflow_input"),
+            queue=body.queue,
+            metadata=body.metadata,
+            idempotency_key=checked_key(name_field(body.workflow_id, "workflow_id"), None),
+        )
+        name = name_field(body.signal_name, "signal_name")
+        asked = SignalWithStart(launch, name, payload(body.signal_value, "signal_value"))
+        signalled = await self._engine.signals.signal_with_start(asked)
+        response.media = m.SignalledWithStart(
+            workflow_execution_id=signalled.run_id,
+            workflow_created=signalled.is_new,
+            signal_event_sequence=signalled.sequence,
+        ).as_json()
+
+    async def _named(self, request: Request, ident: str) -> RunView:
+        return await self._run(request.context.tenant_id, path_id(ident, "workflow execution"))
+
+    async def _run(self, tenant_id: UUID, run_id: UUID) -> RunView:
+        run = await self._views.get(tenant_id, run_id)
+        if run is None:
+            raise NotFound(f"there is no workflow execution {run_id} in this tenant")
+        return run
+
+
+def _route(
+    method: str,
+    path: str,
+    handler: Callable[..., Any],
+    summary: str,
+    *,
+    action: Action,
+    request: Any = None,
+    query: Any = None,
+    response: Any = None,
+    status: int = 200,
+) -> RestRoute:
+    return RestRoute(
+        method,
+        canonical(_HERE + path),
+        handler,
+        action,
+        "workflow" if action is Action.EXECUTE else "workflow-execution",
+        summary,
+        request_model=request,
+        query_model=query,
+        response_model=response,
+        status=status,
+        aliases=(*older(_HERE + path), _OWN + path),
+        tag=TAG,
+    )
+
+
+def _json_object(text: str) -> Json:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise InvalidInput('metadata must be a JSON object, such as {"team":"a"}')
+    return payload(found, "metadata")

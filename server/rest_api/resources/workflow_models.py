@@ -1,0 +1,259 @@
+"""Bodies of workflow executions, their events, signals and cancellations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from core.domain.cancellation import CancelOutcome
+from core.domain.run_view import EventView, RunView
+from core.domain.workflow import RunStatus
+from core.launchers import DEFAULT_QUEUE
+from core.rest_model import Page, PageQuery, RestModel, Text
+from server.rest_api.fields import shown
+
+DEFAULT_LIMIT = 20
+MAX_NUMBER = 2**31 - 1
+Seconds = Annotated[int, Field(ge=-MAX_NUMBER - 1, le=MAX_NUMBER)]
+
+
+class StartWorkflow(RestModel):
+    """A run to start."""
+
+    kind: str
+    input: Any = Field(default_factory=dict)
+    queue: str = DEFAULT_QUEUE
+    priority_seconds: Seconds = Field(default=0, description="a head start: a larger value runs sooner")
+    version: str | None = None
+    metadata: dict[str, str] = Field(default_factory=dict)
+    idempotency_key: str | None = None
+    idempotency_key_ttl: str = Field(default="24h", alias="idempotencyKeyTTL", description="such as 30s, 5m, 2h or 7d")
+
+
+class Links(RestModel):
+    """Where to look next."""
+
+    self: str
+    events: str
+
+
+class StartedWorkflow(RestModel):
+    """A run that was started, or the one that its idempotency key leads to."""
+
+    workflow_execution_id: UUID
+    status: RunStatus
+    kind: str
+    created_at: datetime
+    links: Links
+    idempotency_key_used: bool
+    idempotency_key_new: bool
+
+
+class WorkflowBody(RestModel):
+    """A run."""
+
+    id: UUID
+    tenant_id: UUID
+    kind: str
+    queue: str
+    status: RunStatus
+    input: Any
+    output: Any
+    error: str | None
+    current_sequence: int
+    workflow_version: str | None
+    parent_workflow_execution_id: UUID | None
+    worker_id: str | None
+    retry_attempt: int
+    priority_seconds: int
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    updated_at: datetime
+    metadata: dict[str, str]
+
+    @classmethod
+    def of(cls, run: RunView) -> WorkflowBody:
+        """Return the body of a run."""
+        return cls(
+            id=run.id,
+            tenant_id=run.tenant_id,
+            kind=run.kind,
+            queue=run.queue,
+            status=RunStatus(run.status),
+            input=shown(run.input),
+            output=shown(run.output),
+            error=run.error,
+            current_sequence=run.last_sequence,
+            workflow_version=run.workflow_version,
+            parent_workflow_execution_id=run.parent_id,
+            worker_id=run.worker_id,
+            retry_attempt=run.retry_count,
+            priority_seconds=run.priority_ms // 1000,
+            created_at=run.created_at,
+            started_at=run.started_at,
+            completed_at=run.completed_at,
+            updated_at=run.updated_at,
+            metadata=dict(run.metadata),
+        )
+
+
+class WorkflowQuery(PageQuery):
+    """Which runs to list."""
+
+    limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=100)
+    status: RunStatus | None = None
+    kind: Text | None = None
+    queue: Text | None = None
+    metadata: str | None = Field(default=None, description="a JSON object that the run's metadata must contain")
+
+
+class WorkflowList(Page):
+    """A page of runs."""
+
+    workflows: list[WorkflowBody]
+
+
+class EventsQuery(RestModel):
+    """Which events to return."""
+
+    since_sequence: int = Field(default=0, ge=0, le=MAX_NUMBER, description="those after this number")
+
+
+class EventBody(RestModel):
+    """An event; ``sequenceNumber`` and ``createdAt`` repeat two members under the names that older clients read."""
+
+    sequence: int
+    sequence_number: int
+    event_type: str
+    timestamp: datetime
+    created_at: datetime
+    data: Any
+    superseded: bool = Field(description="a retry by hand has made it obsolete; workers do not see it")
+
+    @classmethod
+    def of(cls, event: EventView) -> EventBody:
+        """Return the body of an event."""
+        return cls(
+            sequence=event.sequence,
+            sequence_number=event.sequence,
+            event_type=event.type,
+            timestamp=event.created_at,
+            created_at=event.created_at,
+            data=shown(event.data),
+            superseded=event.superseded,
+        )
+
+
+class Events(RestModel):
+    """A run's history, ascending."""
+
+    events: list[EventBody]
+
+
+class ChildBody(RestModel):
+    """A child of a run."""
+
+    child_workflow_execution_id: UUID
+    child_execution_name: str
+    kind: str
+    status: RunStatus
+    created_at: datetime
+
+    @classmethod
+    def of(cls, run: RunView) -> ChildBody:
+        """Return the body of a child."""
+        return cls(
+            child_workflow_execution_id=run.id,
+            child_execution_name=run.child_name or "",
+            kind=run.kind,
+            status=RunStatus(run.status),
+            created_at=run.created_at,
+        )
+
+
+class Children(RestModel):
+    """A run's children, oldest first."""
+
+    children: list[ChildBody]
+
+
+class State(RestModel):
+    """A run's state, by key."""
+
+    state: dict[str, Any]
+
+
+class CancelWorkflow(RestModel):
+    """A cancellation."""
+
+    reason: str = "cancelled over REST"
+    cascade_to_children: bool = True
+
+
+class CancelledWorkflow(RestModel):
+    """What a cancellation came to; children are cancelled, or are being cancelled, with the run."""
+
+    workflow_execution_id: UUID
+    status: CancelOutcome
+    cancelled_children: list[UUID]
+
+
+class RetryWorkflow(RestModel):
+    """A retry by hand; the note goes to the server's log."""
+
+    note: str | None = None
+
+
+class RetriedWorkflow(RestModel):
+    """A run that was retried."""
+
+    workflow_execution_id: UUID
+    status: RunStatus = RunStatus.PENDING
+    retry_attempt: int
+    message: str
+    success: bool = True
+
+
+class SnakeModel(RestModel):
+    """An answer in snake_case, as those about signals have always been; requests are taken in either form."""
+
+    model_config = ConfigDict(alias_generator=None)
+
+
+class SignalWorkflow(RestModel):
+    """A signal; ``signal_name`` and ``signal_value`` are understood, too."""
+
+    signal_name: str
+    signal_value: Any = None
+
+
+class SignalledWorkflow(SnakeModel):
+    """A signal that was delivered."""
+
+    signal_event_sequence: int
+    signal_delivered: bool = True
+
+
+class SignalWithStartBody(RestModel):
+    """A signal to the open run of a workflow id, which is started where there is none."""
+
+    workflow_id: str
+    workflow_kind: str
+    workflow_input: Any = Field(default_factory=dict)
+    queue: str = DEFAULT_QUEUE
+    signal_name: str
+    signal_value: Any = None
+    metadata: dict[str, str] = Field(default_factory=dict)
+
+
+class SignalledWithStart(SnakeModel):
+    """A signal that was delivered, and to which run."""
+
+    workflow_execution_id: UUID
+    workflow_created: bool
+    signal_event_sequence: int
+    signal_delivered: bool = True

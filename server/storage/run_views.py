@@ -1,0 +1,51 @@
+"""Reads runs for people: whole, in pages, with their histories, children and state."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from core.domain.payload import Json
+from core.domain.run_view import EventView, RunFilter, RunView
+from core.named_queries import named_queries
+from core.plugin_services import Database
+
+_SQL = named_queries(__package__, "run_views.sql")
+
+
+class RunViewRepository:
+    """Reads ``workflow_execution`` and ``workflow_event``."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the pool."""
+        self._database = database
+
+    async def get(self, tenant_id: UUID, run_id: UUID) -> RunView | None:
+        """Return a run."""
+        rows = await self._rows("get", tenant_id=tenant_id, id=run_id)
+        return RunView(*rows[0]) if rows else None
+
+    async def page(self, wanted: RunFilter, limit: int, offset: int) -> tuple[list[RunView], int]:
+        """Return a page of runs, newest first, and how many there are."""
+        rows = await self._rows("page", **asdict(wanted), limit=limit, offset=offset)
+        total = await self._rows("count", **asdict(wanted))
+        return [RunView(*row) for row in rows], total[0][0]
+
+    async def children(self, tenant_id: UUID, run_id: UUID, limit: int) -> list[RunView]:
+        """Return a run's children, oldest first."""
+        return [RunView(*row) for row in await self._rows("children", tenant_id=tenant_id, id=run_id, limit=limit)]
+
+    async def events(self, tenant_id: UUID, run_id: UUID, since: int) -> list[EventView]:
+        """Return a run's events with numbers above ``since``, superseded ones among them."""
+        return [EventView(*row) for row in await self._rows("events", tenant_id=tenant_id, id=run_id, since=since)]
+
+    async def state(self, tenant_id: UUID, run_id: UUID) -> dict[str, Json]:
+        """Return the state that a run's events amount to, by key."""
+        return {key: Json(value) for key, value in await self._rows("state", tenant_id=tenant_id, id=run_id)}
+
+    async def _rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        async with self._database.connection() as connection:
+            rows: list[tuple[Any, ...]]
+            rows = await (await connection.execute(_SQL[query], parameters)).fetchall()
+        return rows
