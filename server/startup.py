@@ -32,6 +32,7 @@ from core.service import Service
 from server.auth.registry import build_stack, enabled
 from server.auth.stack import AuthStack
 from server.background.due_service import DueService
+from server.background.history_pruner import HistoryPruner
 from server.background.key_cleaner import KeyCleaner
 from server.background.lease_reaper import LeaseReaper
 from server.background.supervisor import Supervisor
@@ -257,6 +258,8 @@ async def background(boot: Boot) -> AsyncIterator[None]:
         TaskExpirer(boot.tasks.expire),
         WorkerWatcher(partial(boot.tasks.reclaim, patience, silence), patience),
     ]
+    if limits.retain_finished is not None:
+        services.append(HistoryPruner(runs.workflows.prune, limits.retain_finished))
     supervisor = Supervisor(services)
     supervisor.start()
     try:
