@@ -43,6 +43,7 @@ from server.database.exclusive import Locks
 from server.database.notifications import NOTIFY, STREAM, WAKE, Notifications
 from server.database.pool import Pool, open_pool
 from server.engine.engine import Engine
+from server.engine.stream_tail import StreamTail
 from server.engine.streams import Streams
 from server.engine.task_notes import TaskNotes
 from server.engine.task_starts import TaskStarts
@@ -61,11 +62,13 @@ from server.rest_api.resources.docs import Docs
 from server.rest_api.resources.health import Health
 from server.rest_api.resources.metrics import MetricsText
 from server.rest_api.resources.promises import PromiseSettlements
+from server.rest_api.resources.streams import StreamResources
 from server.rest_api.resources.task_executions import TaskExecutions
 from server.rest_api.resources.tenants import Tenants
 from server.rest_api.resources.workflow_executions import WorkflowExecutions
 from server.storage.repositories import Repositories
 from server.storage.run_views import RunViewRepository
+from server.storage.stream_tail import StreamTailRepository
 from server.storage.task_views import TaskViewRepository
 from server.storage.tenants import TenantRepository
 from server.storage.worker_views import WorkerViewRepository
@@ -100,6 +103,7 @@ class Boot:
     task_notes: TaskNotes  # engine
     workers: Workers  # engine
     streams: Streams  # engine
+    stream_tail: StreamTail  # engine
     registry: PluginRegistry  # plugins
     routes: Sequence[RestRoute]  # plugins: the server's own
     rest_auth: AuthStack  # authentication
@@ -145,6 +149,7 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
     boot.task_notes = TaskNotes(boot.pool)
     limits = boot.settings.engine
     boot.streams = Streams(partial(_notify, boot.pool, STREAM), limits.streams, limits.streams_per_tenant)
+    boot.stream_tail = StreamTail(StreamTailRepository(boot.pool), boot.streams, boot.clock)
     boot.workers = Workers(WorkerRepository(boot.pool))
     try:
         yield
@@ -175,11 +180,13 @@ async def plugins(boot: Boot) -> AsyncIterator[None]:
     """Make the plugins, lend them the server's services, and check what they declare as a set."""
     boot.registry = load_plugins(boot.edition, boot.prepared.sources)
     boot.registry.lend(partial(_services, boot))
+    task_views = TaskViewRepository(boot.pool)
     boot.routes = [
         *Tenants(boot.tenants).routes(),
         *WorkflowExecutions(boot.engine, RunViewRepository(boot.pool)).routes(),
         *PromiseSettlements(boot.engine.promises).routes(),
-        *TaskExecutions(boot.task_starts, TaskViewRepository(boot.pool)).routes(),
+        *TaskExecutions(boot.task_starts, task_views).routes(),
+        *StreamResources(boot.streams, boot.stream_tail, task_views).routes(),
         *Discovery(WorkerViewRepository(boot.pool, boot.settings.engine.worker_silence)).routes(),
         *MetricsText(boot.metrics).routes(),
         *Docs(lambda: document(boot.edition.build_info, _all_routes(boot), boot.registry.openapi())).routes(),
@@ -256,6 +263,7 @@ async def background(boot: Boot) -> AsyncIterator[None]:
         DueService("canceller", runs.cancellation.work_off, runs.alarms.cancellations),
         KeyCleaner(runs.clean_keys),
         TaskExpirer(boot.tasks.expire),
+        boot.stream_tail,
         WorkerWatcher(partial(boot.tasks.reclaim, patience, silence), patience),
     ]
     if limits.retain_finished is not None:

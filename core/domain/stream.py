@@ -25,3 +25,12 @@ class Chunk:
     task_id: UUID
     kind: ChunkKind
     payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a watcher sees: a chunk, or a change of state."""
+
+    run_id: UUID | None
+    kind: ChunkKind
+    payload: str

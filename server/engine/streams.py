@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
-from core.domain.stream import Chunk
+from core.domain.stream import Chunk, Shown
 from core.errors import FlovynError, LimitExceeded
 from server.engine.stream_wire import Receiver, Sender
 
@@ -37,17 +37,18 @@ class Watch:
 
     def __init__(self) -> None:
         """Start with nothing."""
-        self._chunks: deque[Chunk] = deque()
+        self._unseen: deque[Shown] = deque()
         self._lost = 0
         self._closed = False
+        self.topics: set[Topic] = set()
         self._news = asyncio.Event()
 
-    def put(self, chunk: Chunk) -> None:
-        """Add a chunk; the oldest goes when there are too many."""
-        if len(self._chunks) >= BUFFER:
-            self._chunks.popleft()
+    def put(self, shown: Shown) -> None:
+        """Add something to see; the oldest goes when there is too much."""
+        if len(self._unseen) >= BUFFER:
+            self._unseen.popleft()
             self._lost += 1
-        self._chunks.append(chunk)
+        self._unseen.append(shown)
         self._news.set()
 
     def close(self) -> None:
@@ -66,10 +67,10 @@ class Watch:
             async with asyncio.timeout(seconds):
                 await self._news.wait()
 
-    def take(self) -> tuple[list[Chunk], int]:
-        """Return what has come since the last time, and how many chunks before it were lost."""
-        taken, lost = list(self._chunks), self._lost
-        self._chunks.clear()
+    def take(self) -> tuple[list[Shown], int]:
+        """Return what has come since the last time, and how much before it was lost."""
+        taken, lost = list(self._unseen), self._lost
+        self._unseen.clear()
         self._lost = 0
         if not self._closed:
             self._news.clear()
@@ -112,10 +113,20 @@ class Streams:
         chunk = self._receiver.take(notification)
         if chunk is None:
             return
+        shown = Shown(chunk.run_id, chunk.kind, chunk.payload)
         for watched in (chunk.task_id, chunk.run_id):
             if watched is not None:
                 for watch in self._watches.get((chunk.tenant_id, watched), ()):
-                    watch.put(chunk)
+                    watch.put(shown)
+
+    def require_room(self, tenant_id: UUID) -> None:
+        """Check that one more may watch.
+
+        Raises:
+            LimitExceeded: too many watch already.
+        """
+        if self._count.total() >= self._per_process or self._count[tenant_id] >= self._per_tenant:
+            raise LimitExceeded("too many streams are open at this server; close some, or try again later")
 
     @asynccontextmanager
     async def watch(self, topic: Topic) -> AsyncIterator[Watch]:
@@ -125,20 +136,25 @@ class Streams:
             LimitExceeded: too many watch already.
         """
         tenant_id = topic[0]
-        if self._count.total() >= self._per_process or self._count[tenant_id] >= self._per_tenant:
-            raise LimitExceeded("too many streams are open at this server; close some, or try again later")
+        self.require_room(tenant_id)
         watch = Watch()
         self._count[tenant_id] += 1
-        self._watches[topic].add(watch)
+        self.join(topic, watch)
         if self._closing:
             watch.close()
         try:
             yield watch
         finally:
             self._count[tenant_id] -= 1
-            self._watches[topic].discard(watch)
-            if not self._watches[topic]:
-                del self._watches[topic]
+            for each in watch.topics:
+                self._watches[each].discard(watch)
+                if not self._watches[each]:
+                    del self._watches[each]
+
+    def join(self, topic: Topic, watch: Watch) -> None:
+        """Let a watcher see the chunks of one more task or run."""
+        watch.topics.add(topic)
+        self._watches[topic].add(watch)
 
     def end(self) -> None:
         """End every watch, now and from now on: the process is being drained."""

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import grpc
 
-from core.domain.stream import Chunk
+from core.domain.stream import Shown
 from proto.flovyn.v1 import task_pb2 as pb
 from server.engine.streams import Watch
 from tests.support.calls import poll_task, start, status_of, submit_task
@@ -24,8 +24,8 @@ async def _stream(client: Client, task_id: str, payload: str, **fields: Any) -> 
     return bool(answer.acknowledged)
 
 
-async def _seen(watch: Watch, count: int) -> list[Chunk]:
-    seen: list[Chunk] = []
+async def _seen(watch: Watch, count: int) -> list[Shown]:
+    seen: list[Shown] = []
     async with asyncio.timeout(10):
         while len(seen) < count:
             await watch.wait(10)

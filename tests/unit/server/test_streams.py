@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.stream import Chunk, ChunkKind
+from core.domain.stream import Chunk, ChunkKind, Shown
 from core.errors import LimitExceeded, Unavailable
 from server.engine.stream_wire import MAX_UNFINISHED, PART_BYTES, Receiver, Sender
 from server.engine.streams import BUFFER, Streams
@@ -78,7 +78,8 @@ async def test_watchers_of_a_task_and_of_its_run_see_its_chunks_in_order() -> No
         for chunk in chunks:
             streams.publish(chunk)
         await streams.close()
-        assert task.take() == run.take() == (chunks, 0)
+        shown = [Shown(RUN, ChunkKind.TOKEN, chunk.payload) for chunk in chunks]
+        assert task.take() == run.take() == (shown, 0)
         assert other.take() == foreign.take() == ([], 0)
 
 

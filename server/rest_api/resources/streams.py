@@ -1,0 +1,148 @@
+"""``…/stream``: what tasks stream, and changes of state, as server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any
+from uuid import UUID
+
+import falcon.asgi
+from falcon.asgi import SSEvent
+
+from core.auth import Action
+from core.domain.payload import dump, parse_payload
+from core.domain.stream import Shown
+from core.endpoints import RestRoute
+from core.errors import FlovynError, NotFound
+from server.engine.stream_tail import StreamTail
+from server.engine.streams import Streams, Watch
+from server.rest_api.fields import path_id
+from server.rest_api.tenant_paths import canonical, older
+from server.storage.task_views import TaskViewRepository
+
+TAG = "streams"
+KEEP_ALIVE_S = 15.0
+IDLE_S = 300.0
+"""A stream without anything to show for so long is ended; a client that still wants it opens it again."""
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
+
+_RUN, _TASK = "/workflow-executions/{id}/stream", "/task-executions/{id}/stream"
+
+Request = falcon.asgi.Request
+Response = falcon.asgi.Response
+Follow = Callable[[Watch], AbstractAsyncContextManager[None]]
+Text = Callable[[Shown, int], tuple[str, str]]
+"""Id and data of the event that shows something, given its number."""
+
+
+class StreamResources:
+    """The handlers."""
+
+    def __init__(self, streams: Streams, tail: StreamTail, views: TaskViewRepository) -> None:
+        """Take what carries chunks, what shows changes of state, and where tasks are read."""
+        self._streams = streams
+        self._tail = tail
+        self._views = views
+
+    def routes(self) -> list[RestRoute]:
+        """Return the routes."""
+        own = "/api/v1/workflows/{id}/stream"
+        parts: tuple[tuple[str, Any, str, tuple[str, ...]], ...] = (
+            (_RUN, self.of_run, "What a workflow's tasks stream", (*older(_RUN, "/stream/workflows/{id}"), own)),
+            (
+                _RUN + "/consolidated",
+                self.of_family,
+                "The same of a workflow and all below it",
+                (*older(_RUN + "/consolidated", "/stream/workflows/{id}/consolidated"), own + "/consolidated"),
+            ),
+            (_TASK, self.of_task, "What a task streams", older(_TASK, "/stream/tasks/{id}")),
+        )
+        return [
+            RestRoute(
+                "GET",
+                canonical(path),
+                handler,
+                Action.VIEW,
+                "workflow-execution" if path.startswith(_RUN) else "task-execution",
+                summary,
+                aliases=aliases,
+                produces=("text/event-stream",),
+                tag=TAG,
+            )
+            for path, handler, summary, aliases in parts
+        ]
+
+    async def of_run(self, request: Request, response: Response, id: str) -> None:  # noqa: A002 - the path's name
+        """Stream a workflow."""
+        run = await self._run(request, id)
+        self._open(response, run, lambda watch: self._tail.run_followed(run, watch, descendants=False), _plain)
+
+    async def of_family(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
+        """Stream a workflow and its descendants; every piece says which of them it is of."""
+        run = await self._run(request, id)
+
+        def wrapped(shown: Shown, number: int) -> tuple[str, str]:
+            owner = str(shown.run_id or run[1])
+            return f"{owner}:{number}", dump({"workflowExecutionId": owner, "data": _value(shown.payload)})
+
+        self._open(response, run, lambda watch: self._tail.run_followed(run, watch, descendants=True), wrapped)
+
+    async def of_task(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
+        """Stream a task, standalone or a workflow's."""
+        task = (request.context.tenant_id, path_id(id, "task"))
+        if await self._views.get(*task) is None:
+            raise NotFound(f"there is no task {id} in this tenant")
+        self._open(response, task, lambda watch: self._tail.task_followed(task, watch), _plain)
+
+    async def _run(self, request: Request, ident: str) -> tuple[UUID, UUID]:
+        run = (request.context.tenant_id, path_id(ident, "workflow execution"))
+        if not await self._views.is_run(*run):
+            raise NotFound(f"there is no workflow execution {ident} in this tenant")
+        return run
+
+    def _open(self, response: Response, topic: tuple[UUID, UUID], follow: Follow, text: Text) -> None:
+        self._streams.require_room(topic[0])
+        response.set_header("cache-control", "no-cache")
+        response.set_header("x-accel-buffering", "no")
+        response.sse = self._events(topic, follow, text)
+
+    async def _events(self, topic: tuple[UUID, UUID], follow: Follow, text: Text) -> AsyncIterator[SSEvent]:
+        loop = asyncio.get_running_loop()
+        async with AsyncExitStack() as stack:
+            watch = await stack.enter_async_context(self._streams.watch(topic))
+            await stack.enter_async_context(follow(watch))
+            yield SSEvent(comment="open")
+            number, last = 0, loop.time()
+            while not watch.is_closed and loop.time() - last < IDLE_S:
+                await watch.wait(KEEP_ALIVE_S)
+                news, lost = watch.take()
+                if lost:
+                    yield SSEvent(comment=f"{lost} events were lost: this client reads too slowly")
+                for shown in news:
+                    number, last = number + 1, loop.time()
+                    ident, data = text(shown, number)
+                    yield SSEvent(event=shown.kind, event_id=ident, text=_lines(data))
+                if not news:
+                    yield SSEvent(comment="keep-alive")
+
+
+def _plain(shown: Shown, number: int) -> tuple[str, str]:
+    return str(number), shown.payload
+
+
+def _value(payload: str) -> Any:
+    """Return what a task streamed as a value; what is not JSON is shown as text."""
+    try:
+        return json.loads(parse_payload(payload.encode(), "payload"))
+    except FlovynError:
+        return payload
+
+
+def _lines(data: str) -> str:
+    """Return data as the format wants it: every further line begins with its own ``data:``."""
+    return "\ndata: ".join(_LINE_END.split(data))
