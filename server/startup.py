@@ -43,6 +43,7 @@ from server.database.exclusive import Locks
 from server.database.notifications import NOTIFY, STREAM, WAKE, Notifications
 from server.database.pool import Pool, open_pool
 from server.engine.engine import Engine
+from server.engine.schedules import Schedules
 from server.engine.stream_tail import StreamTail
 from server.engine.streams import Streams
 from server.engine.task_notes import TaskNotes
@@ -62,6 +63,7 @@ from server.rest_api.resources.docs import Docs
 from server.rest_api.resources.health import Health
 from server.rest_api.resources.metrics import MetricsText
 from server.rest_api.resources.promises import PromiseSettlements
+from server.rest_api.resources.schedules import ScheduleRoutes
 from server.rest_api.resources.streams import StreamResources
 from server.rest_api.resources.task_executions import TaskExecutions
 from server.rest_api.resources.tenants import Tenants
@@ -101,6 +103,7 @@ class Boot:
     tasks: Tasks  # engine
     task_starts: TaskStarts  # engine
     task_notes: TaskNotes  # engine
+    schedules: Schedules  # engine
     workers: Workers  # engine
     streams: Streams  # engine
     stream_tail: StreamTail  # engine
@@ -145,7 +148,9 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
     wakers = {category: Waker(category, wakeups, boot.announcer) for category, wakeups in boot.wakeups.items()}
     boot.engine = Engine(boot.pool, boot.wakeups[Category.WORKFLOW], wakers[Category.WORKFLOW], wakers[Category.TASK])
     boot.tasks = Tasks(boot.pool, boot.wakeups[Category.TASK], wakers[Category.TASK], boot.engine.deliveries)
-    boot.task_starts = TaskStarts(Repositories(boot.pool), boot.tasks)
+    storage = Repositories(boot.pool)
+    boot.task_starts = TaskStarts(storage, boot.tasks)
+    boot.schedules = Schedules(storage, boot.engine.cancellation, boot.tasks, wakers[Category.WORKFLOW], boot.clock)
     boot.task_notes = TaskNotes(boot.pool)
     limits = boot.settings.engine
     boot.streams = Streams(partial(_notify, boot.pool, STREAM), limits.streams, limits.streams_per_tenant)
@@ -184,6 +189,7 @@ async def plugins(boot: Boot) -> AsyncIterator[None]:
     boot.routes = [
         *Tenants(boot.tenants).routes(),
         *WorkflowExecutions(boot.engine, RunViewRepository(boot.pool)).routes(),
+        *ScheduleRoutes(boot.schedules).routes(),
         *PromiseSettlements(boot.engine.promises).routes(),
         *TaskExecutions(boot.task_starts, task_views).routes(),
         *StreamResources(boot.streams, boot.stream_tail, task_views).routes(),
@@ -261,6 +267,7 @@ async def background(boot: Boot) -> AsyncIterator[None]:
         DueService("timer firer", runs.timers.fire_due, runs.alarms.timers),
         DueService("promise expirer", runs.promises.expire_due, runs.alarms.promises),
         DueService("canceller", runs.cancellation.work_off, runs.alarms.cancellations),
+        DueService("schedule runner", boot.schedules.run_due, boot.schedules.alarm),
         KeyCleaner(runs.clean_keys),
         TaskExpirer(boot.tasks.expire),
         boot.stream_tail,
