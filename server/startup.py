@@ -44,13 +44,8 @@ from server.database.notifications import NOTIFY, STREAM, WAKE, Notifications
 from server.database.pool import Pool, open_pool
 from server.engine.engine import Engine
 from server.engine.schedules import Schedules
-from server.engine.stream_tail import StreamTail
-from server.engine.streams import Streams
-from server.engine.task_notes import TaskNotes
-from server.engine.task_starts import TaskStarts
-from server.engine.tasks import Tasks
+from server.engine.task_engine import TaskEngine
 from server.engine.wakeups import Announcer, Waker, Wakeups, parse_announcement
-from server.engine.workers import Workers
 from server.observability.calls import CallObservers
 from server.observability.metrics import MetricsRegistry
 from server.plugin_registry import PluginRegistry
@@ -68,13 +63,10 @@ from server.rest_api.resources.streams import StreamResources
 from server.rest_api.resources.task_executions import TaskExecutions
 from server.rest_api.resources.tenants import Tenants
 from server.rest_api.resources.workflow_executions import WorkflowExecutions
-from server.storage.repositories import Repositories
 from server.storage.run_views import RunViewRepository
-from server.storage.stream_tail import StreamTailRepository
 from server.storage.task_views import TaskViewRepository
 from server.storage.tenants import TenantRepository
 from server.storage.worker_views import WorkerViewRepository
-from server.storage.workers import WorkerRepository
 
 _log = logging.getLogger(__name__)
 
@@ -100,13 +92,8 @@ class Boot:
     announcer: Announcer  # engine
     wakeups: Mapping[Category, Wakeups]  # engine
     engine: Engine  # engine
-    tasks: Tasks  # engine
-    task_starts: TaskStarts  # engine
-    task_notes: TaskNotes  # engine
+    task_engine: TaskEngine  # engine
     schedules: Schedules  # engine
-    workers: Workers  # engine
-    streams: Streams  # engine
-    stream_tail: StreamTail  # engine
     registry: PluginRegistry  # plugins
     routes: Sequence[RestRoute]  # plugins: the server's own
     rest_auth: AuthStack  # authentication
@@ -147,24 +134,23 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
     boot.wakeups = {category: Wakeups() for category in Category}
     wakers = {category: Waker(category, wakeups, boot.announcer) for category, wakeups in boot.wakeups.items()}
     boot.engine = Engine(boot.pool, boot.wakeups[Category.WORKFLOW], wakers[Category.WORKFLOW], wakers[Category.TASK])
-    boot.tasks = Tasks(boot.pool, boot.wakeups[Category.TASK], wakers[Category.TASK], boot.engine.deliveries)
-    storage = Repositories(boot.pool)
-    boot.task_starts = TaskStarts(storage, boot.tasks)
-    boot.schedules = Schedules(storage, boot.engine.cancellation, boot.tasks, wakers[Category.WORKFLOW], boot.clock)
-    boot.task_notes = TaskNotes(boot.pool)
-    limits = boot.settings.engine
-    boot.streams = Streams(partial(_notify, boot.pool, STREAM), limits.streams, limits.streams_per_tenant)
-    boot.stream_tail = StreamTail(StreamTailRepository(boot.pool), boot.streams, boot.clock)
-    boot.workers = Workers(WorkerRepository(boot.pool))
+    boot.task_engine = TaskEngine(
+        boot.pool,
+        boot.engine.deliveries,
+        wakeups=boot.wakeups[Category.TASK],
+        wake=wakers[Category.TASK],
+        send_chunks=partial(_notify, boot.pool, STREAM),
+        clock=boot.clock,
+        limits=boot.settings.engine,
+    )
+    boot.schedules = Schedules(
+        boot.pool, boot.engine.cancellation, boot.task_engine.tasks, wakers[Category.WORKFLOW], boot.clock
+    )
     try:
         yield
     finally:
         await boot.engine.close()
-        await boot.task_starts.close()
-        await boot.tasks.close()
-        await boot.task_notes.close()
-        await boot.workers.close()
-        await boot.streams.close()
+        await boot.task_engine.close()
         await boot.announcer.close()
 
 
@@ -191,8 +177,8 @@ async def plugins(boot: Boot) -> AsyncIterator[None]:
         *WorkflowExecutions(boot.engine, RunViewRepository(boot.pool)).routes(),
         *ScheduleRoutes(boot.schedules).routes(),
         *PromiseSettlements(boot.engine.promises).routes(),
-        *TaskExecutions(boot.task_starts, task_views).routes(),
-        *StreamResources(boot.streams, boot.stream_tail, task_views).routes(),
+        *TaskExecutions(boot.task_engine.starts, task_views).routes(),
+        *StreamResources(boot.task_engine.streams, boot.task_engine.tail, task_views).routes(),
         *Discovery(WorkerViewRepository(boot.pool, boot.settings.engine.worker_silence)).routes(),
         *MetricsText(boot.metrics).routes(),
         *Docs(lambda: document(boot.edition.build_info, _all_routes(boot), boot.registry.openapi())).routes(),
@@ -257,7 +243,7 @@ async def background(boot: Boot) -> AsyncIterator[None]:
         for wakeups in boot.wakeups.values():
             wakeups.wake_all()
 
-    boot.listening = Notifications(dsn, {WAKE: work, STREAM: boot.streams.received}, connected)
+    boot.listening = Notifications(dsn, {WAKE: work, STREAM: boot.task_engine.streams.received}, connected)
     runs = boot.engine
     limits = boot.settings.engine
     lease, silence, patience = limits.activation_lease, limits.worker_silence, limits.task_silence
@@ -269,9 +255,9 @@ async def background(boot: Boot) -> AsyncIterator[None]:
         DueService("canceller", runs.cancellation.work_off, runs.alarms.cancellations),
         DueService("schedule runner", boot.schedules.run_due, boot.schedules.alarm),
         KeyCleaner(runs.clean_keys),
-        TaskExpirer(boot.tasks.expire),
-        boot.stream_tail,
-        WorkerWatcher(partial(boot.tasks.reclaim, patience, silence), patience),
+        TaskExpirer(boot.task_engine.tasks.expire),
+        boot.task_engine.tail,
+        WorkerWatcher(partial(boot.task_engine.tasks.reclaim, patience, silence), patience),
     ]
     if limits.retain_finished is not None:
         services.append(HistoryPruner(runs.workflows.prune, limits.retain_finished))
@@ -314,19 +300,18 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
     """Serve gRPC; ``boot.drain`` ends it, from the moment of a stop signal on."""
     from server.grpc_api.guard import Guard as GrpcGuard
     from server.grpc_api.server import GrpcServer
-    from server.grpc_api.services.task_execution import TaskExecution, TaskParts
+    from server.grpc_api.services.task_execution import TaskExecution
     from server.grpc_api.services.worker_lifecycle import WorkerLifecycle
     from server.grpc_api.services.workflow_dispatch import WorkflowDispatch
     from server.grpc_api.services.workflow_query import WorkflowQuery
 
     settings = boot.settings
     hold = settings.engine.poll_hold_ms / 1000
-    parts = TaskParts(boot.task_starts, boot.tasks, boot.task_notes, boot.streams, boot.workers.seen)
     services = [
-        WorkflowDispatch(boot.engine, boot.workers.seen, boot.clock, hold).service(),
+        WorkflowDispatch(boot.engine, boot.task_engine.workers.seen, boot.clock, hold).service(),
         WorkflowQuery().service(),
-        TaskExecution(parts, hold).service(),
-        WorkerLifecycle(boot.workers).service(),
+        TaskExecution(boot.task_engine, hold).service(),
+        WorkerLifecycle(boot.task_engine.workers).service(),
         *boot.registry.grpc_services(),
     ]
     server = GrpcServer(services, GrpcGuard(boot.grpc_auth, boot.observers))
@@ -337,7 +322,7 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
             boot.draining = True
             for wakeups in boot.wakeups.values():
                 wakeups.close()
-            boot.streams.end()
+            boot.task_engine.streams.end()
             draining.append(asyncio.create_task(server.drain(grace=max(1, settings.process.drain_timeout - 3))))
         return draining[0]
 

@@ -24,6 +24,7 @@ from core.domain.task import NewTask, TaskReport, Verdict
 from core.domain.workflow import NewRun
 from core.errors import FlovynError, InvalidInput, NotFound
 from core.launchers import TaskLaunch, WorkflowLaunch
+from core.plugin_services import Database
 from server.engine.cancellation import Cancellation
 from server.engine.cron import check_cron, next_after
 from server.engine.next_due import NextDue
@@ -52,12 +53,10 @@ class _Batch:
 class Schedules:
     """The engine's calls about schedules."""
 
-    def __init__(
-        self, storage: Repositories, cancellation: Cancellation, tasks: Tasks, wake: Waker, clock: Clock
-    ) -> None:
-        """Take the storage, what cancels runs and tasks, what wakes pollers of runs, and the time."""
-        self._storage = storage
-        self._schedules = ScheduleRepository(storage.database)
+    def __init__(self, database: Database, cancellation: Cancellation, tasks: Tasks, wake: Waker, clock: Clock) -> None:
+        """Take the pool, what cancels runs and tasks, what wakes pollers of runs, and the time."""
+        self._storage = Repositories(database)
+        self._schedules = ScheduleRepository(database)
         self._cancellation = cancellation
         self._tasks = tasks
         self._wake = wake
