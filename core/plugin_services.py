@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from core.build_info import BuildInfo
 from core.clock import Clock
-from core.launchers import TenantLookup
+from core.launchers import PromiseResolver, TaskLauncher, TenantLookup, WorkflowLauncher
 from core.metrics import Metrics
 from core.service import Service
 
@@ -39,6 +39,9 @@ class PluginServices:
         database: the connection pool.
         clock: the time; use it instead of ``datetime.now``.
         tenants: look-up of tenants.
+        workflows: starts workflows.
+        tasks: creates standalone tasks.
+        promises: settles promises.
         settings: the plugin's own validated section; None when the plugin declares none.
         build_info: the edition that is running.
         logger: a logger named after the plugin.
@@ -53,6 +56,9 @@ class PluginServices:
     database: Database
     clock: Clock
     tenants: TenantLookup
+    workflows: WorkflowLauncher
+    tasks: TaskLauncher
+    promises: PromiseResolver
     settings: BaseModel | None
     build_info: BuildInfo
     logger: logging.Logger

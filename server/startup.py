@@ -43,6 +43,7 @@ from server.database.exclusive import Locks
 from server.database.notifications import NOTIFY, STREAM, WAKE, Notifications
 from server.database.pool import Pool, open_pool
 from server.engine.engine import Engine
+from server.engine.launchers import EnginePromiseResolver, EngineTaskLauncher, EngineWorkflowLauncher
 from server.engine.schedules import Schedules
 from server.engine.task_engine import TaskEngine
 from server.engine.wakeups import Announcer, Waker, Wakeups, parse_announcement
@@ -53,20 +54,9 @@ from server.preparation import Prepared, configured_tenants, load_plugins, migra
 from server.rest_api.app import build_app, places
 from server.rest_api.guard import Guard
 from server.rest_api.openapi import document
-from server.rest_api.resources.discovery import Discovery
-from server.rest_api.resources.docs import Docs
 from server.rest_api.resources.health import Health
-from server.rest_api.resources.metrics import MetricsText
-from server.rest_api.resources.promises import PromiseSettlements
-from server.rest_api.resources.schedules import ScheduleRoutes
-from server.rest_api.resources.streams import StreamResources
-from server.rest_api.resources.task_executions import TaskExecutions
-from server.rest_api.resources.tenants import Tenants
-from server.rest_api.resources.workflow_executions import WorkflowExecutions
-from server.storage.run_views import RunViewRepository
-from server.storage.task_views import TaskViewRepository
+from server.rest_api.routes import UseCases, server_routes
 from server.storage.tenants import TenantRepository
-from server.storage.worker_views import WorkerViewRepository
 
 _log = logging.getLogger(__name__)
 
@@ -171,18 +161,13 @@ async def plugins(boot: Boot) -> AsyncIterator[None]:
     """Make the plugins, lend them the server's services, and check what they declare as a set."""
     boot.registry = load_plugins(boot.edition, boot.prepared.sources)
     boot.registry.lend(partial(_services, boot))
-    task_views = TaskViewRepository(boot.pool)
-    boot.routes = [
-        *Tenants(boot.tenants).routes(),
-        *WorkflowExecutions(boot.engine, RunViewRepository(boot.pool)).routes(),
-        *ScheduleRoutes(boot.schedules).routes(),
-        *PromiseSettlements(boot.engine.promises).routes(),
-        *TaskExecutions(boot.task_engine.starts, task_views).routes(),
-        *StreamResources(boot.task_engine.streams, boot.task_engine.tail, task_views).routes(),
-        *Discovery(WorkerViewRepository(boot.pool, boot.settings.engine.worker_silence)).routes(),
-        *MetricsText(boot.metrics).routes(),
-        *Docs(lambda: document(boot.edition.build_info, _all_routes(boot), boot.registry.openapi())).routes(),
-    ]
+    boot.routes = server_routes(
+        boot.pool,
+        UseCases(boot.engine, boot.task_engine, boot.schedules),
+        boot.settings.engine.worker_silence,
+        boot.metrics,
+        lambda: document(boot.edition.build_info, _all_routes(boot), boot.registry.openapi()),
+    )
     boot.registry.check(_own_contributions(boot), boot.edition.contributions)
     yield
 
@@ -193,6 +178,9 @@ def _services(boot: Boot, plugin: Plugin, settings: BaseModel | None) -> PluginS
         database=boot.pool,
         clock=boot.clock,
         tenants=boot.tenants,
+        workflows=EngineWorkflowLauncher(boot.engine.starts),
+        tasks=EngineTaskLauncher(boot.task_engine.starts),
+        promises=EnginePromiseResolver(boot.engine.promises),
         settings=settings,
         build_info=boot.edition.build_info,
         logger=logging.getLogger(f"plugins.{name}"),

@@ -1,4 +1,4 @@
-"""What the plugin adds: a table, a route to create tokens, and the authenticator that admits them."""
+"""What the plugin adds: a table, REST and gRPC for tokens, the authenticator, and what keeps that one quick."""
 
 from __future__ import annotations
 
@@ -6,20 +6,28 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 from core.auth import Authenticator, TokenIssuer
-from core.endpoints import RestRoute
+from core.endpoints import GrpcService, RestRoute
+from core.errors import PluginError
 from core.migration import PluginMigration
+from core.openapi import OpenApiFragment
 from core.plugin import Plugin
 from core.plugin_services import PluginServices
+from core.service import Service
 from core.settings import ConfigSection
 from plugins.worker_token.authenticator import WorkerTokenAuthenticator
 from plugins.worker_token.config import WorkerTokenConfig
-from plugins.worker_token.repository import WorkerTokenRepository
-from plugins.worker_token.rest import routes
-from plugins.worker_token.service import WorkerTokenService
+from plugins.worker_token.parts import Parts
+from plugins.worker_token.rest import Tokens
+from plugins.worker_token.rpc import TokenRpc
+from plugins.worker_token.service import NO_SECRET
 
 NAME = "worker-token"
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 AUTHENTICATOR = "worker_token"
+DESCRIPTION = (
+    "Tokens that admit workers (`fwt_…`). A token is shown once, by the call that creates or rotates it. A worker's own"
+    " credentials cannot create, rotate or revoke tokens."
+)
 
 
 class WorkerTokenPlugin(Plugin):
@@ -27,6 +35,10 @@ class WorkerTokenPlugin(Plugin):
 
     name = NAME
     version = VERSION
+
+    def __init__(self) -> None:
+        """Make nothing yet: there are no services to make it of."""
+        self._made: Parts | None = None
 
     def migrations(self) -> Sequence[PluginMigration]:
         """Create the table of tokens."""
@@ -37,8 +49,16 @@ class WorkerTokenPlugin(Plugin):
         return ConfigSection(WorkerTokenConfig, ("auth.worker_token",), {"WORKER_TOKEN_SECRET": "secret"})
 
     def rest_routes(self, services: PluginServices) -> Sequence[RestRoute]:
-        """``POST /api/v1/p/worker-token/tokens``."""
-        return routes(_service(services))
+        """``/api/v1/p/worker-token/tokens``."""
+        return Tokens(self._parts(services).service).routes()
+
+    def openapi(self) -> OpenApiFragment:
+        """Describe what the routes have in common."""
+        return OpenApiFragment(description=DESCRIPTION)
+
+    def grpc_services(self, services: PluginServices) -> Sequence[GrpcService]:
+        """``flovyn.plugins.worker_token.v1.TokenService``."""
+        return (TokenRpc(self._parts(services).service).service(),)
 
     def authenticator_names(self) -> Sequence[str]:
         """Offer the authenticator to the configuration."""
@@ -46,15 +66,26 @@ class WorkerTokenPlugin(Plugin):
 
     def authenticators(self, services: PluginServices) -> Mapping[str, Authenticator]:
         """Admit workers by their tokens; without a secret the start is refused."""
-        service = _service(services)
-        service.require_secret()
-        return {AUTHENTICATOR: WorkerTokenAuthenticator(service)}
+        parts = self._parts(services)
+        if not parts.hasher.ready:
+            raise PluginError(f"{NO_SECRET}, or leave worker_token out of auth.endpoints.*.authenticators")
+        return {AUTHENTICATOR: WorkerTokenAuthenticator(parts.checker)}
+
+    def background_services(self, services: PluginServices) -> Sequence[Service]:
+        """Keep what the process remembers of tokens true, in every process."""
+        return (self._parts(services).keeper,)
 
     def token_issuer(self, services: PluginServices) -> TokenIssuer:
         """Issue tokens for ``flovyn-server token create`` and ``dev``."""
-        return _service(services)
+        return self._parts(services).service
 
+    async def on_shutdown(self) -> None:
+        """Write what is still to be noted."""
+        if self._made is not None:
+            await self._made.keeper.finish()
 
-def _service(services: PluginServices) -> WorkerTokenService:
-    assert isinstance(services.settings, WorkerTokenConfig)
-    return WorkerTokenService(services.settings, WorkerTokenRepository(services.database), services.clock)
+    def _parts(self, services: PluginServices) -> Parts:
+        """Return the parts of this process, made at the first call."""
+        if self._made is None:
+            self._made = Parts(services)
+        return self._made

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 import psycopg
 
-from core.errors import NotFound
+from core.errors import AlreadyExists, NotFound
 from core.named_queries import named_queries
 from core.plugin_services import Database
-from plugins.worker_token.domain import NewWorkerToken, WorkerToken
+from plugins.worker_token.domain import NewWorkerToken, Rehash, Rotation, WorkerToken
 
 _SQL = named_queries(__package__, "queries.sql")
-_COLUMNS = ("tenant_id", "id", "display_name", "token_prefix", "token_hash")
+_NEW = ("id", "tenant_id", "display_name", "description", "token_prefix", "token_hash", "expires_at")
+_REMEMBERED = ("tenant_id", "id", "token_hash", "expires_at")
+_REHASH = ("tenant_id", "id", "old", "new")
+_ROTATION = ("tenant_id", "id", "seen", "token_prefix", "token_hash", "previous_until")
 
 
 class WorkerTokenRepository:
@@ -24,22 +29,73 @@ class WorkerTokenRepository:
         self._database = database
 
     async def create(self, tokens: Sequence[NewWorkerToken]) -> list[WorkerToken]:
-        """Store tokens."""
-        parameters = {name: [getattr(token, name) for token in tokens] for name in _COLUMNS}
+        """Store tokens.
+
+        Raises:
+            NotFound: a tenant does not exist.
+            AlreadyExists: a token begins like one that is there: a matter of chance.
+        """
+        return await self._tokens("create", _columns(tokens, _NEW))
+
+    async def get(self, tenant_id: UUID, token_id: UUID) -> WorkerToken | None:
+        """Return a token of the tenant."""
+        return next(iter(await self._tokens("get", {"tenant_id": tenant_id, "id": token_id})), None)
+
+    async def page(
+        self, tenant_id: UUID, limit: int, offset: int, *, include_revoked: bool
+    ) -> tuple[list[WorkerToken], int]:
+        """Return a page of the tenant's tokens, oldest first, and how many there are."""
+        wanted = {"tenant_id": tenant_id, "include_revoked": include_revoked}
+        tokens = await self._tokens("page", {**wanted, "limit": limit, "offset": offset})
+        return tokens, (await self._rows("count", wanted))[0][0]
+
+    async def rotate(self, rotation: Rotation) -> WorkerToken | None:
+        """Replace a token's secret; None when it is gone, revoked, or was rotated since it was read.
+
+        Raises:
+            AlreadyExists: a token begins like one that is there: a matter of chance.
+        """
+        return next(iter(await self._tokens("rotate", {name: getattr(rotation, name) for name in _ROTATION})), None)
+
+    async def revoke(self, tenant_id: UUID, token_id: UUID) -> WorkerToken | None:
+        """Revoke a token of the tenant; None when there is no such token."""
+        return next(iter(await self._tokens("revoke", {"tenant_id": tenant_id, "id": token_id})), None)
+
+    async def by_prefixes(self, prefixes: Sequence[str]) -> Mapping[str, list[WorkerToken]]:
+        """Return the tokens whose secret, or the one before it, begins like this; by prefix."""
+        found: dict[str, list[WorkerToken]] = defaultdict(list)
+        for prefix, *row in await self._rows("by_prefixes", {"prefix": list(prefixes)}):
+            found[prefix].append(WorkerToken(*row))
+        return found
+
+    async def changed(self, tokens: Sequence[WorkerToken]) -> set[UUID]:
+        """Return the ids of those that are no longer like this: revoked, rotated, of another end, or gone."""
+        return {row[0] for row in await self._rows("changed", _columns(tokens, _REMEMBERED))}
+
+    async def note_uses(self, tokens: Sequence[tuple[UUID, UUID]]) -> None:
+        """Note that tokens (tenant and id) are in use, at most once a minute."""
+        columns = {"tenant_id": [each[0] for each in tokens], "id": [each[1] for each in tokens]}
+        async with self._database.connection() as connection:
+            await connection.execute(_SQL["note_uses"], columns)
+
+    async def rehash(self, changes: Sequence[Rehash]) -> None:
+        """Store hashes under a newer key, where they are still what was read."""
+        async with self._database.connection() as connection:
+            await connection.execute(_SQL["rehash"], _columns(changes, _REHASH))
+
+    async def _tokens(self, query: str, parameters: Mapping[str, Any]) -> list[WorkerToken]:
+        return [WorkerToken(*row) for row in await self._rows(query, parameters)]
+
+    async def _rows(self, query: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         async with self._database.connection() as connection:
             try:
-                rows = await (await connection.execute(_SQL["create"], parameters)).fetchall()
+                rows: list[tuple[Any, ...]] = await (await connection.execute(_SQL[query], parameters)).fetchall()
             except psycopg.errors.ForeignKeyViolation:
                 raise NotFound("the tenant of these credentials does not exist") from None
-        return [WorkerToken(*row) for row in rows]
+            except psycopg.errors.UniqueViolation:
+                raise AlreadyExists("by chance, a token begins like the new one; try again") from None
+        return rows
 
-    async def by_prefix(self, token_prefix: str) -> WorkerToken | None:
-        """Return the token that begins like this."""
-        async with self._database.connection() as connection:
-            row = await (await connection.execute(_SQL["by_prefix"], {"token_prefix": token_prefix})).fetchone()
-        return None if row is None else WorkerToken(*row)
 
-    async def touch(self, tenant_id: UUID, token_id: UUID) -> None:
-        """Note that the token is in use, at most once a minute."""
-        async with self._database.connection() as connection:
-            await connection.execute(_SQL["touch"], {"tenant_id": tenant_id, "id": token_id})
+def _columns(values: Sequence[object], names: Sequence[str]) -> dict[str, list[Any]]:
+    return {name: [getattr(value, name) for value in values] for name in names}

@@ -1,104 +1,184 @@
-"""Makes worker tokens and finds out whose they are."""
+"""Makes, lists, rotates and revokes worker tokens.
+
+A worker may not: whoever steals a worker's token must not be able to make others that outlive its revocation. The
+authorizer ``roles`` knows that; ``tenant_scope``, the default, lets everybody of a tenant do everything, so it is said
+here once more.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import secrets
-import string
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
-from core.auth import IssuedToken, TokenIssuer
+from core.auth import Identity, IssuedToken, PrincipalType, TokenIssuer
 from core.clock import Clock
-from core.errors import AuthError, InvalidInput, PluginError
-from plugins.worker_token.config import MIN_SECRET, WorkerTokenConfig
-from plugins.worker_token.domain import NewWorkerToken, WorkerToken
+from core.errors import AuthzError, InvalidInput, NotFound, NotOffered, WrongState
+from plugins.worker_token.domain import (
+    MAX_DESCRIPTION,
+    MAX_DISPLAY_NAME,
+    MAX_OVERLAP,
+    TOKEN_PREFIX,
+    GeneratedToken,
+    NewWorkerToken,
+    Rotation,
+    WorkerToken,
+)
+from plugins.worker_token.grammar import TokenGrammar
+from plugins.worker_token.hashing import TokenHasher
 from plugins.worker_token.repository import WorkerTokenRepository
 
-TOKEN_PREFIX: Final = "fwt_"  # noqa: S105 - begins every token, is none
-PREFIX_LENGTH: Final = 16
-"""Characters of a token that are stored in clear, to find and to show it."""
-RANDOM_LENGTH: Final = 43
-"""Base-62 characters after the prefix: 256 bits, of which 71 are stored in clear."""
-MAX_DISPLAY_NAME: Final = 255
+__all__ = ["NO_SECRET", "TOKEN_PREFIX", "GeneratedToken", "WorkerTokenService"]
 
-_ALPHABET: Final = string.ascii_letters + string.digits
-_TOUCH_EVERY: Final = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True)
-class GeneratedToken:
-    """A new token as it is shown once, and the part of it that is stored in clear."""
-
-    token: str = field(repr=False)
-    prefix: str
+NO_SECRET: Final = (
+    "worker-token needs a secret of at least 32 characters: set WORKER_TOKEN_SECRET (openssl rand -base64 32 makes one)"  # noqa: S105
+)
 
 
 class WorkerTokenService(TokenIssuer):
-    """Issues and checks worker tokens."""
+    """What people, programs and the command line do with tokens."""
 
-    def __init__(self, config: WorkerTokenConfig, repository: WorkerTokenRepository, clock: Clock) -> None:
-        """Take the settings, where tokens are stored, and the time."""
-        self._config = config
+    def __init__(
+        self,
+        grammar: TokenGrammar,
+        hasher: TokenHasher,
+        repository: WorkerTokenRepository,
+        clock: Clock,
+        changed: Callable[[UUID], None],
+    ) -> None:
+        """Take the parts; ``changed`` is told of every token that was rotated or revoked here."""
+        self._grammar = grammar
+        self._hasher = hasher
         self._repository = repository
         self._clock = clock
-
-    def require_secret(self) -> bytes:
-        """Return the secret.
-
-        Raises:
-            PluginError: none is configured.
-        """
-        if self._config.secret is None:
-            raise PluginError(
-                f"worker-token needs a secret of at least {MIN_SECRET} characters: set WORKER_TOKEN_SECRET"
-                " (openssl rand -base64 32 makes one), or leave worker_token out of auth.endpoints.*.authenticators"
-            )
-        return self._config.secret.get_secret_value().encode()
+        self._changed = changed
 
     async def issue(self, tenant_id: UUID, display_name: str) -> IssuedToken:
         """Create a token; see ``core.auth.TokenIssuer``."""
-        stored, generated = await self.create(tenant_id, display_name)
+        stored, generated = await self._create(tenant_id, display_name, "", None)
         return IssuedToken(stored.id, generated.token, stored.display_name)
 
-    async def create(self, tenant_id: UUID, display_name: str) -> tuple[WorkerToken, GeneratedToken]:
+    async def create(
+        self,
+        caller: Identity,
+        tenant_id: UUID,
+        display_name: str,
+        description: str = "",
+        expires_at: datetime | None = None,
+    ) -> tuple[WorkerToken, GeneratedToken]:
         """Create a token and return it as stored and as shown once.
 
         Raises:
-            InvalidInput: the display name is not valid.
-            PluginError: no secret is configured.
+            AuthzError: the caller is a worker.
+            InvalidInput: a text is not valid, or the end is not in the future.
+            NotOffered: no secret is configured.
+            NotFound: the tenant does not exist.
         """
-        if not display_name or len(display_name) > MAX_DISPLAY_NAME or "\x00" in display_name:
-            raise InvalidInput(f"displayName must have 1 to {MAX_DISPLAY_NAME} characters, none of them NUL")
-        generated = self._generate()
-        new = NewWorkerToken(uuid4(), tenant_id, display_name, generated.prefix, self._hash(generated.token))
-        return (await self._repository.create([new]))[0], generated
+        _refuse_workers(caller, "create")
+        return await self._create(tenant_id, display_name, description, expires_at)
 
-    def is_token(self, text: str) -> bool:
-        """Whether the text looks like a worker token."""
-        return text.startswith(self._config.prefix)
+    async def page(
+        self, tenant_id: UUID, limit: int, offset: int, *, include_revoked: bool
+    ) -> tuple[list[WorkerToken], int]:
+        """Return a page of the tenant's tokens, oldest first, and how many there are."""
+        return await self._repository.page(tenant_id, limit, offset, include_revoked=include_revoked)
 
-    async def verify(self, token: str) -> WorkerToken:
-        """Return what is stored of the token.
+    async def get(self, tenant_id: UUID, token_id: UUID) -> WorkerToken:
+        """Return a token, revoked ones too.
 
         Raises:
-            AuthError: it is not one of ours, or revoked; the text does not say which.
+            NotFound: the tenant has none of this id.
         """
-        prefix = token[:PREFIX_LENGTH]
-        stored = await self._repository.by_prefix(prefix) if prefix.isascii() and "\x00" not in prefix else None
-        matches = hmac.compare_digest(self._hash(token), stored.token_hash if stored else "")
-        if stored is None or not matches or stored.revoked_at is not None:
-            raise AuthError("the worker token is not valid")
-        if stored.last_used_at is None or stored.last_used_at < self._clock.now() - _TOUCH_EVERY:
-            await self._repository.touch(stored.tenant_id, stored.id)
-        return stored
+        return _found(await self._repository.get(tenant_id, token_id), token_id)
 
-    def _generate(self) -> GeneratedToken:
-        token = self._config.prefix + "".join(secrets.choice(_ALPHABET) for _ in range(RANDOM_LENGTH))
-        return GeneratedToken(token, token[:PREFIX_LENGTH])
+    async def rotate(
+        self, caller: Identity, tenant_id: UUID, token_id: UUID, overlap: timedelta
+    ) -> tuple[WorkerToken, GeneratedToken]:
+        """Give a token a new secret; the old one stays valid for ``overlap``, an even older one does not.
 
-    def _hash(self, token: str) -> str:
-        return hmac.new(self.require_secret(), token.encode(), hashlib.sha256).hexdigest()
+        Raises:
+            AuthzError: the caller is a worker.
+            InvalidInput: the overlap is not between 0 and ``MAX_OVERLAP``.
+            NotOffered: no secret is configured.
+            NotFound: the tenant has none of this id.
+            WrongState: it is revoked or expired, or somebody else is rotating it.
+        """
+        _refuse_workers(caller, "rotate")
+        if not timedelta() <= overlap <= MAX_OVERLAP:
+            raise InvalidInput(f"overlapSeconds must be from 0 to {int(MAX_OVERLAP.total_seconds())}")
+        self._require_secret()
+        before = _rotatable(await self.get(tenant_id, token_id), self._clock.now())
+        made = self._grammar.generate()
+        ends = self._clock.now() + overlap
+        rotation = Rotation(tenant_id, token_id, before.rotated_at, made.prefix, self._hasher.hash(made.token), ends)
+        after = await self._repository.rotate(rotation)
+        if after is None:
+            _rotatable(await self.get(tenant_id, token_id), self._clock.now())
+            raise WrongState(
+                f"the worker token {token_id} is being rotated by somebody else; look at it, then try again"
+            )
+        self._changed(token_id)
+        return after, made
+
+    async def revoke(self, caller: Identity, tenant_id: UUID, token_id: UUID) -> WorkerToken:
+        """Revoke a token; doing so again changes nothing.
+
+        Raises:
+            AuthzError: the caller is a worker.
+            NotFound: the tenant has none of this id.
+        """
+        _refuse_workers(caller, "revoke")
+        revoked = _found(await self._repository.revoke(tenant_id, token_id), token_id)
+        self._changed(token_id)
+        return revoked
+
+    async def _create(
+        self, tenant_id: UUID, display_name: str, description: str, expires_at: datetime | None
+    ) -> tuple[WorkerToken, GeneratedToken]:
+        if not display_name:
+            raise InvalidInput("displayName is required")
+        _check_text(display_name, "displayName", MAX_DISPLAY_NAME)
+        _check_text(description, "description", MAX_DESCRIPTION)
+        if expires_at is not None and expires_at <= self._clock.now():
+            raise InvalidInput("expiresAt must be in the future")
+        self._require_secret()
+        made = self._grammar.generate()
+        new = NewWorkerToken(
+            id=uuid4(),
+            tenant_id=tenant_id,
+            display_name=display_name,
+            description=description,
+            token_prefix=made.prefix,
+            token_hash=self._hasher.hash(made.token),
+            expires_at=expires_at,
+        )
+        return (await self._repository.create([new]))[0], made
+
+    def _require_secret(self) -> None:
+        if not self._hasher.ready:
+            raise NotOffered(NO_SECRET)
+
+
+def _refuse_workers(caller: Identity, action: str) -> None:
+    if caller.principal_type is PrincipalType.WORKER:
+        raise AuthzError(f"Worker may not {action} worker-token")
+
+
+def _check_text(text: str, field: str, longest: int) -> None:
+    if len(text) > longest or "\x00" in text:
+        raise InvalidInput(f"{field} may have up to {longest} characters, none of them NUL")
+
+
+def _found(token: WorkerToken | None, token_id: UUID) -> WorkerToken:
+    if token is None:
+        raise NotFound(f"there is no worker token {token_id}")
+    return token
+
+
+def _rotatable(token: WorkerToken, now: datetime) -> WorkerToken:
+    if token.revoked_at is not None:
+        raise WrongState(f"the worker token {token.id} is revoked; create a new one")
+    if token.expires_at is not None and token.expires_at <= now:
+        raise WrongState(f"the worker token {token.id} has expired; create a new one")
+    return token

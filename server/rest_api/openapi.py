@@ -39,7 +39,7 @@ def document(
     schemas, references = _schemas(routes)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        operation = _operation(route, references)
+        operation = _operation(route, references, schemas)
         plugin = _plugin_of(route)
         if plugin in fragments:
             relative = route.path.removeprefix(f"{REST_PREFIX}{plugin}")
@@ -49,6 +49,8 @@ def document(
     for plugin, fragment in fragments.items():
         for name, schema in fragment.schemas.items():
             schemas[_own(plugin, name)] = _prefixed(schema, plugin, fragment.schemas)
+    for owner, model in {(_plugin_of(route), route.query_model) for route in routes if route.query_model is not None}:
+        del schemas[references[owner, model].removeprefix(COMPONENTS)]  # its members stand as parameters
     tags = dict.fromkeys(sorted({route.tag for route in routes if route.tag}), "")
     tags |= {name: fragment.description for name, fragment in fragments.items() if name in tags}
     return {
@@ -64,7 +66,9 @@ def document(
     }
 
 
-def _operation(route: RestRoute, references: Mapping[tuple[str, type[BaseModel]], str]) -> dict[str, Any]:
+def _operation(
+    route: RestRoute, references: Mapping[tuple[str, type[BaseModel]], str], schemas: Mapping[str, Any]
+) -> dict[str, Any]:
     plugin = _plugin_of(route)
 
     def schema(model: type[BaseModel]) -> dict[str, Any]:
@@ -74,7 +78,7 @@ def _operation(route: RestRoute, references: Mapping[tuple[str, type[BaseModel]]
         "summary": route.summary,
         "operationId": _operation_id(route),
         "tags": [route.tag] if route.tag else [],
-        "parameters": [*_path_parameters(route), *_query_parameters(route)],
+        "parameters": [*_path_parameters(route), *_query_parameters(route, references, schemas)],
         "responses": {str(route.status): _success(route, schema)},
     }
     if route.request_model is not None:
@@ -105,25 +109,14 @@ def _path_parameters(route: RestRoute) -> Iterator[dict[str, Any]]:
         yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
-def _query_parameters(route: RestRoute) -> Iterator[dict[str, Any]]:
+def _query_parameters(
+    route: RestRoute, references: Mapping[tuple[str, type[BaseModel]], str], schemas: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
     if route.query_model is None:
         return
-    described = route.query_model.model_json_schema(by_alias=True, ref_template="{model}")
-    schema = _as_30(_inlined(described, described.get("$defs", {})))
+    schema = schemas[references[_plugin_of(route), route.query_model].removeprefix(COMPONENTS)]
     for name, member in schema.get("properties", {}).items():
         yield {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": member}
-
-
-def _inlined(part: Any, definitions: Mapping[str, Any]) -> Any:
-    """Return a schema with what it refers to in place of references: a parameter has no components of its own."""
-    if isinstance(part, list):
-        return [_inlined(each, definitions) for each in part]
-    if not isinstance(part, dict):
-        return part
-    if "$ref" in part:
-        rest = {key: value for key, value in part.items() if key != "$ref"}
-        return {**_inlined(definitions[part["$ref"]], definitions), **rest}
-    return {key: _inlined(value, definitions) for key, value in part.items()}
 
 
 def _schemas(routes: Sequence[RestRoute]) -> tuple[dict[str, Any], dict[tuple[str, type[BaseModel]], str]]:
@@ -131,8 +124,9 @@ def _schemas(routes: Sequence[RestRoute]) -> tuple[dict[str, Any], dict[tuple[st
     models: dict[str, dict[type[BaseModel], str]] = {"": {ErrorBody: "serialization"}}
     for route in routes:
         of_owner = models.setdefault(_plugin_of(route), {})
-        if route.request_model is not None:
-            of_owner[route.request_model] = "validation"
+        for model in (route.request_model, route.query_model):
+            if model is not None:
+                of_owner[model] = "validation"
         if route.response_model is not None:
             of_owner.setdefault(route.response_model, "serialization")
     schemas: dict[str, Any] = {}

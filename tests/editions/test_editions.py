@@ -37,7 +37,7 @@ def info(variable: str) -> dict[str, Any]:
 def test_minimal_has_no_plugin() -> None:
     """What was not listed is neither named nor packed."""
     assert plugins("MINIMAL_PEX") == []
-    assert not [name for name in names("MINIMAL_PEX") if name.startswith("plugins/")]
+    assert not [name for name in names("MINIMAL_PEX") if name.startswith("plugins/") or "worker_token" in name]
 
 
 def test_full_has_no_example() -> None:
@@ -75,6 +75,27 @@ def test_plugin_from_another_workspace_is_packed() -> None:
         "OUT_OF_TREE_PEX"
     )
     assert ("worker-token", "2.0.0") in [(each["name"], each["version"]) for each in plugins("OUT_OF_TREE_PEX")]
+
+
+@pytest.mark.parametrize("variable", ["MINIMAL_PEX", "FULL_PEX", "OUT_OF_TREE_PEX"])
+def test_an_edition_tells_all_that_its_plugins_add(variable: str) -> None:
+    """What the command prints is what the build found, name by name, and nothing else."""
+    listed = {each["name"]: each for each in plugins(variable)}
+    for plugin in info(variable)["plugins"]:
+        assert listed.pop(plugin["name"]) == {
+            "name": plugin["name"],
+            "version": plugin["version"],
+            **plugin["contributions"],
+        }
+    assert listed == {}
+
+
+def test_what_a_plugin_from_another_workspace_adds_is_known() -> None:
+    """Its routes, aliases and RPCs are in the edition's manifest, at their final places."""
+    widgets = next(each for each in plugins("OUT_OF_TREE_PEX") if each["name"] == "widgets")
+    assert widgets["routes"] == ["POST /api/v1/p/widgets/widgets"]
+    assert widgets["aliases"] == ["POST /api/tenants/{slug}/widgets"]
+    assert widgets["rpcs"] == ["/flovyn.plugins.widgets.v1.WidgetService/CountWidgets"]
 
 
 def test_order_of_the_list_changes_nothing() -> None:

@@ -233,3 +233,25 @@ def test_dev_demo_ends_by_itself_and_leaves_nothing_running(tmp_path: Path) -> N
         assert re.search(r"1  WORKFLOW_STARTED .*\n  2  OPERATION_COMPLETED .*\n  3  WORKFLOW_COMPLETED", done.stdout)
     commands = [entry.read_bytes() for entry in Path("/proc").glob("[0-9]*/cmdline") if entry.exists()]
     assert not [each for each in commands if str(tmp_path).encode() in each]
+
+
+async def test_a_plugin_from_another_workspace_serves(empty_database: str, tmp_path: Path) -> None:
+    """Its table is made, its route, alias and RPC answer; whoever brings no credentials is refused."""
+    key, tenant = "a key of this test, long enough", "11111111-1111-4111-8111-111111111111"
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'tenants = [{{ id = "{tenant}", slug = "acme", name = "Acme" }}]\n'
+        f'[auth.static_api_key]\nkeys = [{{ key = "{key}", tenant_id = "{tenant}" }}]\n'
+    )
+    with Serving("OUT_OF_TREE_PEX", empty_database, CONFIG_FILE=str(config)) as server:
+        added = server.send("POST", "/api/v1/p/widgets/widgets", key, {"name": "one"})
+        again = server.send("POST", "/api/tenants/acme/widgets", key, {"name": "two"})
+        assert (added, again) == ((201, {"name": "one"}), (201, {"name": "two"}))
+        assert server.send("POST", "/api/v1/p/widgets/widgets", None, {"name": "x"})[0] == 401
+        document = server.get("/api/docs/openapi.json", key)[1]
+        assert "post" in document["paths"]["/api/v1/p/widgets/widgets"]
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+            count: Any = channel.unary_unary("/flovyn.plugins.widgets.v1.WidgetService/CountWidgets")
+            assert await count(b"", metadata=(("authorization", f"Bearer {key}"),)) == b"\x08\x02"
+            with pytest.raises(grpc.aio.AioRpcError, match="credentials are required"):
+                await count(b"")

@@ -106,9 +106,15 @@ class Serving:
         return found()[count - 1]
 
     def get(self, path: str, token: str | None = None) -> tuple[int, Any]:
-        """Return status and JSON of a GET."""
+        """Return status and JSON of a GET request."""
+        return self.send("GET", path, token)
+
+    def send(self, method: str, path: str, token: str | None = None, body: object = None) -> tuple[int, Any]:
+        """Return status and JSON of a request."""
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
-        request = urllib.request.Request(f"http://127.0.0.1:{self.http_port}{path}", headers=headers)
+        data = None if body is None else json.dumps(body).encode()
+        url = f"http://127.0.0.1:{self.http_port}{path}"
+        request = urllib.request.Request(url, data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
                 return answer.status, json.load(answer)
