@@ -35,6 +35,7 @@ from server.background.due_service import DueService
 from server.background.history_pruner import HistoryPruner
 from server.background.key_cleaner import KeyCleaner
 from server.background.lease_reaper import LeaseReaper
+from server.background.poll_nudger import PollNudger
 from server.background.supervisor import Supervisor
 from server.background.task_expirer import TaskExpirer
 from server.background.worker_watcher import WorkerWatcher
@@ -245,6 +246,7 @@ async def background(boot: Boot) -> AsyncIterator[None]:
         KeyCleaner(runs.clean_keys),
         TaskExpirer(boot.task_engine.tasks.expire),
         boot.task_engine.tail,
+        PollNudger(list(boot.wakeups.values())),
         WorkerWatcher(partial(boot.task_engine.tasks.reclaim, patience, silence), patience),
     ]
     if limits.retain_finished is not None:
