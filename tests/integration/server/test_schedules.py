@@ -52,7 +52,7 @@ async def _make_due(calls: Calls, ago: str = "1 second") -> None:
 async def _runs(calls: Calls, schedule_id: str, count: int) -> list[tuple[str, str | None]]:
     """Wait until a schedule has dealt with so many instants; return status and error, oldest first."""
     _, page = await calls.until(
-        lambda: _rest(calls, "GET", f"/{schedule_id}/runs"), lambda answer: answer[1]["total"] >= count
+        lambda: _rest(calls, "GET", f"/{schedule_id}/runs"), lambda answer: len(answer[1]["runs"]) >= count
     )
     return [(run["status"], run["error"]) for run in reversed(page["runs"])]
 
