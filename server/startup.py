@@ -32,8 +32,10 @@ from core.service import Service
 from server.auth.registry import build_stack, enabled
 from server.auth.stack import AuthStack
 from server.background.due_service import DueService
+from server.background.history_pruner import HistoryPruner
 from server.background.key_cleaner import KeyCleaner
 from server.background.lease_reaper import LeaseReaper
+from server.background.poll_nudger import PollNudger
 from server.background.supervisor import Supervisor
 from server.background.task_expirer import TaskExpirer
 from server.background.worker_watcher import WorkerWatcher
@@ -43,13 +45,9 @@ from server.database.notifications import NOTIFY, STREAM, WAKE, Notifications
 from server.database.pool import Pool, open_pool
 from server.engine.engine import Engine
 from server.engine.launchers import EnginePromiseResolver, EngineTaskLauncher, EngineWorkflowLauncher
-from server.engine.stream_tail import StreamTail
-from server.engine.streams import Streams
-from server.engine.task_notes import TaskNotes
-from server.engine.task_starts import TaskStarts
-from server.engine.tasks import Tasks
+from server.engine.schedules import Schedules
+from server.engine.task_engine import TaskEngine
 from server.engine.wakeups import Announcer, Waker, Wakeups, parse_announcement
-from server.engine.workers import Workers
 from server.observability.calls import CallObservers
 from server.observability.metrics import MetricsRegistry
 from server.plugin_registry import PluginRegistry
@@ -59,10 +57,7 @@ from server.rest_api.guard import Guard
 from server.rest_api.openapi import document
 from server.rest_api.resources.health import Health
 from server.rest_api.routes import UseCases, server_routes
-from server.storage.repositories import Repositories
-from server.storage.stream_tail import StreamTailRepository
 from server.storage.tenants import TenantRepository
-from server.storage.workers import WorkerRepository
 
 _log = logging.getLogger(__name__)
 
@@ -88,12 +83,8 @@ class Boot:
     announcer: Announcer  # engine
     wakeups: Mapping[Category, Wakeups]  # engine
     engine: Engine  # engine
-    tasks: Tasks  # engine
-    task_starts: TaskStarts  # engine
-    task_notes: TaskNotes  # engine
-    workers: Workers  # engine
-    streams: Streams  # engine
-    stream_tail: StreamTail  # engine
+    task_engine: TaskEngine  # engine
+    schedules: Schedules  # engine
     registry: PluginRegistry  # plugins
     routes: Sequence[RestRoute]  # plugins: the server's own
     rest_auth: AuthStack  # authentication
@@ -134,22 +125,23 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
     boot.wakeups = {category: Wakeups() for category in Category}
     wakers = {category: Waker(category, wakeups, boot.announcer) for category, wakeups in boot.wakeups.items()}
     boot.engine = Engine(boot.pool, boot.wakeups[Category.WORKFLOW], wakers[Category.WORKFLOW], wakers[Category.TASK])
-    boot.tasks = Tasks(boot.pool, boot.wakeups[Category.TASK], wakers[Category.TASK], boot.engine.deliveries)
-    boot.task_starts = TaskStarts(Repositories(boot.pool), boot.tasks)
-    boot.task_notes = TaskNotes(boot.pool)
-    limits = boot.settings.engine
-    boot.streams = Streams(partial(_notify, boot.pool, STREAM), limits.streams, limits.streams_per_tenant)
-    boot.stream_tail = StreamTail(StreamTailRepository(boot.pool), boot.streams, boot.clock)
-    boot.workers = Workers(WorkerRepository(boot.pool))
+    boot.task_engine = TaskEngine(
+        boot.pool,
+        boot.engine.deliveries,
+        wakeups=boot.wakeups[Category.TASK],
+        wake=wakers[Category.TASK],
+        send_chunks=partial(_notify, boot.pool, STREAM),
+        clock=boot.clock,
+        limits=boot.settings.engine,
+    )
+    boot.schedules = Schedules(
+        boot.pool, boot.engine.cancellation, boot.task_engine.tasks, wakers[Category.WORKFLOW], boot.clock
+    )
     try:
         yield
     finally:
         await boot.engine.close()
-        await boot.task_starts.close()
-        await boot.tasks.close()
-        await boot.task_notes.close()
-        await boot.workers.close()
-        await boot.streams.close()
+        await boot.task_engine.close()
         await boot.announcer.close()
 
 
@@ -172,7 +164,7 @@ async def plugins(boot: Boot) -> AsyncIterator[None]:
     boot.registry.lend(partial(_services, boot))
     boot.routes = server_routes(
         boot.pool,
-        UseCases(boot.engine, boot.task_starts, boot.streams, boot.stream_tail),
+        UseCases(boot.engine, boot.task_engine, boot.schedules),
         boot.settings.engine.worker_silence,
         boot.metrics,
         lambda: document(boot.edition.build_info, _all_routes(boot), boot.registry.openapi()),
@@ -188,7 +180,7 @@ def _services(boot: Boot, plugin: Plugin, settings: BaseModel | None) -> PluginS
         clock=boot.clock,
         tenants=boot.tenants,
         workflows=EngineWorkflowLauncher(boot.engine.starts),
-        tasks=EngineTaskLauncher(boot.task_starts),
+        tasks=EngineTaskLauncher(boot.task_engine.starts),
         promises=EnginePromiseResolver(boot.engine.promises),
         settings=settings,
         build_info=boot.edition.build_info,
@@ -240,7 +232,7 @@ async def background(boot: Boot) -> AsyncIterator[None]:
         for wakeups in boot.wakeups.values():
             wakeups.wake_all()
 
-    boot.listening = Notifications(dsn, {WAKE: work, STREAM: boot.streams.received}, connected)
+    boot.listening = Notifications(dsn, {WAKE: work, STREAM: boot.task_engine.streams.received}, connected)
     runs = boot.engine
     limits = boot.settings.engine
     lease, silence, patience = limits.activation_lease, limits.worker_silence, limits.task_silence
@@ -250,11 +242,15 @@ async def background(boot: Boot) -> AsyncIterator[None]:
         DueService("timer firer", runs.timers.fire_due, runs.alarms.timers),
         DueService("promise expirer", runs.promises.expire_due, runs.alarms.promises),
         DueService("canceller", runs.cancellation.work_off, runs.alarms.cancellations),
+        DueService("schedule runner", boot.schedules.run_due, boot.schedules.alarm),
         KeyCleaner(runs.clean_keys),
-        TaskExpirer(boot.tasks.expire),
-        boot.stream_tail,
-        WorkerWatcher(partial(boot.tasks.reclaim, patience, silence), patience),
+        TaskExpirer(boot.task_engine.tasks.expire),
+        boot.task_engine.tail,
+        PollNudger(list(boot.wakeups.values())),
+        WorkerWatcher(partial(boot.task_engine.tasks.reclaim, patience, silence), patience),
     ]
+    if limits.retain_finished is not None:
+        services.append(HistoryPruner(runs.workflows.prune, limits.retain_finished))
     supervisor = Supervisor(services)
     supervisor.start()
     try:
@@ -294,19 +290,18 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
     """Serve gRPC; ``boot.drain`` ends it, from the moment of a stop signal on."""
     from server.grpc_api.guard import Guard as GrpcGuard
     from server.grpc_api.server import GrpcServer
-    from server.grpc_api.services.task_execution import TaskExecution, TaskParts
+    from server.grpc_api.services.task_execution import TaskExecution
     from server.grpc_api.services.worker_lifecycle import WorkerLifecycle
     from server.grpc_api.services.workflow_dispatch import WorkflowDispatch
     from server.grpc_api.services.workflow_query import WorkflowQuery
 
     settings = boot.settings
     hold = settings.engine.poll_hold_ms / 1000
-    parts = TaskParts(boot.task_starts, boot.tasks, boot.task_notes, boot.streams, boot.workers.seen)
     services = [
-        WorkflowDispatch(boot.engine, boot.workers.seen, boot.clock, hold).service(),
+        WorkflowDispatch(boot.engine, boot.task_engine.workers.seen, boot.clock, hold).service(),
         WorkflowQuery().service(),
-        TaskExecution(parts, hold).service(),
-        WorkerLifecycle(boot.workers).service(),
+        TaskExecution(boot.task_engine, hold).service(),
+        WorkerLifecycle(boot.task_engine.workers).service(),
         *boot.registry.grpc_services(),
     ]
     server = GrpcServer(services, GrpcGuard(boot.grpc_auth, boot.observers))
@@ -317,7 +312,7 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
             boot.draining = True
             for wakeups in boot.wakeups.values():
                 wakeups.close()
-            boot.streams.end()
+            boot.task_engine.streams.end()
             draining.append(asyncio.create_task(server.drain(grace=max(1, settings.process.drain_timeout - 3))))
         return draining[0]
 

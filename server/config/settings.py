@@ -64,6 +64,7 @@ class Engine(Section):
     An empty poll is held for ``poll_hold_ms`` milliseconds, because some workers block on it. A run whose worker does
     not report within ``activation_lease`` seconds is handed to another; so is one whose worker shows no life for
     ``worker_silence`` seconds. A task of such a worker is taken back when it was silent for ``task_silence`` seconds.
+    Runs that ended more than ``retain_finished`` seconds ago are deleted; without it, none is.
     At most ``streams`` streams are open in a worker process, and ``streams_per_tenant`` of one tenant.
     """
 
@@ -71,6 +72,7 @@ class Engine(Section):
     activation_lease: float = Field(default=300.0, ge=1)
     worker_silence: float = Field(default=60.0, ge=1)
     task_silence: float = Field(default=300.0, ge=1)
+    retain_finished: float | None = Field(default=None, gt=0)
     streams: int = Field(default=1000, ge=0)
     streams_per_tenant: int = Field(default=200, ge=0)
 

@@ -20,8 +20,8 @@ Work = TypeVar("Work")
 QueueKey = tuple[UUID, str]
 """Tenant and queue."""
 
-LOOK_AGAIN_S = 2.0
-"""A parked poller looks by itself this often, in case a notification was lost."""
+NUDGE_EVERY_S = 2.0
+"""One parked poller of each queue looks by itself this often, in case a notification was lost."""
 
 
 class Wakeups:
@@ -29,7 +29,7 @@ class Wakeups:
 
     def __init__(self) -> None:
         """Start with nobody parked."""
-        self._parked: defaultdict[QueueKey, dict[asyncio.Future[None], Collection[str]]] = defaultdict(dict)
+        self._parked: defaultdict[QueueKey, dict[asyncio.Future[bool], Collection[str]]] = defaultdict(dict)
         self._watchers: defaultdict[QueueKey, set[asyncio.Event]] = defaultdict(set)
         self._closing = False
         self.parked = asyncio.Event()
@@ -41,7 +41,7 @@ class Wakeups:
             event.set()
         for future, kinds in self._parked.get(key, {}).items():
             if (not kinds or kind in kinds) and not future.done():
-                future.set_result(None)
+                future.set_result(False)
                 self._forget(key, future)
                 return True
         return False
@@ -52,7 +52,18 @@ class Wakeups:
         for futures in parked.values():
             for future in futures:
                 if not future.done():
-                    future.set_result(None)
+                    future.set_result(False)
+
+    def nudge(self) -> None:
+        """Let one poller of each queue look by itself; one that finds work lets the next one look as well."""
+        for key, parked in list(self._parked.items()):
+            asked: set[frozenset[str]] = set()
+            for future, kinds in list(parked.items()):
+                wanted = frozenset(kinds)
+                if wanted not in asked and not future.done():
+                    asked.add(wanted)
+                    future.set_result(True)
+                    self._forget(key, future)
 
     def close(self) -> None:
         """Answer everybody who waits, now and from now on: the process is being drained."""
@@ -89,18 +100,20 @@ class Wakeups:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + hold
+        nudged = False
         while True:
-            woken: asyncio.Future[None] = loop.create_future()
+            woken: asyncio.Future[bool] = loop.create_future()
             self._parked[key][woken] = kinds  # before looking: work that appears meanwhile must wake us
             try:
                 work = await look()
                 left = deadline - loop.time()
                 if work is not None or left <= 0 or self._closing:
-                    if work is not None and woken.done():
-                        self._pass_on(key, kinds)
+                    if work is not None and (nudged or woken.done()):
+                        self._pass_on(key, kinds, nudge=nudged)
                     return work
                 self.parked.set()
-                await asyncio.wait([woken], timeout=min(left, LOOK_AGAIN_S))
+                await asyncio.wait([woken], timeout=left)
+                nudged = woken.done() and woken.result()
             except asyncio.CancelledError:
                 if woken.done():
                     self._pass_on(key, kinds)
@@ -110,15 +123,15 @@ class Wakeups:
             if not woken.done() and loop.time() >= deadline:
                 return None
 
-    def _pass_on(self, key: QueueKey, kinds: Collection[str]) -> None:
+    def _pass_on(self, key: QueueKey, kinds: Collection[str], *, nudge: bool = False) -> None:
         """Wake one other poller that may take what this one was woken for, whichever kind that was."""
         for future, others in self._parked.get(key, {}).items():
             if not future.done() and (not kinds or not others or set(kinds) & set(others)):
-                future.set_result(None)
+                future.set_result(nudge)
                 self._forget(key, future)
                 return
 
-    def _forget(self, key: QueueKey, future: asyncio.Future[None]) -> None:
+    def _forget(self, key: QueueKey, future: asyncio.Future[bool]) -> None:
         parked = self._parked.get(key)
         if parked is not None:
             parked.pop(future, None)

@@ -13,6 +13,7 @@ from server.engine.wakeups import QueueKey, Waker, Wakeups
 from server.storage.workflows import RunKey, WorkflowRepository
 
 RECLAIM_BATCH = 500
+PRUNE_BATCH = 200
 
 
 class Workflows:
@@ -58,6 +59,15 @@ class Workflows:
                 self._wake((tenant_id, queue), kind)
             count += len(runs)
             if len(runs) < RECLAIM_BATCH:
+                return count
+
+    async def prune(self, age: float) -> int:
+        """Delete runs that ended more than ``age`` seconds ago, in bounded batches; return how many."""
+        count = 0
+        while True:
+            pruned = await self._storage.prune(age, PRUNE_BATCH)
+            count += pruned
+            if pruned < PRUNE_BATCH:
                 return count
 
     async def give_back(self, runs: Sequence[ClaimedRun]) -> None:

@@ -9,14 +9,14 @@ from typing import Any
 from core.endpoints import RestRoute
 from core.plugin_services import Database
 from server.engine.engine import Engine
-from server.engine.stream_tail import StreamTail
-from server.engine.streams import Streams
-from server.engine.task_starts import TaskStarts
+from server.engine.schedules import Schedules
+from server.engine.task_engine import TaskEngine
 from server.observability.metrics import MetricsRegistry
 from server.rest_api.resources.discovery import Discovery
 from server.rest_api.resources.docs import Docs
 from server.rest_api.resources.metrics import MetricsText
 from server.rest_api.resources.promises import PromiseSettlements
+from server.rest_api.resources.schedules import ScheduleRoutes
 from server.rest_api.resources.streams import StreamResources
 from server.rest_api.resources.task_executions import TaskExecutions
 from server.rest_api.resources.tenants import Tenants
@@ -32,9 +32,8 @@ class UseCases:
     """What the routes ask the engine for."""
 
     engine: Engine
-    task_starts: TaskStarts
-    streams: Streams
-    stream_tail: StreamTail
+    tasks: TaskEngine
+    schedules: Schedules
 
 
 def server_routes(
@@ -50,8 +49,9 @@ def server_routes(
         *Tenants(TenantRepository(database)).routes(),
         *WorkflowExecutions(use_cases.engine, RunViewRepository(database)).routes(),
         *PromiseSettlements(use_cases.engine.promises).routes(),
-        *TaskExecutions(use_cases.task_starts, tasks).routes(),
-        *StreamResources(use_cases.streams, use_cases.stream_tail, tasks).routes(),
+        *ScheduleRoutes(use_cases.schedules).routes(),
+        *TaskExecutions(use_cases.tasks.starts, tasks).routes(),
+        *StreamResources(use_cases.tasks.streams, use_cases.tasks.tail, tasks).routes(),
         *Discovery(WorkerViewRepository(database, worker_silence)).routes(),
         *MetricsText(metrics).routes(),
         *Docs(make_document).routes(),

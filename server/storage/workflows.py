@@ -92,6 +92,12 @@ class WorkflowRepository:
             rows = await (await connection.execute(_SQL["reclaim"], parameters)).fetchall()
         return rows
 
+    async def prune(self, age: float, limit: int) -> int:
+        """Delete up to ``limit`` runs that ended more than ``age`` seconds ago; return how many."""
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(_SQL["prune"], {"age": age, "limit": limit})
+            return len(await cursor.fetchall())
+
     async def lock(self, connection: Any, keys: Sequence[RunKey]) -> dict[RunKey, RunState]:
         """Lock runs until the end of the connection's transaction and return what decides about them."""
         return run_states(await (await connection.execute(_SQL["lock"], key_columns(keys))).fetchall())

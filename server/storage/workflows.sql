@@ -215,3 +215,18 @@ ORDER BY e.tenant_id, e.workflow_execution_id, e.sequence
 SELECT e.tenant_id, e.id, e.parent_id
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 INNER JOIN workflow_execution AS e ON e.tenant_id = r.tenant_id AND e.id = r.id
+
+-- name: prune
+-- Runs that ended long ago, of all tenants, with everything that belongs to them; a bounded number.
+WITH old AS (
+    SELECT e.tenant_id, e.id
+    FROM workflow_execution AS e
+    WHERE e.completed_at < now() - %(age)s * interval '1 second'
+    ORDER BY e.completed_at
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM workflow_execution AS e
+USING old
+WHERE e.tenant_id = old.tenant_id AND e.id = old.id
+RETURNING 1

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -16,15 +15,11 @@ from core.domain.payload import Json, dump, parse_payload
 from core.domain.stream import Chunk, ChunkKind
 from core.domain.task import ClaimedTask, TaskReport, TaskSlot, Verdict, usable_timeout
 from core.domain.task_note import LogLine, Progress, StateEntry, StateKey, checked_progress, log_level
-from core.domain.worker import WorkerKey
 from core.endpoints import GrpcMethod, GrpcService
 from core.errors import InvalidInput
 from core.launchers import TaskLaunch
 from proto.flovyn.v1 import task_pb2 as pb
-from server.engine.streams import Streams
-from server.engine.task_notes import TaskNotes
-from server.engine.task_starts import TaskStarts
-from server.engine.tasks import Tasks
+from server.engine.task_engine import TaskEngine
 from server.grpc_api.conversions import key_field, tenant_of, uuid_field
 
 _CHUNKS: Mapping[int, ChunkKind] = {
@@ -35,27 +30,16 @@ _CHUNKS: Mapping[int, ChunkKind] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class TaskParts:
-    """The parts of the engine that tasks need; ``seen`` notes that a worker is alive."""
-
-    starts: TaskStarts
-    tasks: Tasks
-    notes: TaskNotes
-    streams: Streams
-    seen: Callable[[WorkerKey], None]
-
-
 class TaskExecution:
     """Handlers of the service."""
 
-    def __init__(self, parts: TaskParts, poll_hold: float) -> None:
+    def __init__(self, engine: TaskEngine, poll_hold: float) -> None:
         """Take the engine, and how long an empty poll is held, in seconds."""
-        self._starts = parts.starts
-        self._tasks = parts.tasks
-        self._notes = parts.notes
-        self._streams = parts.streams
-        self._seen = parts.seen
+        self._starts = engine.starts
+        self._tasks = engine.tasks
+        self._notes = engine.notes
+        self._streams = engine.streams
+        self._seen = engine.workers.seen
         self._poll_hold = poll_hold
 
     def service(self) -> GrpcService:

@@ -40,7 +40,7 @@ async def test_chunks_reach_watchers_at_another_server(database: str) -> None:
         run_id = await start(here)
         task_id = await submit_task(here, workflow_execution_id=run_id)
         await asyncio.wait_for(there.boot.listening.connected.wait(), 5)
-        watch = there.boot.streams.watch
+        watch = there.boot.task_engine.streams.watch
         async with watch((TENANT, UUID(task_id))) as task, watch((TENANT, UUID(run_id))) as run:
             for text in texts:
                 assert await _stream(here, task_id, text, workflow_execution_id=run_id)
@@ -56,7 +56,7 @@ async def test_progress_is_streamed_too(database: str) -> None:
         task_id = await submit_task(client, workflow_execution_id=run_id)
         await poll_task(client)
         await asyncio.wait_for(client.boot.listening.connected.wait(), 5)
-        async with client.boot.streams.watch((TENANT, UUID(run_id))) as watch:
+        async with client.boot.task_engine.streams.watch((TENANT, UUID(run_id))) as watch:
             for details in ("", "half"):
                 request = pb.ReportProgressRequest(task_execution_id=task_id, progress=0.5, details=details)
                 await client.tasks.ReportProgress(request, metadata=bearer())

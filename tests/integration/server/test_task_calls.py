@@ -18,7 +18,7 @@ from core.errors import InvalidInput
 from core.launchers import IdempotencyKey, Launched, TaskLaunch
 from proto.flovyn.v1 import task_pb2
 from server.engine.launchers import EngineTaskLauncher
-from server.grpc_api.services.task_execution import TaskExecution, TaskParts
+from server.grpc_api.services.task_execution import TaskExecution
 from tests.support.calls import complete_task, fail_task, poll_task, rows, start, status_of, submit_task
 from tests.support.repetitions import times
 from tests.support.running import OTHER_KEY, OTHER_TENANT, TENANT, Client, bearer, running_server
@@ -245,9 +245,7 @@ async def test_a_task_for_a_run_must_find_it_open(client: Client) -> None:
 
 
 def _servicer(client: Client) -> TaskExecution:
-    boot = client.boot
-    parts = TaskParts(boot.task_starts, boot.tasks, boot.task_notes, boot.streams, boot.workers.seen)
-    return TaskExecution(parts, 0)
+    return TaskExecution(client.boot.task_engine, 0)
 
 
 async def test_a_task_that_nobody_received_counts_no_attempt(client: Client) -> None:
@@ -311,7 +309,7 @@ async def test_a_key_of_something_else_is_refused(client: Client) -> None:
 
 async def test_a_plugin_can_create_tasks(client: Client) -> None:
     """The launcher does what SubmitTask does, with the same checks."""
-    launcher = EngineTaskLauncher(client.boot.task_starts)
+    launcher = EngineTaskLauncher(client.boot.task_engine.starts)
     key = IdempotencyKey("plugin-1")
     first = await launcher.launch(TaskLaunch(TENANT, "k", Json('{"n": 1.0}'), idempotency_key=key))
     assert (await launcher.launch(TaskLaunch(TENANT, "k", idempotency_key=key)), first.is_new) == (

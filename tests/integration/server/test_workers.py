@@ -79,12 +79,12 @@ async def test_polling_is_a_sign_of_life_that_is_written_once_in_a_while(client:
     for said in (await _register(client), "worker-1"):
         await _silence(client, "worker")
         await ask(client, worker_id=said)
-        await client.boot.workers.close()  # waits for the note
+        await client.boot.task_engine.workers.close()  # waits for the note
         assert await _is_alive(client)
         await _silence(client, "worker")
         for _ in range(3):
             await ask(client, worker_id=said)
-        await client.boot.workers.close()
+        await client.boot.task_engine.workers.close()
         assert not await _is_alive(client)
     assert Engine().worker_silence / 2 > WRITE_EVERY_S
 
@@ -120,7 +120,7 @@ async def test_tasks_of_silent_workers_are_tried_again(client: Client, polls_by:
     """Only when task and worker are both silent; it counts as an attempt, and retries may be used up."""
     worker_id = await _register(client)
     said = {"id": worker_id, "name": "worker-1", "nobody knows": "-" * 36}[polls_by]
-    reclaim = client.boot.tasks.reclaim
+    reclaim = client.boot.task_engine.tasks.reclaim
     task_id = await submit_task(client, max_retries=1)
     for attempt in (1, 2):
         task = await poll_task(client, worker_id=said)
@@ -146,7 +146,7 @@ async def test_a_task_that_heartbeats_stays_with_its_worker(client: Client) -> N
     await poll_task(client, worker_id="unknown")
     await _silence(client, "task_execution")
     await client.tasks.Heartbeat(task_pb2.HeartbeatRequest(task_execution_id=task_id), metadata=bearer())
-    assert await client.boot.tasks.reclaim(300, 60) == 0
+    assert await client.boot.task_engine.tasks.reclaim(300, 60) == 0
 
 
 async def test_servers_that_look_at_the_same_time_take_a_task_back_once(database: str) -> None:
@@ -155,6 +155,6 @@ async def test_servers_that_look_at_the_same_time_take_a_task_back_once(database
         await submit_task(here, max_retries=9)
         await poll_task(here, worker_id="dead")
         await _silence(here, "task_execution")
-        await asyncio.gather(*(server.boot.tasks.reclaim(300, 60) for server in (here, there, here, there)))
+        await asyncio.gather(*(server.boot.task_engine.tasks.reclaim(300, 60) for server in (here, there, here, there)))
         assert await rows(here, "SELECT status, execution_count FROM task_execution") == [("PENDING", 1)]
         assert await rows(here, "SELECT count(*) FROM task_attempt") == [(1,)]

@@ -341,7 +341,7 @@ async def test_a_given_back_claim_must_be_the_current_one(client: Client) -> Non
     """A claim that is given back late does not take the run from its next worker."""
     run_id = await _start(client)
     first = await _poll(client)
-    servicer = WorkflowDispatch(client.boot.engine, client.boot.workers.seen, client.boot.clock, 0)
+    servicer = WorkflowDispatch(client.boot.engine, client.boot.task_engine.workers.seen, client.boot.clock, 0)
     await servicer.take_back(first, ANONYMOUS)
     second = await _poll(client)
     assert second.workflow_execution.id == run_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from uuid import UUID
 
@@ -113,6 +114,32 @@ async def test_a_cancelled_poller_passes_its_wake_up_on() -> None:
     wakeups.wake(KEY, KIND)
     polls[0].cancel()
     assert await asyncio.wait_for(polls[1], 1) == "work"
+
+
+async def test_a_nudge_finds_work_that_nobody_told_of() -> None:
+    """One poller of the queue looks; having found work, it lets the next look, until nothing is left."""
+    wakeups = Wakeups()
+    items: list[str] = []
+    looks = itertools.count()
+
+    async def look() -> str | None:
+        next(looks)
+        return items.pop() if items else None
+
+    polls = [asyncio.create_task(wakeups.take(KEY, look, 60)) for _ in range(50)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    before = next(looks)
+    wakeups.nudge()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert next(looks) == before + 2  # one look, and this one
+    items += ["work"] * 3
+    wakeups.nudge()
+    done, waiting = await asyncio.wait(polls, timeout=0.1)
+    assert ([poll.result() for poll in done], len(waiting)) == (["work"] * 3, 47)
+    wakeups.close()
+    await asyncio.gather(*polls)
 
 
 async def test_closing_answers_everybody() -> None:

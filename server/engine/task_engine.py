@@ -1,0 +1,48 @@
+"""The use cases about tasks and workers, put together: one place that knows who needs whom."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from core.clock import Clock
+from core.plugin_services import Database
+from server.config.settings import Engine as Limits
+from server.engine.deliveries import Deliveries
+from server.engine.stream_tail import StreamTail
+from server.engine.streams import Streams
+from server.engine.task_notes import TaskNotes
+from server.engine.task_starts import TaskStarts
+from server.engine.tasks import Tasks
+from server.engine.wakeups import Waker, Wakeups
+from server.engine.workers import Workers
+from server.storage.repositories import Repositories
+from server.storage.stream_tail import StreamTailRepository
+from server.storage.workers import WorkerRepository
+
+
+class TaskEngine:
+    """What gRPC, REST, plugins and background services ask for tasks, workers and streams."""
+
+    def __init__(
+        self,
+        database: Database,
+        deliveries: Deliveries,
+        *,
+        wakeups: Wakeups,
+        wake: Waker,
+        send_chunks: Callable[[list[str]], Awaitable[None]],
+        clock: Clock,
+        limits: Limits,
+    ) -> None:
+        """Take the pool, the way into runs, where pollers wait and what wakes them, and what carries chunks."""
+        self.tasks = Tasks(database, wakeups, wake, deliveries)
+        self.starts = TaskStarts(Repositories(database), self.tasks)
+        self.notes = TaskNotes(database)
+        self.streams = Streams(send_chunks, limits.streams, limits.streams_per_tenant)
+        self.tail = StreamTail(StreamTailRepository(database), self.streams, clock)
+        self.workers = Workers(WorkerRepository(database))
+
+    async def close(self) -> None:
+        """Wait for everything that was accepted to be committed."""
+        for part in (self.starts, self.tasks, self.notes, self.workers, self.streams):
+            await part.close()

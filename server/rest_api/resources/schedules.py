@@ -1,0 +1,138 @@
+"""``…/schedules``: what starts workflows and tasks by the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import falcon.asgi
+
+from core.auth import Action
+from core.endpoints import RestRoute
+from core.rest_model import PageQuery
+from server.engine.schedules import Schedules
+from server.rest_api.fields import path_id
+from server.rest_api.resources import schedule_models as m
+from server.rest_api.tenant_paths import canonical, older
+
+TAG = "schedules"
+
+Request = falcon.asgi.Request
+Response = falcon.asgi.Response
+
+
+class ScheduleRoutes:
+    """The handlers."""
+
+    def __init__(self, schedules: Schedules) -> None:
+        """Take the engine's part."""
+        self._schedules = schedules
+
+    def routes(self) -> list[RestRoute]:
+        """Return the routes."""
+        view = partial(_route, "GET", action=Action.VIEW)
+        update = partial(_route, "POST", action=Action.UPDATE, response=m.ScheduleBody)
+        one = "/{id}"
+        body: dict[str, Any] = {"request": m.ScheduleInput, "response": m.ScheduleBody}
+        return [
+            _route("POST", "", self.create, "Create a schedule", action=Action.CREATE, status=201, **body),
+            view("", self.list, "List schedules, newest first", query=PageQuery, response=m.ScheduleList),
+            view(one, self.get, "Get a schedule", response=m.ScheduleBody),
+            _route("PUT", one, self.replace, "Replace a schedule", action=Action.UPDATE, **body),
+            _route("DELETE", one, self.delete, "Delete a schedule", action=Action.DELETE, status=204),
+            update(f"{one}/pause", self.pause, "Pause a schedule"),
+            update(f"{one}/resume", self.resume, "Let a schedule go on"),
+            _route(
+                "POST",
+                f"{one}/trigger",
+                self.trigger,
+                "Start its target now",
+                action=Action.EXECUTE,
+                response=m.ScheduleRunBody,
+                status=201,
+            ),
+            view(f"{one}/runs", self.runs, "What became of due instants", query=PageQuery, response=m.ScheduleRuns),
+        ]
+
+    async def create(self, request: Request, response: Response) -> None:
+        """Create a schedule."""
+        body: m.ScheduleInput = request.context.body
+        tenant_id: UUID = request.context.tenant_id
+        schedule = await self._schedules.create(tenant_id, body.spec(), request.context.identity.id)
+        response.media = m.ScheduleBody.of(schedule).as_json()
+
+    async def list(self, request: Request, response: Response) -> None:
+        """List schedules, newest first."""
+        query: PageQuery = request.context.query
+        found, total = await self._schedules.page(request.context.tenant_id, query.limit, query.offset)
+        bodies = [m.ScheduleBody.of(each) for each in found]
+        page = m.ScheduleList(schedules=bodies, total=total, limit=query.limit, offset=query.offset)
+        response.media = page.as_json()
+
+    async def get(self, request: Request, response: Response, id: str) -> None:  # noqa: A002 - the path's name
+        """Return a schedule."""
+        response.media = m.ScheduleBody.of(await self._schedules.get(_key(request, id))).as_json()
+
+    async def replace(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
+        """Put another schedule in the place of one."""
+        body: m.ScheduleInput = request.context.body
+        response.media = m.ScheduleBody.of(await self._schedules.replace(_key(request, id), body.spec())).as_json()
+
+    async def delete(self, request: Request, _response: Response, id: str) -> None:  # noqa: A002
+        """Delete a schedule."""
+        await self._schedules.delete(_key(request, id))
+
+    async def pause(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
+        """Pause a schedule."""
+        response.media = m.ScheduleBody.of(await self._schedules.switch(_key(request, id), enabled=False)).as_json()
+
+    async def resume(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
+        """Let a schedule go on."""
+        response.media = m.ScheduleBody.of(await self._schedules.switch(_key(request, id), enabled=True)).as_json()
+
+    async def trigger(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
+        """Start a schedule's target now."""
+        response.media = m.ScheduleRunBody.of(await self._schedules.trigger(_key(request, id))).as_json()
+
+    async def runs(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
+        """Return a page of what became of due instants."""
+        query: PageQuery = request.context.query
+        found, total = await self._schedules.runs(_key(request, id), query.limit, query.offset)
+        bodies = [m.ScheduleRunBody.of(each) for each in found]
+        page = m.ScheduleRuns(runs=bodies, total=total, limit=query.limit, offset=query.offset)
+        response.media = page.as_json()
+
+
+def _key(request: Request, ident: str) -> tuple[UUID, UUID]:
+    return (request.context.tenant_id, path_id(ident, "schedule"))
+
+
+def _route(
+    method: str,
+    path: str,
+    handler: Callable[..., Any],
+    summary: str,
+    *,
+    action: Action,
+    request: Any = None,
+    query: Any = None,
+    response: Any = None,
+    status: int = 200,
+) -> RestRoute:
+    place = "/schedules" + path
+    return RestRoute(
+        method,
+        canonical(place),
+        handler,
+        action,
+        "schedule",
+        summary,
+        request_model=request,
+        query_model=query,
+        response_model=response,
+        status=status,
+        aliases=older(place),
+        tag=TAG,
+    )
