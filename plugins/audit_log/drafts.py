@@ -15,6 +15,7 @@ MAX_TEXT: Final = 255
 def draft_of(call: Call, outcome: Outcome | None, kind: Kind, *, with_peer: bool) -> Draft:
     """Return the event of a call."""
     identity = call.identity
+    resource_id = outcome.resource_id if outcome is not None else call.resource_id
     return Draft(
         tenant_id=chain_of(call),
         kind=kind,
@@ -25,7 +26,7 @@ def draft_of(call: Call, outcome: Outcome | None, kind: Kind, *, with_peer: bool
         operation=clean(call.operation),
         action=str(call.action),
         resource=clean(call.resource),
-        resource_id=clean(outcome.resource_id) if outcome is not None and outcome.resource_id else None,
+        resource_id=clean(resource_id) if resource_id else None,
         principal_type=str(identity.principal_type) if identity is not None else None,
         principal_id=clean(identity.id) if identity is not None else None,
         peer=clean(call.peer) if with_peer and call.peer else None,

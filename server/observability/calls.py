@@ -97,6 +97,7 @@ class WatchedCall:
         self._id = uuid4()
         self.identity: Identity | None = None
         self.tenant_id: UUID | None = None
+        self.resource_id: str | None = None
 
     async def before(self) -> None:
         """Tell that the handler is about to run."""
@@ -104,10 +105,10 @@ class WatchedCall:
             await self._observers.before(self._call())
 
     async def after(self, error: BaseException | None, resource_id: str | None = None, *, empty: bool = False) -> None:
-        """Tell how it ended; ``error`` is what the handler or a check raised."""
-        await self._observers.after(
-            self._call(), Outcome(_code(error), time.perf_counter() - self._started, resource_id, empty)
-        )
+        """Tell how it ended; ``error`` is what the handler or a check raised, ``resource_id`` what the answer names."""
+        duration = time.perf_counter() - self._started
+        outcome = Outcome(_code(error), duration, self.resource_id or resource_id, empty)
+        await self._observers.after(self._call(), outcome)
 
     def _call(self) -> Call:
         endpoint = self._endpoint
@@ -122,6 +123,7 @@ class WatchedCall:
             tenant_id=self.tenant_id,
             peer=self._peer,
             received_at=self._received_at,
+            resource_id=self.resource_id,
         )
 
 
