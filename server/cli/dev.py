@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", default=DEFAULT_FOLDER, help="where the database is kept (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=8000, help="REST port (default: %(default)s, 0: a free one)")
     parser.add_argument("--grpc-port", type=_port, default=9090, help="gRPC port (default: %(default)s, 0: a free one)")
-    parser.add_argument("--demo", action="store_true", help="carry one workflow from start to end, print it, and exit")
+    parser.add_argument("--demo", action="store_true", help="carry an order from start to end, print it, and exit")
 
 
 def _port(text: str) -> int:

@@ -1,6 +1,8 @@
-"""The demo of ``flovyn-server dev --demo``: a client and a worker that carry one workflow through.
+"""The demo of ``flovyn-server dev --demo``: a client and a worker that carry one order through.
 
-They speak the same wire protocol as any SDK and know nothing else of the server.
+They speak the same wire protocol as any SDK and know nothing else of the server. The order reserves stock and asks for
+a price at the same time, charges a card (which fails at first), waits for a timer, for an approval that is given over
+REST, and for a signal, and has a child workflow write the invoice.
 """
 
 from __future__ import annotations
@@ -8,113 +10,229 @@ from __future__ import annotations
 import asyncio
 import json
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID, uuid5
 
 import grpc.aio
 
 from core.errors import Unavailable
-from proto.flovyn.v1 import worker_pb2, worker_pb2_grpc, workflow_pb2, workflow_pb2_grpc
+from proto.flovyn.v1 import task_pb2, task_pb2_grpc, worker_pb2, worker_pb2_grpc, workflow_pb2, workflow_pb2_grpc
 
-KIND = "greet"
+ORDER, INVOICE = "order", "invoice"
 QUEUE = "demo"
 TIMEOUT_S = 20.0
 """The demo gives up after this long."""
 
+PAUSE_S = 0.05
+
+Event = tuple[str, dict[str, Any]]
+Command = workflow_pb2.WorkflowCommand
+
+
+def order_commands(run_id: str, history: Sequence[Event]) -> list[Command]:
+    """Return what the order does next, given its history: the step whose turn has come, or nothing but to wait."""
+    types = [event_type for event_type, _ in history]
+    ended = dict(history)
+    tasks = (types.count("TASK_SCHEDULED"), types.count("TASK_COMPLETED"))
+    steps: tuple[tuple[bool, Callable[[], list[Command]]], ...] = (
+        (tasks == (0, 0), lambda: [_task(run_id, "reserve-stock"), _task(run_id, "get-price")]),
+        (tasks == (2, 2), lambda: [_task(run_id, "charge-card")]),
+        (tasks == (3, 3) and "TIMER_STARTED" not in types, _cool_off),
+        ("TIMER_FIRED" in types and "PROMISE_CREATED" not in types, _ask),
+        (_agreed(types) and "CHILD_WORKFLOW_INITIATED" not in types, lambda: [_child(run_id)]),
+        ("CHILD_WORKFLOW_COMPLETED" in types, lambda: [_complete(ended["CHILD_WORKFLOW_COMPLETED"]["output"])]),
+    )
+    return next((commands() for has_come, commands in steps if has_come), [])
+
+
+def _cool_off() -> list[Command]:
+    return [Command(start_timer=workflow_pb2.StartTimerCommand(timer_id="cooling-off", duration_ms=200))]
+
+
+def _ask() -> list[Command]:
+    return [Command(create_promise=workflow_pb2.CreatePromiseCommand(promise_id="approval"))]
+
+
+def _agreed(types: Sequence[str]) -> bool:
+    """Whether the approval and the address have come, in whichever order."""
+    return {"PROMISE_RESOLVED", "SIGNAL_RECEIVED"} <= set(types)
+
+
+def invoice_commands(_run_id: str, _history: Sequence[Event]) -> list[Command]:
+    """Return what the child does: it records a number and completes."""
+    number = workflow_pb2.RecordOperationCommand(operation_name="number", result=b"1")
+    return [Command(record_operation=number), _complete("invoice 1")]
+
+
+_WORKFLOWS: dict[str, Callable[[str, Sequence[Event]], list[Command]]] = {
+    ORDER: order_commands,
+    INVOICE: invoice_commands,
+}
+
+
+def _task(run_id: str, kind: str) -> Command:
+    task_id = str(uuid5(UUID(run_id), kind))
+    return Command(schedule_task=workflow_pb2.ScheduleTaskCommand(kind=kind, input=b"{}", task_execution_id=task_id))
+
+
+def _child(run_id: str) -> Command:
+    child_id = str(uuid5(UUID(run_id), INVOICE))
+    child = workflow_pb2.ScheduleChildWorkflowCommand(
+        child_execution_name=INVOICE, workflow_kind=INVOICE, child_workflow_execution_id=child_id, input=b"{}"
+    )
+    return Command(schedule_child_workflow=child)
+
+
+def _complete(output: object) -> Command:
+    return Command(complete_workflow=workflow_pb2.CompleteWorkflowCommand(output=json.dumps(output).encode()))
+
 
 class DemoWorker:
-    """A worker for the one kind ``greet``: records an operation, then completes."""
+    """A worker for the order, its child and its tasks."""
 
     def __init__(self, channel: grpc.aio.Channel, token: str, tenant_id: str) -> None:
         """Take the connection and the credentials."""
         self._dispatch = workflow_pb2_grpc.WorkflowDispatchStub(channel)
+        self._tasks = task_pb2_grpc.TaskExecutionStub(channel)
         self._lifecycle = worker_pb2_grpc.WorkerLifecycleStub(channel)
         self._metadata = (("authorization", f"Bearer {token}"),)
         self._tenant_id = tenant_id
 
-    async def serve_one(self) -> None:
-        """Register, poll until there is a run, and carry it to its end."""
+    async def serve(self) -> None:
+        """Register, then poll for runs and tasks until cancelled."""
         registered = await self._lifecycle.RegisterWorker(
             worker_pb2.WorkerRegistrationRequest(
                 worker_name="demo",
-                worker_type="WORKFLOW",
+                worker_type="UNIFIED",
                 tenant_id=self._tenant_id,
-                workflows=[worker_pb2.WorkflowCapability(kind=KIND, name="Greet")],
+                workflows=[worker_pb2.WorkflowCapability(kind=kind, name=kind.title()) for kind in _WORKFLOWS],
             ),
             metadata=self._metadata,
         )
-        poll = workflow_pb2.PollRequest(worker_id=registered.worker_id, tenant_id=self._tenant_id, queue=QUEUE)
+        await asyncio.gather(self._serve_runs(registered.worker_id), self._serve_tasks(registered.worker_id))
+
+    async def history(self, run_id: str) -> list[Event]:
+        """Return type and data of a run's events."""
+        request = workflow_pb2.GetEventsRequest(workflow_execution_id=run_id)
+        answer = await self._dispatch.GetEvents(request, metadata=self._metadata)
+        return [(event.event_type, json.loads(event.event_data)) for event in answer.events]
+
+    async def _serve_runs(self, worker_id: str) -> None:
+        poll = workflow_pb2.PollRequest(worker_id=worker_id, tenant_id=self._tenant_id, queue=QUEUE)
         while True:
             answer = await self._dispatch.PollWorkflow(poll, metadata=self._metadata)
             if answer.HasField("workflow_execution"):
-                await self._run(answer.workflow_execution)
-                return
+                run = answer.workflow_execution
+                await self._submit(run.id, _WORKFLOWS[run.kind](run.id, await self.history(run.id)))
 
-    async def _run(self, execution: workflow_pb2.WorkflowExecution) -> None:
-        greeting = json.dumps(f"Hello, {json.loads(execution.input)['name']}!").encode()
-        commands = [
-            workflow_pb2.WorkflowCommand(
-                command_type=workflow_pb2.COMMAND_TYPE_RECORD_OPERATION,
-                sequence_number=1,
-                record_operation=workflow_pb2.RecordOperationCommand(operation_name="compose", result=greeting),
-            ),
-            workflow_pb2.WorkflowCommand(
-                command_type=workflow_pb2.COMMAND_TYPE_COMPLETE_WORKFLOW,
-                sequence_number=2,
-                complete_workflow=workflow_pb2.CompleteWorkflowCommand(output=greeting),
-            ),
-        ]
-        await self._dispatch.SubmitWorkflowCommands(
-            workflow_pb2.SubmitWorkflowCommandsRequest(
-                workflow_execution_id=execution.id,
-                commands=commands,
-                status=workflow_pb2.WORKFLOW_STATUS_COMPLETED,
-            ),
-            metadata=self._metadata,
+    async def _submit(self, run_id: str, commands: list[Command]) -> None:
+        ended = any(command.HasField("complete_workflow") for command in commands)
+        status = workflow_pb2.WORKFLOW_STATUS_COMPLETED if ended else workflow_pb2.WORKFLOW_STATUS_SUSPENDED
+        request = workflow_pb2.SubmitWorkflowCommandsRequest(
+            workflow_execution_id=run_id, commands=commands, status=status
         )
+        await self._dispatch.SubmitWorkflowCommands(request, metadata=self._metadata)
+
+    async def _serve_tasks(self, worker_id: str) -> None:
+        poll = task_pb2.PollTaskRequest(worker_id=worker_id, tenant_id=self._tenant_id, queue=QUEUE)
+        while True:
+            answer = await self._tasks.PollTask(poll, metadata=self._metadata)
+            if answer.HasField("task"):
+                await self._work(answer.task)
+
+    async def _work(self, task: task_pb2.TaskExecutionInfo) -> None:
+        if task.kind == "charge-card" and task.execution_count == 1:
+            failure = task_pb2.FailTaskRequest(task_execution_id=task.task_execution_id, error="card reader is busy")
+            await self._tasks.FailTask(failure, metadata=self._metadata)
+            return
+        output = json.dumps({"attempt": task.execution_count}).encode()
+        result = task_pb2.CompleteTaskRequest(task_execution_id=task.task_execution_id, output=output)
+        await self._tasks.CompleteTask(result, metadata=self._metadata)
+
+
+class Rest:
+    """The few REST calls of the demo, below the tenant's place."""
+
+    def __init__(self, tenant_url: str, token: str) -> None:
+        """Take where the tenant is served, and the credentials."""
+        self._url = tenant_url
+        self._token = token
+
+    async def call(self, path: str, body: object = None) -> Any:
+        """GET a place, or POST a body to it."""
+        return await asyncio.to_thread(self._call, path, body)
+
+    def _call(self, path: str, body: object) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"authorization": f"Bearer {self._token}", "content-type": "application/json"}
+        request = urllib.request.Request(self._url + path, data, headers)  # noqa: S310 - our own address
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+            return json.load(answer)
 
 
 async def run_demo(grpc_address: str, tenant_url: str, token: str, say: Callable[[str], Any]) -> None:
-    """Start a workflow, let a worker carry it to its end, and print its history.
+    """Start an order, let a worker carry it to its end, and print its history.
 
     Raises:
         Unavailable: it did not end within ``TIMEOUT_S``.
     """
-    tenant_id = await asyncio.to_thread(_tenant_id, tenant_url, token)
+    rest = Rest(tenant_url, token)
+    tenant_id = (await rest.call(""))["id"]
     async with grpc.aio.insecure_channel(grpc_address) as channel:
+        worker = DemoWorker(channel, token, tenant_id)
+        serving = asyncio.create_task(worker.serve())
         try:
-            await asyncio.wait_for(_start_and_watch(channel, token, tenant_id, say), TIMEOUT_S)
+            async with asyncio.timeout(TIMEOUT_S):
+                run_id = await _order(channel, token, tenant_id, worker, rest)
         except TimeoutError:
             raise Unavailable(f"the demo's workflow did not end within {TIMEOUT_S:g} s") from None
         except grpc.aio.AioRpcError as error:
             raise Unavailable(f"the server refused a call of the demo: {error.details()}") from None
+        finally:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+    await _print_timeline(rest, run_id, say)
 
 
-async def _start_and_watch(channel: grpc.aio.Channel, token: str, tenant_id: str, say: Callable[[str], Any]) -> None:
+async def _order(channel: grpc.aio.Channel, token: str, tenant_id: str, worker: DemoWorker, rest: Rest) -> str:
     dispatch = workflow_pb2_grpc.WorkflowDispatchStub(channel)
     metadata = (("authorization", f"Bearer {token}"),)
-    worker = asyncio.create_task(DemoWorker(channel, token, tenant_id).serve_one())
-    try:
-        started = await dispatch.StartWorkflow(
-            workflow_pb2.StartWorkflowRequest(
-                tenant_id=tenant_id, workflow_kind=KIND, queue=QUEUE, input=b'{"name": "world"}'
-            ),
-            metadata=metadata,
-        )
-        await worker
-    finally:
-        worker.cancel()
-    history = await dispatch.GetEvents(
-        workflow_pb2.GetEventsRequest(workflow_execution_id=started.workflow_execution_id), metadata=metadata
+    request = workflow_pb2.StartWorkflowRequest(
+        tenant_id=tenant_id, workflow_kind=ORDER, queue=QUEUE, input=b'{"item": "book"}'
     )
-    say(f"workflow {started.workflow_execution_id}\n")
-    for event in history.events:
-        say(f"  {event.sequence_number}  {event.event_type:<22} {event.event_data.decode()}\n")
+    run_id: str = (await dispatch.StartWorkflow(request, metadata=metadata)).workflow_execution_id
+    promise = await _until(worker, run_id, "PROMISE_CREATED")
+    await rest.call(f"/promises/id:{promise['promiseId']}/resolve", {"value": {"by": "the boss"}})
+    signal = workflow_pb2.SignalWorkflowRequest(
+        tenant_id=tenant_id, workflow_execution_id=run_id, signal_name="address", signal_value=b'"Main Street 1"'
+    )
+    await dispatch.SignalWorkflow(signal, metadata=metadata)
+    await _until(worker, run_id, "WORKFLOW_COMPLETED")
+    return run_id
 
 
-def _tenant_id(url: str, token: str) -> str:
-    """Ask the server, over REST, for the id behind the tenant's slug."""
-    request = urllib.request.Request(url, headers={"authorization": f"Bearer {token}"})  # noqa: S310 - our own address
-    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
-        found: str = json.load(answer)["id"]
-        return found
+async def _until(worker: DemoWorker, run_id: str, event_type: str) -> dict[str, Any]:
+    """Return the data of the first such event of the run, once there is one."""
+    while True:
+        found = [data for each, data in await worker.history(run_id) if each == event_type]
+        if found:
+            return found[0]
+        await asyncio.sleep(PAUSE_S)
+
+
+async def _print_timeline(rest: Rest, run_id: str, say: Callable[[str], Any]) -> None:
+    say(f"workflow {run_id}\n")
+    for event in (await rest.call(f"/workflow-executions/{run_id}/events"))["events"]:
+        say(
+            f"  {event['sequence']:>2}  {event['timestamp'][11:23]}  {event['eventType']:<24} {_short(event['data'])}\n"
+        )
+    for task in (await rest.call(f"/workflow-executions/{run_id}/tasks"))["tasks"]:
+        attempts = (await rest.call(f"/workflow-executions/{run_id}/tasks/{task['id']}/attempts"))["attempts"]
+        tried = ", ".join(f"{each['status']}{': ' + each['error'] if each['error'] else ''}" for each in attempts)
+        say(f"task {task['kind']:<14} {tried}\n")
+
+
+def _short(data: dict[str, Any]) -> str:
+    text = json.dumps(data)
+    return text if len(text) <= 100 else text[:97] + "..."  # noqa: PLR2004 - fits a terminal

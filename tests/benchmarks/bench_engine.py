@@ -178,7 +178,7 @@ async def _parked(server: Server) -> tuple[int, float, float]:
     await asyncio.sleep(5)
     busy = (_cpu_seconds(server.pid) - before) / 5
     dropped = sum(poll.done() for poll in polls)
-    size = sum(_rss_mib(pid) for pid in _family(server.pid))
+    size = sum(_pss_mib(pid) for pid in _family(server.pid))
     for poll in polls:
         poll.cancel()
     await asyncio.gather(*polls, return_exceptions=True)
@@ -199,9 +199,10 @@ def _cpu_seconds(pid: int) -> float:
     return ticks / 100
 
 
-def _rss_mib(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * 4096 / 1024 / 1024
+def _pss_mib(pid: int) -> float:
+    """Return a process's memory, pages that it shares counted by its share of them."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
 def _table(name: str, target: str, figures: list[str]) -> None:
