@@ -62,6 +62,12 @@ class Unavailable(FlovynError):
     code = "unavailable"
 
 
+class Collision(Unavailable):
+    """Two calls got into each other's way in the database; this one was rolled back whole, and may be tried again."""
+
+    code = "unavailable"
+
+
 class AuthError(FlovynError):
     """Who calls is not known: credentials are missing, wrong, revoked or expired."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from core.errors import AlreadyExists, FlovynError, NotFound, StartupError, Unavailable
+from core.errors import AlreadyExists, Collision, FlovynError, NotFound, StartupError, Unavailable
 from server.config.settings import DatabasePool
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -32,6 +32,8 @@ def worded(error: psycopg.Error) -> FlovynError:  # noqa: PLR0911 - one return p
             return Unavailable("the database took too long for this call and was stopped; try again")
         case psycopg.errors.ReadOnlySqlTransaction():
             return Unavailable("the database takes no writes: it may be a standby; check DATABASE_URL")
+        case psycopg.errors.DeadlockDetected() | psycopg.errors.SerializationFailure():
+            return Collision("this call and another one got into each other's way; nothing was written, try again")
         case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedColumn():
             return StartupError(f"the database is not up to date ({reason}); run 'flovyn-server migrate'")
         case psycopg.errors.InsufficientPrivilege():

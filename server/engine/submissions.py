@@ -11,7 +11,7 @@ from core.domain.delivery import receive_all
 from core.domain.effects import Effects
 from core.domain.submission import Step, Submission
 from core.domain.workflow import RunState, RunStatus
-from core.errors import FlovynError, WrongState
+from core.errors import AlreadyExists, Collision, FlovynError, WrongState
 from server.engine.cancellation import Cancellation
 from server.engine.commands import decide
 from server.engine.deliveries import woken
@@ -24,6 +24,9 @@ from server.engine.wakeups import Waker
 from server.engine.workflows import unknown_run
 from server.storage.repositories import Repositories
 from server.storage.workflows import RunKey
+
+ATTEMPTS = 4
+"""How often a batch is tried that collides with others, which see each other the next time."""
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +60,15 @@ class Submissions:
         await self._batcher.close()
 
     async def _submit_all(self, submissions: Sequence[Submission]) -> Sequence[FlovynError | None]:
+        """Write a batch; a collision is tried again here, because workers answer an error by failing the workflow."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return await self._attempt(submissions)
+            except (AlreadyExists, Collision):  # rolled back, both of them
+                continue
+        return await self._attempt(submissions)
+
+    async def _attempt(self, submissions: Sequence[Submission]) -> Sequence[FlovynError | None]:
         batch = _Batch()
         keys = list({_key(each) for each in submissions})
         may_end = any(each.outcome in WITHOUT_COMMAND for each in submissions)

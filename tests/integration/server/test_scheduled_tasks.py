@@ -12,7 +12,8 @@ import pytest_asyncio
 
 from core.domain.worker import Category
 from tests.support.calls import poll_task
-from tests.support.driving import COMPLETED, RUNNING, Calls, complete, operation, refusal, schedule_task
+from tests.support.driving import COMPLETED, RUNNING, Calls, complete, operation, refusal, schedule_child, schedule_task
+from tests.support.repetitions import times
 from tests.support.running import running_server
 
 
@@ -106,3 +107,18 @@ async def test_malformed_tasks_are_refused_by_field(calls: Calls, fields: dict[s
     code, text = await refusal(calls.submit(run_id, operation(), command, status=RUNNING))
     assert (code, named in text) == (grpc.StatusCode.INVALID_ARGUMENT, True)
     assert await calls.types(run_id) == ["WORKFLOW_STARTED"]
+
+
+async def test_two_runs_that_create_one_id_at_once_do_not_fail(database: str) -> None:
+    """Through two servers, again and again: one of them gets the child, the other hears that the id is taken."""
+    async with running_server(database) as one, running_server(database) as two:
+        here, there = Calls(one), Calls(two)
+        for _ in range(times(15, 500)):
+            runs, child = [await here.start(), await here.start()], str(uuid4())
+            await asyncio.gather(
+                here.submit(runs[0], schedule_child(child), status=RUNNING),
+                there.submit(runs[1], schedule_child(child), status=RUNNING),
+            )
+            histories = [await here.types(run_id) for run_id in runs]
+            assert sorted(len(history) for history in histories) == [2, 3]
+            assert max(histories, key=len)[-1] == "CHILD_WORKFLOW_FAILED"
