@@ -33,6 +33,7 @@ class Call:
         tenant_id: the tenant that the call concerns; None while not known, and for calls that concern none.
         peer: the caller's network address without the port.
         received_at: when the call came in.
+        resource_id: the thing that it is about, where the request says so; one that it makes is known afterwards.
     """
 
     id: UUID
@@ -45,6 +46,7 @@ class Call:
     tenant_id: UUID | None
     peer: str
     received_at: datetime
+    resource_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Outcome:
     Attributes:
         code: ``ok``, the ``code`` of the error that was answered (``core.errors``), or ``cancelled`` by the caller.
         duration: seconds since it came in.
-        resource_id: the thing that it concerned or made, as far as the endpoint says which field tells; else None.
+        resource_id: the thing that the call was about or made, as far as the endpoint says which field tells.
         empty: the answer holds nothing, as that of a poll without work.
     """
 

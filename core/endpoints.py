@@ -95,7 +95,8 @@ class GrpcMethod:
         action: what the caller does.
         resource: to what kind of thing.
         undelivered: gets an answer that its caller, also given, did not wait for, where it must be taken back.
-        resource_id: the field of the request, or else of the answer, that says which thing the call was about.
+        resource_id: the field of the request, or else of the answer, that says which thing the call was about; a dot
+            leads into a message. Without it, the field that is named after the resource (``task_execution_id``).
     """
 
     handler: GrpcHandler

@@ -99,7 +99,8 @@ class Guard:
         request_class = message_factory.GetMessageClass(descriptor.input_type)
         response_class = message_factory.GetMessageClass(descriptor.output_type)
         shown = Endpoint(Protocol.GRPC, path, method.action, method.resource)
-        endpoint = _Served(shown, path, method, request_class)
+        field = method.resource_id or f"{method.resource.replace('-', '_')}_id"
+        endpoint = _Served(shown, path, method, request_class, tuple(field.split(".")))
         codecs: dict[str, Any] = {
             "request_deserializer": None,  # parsed behind the authentication: strangers cannot make the parser fail
             "response_serializer": response_class.SerializeToString,
@@ -111,7 +112,6 @@ class Guard:
     async def _unary(self, endpoint: _Served, data: bytes, context: Context) -> Message:
         self.in_flight.count(context)
         watched = self._observers.watch(endpoint.shown, _source(context))
-        request: Message | None = None
         try:
             identity, request = await self._checked(endpoint, data, context, watched)
             if watched is not None:
@@ -120,21 +120,19 @@ class Guard:
             response: Message = await handler(request, identity)
         except BaseException as error:
             if watched is not None:
-                await watched.after(error, _resource_id(endpoint, request))
+                await watched.after(error)
             await answer(context, endpoint.path, error)
             raise  # answering ends the call
-        if watched is not None:
-            named = _resource_id(endpoint, request) or _resource_id(endpoint, response)
-            await watched.after(None, named, empty=not response.ListFields())
         undelivered = endpoint.method.undelivered
-        if undelivered is not None:
+        if undelivered is not None:  # before anything is waited for: the caller may go at any moment
             self.in_flight.watch(context, partial(undelivered, response, identity))
+        if watched is not None:
+            await watched.after(None, _resource_id(endpoint, response), empty=not response.ListFields())
         return response
 
     async def _stream(self, endpoint: _Served, data: bytes, context: Context) -> AsyncIterator[Message]:
         self.in_flight.count(context)
         watched = self._observers.watch(endpoint.shown, _source(context))
-        request: Message | None = None
         problem: BaseException | None = None
         try:
             identity, request = await self._checked(endpoint, data, context, watched)
@@ -149,7 +147,7 @@ class Guard:
             problem = error
         finally:
             if watched is not None:
-                await watched.after(problem, _resource_id(endpoint, request))
+                await watched.after(problem)
         if problem is not None:
             await answer(context, endpoint.path, problem)
 
@@ -184,6 +182,8 @@ class Guard:
             watched.identity = identity
             watched.tenant_id = identity.tenant_id
         request = _parse(endpoint.request_class, data)
+        if watched is not None:
+            watched.resource_id = _resource_id(endpoint, request)
         tenant_id = _named_tenant(request) or identity.tenant_id
         method = endpoint.method
         await checks.authorize(AuthzContext(identity, method.action, method.resource, tenant_id))
@@ -198,6 +198,7 @@ class _Served:
     path: str
     method: GrpcMethod
     request_class: type[Message]
+    resource_field: tuple[str, ...]
 
 
 async def answer(context: Context, path: str, error: BaseException) -> None:
@@ -225,12 +226,11 @@ def _source(context: Context) -> str:
     return address.rpartition(":")[0].strip("[]") or address
 
 
-def _resource_id(endpoint: _Served, message: Message | None) -> str | None:
+def _resource_id(endpoint: _Served, message: Message) -> str | None:
     """Return the field that says what the call is about, where the message has it."""
-    name = endpoint.method.resource_id
-    if not name or message is None:
-        return None
-    value = getattr(message, name, None)
+    value: Any = message
+    for name in endpoint.resource_field:
+        value = getattr(value, name, None)
     return value if isinstance(value, str) and value else None
 
 

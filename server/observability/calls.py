@@ -40,7 +40,14 @@ class CallObservers:
     def __init__(self, observers: Sequence[tuple[str, CallObserver]], clock: Clock) -> None:
         """Take the observers, each with the name of its plugin."""
         self._observers = observers
+        self._before = [each for each in observers if type(each[1]).before is not CallObserver.before]
+        self._after = [each for each in observers if type(each[1]).after is not CallObserver.after]
         self._clock = clock
+
+    @property
+    def wants_before(self) -> bool:
+        """Whether anybody looks at a call before it runs."""
+        return bool(self._before)
 
     def watch(self, endpoint: Endpoint, peer: str) -> WatchedCall | None:
         """Begin to watch a call; None when nobody wants to know."""
@@ -57,9 +64,10 @@ class CallObservers:
             FlovynError: an observer refuses it.
             Unavailable: an observer failed or took too long.
         """
-        for plugin, observer in self._observers:
+        for plugin, observer in self._before:
             try:
-                await asyncio.wait_for(observer.before(call), BEFORE_TIMEOUT_S)
+                async with asyncio.timeout(BEFORE_TIMEOUT_S):
+                    await observer.before(call)
             except FlovynError:
                 raise
             except Exception as error:
@@ -68,9 +76,10 @@ class CallObservers:
 
     async def after(self, call: Call, outcome: Outcome) -> None:
         """Tell everybody how the call ended."""
-        for plugin, observer in self._observers:
+        for plugin, observer in self._after:
             try:
-                await asyncio.wait_for(observer.after(call, outcome), BEFORE_TIMEOUT_S)
+                async with asyncio.timeout(BEFORE_TIMEOUT_S):
+                    await observer.after(call, outcome)
             except Exception:  # noqa: BLE001 - logged whole; the call has happened
                 _log.exception("the observer of plugin %r failed after a call", plugin)
 
@@ -88,16 +97,18 @@ class WatchedCall:
         self._id = uuid4()
         self.identity: Identity | None = None
         self.tenant_id: UUID | None = None
+        self.resource_id: str | None = None
 
     async def before(self) -> None:
         """Tell that the handler is about to run."""
-        await self._observers.before(self._call())
+        if self._observers.wants_before:
+            await self._observers.before(self._call())
 
     async def after(self, error: BaseException | None, resource_id: str | None = None, *, empty: bool = False) -> None:
-        """Tell how it ended; ``error`` is what the handler or a check raised."""
-        await self._observers.after(
-            self._call(), Outcome(_code(error), time.perf_counter() - self._started, resource_id, empty)
-        )
+        """Tell how it ended; ``error`` is what the handler or a check raised, ``resource_id`` what the answer names."""
+        duration = time.perf_counter() - self._started
+        outcome = Outcome(_code(error), duration, self.resource_id or resource_id, empty)
+        await self._observers.after(self._call(), outcome)
 
     def _call(self) -> Call:
         endpoint = self._endpoint
@@ -112,6 +123,7 @@ class WatchedCall:
             tenant_id=self.tenant_id,
             peer=self._peer,
             received_at=self._received_at,
+            resource_id=self.resource_id,
         )
 
 

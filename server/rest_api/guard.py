@@ -48,17 +48,17 @@ class Guard:
                 response.status = route.status
                 await route.handler(request, response, **parameters)
                 return
-            named = text_of(parameters, route.resource_id)
+            watched.resource_id = text_of(parameters, route.resource_id)
             try:
                 await self._checked(route, request, parameters, watched)
                 await watched.before()
                 response.status = route.status
                 await route.handler(request, response, **parameters)
             except BaseException as error:
-                await watched.after(error, named)
+                await watched.after(error)
                 raise
-            media = response.media if named is None else None
-            await watched.after(None, text_of(media, route.resource_id) if isinstance(media, dict) else named)
+            media = response.media
+            await watched.after(None, text_of(media, route.resource_id) if isinstance(media, dict) else None)
 
         return respond
 

@@ -46,7 +46,9 @@ class TaskExecution:
         """Return the service with the methods that this server offers."""
         methods = {
             "SubmitTask": GrpcMethod(self.submit_task, Action.CREATE, "task-execution"),
-            "PollTask": GrpcMethod(self.poll_task, Action.POLL, "task-execution", self.take_back),
+            "PollTask": GrpcMethod(
+                self.poll_task, Action.POLL, "task-execution", self.take_back, "task.task_execution_id"
+            ),
             "CompleteTask": GrpcMethod(self.complete_task, Action.COMPLETE, "task-execution"),
             "FailTask": GrpcMethod(self.fail_task, Action.FAIL, "task-execution"),
             "CancelTask": GrpcMethod(self.cancel_task, Action.UPDATE, "task-execution"),

@@ -29,6 +29,7 @@ from server.grpc_api.commands import command_of, inherited_queue
 from server.grpc_api.conversions import key_field, optional_uuid, tenant_of, uuid_field
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+RUN = "workflow_execution_id"
 
 _OUTCOMES: Mapping[int, Outcome] = {
     pb.WORKFLOW_STATUS_UNSPECIFIED: Outcome.RUNNING,
@@ -59,9 +60,13 @@ class WorkflowDispatch:
     def service(self) -> GrpcService:
         """Return the service with the methods that this server offers."""
         methods = {
-            "StartWorkflow": GrpcMethod(self.start_workflow, Action.EXECUTE, "workflow"),
-            "StartChildWorkflow": GrpcMethod(self.start_child_workflow, Action.EXECUTE, "workflow"),
-            "PollWorkflow": GrpcMethod(self.poll_workflow, Action.POLL, "workflow", self.take_back),
+            "StartWorkflow": GrpcMethod(self.start_workflow, Action.EXECUTE, "workflow", resource_id=RUN),
+            "StartChildWorkflow": GrpcMethod(
+                self.start_child_workflow, Action.EXECUTE, "workflow", resource_id="child_workflow_execution_id"
+            ),
+            "PollWorkflow": GrpcMethod(
+                self.poll_workflow, Action.POLL, "workflow", self.take_back, "workflow_execution.id"
+            ),
             "SubscribeToNotifications": GrpcMethod(self.subscribe_to_notifications, Action.POLL, "workflow"),
             "GetVisualWorkflowDefinitionById": GrpcMethod(
                 self.get_visual_workflow_definition_by_id, Action.VIEW, "workflow-definition"
@@ -69,10 +74,16 @@ class WorkflowDispatch:
             "GetEvents": GrpcMethod(self.get_events, Action.VIEW, "workflow-execution"),
             "SubmitWorkflowCommands": GrpcMethod(self.submit_workflow_commands, Action.UPDATE, "workflow-execution"),
             "SignalWorkflow": GrpcMethod(self.signal_workflow, Action.UPDATE, "workflow-execution"),
-            "SignalWithStartWorkflow": GrpcMethod(self.signal_with_start_workflow, Action.EXECUTE, "workflow"),
-            "ResolvePromise": GrpcMethod(self.resolve_promise, Action.UPDATE, "workflow-execution"),
+            "SignalWithStartWorkflow": GrpcMethod(
+                self.signal_with_start_workflow, Action.EXECUTE, "workflow", resource_id=RUN
+            ),
+            "ResolvePromise": GrpcMethod(
+                self.resolve_promise, Action.UPDATE, "workflow-execution", resource_id="promise_id"
+            ),
             "ReportExecutionSpans": GrpcMethod(self.report_execution_spans, Action.UPDATE, "workflow-execution"),
-            "RejectPromise": GrpcMethod(self.reject_promise, Action.UPDATE, "workflow-execution"),
+            "RejectPromise": GrpcMethod(
+                self.reject_promise, Action.UPDATE, "workflow-execution", resource_id="promise_id"
+            ),
         }
         return GrpcService(pb.DESCRIPTOR.services_by_name["WorkflowDispatch"], methods)
 

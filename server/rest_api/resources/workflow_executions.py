@@ -233,6 +233,7 @@ def _route(
         query_model=query,
         response_model=response,
         status=status,
+        resource_id="workflowExecutionId" if action is Action.EXECUTE else "id",
         aliases=(*older(_HERE + path), _OWN + path),
         tag=TAG,
     )

@@ -1,0 +1,52 @@
+"""Makes events of calls: what is recorded of them, cut to size and storable, and into whose chain it goes."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from core.calls import Call, Outcome
+from plugins.audit_log.domain import SERVER_CHAIN, Draft, Kind
+
+MAX_TEXT: Final = 255
+"""Characters of any text that is recorded; the rest is cut off."""
+
+
+def draft_of(call: Call, outcome: Outcome | None, kind: Kind, *, with_peer: bool) -> Draft:
+    """Return the event of a call."""
+    identity = call.identity
+    resource_id = outcome.resource_id if outcome is not None else call.resource_id
+    return Draft(
+        tenant_id=chain_of(call),
+        kind=kind,
+        call_id=call.id,
+        at=call.received_at,
+        request_id=clean(call.request_id),
+        protocol=str(call.protocol),
+        operation=clean(call.operation),
+        action=str(call.action),
+        resource=clean(call.resource),
+        resource_id=clean(resource_id) if resource_id else None,
+        principal_type=str(identity.principal_type) if identity is not None else None,
+        principal_id=clean(identity.id) if identity is not None else None,
+        peer=clean(call.peer) if with_peer and call.peer else None,
+        code=clean(outcome.code) if outcome is not None else None,
+        duration_us=round(outcome.duration * 1_000_000) if outcome is not None else None,
+    )
+
+
+def chain_of(call: Call) -> UUID:
+    """Return whose chain a call belongs to: the tenant that it concerns, else the caller's own, else the server's."""
+    if call.tenant_id is not None:
+        return call.tenant_id
+    if call.identity is not None and call.identity.tenant_id is not None:
+        return call.identity.tenant_id
+    return SERVER_CHAIN
+
+
+def clean(text: str) -> str:
+    """Return a text as the database can store it: no NUL, no half characters, not too long."""
+    text = text[:MAX_TEXT]
+    if text.isascii():
+        return text.replace("\x00", "\ufffd")
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()

@@ -1,0 +1,85 @@
+"""Sees every call and decides what is recorded of it, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+from uuid import UUID
+
+from core.batching import Batcher
+from core.calls import Call, CallObserver, Outcome
+from core.errors import FlovynError, Unavailable
+from plugins.audit_log.config import AuditLogConfig
+from plugins.audit_log.domain import Draft, Kind
+from plugins.audit_log.drafts import draft_of
+from plugins.audit_log.recorder import Recorder
+from plugins.audit_log.repository import EventRepository
+
+OUTCOME_WAIT_S: Final = 5.0
+"""How long a call waits until its outcome is committed, in ``required`` mode; then the outcome is queued."""
+
+
+class BestEffortObserver(CallObserver):
+    """Queues what is to be recorded; a call waits for nothing."""
+
+    def __init__(self, recorder: Recorder, config: AuditLogConfig) -> None:
+        """Take the queue and the settings."""
+        self._recorder = recorder
+        self._reads = config.reads
+
+    async def after(self, call: Call, outcome: Outcome) -> None:
+        """Queue a call that changed something, a refusal, and a read where reads are recorded."""
+        if call.action.changes or outcome.is_refusal or (self._reads and not outcome.empty):
+            self._recorder.offer(call, outcome, Kind.CALL)
+
+
+class RequiredObserver(BestEffortObserver):
+    """Commits the attempt of a change before it runs, and its outcome before it is answered."""
+
+    def __init__(
+        self, recorder: Recorder, config: AuditLogConfig, events: EventRepository, logger: logging.Logger
+    ) -> None:
+        """Take the queue for what needs no commit, the settings, and where events go."""
+        super().__init__(recorder, config)
+        self._with_peer = config.record_peer
+        self._log = logger
+        self._attempted: set[UUID] = set()  # calls whose attempt is in the log, or may be
+        self._batcher: Batcher[Draft, int] = Batcher(events.append)
+
+    async def before(self, call: Call) -> None:
+        """Commit the attempt of a call that changes something.
+
+        Raises:
+            Unavailable: that was not possible; the call is refused.
+        """
+        if not call.action.changes:
+            return
+        self._attempted.add(call.id)
+        try:
+            await self._batcher.submit(draft_of(call, None, Kind.ATTEMPT, with_peer=self._with_peer))
+        except Exception as error:
+            self._attempted.discard(call.id)
+            self._log.error("%s is refused, because the audit log cannot record it: %s", call.operation, error)
+            raise Unavailable("the call could not be recorded in the audit log; nothing was done; try again") from error
+
+    async def after(self, call: Call, outcome: Outcome) -> None:
+        """Commit the outcome of an attempt; queue everything else that is to be recorded.
+
+        An outcome that cannot be committed now is queued, too; until it is written, the attempt's is unknown.
+        """
+        if call.id not in self._attempted:
+            await super().after(call, outcome)
+            return
+        self._attempted.discard(call.id)
+        try:
+            async with asyncio.timeout(OUTCOME_WAIT_S):
+                await self._batcher.submit(draft_of(call, outcome, Kind.OUTCOME, with_peer=self._with_peer))
+        except BaseException as error:
+            self._recorder.offer(call, outcome, Kind.OUTCOME)
+            if not isinstance(error, FlovynError | TimeoutError):
+                raise
+
+    async def close(self) -> None:
+        """Wait until everything that was begun is committed."""
+        await self._batcher.close()

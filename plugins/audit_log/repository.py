@@ -1,0 +1,205 @@
+"""Events, chains and retention in the database."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+from core.errors import FlovynError, Unavailable
+from core.named_queries import named_queries
+from core.plugin_services import Database
+from plugins.audit_log.domain import EVENT_FIELDS, NO_HASH, UNKNOWN, Draft, Event, Head, Kind, chained
+from plugins.audit_log.filters import Cursor, Filter
+
+_SQL = named_queries(__package__, "queries.sql")
+_values = attrgetter(*EVENT_FIELDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Both ends of a tenant's chain.
+
+    Attributes:
+        head: the last event.
+        first: number of the first event that is kept.
+        before_first: hash of the event before that.
+        overrun: there are events behind the head.
+        underrun: there are events before the first.
+    """
+
+    head: Head
+    first: int
+    before_first: bytes
+    overrun: bool
+    underrun: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An event as readers get it; an attempt's ``outcome`` is that of its call, or ``unknown``."""
+
+    event: Event
+    outcome: str
+
+
+class EventRepository:
+    """Appends to and reads ``p_audit_log__events`` and ``p_audit_log__chains``."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the pool."""
+        self._database = database
+        self._known: set[UUID] = set()  # tenants that have a chain
+
+    async def append(self, drafts: Sequence[Draft]) -> list[int | FlovynError]:
+        """Chain drafts of any tenants behind their heads, in one transaction; return the number of each.
+
+        An error in place of a number concerns the drafts of one tenant.
+        """
+        of_tenant: dict[UUID, list[Draft]] = defaultdict(list)
+        for draft in drafts:
+            of_tenant[draft.tenant_id].append(draft)
+        await self._make_chains(of_tenant.keys() - self._known)
+        async with self._database.transaction() as connection:
+            rows = await (await connection.execute(_SQL["lock_heads"], {"tenants": list(of_tenant)})).fetchall()
+            made = {row[0]: chained(of_tenant[row[0]], Head(row[1], bytes(row[2]))) for row in rows}
+            if made:
+                await connection.execute(_SQL["append"], _parameters(made))
+        self._known -= of_tenant.keys() - made.keys()
+        numbers = {tenant_id: iter(events) for tenant_id, events in made.items()}
+        return [
+            next(numbers[draft.tenant_id]).sequence if draft.tenant_id in numbers else _headless(draft.tenant_id)
+            for draft in drafts
+        ]
+
+    async def _make_chains(self, tenants: Iterable[UUID]) -> None:
+        """Make sure that the tenants have chains.
+
+        Committed at once: heads are locked afterwards, in order, by a transaction that makes no rows.
+        """
+        wanted = list(tenants)
+        if wanted:
+            async with self._database.connection() as connection:
+                await connection.execute(_SQL["make_chains"], {"tenants": wanted, "no_hash": NO_HASH})
+            self._known.update(wanted)
+
+    async def page(
+        self, tenant_id: UUID, wanted: Filter, limit: int, cursor: Cursor | None, *, newest_first: bool
+    ) -> list[Shown]:
+        """Return events behind the cursor, in order of their time."""
+        parameters: dict[str, Any] = {name: value for name, value in asdict(wanted).items() if value is not None}
+        parts = [_SQL["without_outcome" if parameters.get("code") == UNKNOWN else "with_code"]] * ("code" in parameters)
+        parts += [_SQL[f"with_{name}"] for name in parameters if name != "code"]
+        if cursor is not None:
+            parameters |= {"cursor_at": cursor.at, "cursor_sequence": cursor.sequence}
+            parts.append(_SQL["before_cursor" if newest_first else "after_cursor"])
+        parts.append(_SQL["newest_first" if newest_first else "oldest_first"])
+        return await self._select(parts, {**parameters, "tenant_id": tenant_id, "limit": limit})
+
+    async def get(self, tenant_id: UUID, sequence: int) -> Shown | None:
+        """Return the event of a number."""
+        found = await self._select([_SQL["with_sequence"]], {"tenant_id": tenant_id, "sequence": sequence})
+        return found[0] if found else None
+
+    async def chain(self, tenant_id: UUID) -> Chain | None:
+        """Return both ends of a chain; None when there is none."""
+        async with self._database.connection() as connection:
+            row = await (await connection.execute(_SQL["chain"], {"tenant_id": tenant_id})).fetchone()
+        if row is None:
+            return None
+        return Chain(Head(row[0], bytes(row[1])), row[2], bytes(row[3]), row[4], row[5])
+
+    async def has_events(self, tenant_id: UUID) -> bool:
+        """Whether a tenant has any event."""
+        async with self._database.connection() as connection:
+            row = await (await connection.execute(_SQL["has_events"], {"tenant_id": tenant_id})).fetchone()
+        return bool(row[0])
+
+    async def walk(self, tenant_id: UUID, after: int, up_to: int, limit: int) -> list[Event]:
+        """Return the next events of a chain, by number, as they are stored."""
+        parameters = {"tenant_id": tenant_id, "after": after, "up_to": up_to, "limit": limit}
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(_SQL["walk"], parameters)).fetchall()
+        return [_event(row) for row in rows]
+
+    async def _select(self, parts: Sequence[str], parameters: dict[str, Any]) -> list[Shown]:
+        query = "\n".join([_SQL["select_events"], *parts])
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(query, parameters)).fetchall()
+        return [Shown(_event(row[:-1]), row[-1] or UNKNOWN) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How many days a tenant's events are kept; None for ever. Who said so and when, where somebody did."""
+
+    keep_days: int | None = None
+    changed_at: datetime | None = None
+    changed_by: str | None = None
+
+
+class RetentionRepository:
+    """Reads and writes ``p_audit_log__retention``, and takes away what is past its time."""
+
+    def __init__(self, database: Database) -> None:
+        """Take the pool."""
+        self._database = database
+
+    async def get(self, tenant_id: UUID) -> Retention:
+        """Return how long a tenant's events are kept."""
+        async with self._database.connection() as connection:
+            row = await (await connection.execute(_SQL["get_retention"], {"tenant_id": tenant_id})).fetchone()
+        return Retention() if row is None else Retention(*row)
+
+    async def set(self, tenant_id: UUID, keep_days: int | None, changed_by: str) -> Retention:
+        """Say how long a tenant's events are kept."""
+        parameters = {"tenant_id": tenant_id, "keep_days": keep_days, "changed_by": changed_by}
+        async with self._database.connection() as connection:
+            row = await (await connection.execute(_SQL["set_retention"], parameters)).fetchone()
+        return Retention(*row)
+
+    async def due(self, now: datetime, after: UUID | None, limit: int) -> list[tuple[UUID, int]]:
+        """Return tenants, by id behind ``after``, with events past their time, and how many days they keep."""
+        parameters = {"now": now, "after": after, "limit": limit}
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(_SQL["due"], parameters)).fetchall()
+        return [(row[0], row[1]) for row in rows]
+
+    async def prune(self, tenant_id: UUID, before: datetime, limit: int) -> int:
+        """Take the oldest events of a tenant away, at most ``limit``; stop at the first that is kept."""
+        async with self._database.transaction() as connection:
+            moved = {"tenant_id": tenant_id, "before": before, "limit": limit}
+            await connection.execute(_SQL["move_beginning"], moved)
+            gone = await connection.execute(_SQL["take_away"], {"tenant_id": tenant_id})
+        return int(gone.rowcount)
+
+
+def _parameters(made: dict[UUID, list[Event]]) -> dict[str, Any]:
+    rows = [dict(zip(EVENT_FIELDS, _values(event), strict=True)) for chain in made.values() for event in chain]
+    return {
+        "events": json.dumps(rows, ensure_ascii=False, default=_text),
+        "head_tenant": list(made),
+        "head_sequence": [chain[-1].sequence for chain in made.values()],
+        "head_hash": [chain[-1].hash for chain in made.values()],
+    }
+
+
+def _text(value: UUID | datetime | bytes) -> str:
+    """Return what JSON has no form for as PostgreSQL reads it."""
+    return rf"\x{value.hex()}" if isinstance(value, bytes) else str(value)
+
+
+def _event(row: Sequence[Any]) -> Event:
+    return Event(*(row[0], Kind(row[1]), *row[2:-2], bytes(row[-2]), bytes(row[-1])))
+
+
+def _headless(tenant_id: UUID) -> FlovynError:
+    return Unavailable(
+        f"the audit chain of tenant {tenant_id} has lost its head while its events are there;"
+        " restore its row of p_audit_log__chains from a backup"
+    )
