@@ -54,10 +54,6 @@ class KeyRepository:
         """Free the keys of runs that failed or were cancelled."""
         await connection.execute(_SQL["forget_workflows"], key_columns(runs))
 
-    async def forget_tasks(self, connection: Any, tasks: Sequence[tuple[UUID, UUID]]) -> None:
-        """Free the keys of tasks that failed or were cancelled."""
-        await connection.execute(_SQL["forget_tasks"], key_columns(tasks))
-
     async def clean(self, limit: int) -> int:
         """Delete up to ``limit`` expired keys; return how many."""
         async with self._database.connection() as connection:

@@ -53,14 +53,18 @@ FROM unnest(
 WHERE k.tenant_id = c.tenant_id AND k.key = c.key
 
 -- name: forget_workflows
+-- Locked in the order in which claims lock them, so that neither waits for the other.
+WITH freed AS (
+    SELECT k.tenant_id, k.key
+    FROM idempotency_key AS k
+    INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
+        ON k.tenant_id = r.tenant_id AND k.workflow_execution_id = r.id
+    ORDER BY k.tenant_id, k.key
+    FOR UPDATE OF k
+)
 DELETE FROM idempotency_key AS k
-USING unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
-WHERE k.tenant_id = r.tenant_id AND k.workflow_execution_id = r.id
-
--- name: forget_tasks
-DELETE FROM idempotency_key AS k
-USING unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
-WHERE k.tenant_id = r.tenant_id AND k.task_execution_id = r.id
+USING freed
+WHERE k.tenant_id = freed.tenant_id AND k.key = freed.key
 
 -- name: clean
 -- Expired keys of all tenants, a bounded number; those that somebody is using at this moment are left.

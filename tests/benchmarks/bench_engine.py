@@ -17,6 +17,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from server.database.embedded import Cluster
+from tests.benchmarks.bench_engine_alone import echoes_per_second, steps_per_second, submit_by_length
 from tests.benchmarks.engine_load import Connection, Server, cancelled_after, serving
 
 ROUNDS = 5
@@ -209,7 +210,8 @@ def _table(name: str, target: str, figures: list[str]) -> None:
     print(f"{name:<44} {target:>16}  " + "  ".join(f"{figure:>18}" for figure in figures), flush=True)
 
 
-async def _engine(url: str, folder: Path) -> None:
+async def _engine(url: str, folder: Path) -> float:
+    """Print what two set-ups do side by side; return the better rate of cycles without a task."""
     columns: list[dict[str, str]] = []
     for workers in (1, 2):
         with serving(url, folder, PROCESS__WORKERS=str(workers)) as server:
@@ -231,6 +233,19 @@ async def _engine(url: str, folder: Path) -> None:
     targets = (">= 250, aim 400", ">= 0.4 of it", ">= 1500", "p50 <= 6", "<= 1 / <= 15")
     for (name, first), second, target in zip(columns[0].items(), columns[1].values(), targets, strict=True):
         _table(name, target, [first, second])
+    return max(float(column["cycle without a task, workflows/s"]) for column in columns)
+
+
+CALLS_OF_A_CYCLE = 4
+"""Start, poll, events, complete."""
+
+
+async def _alone(url: str) -> None:
+    steps = statistics.median([await steps_per_second(url) for _ in range(ROUNDS)])
+    _table("storage alone, steps of two events, /s", ">= 10000", [f"{steps:.0f}"])
+    lengths = [await submit_by_length(url) for _ in range(ROUNDS)]
+    few, many = (statistics.median(each) for each in zip(*lengths, strict=True))
+    _table("submit at 100 / 50,000 events, ms", "<= 1.5 times", [f"{few:.2f} / {many:.2f} ({many / few:.2f})"])
 
 
 async def _idle(url: str, folder: Path) -> None:
@@ -248,8 +263,12 @@ def main() -> None:
         cluster.start()
         try:
             _table("", "target", ["1 process", "2 processes"])
-            asyncio.run(_engine(cluster.url(), folder))
+            best = asyncio.run(_engine(cluster.url(), folder))
             asyncio.run(_idle(cluster.url(), folder))
+            asyncio.run(_alone(cluster.url()))
+            echoes = statistics.median([echoes_per_second() for _ in range(ROUNDS)])
+            share = best * CALLS_OF_A_CYCLE / echoes
+            _table("bare grpc.aio echo, calls/s; cycle's share", "aim >= 0.45", [f"{echoes:.0f} ({share:.2f})"])
         finally:
             cluster.stop()
 

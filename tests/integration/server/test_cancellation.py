@@ -18,6 +18,7 @@ from tests.support.driving import (
     RUNNING,
     SUSPENDED,
     Calls,
+    cancel_child,
     complete,
     create_promise,
     fail,
@@ -183,3 +184,23 @@ async def test_an_unknown_run_cannot_be_cancelled(calls: Calls) -> None:
     request = CancellationRequest(OTHER_TENANT, UUID(run_id), "enough", "x")
     with pytest.raises(NotFound):
         await calls.client.boot.engine.cancellation.cancel(request)
+
+
+async def test_parents_cancelled_while_children_end_do_not_wait_for_each_other(database: str) -> None:
+    """Through two servers: no deadlock, and every child ends once."""
+    count = times(60, 1000)
+    async with running_server(database) as one, running_server(database) as two:
+        here, there = Calls(one), Calls(two)
+        pairs = [(await here.start(), str(uuid4())) for _ in range(count)]
+        for parent, child in pairs:
+            await here.submit(parent, schedule_child(child), status=RUNNING)
+        await asyncio.gather(
+            *(_cancel(there, parent) for parent, _ in pairs),
+            *(here.submit(child, complete(), status=COMPLETED) for _, child in pairs),
+            *(there.submit(parent, cancel_child(child), status=RUNNING) for parent, child in pairs),
+        )
+        for parent, child in pairs:
+            assert await here.status(parent) == "CANCELLED"
+            ends = [kind for kind in await here.types(child) if kind in {"WORKFLOW_COMPLETED", "WORKFLOW_CANCELLED"}]
+            assert len(ends) == 1
+        assert await here.row("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == (0,)

@@ -84,7 +84,13 @@ async def test_events_and_submissions_at_once_are_numbered_without_a_gap(client:
     run_id = await _start(client)
     count = times(40, 2000)
     seen = 0
-    delivering = asyncio.gather(*(_deliver(client, run_id) for _ in range(count)))
+    few = asyncio.Semaphore(5)  # each delivery here is a transaction of its own, and the pool is small
+
+    async def deliver() -> None:
+        async with few:
+            await _deliver(client, run_id)
+
+    delivering = asyncio.gather(*(deliver() for _ in range(count)))
     while seen < 1 + count:
         execution = await asyncio.wait_for(_poll(client), 10)
         request = workflow_pb2.GetEventsRequest(workflow_execution_id=run_id)

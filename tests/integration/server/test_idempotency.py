@@ -158,3 +158,18 @@ async def test_malformed_keys_are_refused_by_field(calls: Calls, fields: dict[st
     ):
         code, text = await refusal(call)
         assert (code, named in text) == (grpc.StatusCode.INVALID_ARGUMENT, True)
+
+
+async def test_failing_runs_and_new_starts_with_their_keys_do_not_block_each_other(database: str) -> None:
+    """Runs fail in one server while another is asked for their keys in the opposite order: no deadlock."""
+    count = times(60, 1000)
+    async with running_server(database) as one, running_server(database) as two:
+        here, there = Calls(one), Calls(two)
+        runs = {f"key-{number}": (await _start(here, f"key-{number}"))[0] for number in range(count)}
+        answers = await asyncio.gather(
+            *(_start(there, key) for key in reversed(runs)),
+            *(here.submit(run_id, fail(), status=FAILED) for run_id in runs.values()),
+        )
+        again = [answer for answer in answers if answer is not None]
+        assert len(again) == count
+        assert await here.row("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == (0,)
