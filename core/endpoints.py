@@ -25,7 +25,7 @@ JSON = "application/json"
 
 
 class Scope(Enum):
-    """Whose a route is.
+    """Whose an endpoint is.
 
     TENANT: one tenant's; callers without a tenant are refused. SERVER: the server's as a whole; only operators pass.
     ANYBODY: everybody's who is known to the server.
@@ -97,6 +97,8 @@ class GrpcMethod:
         undelivered: gets an answer that its caller, also given, did not wait for, where it must be taken back.
         resource_id: the field of the request, or else of the answer, that says which thing the call was about; a dot
             leads into a message. Without it, the field that is named after the resource (``task_execution_id``).
+        scope: whose the method is, as for ``RestRoute``; the tenant is the one that the request names in ``tenant_id``,
+            or else the caller's.
     """
 
     handler: GrpcHandler
@@ -104,6 +106,7 @@ class GrpcMethod:
     resource: str
     undelivered: Callable[[Any, Identity], Awaitable[None]] | None = None
     resource_id: str = ""
+    scope: Scope = Scope.TENANT
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ They are also what the OpenAPI document is generated from.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 MAX_LIMIT = 100
@@ -40,6 +41,17 @@ def _storable(text: str) -> str:
 
 Text = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_storable)]
 """A short required text that the database can store."""
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is outside of the years 1 to 9999") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A point in time with its offset, brought to UTC; what the calendar cannot hold there is refused."""
 
 
 class PageQuery(RestModel):

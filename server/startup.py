@@ -322,6 +322,7 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
         yield
     finally:
         await drain()
+        await boot.observers.close()
 
 
 @asynccontextmanager

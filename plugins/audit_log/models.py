@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, Field
 
 from core.auth import Action
-from core.rest_model import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET, RestModel, Text
+from core.rest_model import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET, Moment, RestModel, Text
 from plugins.audit_log.domain import Head
 from plugins.audit_log.filters import Filter
 from plugins.audit_log.repository import Retention, Shown
@@ -23,8 +23,8 @@ Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 class FilterQuery(RestModel):
     """Conditions that an event must meet."""
 
-    from_time: AwareDatetime | None = Field(None, alias="from", description="at or after this time")
-    to_time: AwareDatetime | None = Field(None, alias="to", description="before this time")
+    from_time: Moment | None = Field(None, alias="from", description="at or after this time")
+    to_time: Moment | None = Field(None, alias="to", description="before this time")
     principal: Text | None = Field(None, description="the caller's id")
     action: Text | None = Field(None, description=f"one of {', '.join(Action)}")
     resource: Text | None = Field(None, description="the kind of thing")

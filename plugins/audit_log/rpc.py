@@ -9,7 +9,7 @@ from typing import Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from core.auth import Action, Identity
-from core.endpoints import GrpcHandler, GrpcMethod, GrpcService
+from core.endpoints import GrpcHandler, GrpcMethod, GrpcService, Scope
 from core.errors import InvalidInput
 from core.rest_model import DEFAULT_LIMIT, MAX_LIMIT
 from plugins.audit_log import audit_pb2 as pb
@@ -41,7 +41,10 @@ class AuditRpc:
             "VerifyChain": self.verify_chain,
             "GetHead": self.get_head,
         }
-        methods = {name: GrpcMethod(handler, Action.MANAGE, RESOURCE) for name, handler in handlers.items()}
+        methods = {
+            name: GrpcMethod(handler, Action.MANAGE, RESOURCE, scope=Scope.ANYBODY)
+            for name, handler in handlers.items()
+        }
         return GrpcService(pb.DESCRIPTOR.services_by_name["AuditService"], methods)
 
     async def list_events(self, request: pb.ListEventsRequest, identity: Identity) -> pb.ListEventsResponse:

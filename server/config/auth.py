@@ -77,7 +77,7 @@ class Endpoint(Section):
     authenticators: tuple[str, ...] | None = None
     authorizer: str = "tenant_scope"
     rules: tuple[PathRule, ...] = ()
-    exclude_paths: tuple[str, ...] = ()
+    exclude_paths: tuple[Annotated[str, Field(pattern=r"^/[^*]*\*?$")], ...] = ()
 
 
 class Endpoints(Section):

@@ -19,12 +19,13 @@ from google.protobuf import message_factory
 from google.protobuf.message import DecodeError, Message
 
 from core.auth import Action, AuthRequest, AuthzContext, Identity, Protocol
-from core.endpoints import GrpcMethod, GrpcService
-from core.errors import FlovynError, InvalidInput
+from core.calls import OK
+from core.endpoints import GrpcMethod, GrpcService, Scope
+from core.errors import AuthzError, FlovynError, InvalidInput
 from server.auth.stack import AuthStack
 from server.grpc_api.conversions import uuid_field
 from server.grpc_api.error_mapping import status_of
-from server.observability.calls import CallObservers, Endpoint, WatchedCall
+from server.observability.calls import CallObservers, Endpoint, WatchedCall, code_of
 from server.observability.request_id import REQUEST_ID, new_request_id
 
 _log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class InFlight:
         """Take the answer back if the call turns out to have ended before the answer could be sent."""
 
         def ended(_context: Any) -> None:
-            if context.cancelled():
+            if not context.done():  # its status was never sent
                 task = asyncio.create_task(_taken_back(undelivered))
                 self._returns.add(task)
                 task.add_done_callback(self._returns.discard)
@@ -100,7 +101,7 @@ class Guard:
         response_class = message_factory.GetMessageClass(descriptor.output_type)
         shown = Endpoint(Protocol.GRPC, path, method.action, method.resource)
         field = method.resource_id or f"{method.resource.replace('-', '_')}_id"
-        endpoint = _Served(shown, path, method, request_class, tuple(field.split(".")))
+        endpoint = _Served(shown, path, method, request_class, response_class, tuple(field.split(".")))
         codecs: dict[str, Any] = {
             "request_deserializer": None,  # parsed behind the authentication: strangers cannot make the parser fail
             "response_serializer": response_class.SerializeToString,
@@ -117,17 +118,17 @@ class Guard:
             if watched is not None:
                 await watched.before()
             handler: Any = endpoint.method.handler
-            response: Message = await handler(request, identity)
+            response = _wanted(endpoint, await handler(request, identity))
         except BaseException as error:
             if watched is not None:
-                await watched.after(error)
+                await watched.after(code_of(error))
             await answer(context, endpoint.path, error)
             raise  # answering ends the call
         undelivered = endpoint.method.undelivered
         if undelivered is not None:  # before anything is waited for: the caller may go at any moment
             self.in_flight.watch(context, partial(undelivered, response, identity))
         if watched is not None:
-            await watched.after(None, _resource_id(endpoint, response), empty=not response.ListFields())
+            await watched.after(OK, _resource_id(endpoint, response), empty=not response.ListFields())
         return response
 
     async def _stream(self, endpoint: _Served, data: bytes, context: Context) -> AsyncIterator[Message]:
@@ -140,14 +141,15 @@ class Guard:
                 await watched.before()
             handler: Any = endpoint.method.handler
             async for response in handler(request, identity):
-                yield response
-        except GeneratorExit:
+                yield _wanted(endpoint, response)
+        except GeneratorExit as error:
+            problem = error
             raise
         except BaseException as error:  # noqa: BLE001 - answered, or raised again, by answer
             problem = error
         finally:
             if watched is not None:
-                await watched.after(problem)
+                await watched.after(code_of(problem))
         if problem is not None:
             await answer(context, endpoint.path, problem)
 
@@ -166,12 +168,14 @@ class Guard:
             if watched is not None:
                 watched.identity, watched.tenant_id = identity, identity.tenant_id
             await checks.authorize(AuthzContext(identity, action, resource, identity.tenant_id))
+            if watched is not None:
+                await watched.before()
         except BaseException as error:
             problem = error
             raise
         finally:
             if watched is not None:
-                await watched.after(problem)
+                await watched.after(code_of(problem))
 
     async def _checked(
         self, endpoint: _Served, data: bytes, context: Context, watched: WatchedCall | None
@@ -184,8 +188,10 @@ class Guard:
         request = _parse(endpoint.request_class, data)
         if watched is not None:
             watched.resource_id = _resource_id(endpoint, request)
-        tenant_id = _named_tenant(request) or identity.tenant_id
         method = endpoint.method
+        tenant_id = None if method.scope is Scope.SERVER else _named_tenant(request) or identity.tenant_id
+        if tenant_id is None and method.scope is Scope.TENANT:
+            raise AuthzError("this call needs credentials of a tenant")
         await checks.authorize(AuthzContext(identity, method.action, method.resource, tenant_id))
         if watched is not None:
             watched.tenant_id = tenant_id
@@ -198,6 +204,7 @@ class _Served:
     path: str
     method: GrpcMethod
     request_class: type[Message]
+    response_class: type[Message]
     resource_field: tuple[str, ...]
 
 
@@ -224,6 +231,14 @@ def _source(context: Context) -> str:
     """Return the caller's address without the port: of ``ipv4:127.0.0.1:5000`` or ``ipv6:%5B::1%5D:5000``."""
     _, _, address = unquote(context.peer()).partition(":")
     return address.rpartition(":")[0].strip("[]") or address
+
+
+def _wanted(endpoint: _Served, response: Message) -> Message:
+    """Return the handler's answer when it is a message of the declared type."""
+    if not isinstance(response, endpoint.response_class):
+        wanted = endpoint.response_class.DESCRIPTOR.full_name
+        raise TypeError(f"the handler of {endpoint.path} answered {type(response).__name__}; {wanted} is wanted")
+    return response
 
 
 def _resource_id(endpoint: _Served, message: Message) -> str | None:

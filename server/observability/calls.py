@@ -43,6 +43,7 @@ class CallObservers:
         self._before = [each for each in observers if type(each[1]).before is not CallObserver.before]
         self._after = [each for each in observers if type(each[1]).after is not CallObserver.after]
         self._clock = clock
+        self._telling: set[asyncio.Task[None]] = set()
 
     @property
     def wants_before(self) -> bool:
@@ -75,7 +76,19 @@ class CallObservers:
                 raise Unavailable("the call could not be recorded, and nothing was done; try again") from error
 
     async def after(self, call: Call, outcome: Outcome) -> None:
-        """Tell everybody how the call ended."""
+        """Tell everybody how the call ended; a caller that goes away meanwhile does not keep them from it."""
+        if self._after:
+            telling = asyncio.create_task(self._tell(call, outcome))
+            self._telling.add(telling)
+            telling.add_done_callback(self._telling.discard)
+            await asyncio.shield(telling)
+
+    async def close(self) -> None:
+        """Wait until everybody has been told of the calls that have ended."""
+        while self._telling:
+            await asyncio.wait(self._telling)
+
+    async def _tell(self, call: Call, outcome: Outcome) -> None:
         for plugin, observer in self._after:
             try:
                 async with asyncio.timeout(BEFORE_TIMEOUT_S):
@@ -104,10 +117,10 @@ class WatchedCall:
         if self._observers.wants_before:
             await self._observers.before(self._call())
 
-    async def after(self, error: BaseException | None, resource_id: str | None = None, *, empty: bool = False) -> None:
-        """Tell how it ended; ``error`` is what the handler or a check raised, ``resource_id`` what the answer names."""
+    async def after(self, code: str, resource_id: str | None = None, *, empty: bool = False) -> None:
+        """Tell how it ended: the code of what is answered, and what the answer names."""
         duration = time.perf_counter() - self._started
-        outcome = Outcome(_code(error), duration, self.resource_id or resource_id, empty)
+        outcome = Outcome(code, duration, self.resource_id or resource_id, empty)
         await self._observers.after(self._call(), outcome)
 
     def _call(self) -> Call:
@@ -133,9 +146,10 @@ def text_of(values: Mapping[str, object], name: str) -> str | None:
     return str(value) if isinstance(value, str | int | UUID) and value != "" else None
 
 
-def _code(error: BaseException | None) -> str:
+def code_of(error: BaseException | None) -> str:
+    """Return the code of what a handler or a check raised; ``ok`` for nothing."""
     if error is None:
         return OK
-    if isinstance(error, asyncio.CancelledError):
+    if isinstance(error, asyncio.CancelledError | GeneratorExit):
         return CANCELLED
     return error.code if isinstance(error, FlovynError) else FlovynError.code

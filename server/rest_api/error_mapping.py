@@ -9,6 +9,8 @@ import falcon
 import falcon.asgi
 
 from core import errors
+from core.calls import OK
+from server.observability import calls
 from server.observability.request_id import REQUEST_ID
 
 _log = logging.getLogger(__name__)
@@ -28,11 +30,29 @@ _STATUS: dict[type[errors.FlovynError], int] = {
 
 _CODES = {
     400: "invalid_input",
+    401: "unauthenticated",
+    403: "permission_denied",
     404: "not_found",
     405: "method_not_allowed",
     413: "too_large",
     415: "invalid_input",
 }
+
+
+def code_of(error: BaseException) -> str:
+    """Return the code of the answer to what a handler raised."""
+    if isinstance(error, falcon.HTTPStatus):
+        return code_of_status(falcon.http_status_to_code(error.status))
+    if isinstance(error, falcon.HTTPError):
+        return code_of_status(falcon.http_status_to_code(error.status))
+    return calls.code_of(error)
+
+
+def code_of_status(status: int) -> str:
+    """Return the code of an answer with this status."""
+    if status < 400:  # noqa: PLR2004
+        return OK
+    return _CODES.get(status, "invalid_input" if status < 500 else "internal")  # noqa: PLR2004
 
 
 def install(app: falcon.asgi.App[Any, Any]) -> None:
@@ -65,7 +85,7 @@ async def _on_http_error(
     if status == 405:  # noqa: PLR2004
         text = f"{request.method} is not possible at {request.path}"
     response.set_headers(error.headers or {})
-    _answer(response, status, text, _CODES.get(status, "invalid_input" if status < 500 else "internal"))  # noqa: PLR2004
+    _answer(response, status, text, code_of_status(status))
 
 
 async def _on_bug(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -17,11 +18,14 @@ from core.errors import AuthzError, InvalidInput, NotFound, TooLarge
 from core.launchers import TenantLookup
 from server.auth.stack import AuthStack
 from server.observability.calls import CallObservers, Endpoint, WatchedCall, text_of
+from server.rest_api import error_mapping
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 """Twice the largest payload: room for the fields around it."""
 
 TENANT_PARAMETER = "slug"
+
+_PARAMETERS = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 Responder = Callable[..., Awaitable[None]]
 Request = falcon.asgi.Request
@@ -54,18 +58,22 @@ class Guard:
                 await watched.before()
                 response.status = route.status
                 await route.handler(request, response, **parameters)
+                await response.render_body()  # an answer that cannot be sent is no success
             except BaseException as error:
-                await watched.after(error)
+                await watched.after(error_mapping.code_of(error))
                 raise
             media = response.media
-            await watched.after(None, text_of(media, route.resource_id) if isinstance(media, dict) else None)
+            named = text_of(media, route.resource_id) if isinstance(media, dict) else None
+            await watched.after(error_mapping.code_of_status(response.status_code), named)
 
         return respond
 
     async def _checked(
         self, route: RestRoute, request: Request, parameters: dict[str, Any], watched: WatchedCall | None
     ) -> None:
-        checks = self._auth.of(request.path)
+        path = "/" + request.path.lstrip("/")  # as the router sees it
+        others = _places(route, parameters) if self._auth.has_rules else ()
+        checks = self._auth.of(path, others)
         identity = await checks.authenticate(_auth_request(request))
         if watched is not None:
             watched.identity = identity
@@ -104,6 +112,13 @@ class Guard:
         except ValueError:
             return await self._tenants.by_slug(name) if is_slug(name) else None
         return await self._tenants.by_id(tenant_id)
+
+
+def _places(route: RestRoute, parameters: Mapping[str, str]) -> list[str]:
+    """Return every path of the route with the request's parameters; what the request does not say stays a name."""
+    paths = (route.path, *route.aliases)
+    known = {name: "{" + name + "}" for path in paths for name in _PARAMETERS.findall(path)} | dict(parameters)
+    return [path.format_map(known) for path in paths]
 
 
 def _auth_request(request: Request) -> AuthRequest:
