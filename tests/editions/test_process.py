@@ -58,7 +58,10 @@ async def test_a_stop_right_after_the_fork_is_not_lost(empty_database: str) -> N
 
 async def test_reload_replaces_all_workers_without_a_failed_call(empty_database: str) -> None:
     """HUP under load: new workers serve before old ones stop."""
-    async with serving("MINIMAL_PEX", empty_database, **SETTINGS) as server, Load(server.grpc_port, CALLERS, POLLERS) as load:
+    async with (
+        serving("MINIMAL_PEX", empty_database, **SETTINGS) as server,
+        Load(server.grpc_port, CALLERS, POLLERS) as load,
+    ):
         before = set(server.workers())
         server.process.send_signal(signal.SIGHUP)
         await asyncio.to_thread(server.wait_for, "is serving", 4)
@@ -112,7 +115,10 @@ async def test_new_workers_that_cannot_start_do_not_stop_the_server(empty_databa
 
 async def test_a_killed_worker_is_replaced_without_a_failed_call(empty_database: str) -> None:
     """kill -9 of one worker: its calls are retried on the other, and a new one comes."""
-    async with serving("MINIMAL_PEX", empty_database, **SETTINGS) as server, Load(server.grpc_port, CALLERS, POLLERS) as load:
+    async with (
+        serving("MINIMAL_PEX", empty_database, **SETTINGS) as server,
+        Load(server.grpc_port, CALLERS, POLLERS) as load,
+    ):
         os.kill(server.workers()[0], signal.SIGKILL)
         await asyncio.to_thread(server.wait_for, "is serving", 3)
         await load.more(50)

@@ -190,7 +190,7 @@ def _check_histories(database_url: str, runs: int) -> None:
 async def test_nothing_acknowledged_is_lost_or_done_twice_when_the_server_is_killed(empty_database: str) -> None:
     """Killed again and again, whole or one worker, while orders run: each ends once, numbered 1..n."""
     crashes, each = times(3, 20), times(7, 8)
-    dice = random.Random(times(1, 2))
+    dice = random.Random(times(1, 2))  # noqa: S311 - not a secret
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(_restarting(empty_database))
         families = [Orders(server.server.grpc_port, style) for style in (FFI, RUST)]
@@ -215,11 +215,11 @@ async def test_nothing_acknowledged_is_lost_or_done_twice_when_the_server_is_kil
 async def test_a_client_that_retries_sees_no_failed_call(name: str, empty_database: str) -> None:
     """A stop and a new start, a reload, a worker killed; 50 callers and 200 parked polls."""
     async with _restarting(empty_database, ENGINE__POLL_HOLD_MS="60000") as server:
-        async with Load(server.server.grpc_port, CALLERS, POLLERS) as load:
-            for _ in range(times(1, 10)):
+        for _ in range(times(1, 10)):  # a load each: a channel tries a call, such as a parked poll, five times at most
+            async with Load(server.server.grpc_port, CALLERS, POLLERS) as load:
                 await server.disturb(name)
                 await load.more(500)
-        assert load.failures == []
+            assert load.failures == []
 
 
 def _start(queue: str, key: str) -> pb.StartWorkflowRequest:

@@ -56,6 +56,7 @@ class Proxy:
                 cut = self._due_cut(sent)
                 if cut is Cut.AFTER:
                     answers.cancel()
+                    await asyncio.wait([answers])  # it gives the reader free
                     to_database.write(data)
                     await _until_committed(from_database)
                 if cut is not None:

@@ -58,9 +58,9 @@ async def test_a_creation_of_unknown_outcome_is_repeatable(
         proxy.cut_next(cut, key)
         code, text = await status_of(create(client, key))
         assert (code, "try again" in text, proxy.cuts) == (grpc.StatusCode.UNAVAILABLE, True, number + 1)
-        before = {str(each) for (each,) in await rows(client, f"SELECT id FROM {table}")}  # noqa: S608
+        before = {str(each) for (each,) in await rows(client, f"SELECT id FROM {table}")}
         assert len(before) == number + (cut is Cut.AFTER)
         again = await create(client, key)
         assert await create(client, key) == again
-        after = {str(each) for (each,) in await rows(client, f"SELECT id FROM {table}")}  # noqa: S608
+        after = {str(each) for (each,) in await rows(client, f"SELECT id FROM {table}")}
         assert (len(after), again in after) == (number + 1, True)
