@@ -10,7 +10,9 @@ from core.errors import FlovynError
 from core.service import Service
 
 FIRST_PAUSE_S = 0.2
-LONGEST_PAUSE_S = 5.0
+LONGEST_PAUSE_S = 2.0
+"""Also how long, at most, a service takes to notice that the database is back."""
+
 STEADY_S = 10.0
 """A service that ran this long before it ended begins again with the shortest pause."""
 

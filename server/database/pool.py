@@ -15,6 +15,12 @@ from server.config.settings import DatabasePool
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
+RECONNECT_WITHIN_S = 1.0
+"""How long the pool tries by itself to replace a lost connection; after that, each call that needs one tries anew.
+
+Its own attempts grow apart without a bound: after a long outage, it would notice the database's return late.
+"""
+
 _OF_TENANT = "_tenant_id_fkey"
 """How PostgreSQL ends the names of foreign keys of ``tenant_id`` alone."""
 
@@ -83,6 +89,7 @@ async def open_pool(dsn: str, settings: DatabasePool) -> AsyncIterator[Pool]:
         min_size=2,
         max_size=settings.pool_size,
         timeout=settings.connect_timeout,
+        reconnect_timeout=RECONNECT_WITHIN_S,
         open=False,
         check=AsyncConnectionPool.check_connection,
         kwargs={

@@ -3,118 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import grpc.aio
 import pytest
 
 from proto.flovyn.v1 import workflow_pb2, workflow_pb2_grpc
-from tests.support.pex import Serving
+from tests.support.load import Load
+from tests.support.pex import FOR_TENANT, Serving, serving
 from tests.support.running import TENANT, WORKER_KEY, bearer
 
 LONG_HOLD = "60000"
 CALLERS, POLLERS = 8, 20
-# what a client that retries UNAVAILABLE and CANCELLED is configured with
-RETRYING = json.dumps(
-    {
-        "methodConfig": [
-            {
-                "name": [{}],
-                "waitForReady": True,
-                "retryPolicy": {
-                    "maxAttempts": 5,
-                    "initialBackoff": "0.1s",
-                    "maxBackoff": "1s",
-                    "backoffMultiplier": 2,
-                    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
-                },
-            }
-        ]
-    }
-)
-CHANNEL = [
-    ("grpc.service_config", RETRYING),
-    ("grpc.initial_reconnect_backoff_ms", 250),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-]
 SETTINGS = {
     "PROCESS__WORKERS": "2",
     "PROCESS__DRAIN_TIMEOUT": "8",
     "ENGINE__POLL_HOLD_MS": LONG_HOLD,
-    "TENANTS": json.dumps([{"id": str(TENANT), "slug": "test", "name": "Test"}]),
-    "AUTH__STATIC_API_KEY__KEYS": json.dumps([{"key": WORKER_KEY, "tenant_id": str(TENANT)}]),
+    **FOR_TENANT,
 }
-
-
-@asynccontextmanager
-async def _serving(database_url: str) -> AsyncIterator[Serving]:
-    server = await asyncio.to_thread(Serving("MINIMAL_PEX", database_url, **SETTINGS).__enter__)
-    try:
-        yield server
-    finally:
-        await asyncio.to_thread(server.__exit__, None, None, None)
-
-
-class Load:
-    """Callers that start workflows and pollers that are parked, until told to stop; every failure is kept."""
-
-    def __init__(self, port: int) -> None:
-        self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=CHANNEL)
-        self.dispatch: Any = workflow_pb2_grpc.WorkflowDispatchStub(self.channel)
-        self.calls = 0
-        self.failures: list[str] = []
-        self._over = False
-        self._progress = asyncio.Condition()
-
-    async def __aenter__(self) -> Self:
-        self._tasks = [asyncio.create_task(self._repeat(self._start)) for _ in range(CALLERS)]
-        self._tasks += [asyncio.create_task(self._repeat(self._poll)) for _ in range(POLLERS)]
-        await self.more(20)
-        return self
-
-    async def __aexit__(self, *_error: object) -> None:
-        self._over = True
-        for task in self._tasks[CALLERS:]:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.channel.close()
-
-    async def more(self, calls: int) -> None:
-        """Wait until this many more calls have been answered."""
-        wanted = self.calls + calls
-        async with self._progress:
-            await asyncio.wait_for(self._progress.wait_for(lambda: self.calls >= wanted), 30)
-
-    async def _repeat(self, call: Any) -> None:
-        while not self._over:
-            try:
-                await call()
-            except grpc.aio.AioRpcError as error:
-                self.failures.append(f"{error.code()} {error.details()}")
-            async with self._progress:
-                self.calls += 1
-                self._progress.notify_all()
-
-    async def _start(self) -> None:
-        request = workflow_pb2.StartWorkflowRequest(tenant_id=str(TENANT), workflow_kind="k", queue="starts")
-        await self.dispatch.StartWorkflow(request, metadata=bearer())
-
-    async def _poll(self) -> None:
-        request = workflow_pb2.PollRequest(tenant_id=str(TENANT), queue="empty")
-        await self.dispatch.PollWorkflow(request, metadata=bearer())
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGQUIT"])
 async def test_a_stop_answers_parked_polls_and_ends_soon(name: str, empty_database: str) -> None:
     """Polls that could wait a minute are answered empty; the exit code is 0 well before the drain's time is over."""
     async with (
-        _serving(empty_database) as server,
+        serving("MINIMAL_PEX", empty_database, **SETTINGS) as server,
         grpc.aio.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel,
     ):
         dispatch: Any = workflow_pb2_grpc.WorkflowDispatchStub(channel)
@@ -142,7 +58,10 @@ async def test_a_stop_right_after_the_fork_is_not_lost(empty_database: str) -> N
 
 async def test_reload_replaces_all_workers_without_a_failed_call(empty_database: str) -> None:
     """HUP under load: new workers serve before old ones stop."""
-    async with _serving(empty_database) as server, Load(server.grpc_port) as load:
+    async with (
+        serving("MINIMAL_PEX", empty_database, **SETTINGS) as server,
+        Load(server.grpc_port, CALLERS, POLLERS) as load,
+    ):
         before = set(server.workers())
         server.process.send_signal(signal.SIGHUP)
         await asyncio.to_thread(server.wait_for, "is serving", 4)
@@ -196,7 +115,10 @@ async def test_new_workers_that_cannot_start_do_not_stop_the_server(empty_databa
 
 async def test_a_killed_worker_is_replaced_without_a_failed_call(empty_database: str) -> None:
     """kill -9 of one worker: its calls are retried on the other, and a new one comes."""
-    async with _serving(empty_database) as server, Load(server.grpc_port) as load:
+    async with (
+        serving("MINIMAL_PEX", empty_database, **SETTINGS) as server,
+        Load(server.grpc_port, CALLERS, POLLERS) as load,
+    ):
         os.kill(server.workers()[0], signal.SIGKILL)
         await asyncio.to_thread(server.wait_for, "is serving", 3)
         await load.more(50)
@@ -205,8 +127,8 @@ async def test_a_killed_worker_is_replaced_without_a_failed_call(empty_database:
 
 async def test_the_file_is_replaced_while_it_serves_without_a_failed_call(empty_database: str) -> None:
     """USR2 starts a second server from the file on the same ports; TERM to the first hands over to it."""
-    async with _serving(empty_database) as server:
-        async with Load(server.grpc_port) as load:
+    async with serving("MINIMAL_PEX", empty_database, **SETTINGS) as server:
+        async with Load(server.grpc_port, CALLERS, POLLERS) as load:
             old = set(server.workers())
             server.process.send_signal(signal.SIGUSR2)
             await asyncio.to_thread(server.wait_for, "is serving", 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -10,12 +11,21 @@ import subprocess
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.support.running import TENANT, WORKER_KEY
+
 SECRET = "0123456789abcdef0123456789abcdef"
 START_TIMEOUT_S = 60.0
+FOR_TENANT = {
+    "TENANTS": json.dumps([{"id": str(TENANT), "slug": "test", "name": "Test"}]),
+    "AUTH__STATIC_API_KEY__KEYS": json.dumps([{"key": WORKER_KEY, "tenant_id": str(TENANT)}]),
+}
+"""Settings of a server that knows the tenant and the worker key of ``tests.support.running``."""
 
 _BUILT = {
     "FULL_PEX": "bazel-bin/editions/full.pex",
@@ -126,6 +136,13 @@ class Serving:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         return [int(pid) for pid in children.split()]
 
+    def kill(self) -> None:
+        """End all of its processes as a power cut does."""
+        self.process.send_signal(signal.SIGSTOP)  # it must not replace a worker meanwhile
+        for pid in (*self.workers(), self.process.pid):
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
     def _ended(self) -> bool:
         return self.process.poll() is not None and not self._reader.is_alive()
 
@@ -138,3 +155,14 @@ class Serving:
         self.process.wait()
         with self._grew:
             self._grew.notify_all()
+
+
+@asynccontextmanager
+async def serving(variable: str, database_url: str, **environ: str) -> AsyncIterator[Serving]:
+    """Run an edition, without blocking the test's loop."""
+    server = Serving(variable, database_url, **environ)
+    try:
+        await asyncio.to_thread(server.__enter__)
+        yield server
+    finally:
+        await asyncio.to_thread(server.__exit__, None, None, None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,9 @@ from server.database.migrator import Migrator, owners
 from server.database.pool import connect
 
 TEMPLATE = "template_migrated"
+
+# gRPC starts threads in forked children, and a process with threads cannot leave root, which a cluster must
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 
 class Databases:
@@ -54,6 +59,22 @@ class Databases:
     def _execute(self, statement: str) -> None:
         with psycopg.connect(self._cluster.url(), autocommit=True) as connection:
             connection.execute(statement.encode())
+
+
+class CrashingCluster(Cluster):
+    """A cluster that can be taken away from its clients, and comes back at the same address."""
+
+    def crash(self) -> None:
+        """Stop it at once, as ``pg_ctl stop -m immediate`` does: connections break, nothing is flushed."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(20)
+
+    def come_back(self) -> None:
+        """Start it again, and wait until it has recovered and answers."""
+        with (self._data / "server.log").open("ab") as log:
+            self._process = self._spawn(log)
+        self._wait_until_up()
 
 
 @contextmanager

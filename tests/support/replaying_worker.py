@@ -23,7 +23,7 @@ from typing import Any
 from proto.flovyn.v1 import task_pb2, worker_pb2
 from proto.flovyn.v1 import workflow_pb2 as pb
 from tests.support.replay import Context, DeterminismViolation, Event, Workflow, command_of
-from tests.support.running import TENANT, Client, bearer
+from tests.support.running import TENANT, Connection, bearer
 from tests.support.styles import FFI, Style
 
 DEADLINE_S = 30.0
@@ -47,7 +47,7 @@ class Activation:
 class TaskContext:
     """What task code may do while it runs."""
 
-    def __init__(self, client: Client, info: task_pb2.TaskExecutionInfo) -> None:
+    def __init__(self, client: Connection, info: task_pb2.TaskExecutionInfo) -> None:
         """Take the connection and the task."""
         self._client = client
         self.id = info.task_execution_id
@@ -67,7 +67,7 @@ class ReplayingWorker:
 
     def __init__(
         self,
-        client: Client,
+        client: Connection,
         workflows: Mapping[str, Workflow],
         tasks: Mapping[str, TaskCode] | None = None,
         *,

@@ -48,16 +48,24 @@ CONFIG: Mapping[str, Any] = {
 }
 
 
-class Client:
-    """What a client and a worker of one server use; every gRPC call carries the key."""
+class Connection:
+    """What a client and a worker use of a server, wherever it runs."""
 
-    def __init__(self, boot: Boot, channel: grpc.aio.Channel) -> None:
-        """Take the server and a connection to it."""
-        self.boot = boot
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        """Take a connection to it."""
+        self.channel = channel
         self.dispatch: Any = workflow_pb2_grpc.WorkflowDispatchStub(channel)
         self.tasks: Any = task_pb2_grpc.TaskExecutionStub(channel)
         self.lifecycle: Any = worker_pb2_grpc.WorkerLifecycleStub(channel)
-        self.channel = channel
+
+
+class Client(Connection):
+    """A connection to a server that runs inside the test's process, and what is inside of that."""
+
+    def __init__(self, boot: Boot, channel: grpc.aio.Channel) -> None:
+        """Take the server and a connection to it."""
+        super().__init__(channel)
+        self.boot = boot
 
     async def rest(
         self, method: str, path: str, body: object = None, key: str | None = OPERATOR_KEY, **more: Any

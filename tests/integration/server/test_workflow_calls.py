@@ -131,6 +131,18 @@ async def test_two_pollers_never_get_one_run(client: Client) -> None:
         assert sorted(handed) == sorted(started)
 
 
+async def test_pollers_of_two_servers_never_get_one_run(database: str) -> None:
+    """Few runs and many pollers at two servers at once, again and again: every run is handed out, and once."""
+    async with running_server(database, ENGINE__POLL_HOLD_MS="5") as here, running_server(database) as there:
+        for _ in range(times(10, 1000)):
+            started = await asyncio.gather(*(_start(here) for _ in range(5)))
+            handed: list[str] = []
+            while len(handed) < len(started):
+                answers = await asyncio.gather(*(_poll(server) for _ in range(10) for server in (here, there)))
+                handed += [each.workflow_execution.id for each in answers if each.HasField("workflow_execution")]
+            assert sorted(handed) == sorted(started)
+
+
 async def test_runs_are_handed_out_by_effective_time(client: Client) -> None:
     """Oldest first, a higher priority sooner."""
     first, second = await _start(client), await _start(client)

@@ -15,6 +15,7 @@ from tests.support.repetitions import times
 from tests.support.running import Client, bearer, running_server
 
 SUSPENDED = workflow_pb2.WORKFLOW_STATUS_SUSPENDED
+COMPLETED = workflow_pb2.WORKFLOW_STATUS_COMPLETED
 
 
 @pytest_asyncio.fixture
@@ -81,6 +82,21 @@ async def test_a_result_before_the_suspension_sends_the_run_round_again(client: 
     assert await poll(client) is not None
     await submit(client, run_id, status=SUSPENDED)
     assert await poll(client) is None
+
+
+async def test_a_result_that_races_with_the_suspension_is_never_slept_through(database: str) -> None:
+    """Completed and suspended at once, through two servers, in either order: the run is claimable, once."""
+    async with running_server(database) as here, running_server(database) as there:
+        for number in range(times(20, 2000)):
+            run_id = await start(here)
+            task_id = await submit_task(here, workflow_execution_id=run_id)
+            await asyncio.gather(poll(here), poll_task(here))
+            racing = [complete_task(here, task_id), submit(there, run_id, status=SUSPENDED)]
+            await asyncio.gather(*(racing if number % 2 else reversed(racing)))
+            again = await poll(here)
+            assert (again and again.id, await poll(there)) == (run_id, None)
+            assert [event for _, event, _ in await events(here, run_id)] == ["WORKFLOW_STARTED", "TASK_COMPLETED"]
+            await submit(here, run_id, status=COMPLETED)
 
 
 async def test_results_that_arrive_together_are_all_in_the_history(database: str) -> None:

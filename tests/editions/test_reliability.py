@@ -1,0 +1,317 @@
+"""Crashes, of the server and of its database: what was acknowledged is done, once, and clients that retry see nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import random
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+import psycopg
+import pytest
+
+from proto.flovyn.v1 import workflow_pb2 as pb
+from tests.support.calls import status_of
+from tests.support.load import Load, Persistent
+from tests.support.pex import FOR_TENANT, Serving, serving
+from tests.support.postgres import CrashingCluster
+from tests.support.repetitions import times
+from tests.support.replay import Context
+from tests.support.replaying_worker import ReplayingWorker
+from tests.support.running import TENANT, WORKER_KEY, Connection, bearer
+from tests.support.styles import FFI, RUST, Style
+
+SETTINGS = {**FOR_TENANT, "PROCESS__WORKERS": "2", "PROCESS__DRAIN_TIMEOUT": "8"}
+IMPATIENT = {"ENGINE__ACTIVATION_LEASE": "2", "ENGINE__WORKER_SILENCE": "1", "ENGINE__TASK_SILENCE": "1"}
+"""What a crash took from its worker is handed out again soon."""
+
+CALLERS, POLLERS = 50, 200
+END_S = times(60, 300)
+"""All crashes are over by then, and everything has got on."""
+
+HEALS_S = 5.0
+"""The database being back, the server works again within this time."""
+
+HANDOVERS, HANDOVERS_S = 10, 10.0
+"""Handing over so often takes 20 s when pollers are not told of work and look by themselves (every 2 s)."""
+
+RUNS = "/api/v1/tenants/test/workflow-executions"
+
+
+class Restarting:
+    """A server that is killed and started again, always on the same ports."""
+
+    def __init__(self, database_url: str, **environ: str) -> None:
+        """Take the database and further settings."""
+        self._database_url = database_url
+        self._environ = {**SETTINGS, **IMPATIENT, **environ}
+        self.server: Serving
+
+    async def start(self) -> None:
+        """Start it, and wait until it serves."""
+        self.server = Serving("MINIMAL_PEX", self._database_url, **self._environ)
+        await asyncio.to_thread(self.server.__enter__)
+        ports = {"SERVER_PORT": self.server.http_port, "GRPC_SERVER_PORT": self.server.grpc_port}
+        self._environ |= {name: str(port) for name, port in ports.items()}
+
+    async def stop(self) -> None:
+        """Stop it, if it runs."""
+        await asyncio.to_thread(self.server.__exit__, None, None, None)
+
+    async def crash(self, dice: random.Random) -> None:
+        """Kill all of it and start it again, or kill one worker; it serves in full afterwards."""
+        if dice.random() < 0.5:
+            await asyncio.to_thread(self.server.kill)
+            await self.stop()
+            await self.start()
+        else:
+            await self._replaced(lambda: os.kill(dice.choice(self.server.workers()), signal.SIGKILL), 1)
+
+    async def disturb(self, name: str) -> None:
+        """Send a signal: SIGTERM (and start again) and SIGHUP to all of it, SIGKILL to a worker; then wait."""
+        if name == "SIGTERM":
+            self.server.process.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(self.server.process.wait, 15) == 0
+            await self.stop()
+            await self.start()
+        elif name == "SIGHUP":
+            await self._replaced(lambda: self.server.process.send_signal(signal.SIGHUP), 2)
+        else:
+            await self._replaced(lambda: os.kill(self.server.workers()[0], signal.SIGKILL), 1)
+
+    async def _replaced(self, disturb: Callable[[], None], workers: int) -> None:
+        """Disturb, and wait until so many new workers serve."""
+        serving = sum("is serving" in str(line.get("event")) for line in self.server.log)
+        disturb()
+        await asyncio.to_thread(self.server.wait_for, "is serving", serving + workers)
+
+
+async def _order(context: Context, data: Any) -> Any:
+    """Wait for one of everything."""
+    waits = [context.task("double", data, max_retries=50), context.timer(50), context.promise("approval")]
+    waits += [context.signal("go"), context.child("part", "part", data)]
+    task, _, promise, signalled, child = [await each for each in waits]
+    return [task, promise, signalled, child]
+
+
+async def _part(context: Context, data: Any) -> Any:
+    return await context.task("double", data + 1, max_retries=50)
+
+
+async def _double(_context: Any, data: Any) -> Any:
+    return 2 * data
+
+
+class Orders:
+    """Clients and a worker of one family: they start orders, signal them, and settle their promises."""
+
+    def __init__(self, port: int, style: Style) -> None:
+        """Take where the server is, and the family."""
+        self.client, self.workers = Persistent(port), Persistent(port)
+        workflows = {"order": _order, "part": _part}
+        self.worker = ReplayingWorker(self.workers, workflows, {"double": _double}, queue=style.name, style=style)
+        self.started: dict[str, int] = {}
+        """The acknowledged ones, and their numbers."""
+        self._promised: set[str] = set()
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Let the worker work."""
+        async with self.worker.serving(4):
+            yield
+        await asyncio.gather(self.client.channel.close(), self.workers.channel.close())
+
+    async def start(self, number: int) -> None:
+        """Start an order under a key of its own, and signal it."""
+        key = f"{self.worker.style.name}-{number}"
+        run_id = await self.worker.start("order", number, idempotency_key=key)
+        self.started[run_id] = number
+        request = pb.SignalWorkflowRequest(
+            tenant_id=str(TENANT), workflow_execution_id=run_id, signal_name="go", signal_value=b'"went"'
+        )
+        await self.client.dispatch.SignalWorkflow(request, metadata=bearer())
+
+    async def settle(self, count: int) -> None:
+        """Look at one order after the other until so many have got on; resolve each promise as soon as it is there."""
+        while len(self._promised) < count:
+            await self.workers.more(1)
+            for run_id in self.started.keys() - self._promised:
+                for event, data in await self.worker.history(run_id):
+                    if event == "PROMISE_CREATED" and run_id not in self._promised:
+                        request = pb.ResolvePromiseRequest(promise_id=data["promiseId"], value=b'"approved"')
+                        await self.client.dispatch.ResolvePromise(request, metadata=bearer())
+                        self._promised.add(run_id)
+
+    async def check(self) -> None:
+        """Every acknowledged order has ended once, with its result; no task's result came twice."""
+        for run_id, number in self.started.items():
+            result = await self.worker.result(run_id)
+            assert result == [2 * number, "approved", "went", 2 * number + 2]
+            history = await self.worker.history(run_id)
+            assert sum(event in ("WORKFLOW_COMPLETED", "WORKFLOW_EXECUTION_FAILED") for event, _ in history) == 1
+            tasks = Counter(data["taskExecutionId"] for event, data in history if event == "TASK_COMPLETED")
+            assert set(tasks.values()) == {1}
+
+
+@asynccontextmanager
+async def _restarting(database_url: str, **environ: str) -> AsyncIterator[Restarting]:
+    server = Restarting(database_url, **environ)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+def _check_histories(database_url: str, runs: int) -> None:
+    """All runs have completed, numbered 1..n, children and parents alike; nothing is left over."""
+    query = """
+        SELECT r.status, r.last_sequence = count(e.*), min(e.sequence), max(e.sequence) = count(e.*),
+            count(e.*) FILTER (WHERE e.event_type = 'WORKFLOW_COMPLETED'), count(*) FILTER (
+                WHERE e.event_type = 'TASK_COMPLETED'
+            )
+        FROM workflow_execution AS r
+        INNER JOIN workflow_event AS e ON e.tenant_id = r.tenant_id AND e.workflow_execution_id = r.id
+        GROUP BY r.tenant_id, r.id"""
+    with psycopg.connect(database_url) as connection:
+        found = Counter(connection.execute(query).fetchall())
+        assert found == {("COMPLETED", True, 1, True, 1, 1): runs}
+        tasks = Counter(connection.execute("SELECT status FROM task_execution").fetchall())
+        assert tasks == {("COMPLETED",): runs}
+
+
+async def test_nothing_acknowledged_is_lost_or_done_twice_when_the_server_is_killed(empty_database: str) -> None:
+    """Killed again and again, whole or one worker, while orders run: each ends once, numbered 1..n."""
+    crashes, each = times(3, 20), times(7, 8)
+    dice = random.Random(times(1, 2))  # noqa: S311 - not a secret
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(_restarting(empty_database))
+        families = [Orders(server.server.grpc_port, style) for style in (FFI, RUST)]
+        for orders in families:
+            await stack.enter_async_context(orders.serving())
+        async with asyncio.timeout(END_S), asyncio.TaskGroup() as group:
+            for orders in families:
+                group.create_task(orders.settle(crashes * each))
+            for number in range(crashes * each):
+                for orders in families:
+                    group.create_task(orders.start(number))
+                if (number + 1) % each == 0:
+                    await families[0].workers.more(dice.randint(1, 150))
+                    await server.crash(dice)
+        for orders in families:
+            await orders.check()
+            assert len(orders.started) == crashes * each
+        await asyncio.to_thread(_check_histories, empty_database, 4 * crashes * each)
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGKILL"])
+async def test_a_client_that_retries_sees_no_failed_call(name: str, empty_database: str) -> None:
+    """A stop and a new start, a reload, a worker killed; 50 callers and 200 parked polls."""
+    async with _restarting(empty_database, ENGINE__POLL_HOLD_MS="60000") as server:
+        for _ in range(times(1, 10)):  # a load each: a channel tries a call, such as a parked poll, five times at most
+            async with Load(server.server.grpc_port, CALLERS, POLLERS) as load:
+                await server.disturb(name)
+                await load.more(500)
+            assert load.failures == []
+
+
+def _start(queue: str, key: str) -> pb.StartWorkflowRequest:
+    return pb.StartWorkflowRequest(tenant_id=str(TENANT), workflow_kind="k", queue=queue, idempotency_key=key)
+
+
+async def _handed_over(here: Persistent, there: Persistent, key: str) -> None:
+    """Start a run at one server while a poller is parked at the other one, and wait until that has it."""
+    poll = pb.PollRequest(tenant_id=str(TENANT), queue="watched")
+    polling = asyncio.ensure_future(there.dispatch.PollWorkflow(poll, metadata=bearer()))
+    await there.dispatch.StartWorkflow(_start("others", f"beside {key}"), metadata=bearer())  # by then it is parked
+    answer = await here.dispatch.StartWorkflow(_start("watched", key), metadata=bearer())
+    while (handed := (await polling).workflow_execution.id) != answer.workflow_execution_id:
+        polling = asyncio.ensure_future(there.dispatch.PollWorkflow(poll, metadata=bearer()))
+        assert not handed
+
+
+class Callers:
+    """Clients that start runs, all the time, and keep what was acknowledged."""
+
+    def __init__(self, connection: Persistent) -> None:
+        """Take the server."""
+        self._connection = connection
+        self.acknowledged: list[str] = []
+
+    async def start(self, name: str) -> None:
+        """Start runs until cancelled, each under a key of its own."""
+        for number in itertools.count():
+            request = _start("others", f"{name}-{number}")
+            answer = await self._connection.dispatch.StartWorkflow(request, metadata=bearer())
+            self.acknowledged.append(answer.workflow_execution_id)
+
+
+@asynccontextmanager
+async def _cluster(folder: Path) -> AsyncIterator[CrashingCluster]:
+    cluster = CrashingCluster(folder / "postgres")
+    await asyncio.to_thread(cluster.start)
+    try:
+        yield cluster
+    finally:
+        await asyncio.to_thread(cluster.stop)
+
+
+async def _refused(server: Serving) -> None:
+    """The database is gone: gRPC answers UNAVAILABLE and REST 503, in words."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+        start = Connection(channel).dispatch.StartWorkflow
+        code, text = await status_of(start(_start("others", "refused"), metadata=bearer()))
+        assert (code, "try again" in text) == (grpc.StatusCode.UNAVAILABLE, True)
+    answers = [await asyncio.to_thread(server.get, path, WORKER_KEY) for path in ("/_/health/ready", RUNS)]
+    assert [status for status, _ in answers] == [503, 503]
+
+
+async def test_the_server_heals_when_its_database_comes_back(tmp_path: Path) -> None:
+    """PostgreSQL dies under load, for a while: UNAVAILABLE meanwhile; soon all works, LISTEN too; nothing is lost."""
+    settings = {**SETTINGS, "PROCESS__WORKERS": "1", "ENGINE__POLL_HOLD_MS": "60000", "DATABASE__CONNECT_TIMEOUT": "1"}
+    async with AsyncExitStack() as stack:
+        cluster = await stack.enter_async_context(_cluster(tmp_path))
+        servers = [await stack.enter_async_context(serving("MINIMAL_PEX", cluster.url(), **settings)) for _ in "12"]
+        here, there = (Persistent(server.grpc_port) for server in servers)
+        callers = Callers(here)
+        tasks = [asyncio.create_task(callers.start(str(number))) for number in range(20)]
+        await here.more(200)
+        await _handed_over(here, there, "before")
+        await asyncio.to_thread(cluster.crash)
+        for server in servers:
+            await _refused(server)
+            await asyncio.to_thread(server.wait_for, "notifications failed", times(1, 8))
+        await asyncio.to_thread(cluster.come_back)
+        async with asyncio.timeout(HEALS_S):
+            await _handed_over(here, there, "after")
+            await _listening(cluster.url(), len(servers))
+        async with asyncio.timeout(HANDOVERS_S):
+            for number in range(HANDOVERS):
+                await _handed_over(here, there, str(number))
+        await here.more(200)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        await asyncio.gather(here.channel.close(), there.channel.close())
+        await asyncio.to_thread(_check_present, cluster.url(), callers.acknowledged)
+
+
+async def _listening(database_url: str, servers: int) -> None:
+    """Wait until so many servers listen for work again."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection:
+        while await (await connection.execute(query)).fetchone() != (servers,):
+            pass
+
+
+def _check_present(database_url: str, acknowledged: list[str]) -> None:
+    with psycopg.connect(database_url) as connection:
+        query = "SELECT id::text FROM workflow_execution WHERE id = ANY(%s::uuid[])"
+        assert len(connection.execute(query, [acknowledged]).fetchall()) == len(set(acknowledged)) > 0

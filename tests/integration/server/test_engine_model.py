@@ -1,0 +1,290 @@
+"""The engine against a small model of it, driven by Hypothesis: whatever happens in whatever order, both agree.
+
+The engine runs on PostgreSQL without the server around it: nothing happens but what the rules do. Every example
+has a tenant of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from contextlib import AsyncExitStack
+from typing import Any, ClassVar
+from uuid import UUID, uuid4
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from core.clock import SystemClock
+from core.domain.cancellation import CancellationRequest
+from core.domain.command import Cancel, Command, Complete, Fail
+from core.domain.promise import PromiseRef, rejected, resolved
+from core.domain.submission import Outcome
+from core.domain.task import TaskReport, TaskSlot, Verdict
+from core.domain.worker import Category
+from core.domain.workflow import PollSlot
+from core.errors import WrongState
+from core.launchers import DEFAULT_QUEUE, WorkflowLaunch
+from server.config.settings import DatabasePool
+from server.config.settings import Engine as Limits
+from server.database.pool import Pool, open_pool
+from server.engine.commands import submission
+from server.engine.engine import Engine
+from server.engine.signals import Signal
+from server.engine.task_engine import TaskEngine
+from server.engine.wakeups import Announcer, Waker, Wakeups
+from tests.support.engine_model import ACTS, ENDS, ONE, Act, Run, Task
+from tests.support.repetitions import times
+
+END_COMMANDS: dict[Outcome, Command] = {
+    Outcome.COMPLETED: Complete(ONE),
+    Outcome.FAILED: Fail("boom", "", "ERROR"),
+    Outcome.CANCELLED: Cancel("enough"),
+}
+TERMINAL = ("WORKFLOW_COMPLETED", "WORKFLOW_EXECUTION_FAILED", "WORKFLOW_CANCELLED")
+MEANWHILE = ("nothing", "nothing", "signal", "cancel")
+OUTCOMES = (Outcome.SUSPENDED, Outcome.SUSPENDED, *Outcome)
+REPORTS = (Verdict.COMPLETED, Verdict.FAILED, Verdict.CANCELLED)
+
+RUNS = """
+    SELECT r.id, r.status, r.last_sequence, (
+        SELECT array_agg(ARRAY[e.sequence::text, e.event_type] ORDER BY e.sequence)
+        FROM workflow_event AS e WHERE e.tenant_id = r.tenant_id AND e.workflow_execution_id = r.id
+    )
+    FROM workflow_execution AS r WHERE r.tenant_id = %(tenant)s"""
+TIMERS = "SELECT workflow_execution_id, timer_id, status FROM timer WHERE tenant_id = %(tenant)s"
+PROMISES = "SELECT workflow_execution_id, name, status FROM promise WHERE tenant_id = %(tenant)s ORDER BY ordinal"
+TASKS = "SELECT workflow_execution_id, id, status, execution_count FROM task_execution WHERE tenant_id = %(tenant)s"
+
+
+class Rig:
+    """An engine, the loop that it runs in, and what the rules need of it, as plain calls."""
+
+    def __init__(self, database_url: str) -> None:
+        """Start it."""
+        self._runner = asyncio.Runner()
+        self._stack = AsyncExitStack()
+        self.do(self._open(database_url))
+
+    async def _open(self, database_url: str) -> None:
+        self.pool: Pool = await self._stack.enter_async_context(open_pool(database_url, DatabasePool()))
+        wakeups = {category: Wakeups() for category in Category}
+        announcer = Announcer(_nobody)
+        wakers = {category: Waker(category, wakeups[category], announcer) for category in Category}
+        self.engine = Engine(self.pool, wakeups[Category.WORKFLOW], wakers[Category.WORKFLOW], wakers[Category.TASK])
+        self.tasks = TaskEngine(
+            self.pool,
+            self.engine.deliveries,
+            wakeups=wakeups[Category.TASK],
+            wake=wakers[Category.TASK],
+            send_chunks=_nobody,
+            clock=SystemClock(),
+            limits=Limits(),
+        )
+        for part in (announcer, self.engine, self.tasks):
+            self._stack.push_async_callback(part.close)
+
+    def do(self, work: Awaitable[Any]) -> Any:
+        """Run something in the loop."""
+
+        async def awaited() -> Any:
+            return await work
+
+        return self._runner.run(awaited())
+
+    def rows(self, query: str, tenant: UUID) -> list[tuple[Any, ...]]:
+        """Return what the tenant has."""
+
+        async def ask() -> list[tuple[Any, ...]]:
+            async with self.pool.connection() as connection:
+                found: list[tuple[Any, ...]] = await (await connection.execute(query, {"tenant": tenant})).fetchall()
+                return found
+
+        rows: list[tuple[Any, ...]] = self.do(ask())
+        return rows
+
+    def close(self) -> None:
+        """Stop it."""
+        self.do(self._stack.aclose())
+        self._runner.close()
+
+
+async def _nobody(_payloads: list[str]) -> None:
+    """Nobody else listens."""
+
+
+class EngineMachine(RuleBasedStateMachine):
+    """Clients, workers and time, doing one thing after the other."""
+
+    rig: ClassVar[Rig]
+
+    def __init__(self) -> None:
+        """Begin with a tenant that has nothing."""
+        super().__init__()
+        self.tenant = uuid4()
+        self.rig.rows(
+            "INSERT INTO tenant (id, slug, name) VALUES (%(tenant)s, %(tenant)s::text, 'T') RETURNING 1", self.tenant
+        )
+        self.runs: list[Run] = []
+
+    def _allowed(self, work: Awaitable[Any]) -> bool:
+        try:
+            self.rig.do(work)
+        except WrongState:
+            return False
+        return True
+
+    def _tasks(self) -> list[tuple[Run, Task]]:
+        return [(run, task) for run in self.runs for task in run.tasks.values()]
+
+    @rule()
+    def start(self) -> None:
+        """Start a run."""
+        launched = self.rig.do(self.rig.engine.starts.start(WorkflowLaunch(self.tenant, "k")))
+        self.runs.append(Run(launched.id))
+
+    def _poll(self) -> Run | None:
+        """Poll for a run: the oldest that is pending."""
+        claimed = self.rig.do(self.rig.engine.workflows.poll(PollSlot(self.tenant, DEFAULT_QUEUE, "w"), 0))
+        expected = next((run for run in self.runs if run.status == "PENDING"), None)
+        assert (claimed and claimed.id) == (expected and expected.id)
+        if expected is not None:
+            assert claimed.last_sequence == len(expected.events)
+            expected.status, expected.unseen = "RUNNING", False
+        return expected
+
+    def _submit(self, run: Run, acts: list[Act], outcome: Outcome, *, with_end: bool) -> None:
+        commands = [act.command for act in acts]
+        if with_end and outcome in END_COMMANDS:
+            commands.append(END_COMMANDS[outcome])
+        self.rig.do(self.rig.engine.submissions.submit(submission(self.tenant, run.id, commands, outcome)))
+        run.take(acts, outcome, with_end=with_end)
+
+    def _signal(self, run: Run) -> None:
+        assert self._allowed(self.rig.engine.signals.signal(Signal(self.tenant, run.id, "s", ONE))) != run.over
+        run.hear("SIGNAL_RECEIVED")
+
+    def _cancel(self, run: Run) -> None:
+        request = CancellationRequest(self.tenant, run.id, "enough", "test")
+        assert self.rig.do(self.rig.engine.cancellation.cancel(request)).outcome is run.cancel()
+
+    @rule(acts=ACTS, meanwhile=st.sampled_from(MEANWHILE), outcome=st.sampled_from(OUTCOMES), with_end=st.booleans())
+    def activate(self, acts: list[Act], meanwhile: str, outcome: Outcome, with_end: bool) -> None:  # noqa: FBT001
+        """Poll for a run and submit to it; it may get a signal, or be cancelled, meanwhile. Where there is none, start."""
+        run = self._poll()
+        if run is None:
+            self.start()
+            return
+        if meanwhile == "signal":
+            self._signal(run)
+        elif meanwhile == "cancel":
+            self._cancel(run)
+        self._submit(run, acts, outcome, with_end=with_end)
+
+    @precondition(lambda self: self.runs)
+    @rule(data=st.data(), acts=ACTS, outcome=st.sampled_from(Outcome), with_end=st.booleans())
+    def submit(self, data: st.DataObject, acts: list[Act], outcome: Outcome, with_end: bool) -> None:  # noqa: FBT001
+        """Submit to any run, late, twice, or never claimed."""
+        self._submit(data.draw(st.sampled_from(self.runs)), acts, outcome, with_end=with_end)
+
+    @rule()
+    def poll(self) -> None:
+        """Take a run, and do not report on it for now."""
+        self._poll()
+
+    @precondition(lambda self: self._tasks())
+    @rule()
+    def poll_task(self) -> None:
+        """Poll for a task; there is one exactly when one is pending."""
+        claimed = self.rig.do(self.rig.tasks.tasks.poll(TaskSlot(self.tenant, DEFAULT_QUEUE, "w"), 0))
+        pending = {task.id: task for _, task in self._tasks() if task.status == "PENDING"}
+        assert (claimed is not None) == bool(pending)
+        if claimed is not None:
+            task = pending[claimed.id]
+            task.status, task.attempt = "RUNNING", task.attempt + 1
+            assert claimed.attempt == task.attempt
+
+    @precondition(lambda self: self._tasks())
+    @rule(data=st.data(), verdict=st.sampled_from(REPORTS))
+    def report(self, data: st.DataObject, verdict: Verdict) -> None:
+        """Complete, fail or cancel any task."""
+        run, task = data.draw(st.sampled_from(self._tasks()))
+        report = TaskReport(self.tenant, task.id, verdict, output=ONE, error="boom")
+        assert self._allowed(self.rig.tasks.tasks.report(report)) == run.report(task, verdict)
+
+    @precondition(lambda self: any(run.timers for run in self.runs))
+    @rule()
+    def fire(self) -> None:
+        """Let time pass."""
+        while self.rig.do(self.rig.engine.timers.fire_due())[0]:
+            pass
+        for run in self.runs:
+            run.fire()
+
+    @precondition(lambda self: any(run.promises for run in self.runs))
+    @rule(data=st.data(), resolves=st.booleans())
+    def settle(self, data: st.DataObject, resolves: bool) -> None:  # noqa: FBT001
+        """Settle a promise from outside."""
+        run, name = data.draw(st.sampled_from([(run, name) for run in self.runs for name, _ in run.promises]))
+        ref = PromiseRef(self.tenant, run_id=run.id, name=name)
+        _, settled = self.rig.do(self.rig.engine.promises.settle(ref, resolved(ONE) if resolves else rejected("no")))
+        assert settled == run.settle(name, "RESOLVED" if resolves else "REJECTED")
+        if settled:
+            run.hear("PROMISE_RESOLVED" if resolves else "PROMISE_REJECTED")
+
+    @precondition(lambda self: self.runs)
+    @rule(data=st.data())
+    def signal(self, data: st.DataObject) -> None:
+        """Signal a run; one that has ended refuses."""
+        self._signal(data.draw(st.sampled_from(self.runs)))
+
+    @precondition(lambda self: self.runs)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        """Ask for the end of a run."""
+        self._cancel(data.draw(st.sampled_from(self.runs)))
+
+    @invariant()
+    def agrees(self) -> None:
+        """The database holds what the model says: states, histories numbered 1..n, one terminal event at most."""
+        rows = self.rig.rows(RUNS, self.tenant)
+        assert {(run_id, status, last) for run_id, status, last, _ in rows} == {
+            (run.id, run.status, len(run.events)) for run in self.runs
+        }
+        histories = {run_id: events for run_id, _, _, events in rows}
+        for run in self.runs:
+            assert histories[run.id] == [[str(number), event] for number, event in enumerate(run.events, 1)]
+            assert (run.status in ENDS) == (run.events[-1] in TERMINAL)
+        assert set(self.rig.rows(TIMERS, self.tenant)) == {
+            (run.id, name, state) for run in self.runs for name, state in run.timers.items()
+        }
+        promises = self.rig.rows(PROMISES, self.tenant)
+        for run in self.runs:
+            assert [(name, state) for run_id, name, state in promises if run_id == run.id] == run.promises
+        assert set(self.rig.rows(TASKS, self.tenant)) == {
+            (run.id, task.id, task.status, task.attempt) for run, task in self._tasks()
+        }
+
+
+def test_the_engine_does_what_the_model_does(database: str) -> None:
+    """Random sequences of calls leave the database as the model has it, after each single call."""
+    rig = EngineMachine.rig = Rig(database)
+    limits = settings(
+        max_examples=times(25, 400),
+        stateful_step_count=times(40, 60),
+        deadline=None,
+        database=None,
+        derandomize=times(1, 0) == 1,
+        suppress_health_check=list(HealthCheck),
+    )
+    try:
+        run_state_machine_as_test(EngineMachine, settings=limits)
+    finally:
+        rig.close()

@@ -1,0 +1,215 @@
+"""A small model of the engine: what a run must look like after whatever has happened to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+from hypothesis import strategies as st
+
+from core.domain.cancellation import CancelOutcome
+from core.domain.command import (
+    CancelTimer,
+    Command,
+    CreatePromise,
+    RecordOperation,
+    ResolvePromise,
+    ScheduleTask,
+    StartTimer,
+)
+from core.domain.payload import Json
+from core.domain.submission import Outcome
+from core.domain.task import Verdict
+
+ONE = Json("1")
+ENDS = ("COMPLETED", "FAILED", "CANCELLED")
+CANCELLATION = ["CANCELLATION_REQUESTED", "WORKFLOW_EXECUTION_FAILED", "WORKFLOW_CANCELLED"]
+
+
+_TERMINAL_EVENT = {
+    Outcome.COMPLETED: "WORKFLOW_COMPLETED",
+    Outcome.FAILED: "WORKFLOW_EXECUTION_FAILED",
+    Outcome.CANCELLED: "WORKFLOW_CANCELLED",
+}
+
+
+def is_due(timer: str) -> bool:
+    """Whether a timer of this name is due at once, and not in an hour."""
+    return timer in ("t1", "t3")
+
+
+@dataclass
+class Task:
+    """A task as it must be."""
+
+    id: UUID
+    retries: int
+    status: str = "PENDING"
+    attempt: int = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing can happen to it any more."""
+        return self.status in ("COMPLETED", "FAILED", "CANCELLED")
+
+
+@dataclass
+class Run:
+    """A run as it must be."""
+
+    id: UUID
+    status: str = "PENDING"
+    events: list[str] = field(default_factory=lambda: ["WORKFLOW_STARTED"])
+    unseen: bool = False
+    """Whether something reached it since it was claimed."""
+    timers: dict[str, str] = field(default_factory=dict)
+    promises: list[tuple[str, str]] = field(default_factory=list)
+    tasks: dict[UUID, Task] = field(default_factory=dict)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing can happen to it any more."""
+        return self.status in ENDS
+
+    def hear(self, event: str) -> None:
+        """Take an event from outside, which wakes a run that waits."""
+        if not self.over:
+            self.events.append(event)
+            self.unseen = True
+            if self.status == "WAITING":
+                self.status = "PENDING"
+
+    def take(self, acts: Sequence[Act], outcome: Outcome, *, with_end: bool) -> None:
+        """Take a worker's submission; ``with_end`` tells whether the command of its end was among the commands."""
+        if self.over:
+            return
+        if self.status == "CANCELLING" and not (outcome is Outcome.COMPLETED and with_end):
+            self.end("CANCELLED", CANCELLATION)
+            return
+        for act in acts:
+            act.model(self)
+        if outcome is Outcome.SUSPENDED and self.status == "RUNNING":
+            self.status = "PENDING" if self.unseen else "WAITING"
+        elif outcome in _TERMINAL_EVENT:
+            self.end(outcome.value, [_TERMINAL_EVENT[outcome]])
+
+    def cancel(self) -> CancelOutcome:
+        """Take a request to cancel."""
+        if self.over:
+            return CancelOutcome.ALREADY_TERMINAL
+        if self.status in ("RUNNING", "CANCELLING"):
+            self.status = "CANCELLING"
+            return CancelOutcome.CANCELLING
+        self.end("CANCELLED", CANCELLATION)
+        return CancelOutcome.CANCELLED
+
+    def report(self, task: Task, verdict: Verdict) -> bool:
+        """Take a report on a task of the run; tell whether it is allowed."""
+        if task.status == verdict and verdict is not Verdict.CANCELLED:
+            return True  # known already
+        if task.over or (task.attempt == 0 and verdict is not Verdict.CANCELLED):
+            return False
+        if verdict is Verdict.FAILED and task.status == "PENDING":
+            return True  # counted already
+        if verdict is Verdict.FAILED and task.attempt <= task.retries:
+            task.status = "PENDING"
+            return True
+        task.status = verdict.value
+        self.hear("TASK_COMPLETED" if verdict is Verdict.COMPLETED else "TASK_FAILED")
+        return True
+
+    def fire(self) -> None:
+        """Let those timers fire that are due."""
+        for name, state in self.timers.items():
+            if state == "ACTIVE" and is_due(name):
+                self.timers[name] = "FIRED"
+                self.hear("TIMER_FIRED")
+
+    def end(self, status: str, events: Sequence[str]) -> None:
+        """End."""
+        self.events += events
+        self.status = status
+        self.timers = {name: "ABANDONED" if state == "ACTIVE" else state for name, state in self.timers.items()}
+        self.promises = [(name, "ABANDONED" if state == "PENDING" else state) for name, state in self.promises]
+        for task in self.tasks.values():
+            if status == "CANCELLED" and not task.over:
+                task.status = "CANCELLED"
+
+    def settle(self, name: str, status: str) -> bool:
+        """Settle the oldest promise of that name that is pending; tell whether there was one."""
+        if (name, "PENDING") not in self.promises:
+            return False
+        self.promises[self.promises.index((name, "PENDING"))] = (name, status)
+        return True
+
+
+@dataclass(frozen=True)
+class Act:
+    """What one command does: to the engine, and to the model."""
+
+    command: Command
+    model: Callable[[Run], None]
+
+
+def _operation(_number: int) -> Act:
+    return Act(RecordOperation("op", ONE), lambda run: run.events.append("OPERATION_COMPLETED"))
+
+
+def _timer(number: int) -> Act:
+    name = f"t{number}"
+
+    def model(run: Run) -> None:
+        if name not in run.timers:
+            run.timers[name] = "ACTIVE"
+            run.events.append("TIMER_STARTED")
+
+    return Act(StartTimer(name, 0 if is_due(name) else 3_600_000), model)
+
+
+def _cancel_timer(number: int) -> Act:
+    name = f"t{number}"
+
+    def model(run: Run) -> None:
+        if run.timers.get(name) == "ACTIVE":
+            run.timers[name] = "CANCELLED"
+            run.events.append("TIMER_CANCELLED")
+
+    return Act(CancelTimer(name), model)
+
+
+def _promise(number: int) -> Act:
+    def model(run: Run) -> None:
+        run.promises.append((f"p{number}", "PENDING"))
+        run.events.append("PROMISE_CREATED")
+
+    return Act(CreatePromise(f"p{number}", None), model)
+
+
+def _resolve(number: int) -> Act:
+    def model(run: Run) -> None:
+        if run.settle(f"p{number}", "RESOLVED"):
+            run.events.append("PROMISE_RESOLVED")
+
+    return Act(ResolvePromise(f"p{number}", ONE), model)
+
+
+def _task(number: int) -> Act:
+    task_id = uuid4()
+
+    def model(run: Run) -> None:
+        if task_id not in run.tasks:
+            run.tasks[task_id] = Task(task_id, retries=number)
+            run.events.append("TASK_SCHEDULED")
+
+    return Act(ScheduleTask(task_id, "t", ONE, None, number, None, 0), model)
+
+
+def _made(drawn: list[tuple[Callable[[int], Act], int, bool]]) -> list[Act]:
+    """Return what was drawn; some commands come twice, as from workers that lost a reply."""
+    return [act for make, number, twice in drawn for act in [make(number)] * (1 + twice)]
+
+
+_MAKERS = (_operation, _timer, _cancel_timer, _promise, _resolve, _task)
+ACTS = st.lists(st.tuples(st.sampled_from(_MAKERS), st.integers(0, 3), st.booleans()), max_size=5).map(_made)
+"""What a worker may submit."""
