@@ -5,13 +5,15 @@ They are also what the OpenAPI document is generated from.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 MAX_LIMIT = 100
 MAX_OFFSET = 1_000_000_000
+FIRST_YEAR, LAST_YEAR = 1900, 9998
 DEFAULT_LIMIT = 50
 
 
@@ -40,6 +42,20 @@ def _storable(text: str) -> str:
 
 Text = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_storable)]
 """A short required text that the database can store."""
+
+
+def _usable(moment: datetime) -> datetime:
+    try:
+        in_utc = moment.astimezone(UTC)
+    except OverflowError:
+        in_utc = None
+    if in_utc is None or not FIRST_YEAR <= in_utc.year <= LAST_YEAR:
+        raise ValueError(f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
+    return in_utc
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_usable)]
+"""A moment with its offset from UTC; far enough from the ends of the calendar for every time zone."""
 
 
 class PageQuery(RestModel):

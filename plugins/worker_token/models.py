@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from core.rest_model import Page, PageQuery, RestModel, Text
+from core.rest_model import Moment, Page, PageQuery, RestModel, Text
 from plugins.worker_token.domain import MAX_DESCRIPTION, MAX_DISPLAY_NAME, MAX_OVERLAP, GeneratedToken, WorkerToken
 
 
@@ -17,7 +17,7 @@ class CreateToken(RestModel):
 
     display_name: Annotated[Text, Field(max_length=MAX_DISPLAY_NAME)]
     description: Annotated[str, Field(max_length=MAX_DESCRIPTION)] = ""
-    expires_at: AwareDatetime | None = Field(default=None, description="when it stops being valid; never if left out")
+    expires_at: Moment | None = Field(default=None, description="when it stops being valid; never if left out")
 
 
 class RotateToken(RestModel):

@@ -11,6 +11,7 @@ import falcon.asgi
 from pydantic import BaseModel, ValidationError
 
 from core.auth import AuthRequest, AuthzContext, Identity, Protocol
+from core.domain.payload import half_character
 from core.domain.tenant import Tenant, is_slug
 from core.endpoints import RestRoute, Scope
 from core.errors import AuthzError, InvalidInput, NotFound, TooLarge
@@ -73,6 +74,8 @@ class Guard:
         if watched is not None:
             watched.tenant_id = tenant_id
         await checks.authorize(AuthzContext(identity, route.action, route.resource, tenant_id))
+        if any("\x00" in value for value in parameters.values()):
+            raise NotFound("there is nothing here: a part of the path holds a NUL character, which no name can hold")
         context = request.context
         context.identity = identity
         context.tenant_id = tenant_id
@@ -118,6 +121,8 @@ async def _body(request: Request, model: type[BaseModel]) -> BaseModel:
         parsed = json.loads(data)
     except (ValueError, RecursionError):
         raise InvalidInput("the body is not valid JSON") from None
+    if b"\\u" in data and (place := half_character(parsed, "the body")):
+        raise InvalidInput(f"{place} holds half of a character (a lone surrogate), which cannot be stored")
     return _fitting(model, parsed, "the body")
 
 

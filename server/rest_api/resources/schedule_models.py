@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from core.domain.schedule import MissedRunPolicy, OverlapPolicy, Schedule, ScheduleRun, ScheduleSpec, TargetType
 from core.launchers import DEFAULT_MAX_RETRIES, DEFAULT_QUEUE
-from core.rest_model import Page, RestModel
+from core.rest_model import Moment, Page, RestModel
 from server.rest_api.fields import payload, shown
 
 MOST_RETRIES = 10
@@ -21,7 +21,7 @@ class Once(RestModel):
     """At one moment."""
 
     type: Literal["once"]
-    run_at: AwareDatetime
+    run_at: Moment
 
 
 class Recurring(RestModel):
@@ -30,7 +30,7 @@ class Recurring(RestModel):
     type: Literal["recurring"]
     cron: str
     timezone: str = "UTC"
-    end_at: AwareDatetime | None = None
+    end_at: Moment | None = None
 
 
 class WorkflowTarget(RestModel):

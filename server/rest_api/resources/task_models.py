@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from core.domain.task import TaskStatus
 from core.domain.task_note import LogLevel
 from core.domain.task_view import AttemptView, LogLineView, TaskView
 from core.launchers import DEFAULT_MAX_RETRIES, DEFAULT_QUEUE
-from core.rest_model import MAX_OFFSET, Page, PageQuery, RestModel
+from core.rest_model import MAX_OFFSET, Moment, Page, PageQuery, RestModel, Text
 from server.rest_api.fields import shown
 
 MOST_RETRIES = 10
@@ -31,7 +31,7 @@ class CreateTask(RestModel):
     metadata: dict[str, str] = Field(default_factory=dict)
     idempotency_key: str | None = None
     idempotency_key_ttl: str = Field(default="24h", alias="idempotencyKeyTTL", description="such as 30s, 5m, 2h or 7d")
-    scheduled_at: AwareDatetime | None = None
+    scheduled_at: Moment | None = None
 
 
 class TaskBody(RestModel):
@@ -88,8 +88,8 @@ class TaskQuery(PageQuery):
     """Which standalone tasks are wanted."""
 
     status: TaskStatus | None = None
-    queue: str | None = None
-    kind: str | None = None
+    queue: Text | None = None
+    kind: Text | None = None
 
 
 class AttemptBody(RestModel):
