@@ -235,6 +235,7 @@ def _route(
         query_model=query,
         response_model=response,
         status=status,
+        more_statuses=(200,) if status == 201 else (),  # noqa: PLR2004 - its key may lead to one that exists
         resource_id="workflowExecutionId" if action is Action.EXECUTE else "id",
         aliases=(*older(_HERE + path), _OWN + path),
         tag=TAG,
