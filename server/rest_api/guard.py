@@ -113,10 +113,17 @@ def _auth_request(request: Request) -> AuthRequest:
     return AuthRequest(Protocol.REST, request.path, request.headers_lower, request.remote_addr or "")
 
 
+def needs_body(model: type[BaseModel]) -> bool:
+    """Whether a body must say something; one in which nothing is required may be left out."""
+    return any(field.is_required() for field in model.model_fields.values())
+
+
 async def _body(request: Request, model: type[BaseModel]) -> BaseModel:
     data = await request.stream.read(MAX_BODY_BYTES + 1)
     if len(data) > MAX_BODY_BYTES:
         raise TooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes")
+    if not data and not needs_body(model):
+        data = b"{}"
     try:
         parsed = json.loads(data)
     except (ValueError, RecursionError):

@@ -18,6 +18,7 @@ from core.endpoints import JSON, RestRoute
 from core.migration import sql_name
 from core.openapi import OpenApiFragment
 from core.rest_model import ErrorBody
+from server.rest_api.guard import needs_body
 
 COMPONENTS = "#/components/schemas/"
 _PARAMETER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
@@ -88,7 +89,8 @@ def _operation(
         "responses": {str(status): _success(route, status, schema) for status in (route.status, *route.more_statuses)},
     }
     if route.request_model is not None:
-        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema(route.request_model)}}}
+        content = {JSON: {"schema": schema(route.request_model)}}
+        operation["requestBody"] = {"required": needs_body(route.request_model), "content": content}
     error = {JSON: {"schema": {"$ref": references["", ErrorBody]}}}
     problems = _ERRORS if route.method == "GET" else _ERRORS | _ERRORS_OF_CHANGES
     for status, text in sorted(problems.items()):
