@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
+import pytest
 import pytest_asyncio
 
 from core.domain.workflow_event import EventType
@@ -123,6 +124,19 @@ async def test_the_catalogue_is_complete(calls: Calls) -> None:
         "CANCELLATION_REQUESTED": {"reason", "requestedBy"},
     }
     assert set(EventType) == KEYS.keys() | keys.keys() | AUDIT_ONLY
+
+
+async def test_a_history_that_few_can_still_receive_is_warned_of(
+    calls: Calls, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once per run, with its id; a small one is nothing to mention."""
+    large, small = await calls.start(), await calls.start(b'"x"')
+    for _ in range(4):
+        await calls.submit(large, operation("op", b'"%s"' % (b"x" * 800_000)), status=RUNNING)
+    for run_id in (small, large, large):
+        await calls.events(run_id)
+    warnings = [each.getMessage() for each in caplog.records if "clients refuse" in each.getMessage()]
+    assert [large in each for each in warnings] == [True]
 
 
 async def test_the_data_of_a_command_counts_and_not_its_type(calls: Calls) -> None:
