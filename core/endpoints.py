@@ -53,6 +53,7 @@ class RestRoute:
         query_model: model of the query string; unknown or wrong parameters are answered with 400.
         response_model: model of the JSON answer, for the OpenAPI document.
         status: HTTP status of a success; set before the handler runs.
+        more_statuses: those of other successes, which the handler sets itself.
         produces: media types of a success; more than JSON for streams and exports.
         resource_id: the path parameter, or else the member of the answer, that says which thing the call was about.
         scope: whose the route is.
@@ -72,6 +73,7 @@ class RestRoute:
     query_model: type[BaseModel] | None = None
     response_model: type[BaseModel] | None = None
     status: int = 200
+    more_statuses: tuple[int, ...] = ()
     produces: tuple[str, ...] = (JSON,)
     resource_id: str = "id"
     scope: Scope = Scope.TENANT

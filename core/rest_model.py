@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 
 MAX_LIMIT = 100
 MAX_OFFSET = 1_000_000_000
+FIRST_YEAR, LAST_YEAR = 1900, 9998
 DEFAULT_LIMIT = 50
 
 
@@ -43,15 +44,18 @@ Text = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_stora
 """A short required text that the database can store."""
 
 
-def _in_utc(moment: datetime) -> datetime:
+def _usable(moment: datetime) -> datetime:
     try:
-        return moment.astimezone(UTC)
+        in_utc = moment.astimezone(UTC)
     except OverflowError:
-        raise ValueError("is outside of the years 1 to 9999") from None
+        in_utc = None
+    if in_utc is None or not FIRST_YEAR <= in_utc.year <= LAST_YEAR:
+        raise ValueError(f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
+    return in_utc
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-"""A point in time with its offset, brought to UTC; what the calendar cannot hold there is refused."""
+Moment = Annotated[AwareDatetime, AfterValidator(_usable)]
+"""A moment with its offset from UTC; far enough from the ends of the calendar for every time zone."""
 
 
 class PageQuery(RestModel):

@@ -6,6 +6,8 @@ Existing workers read plain JSON, and numbers must come back as they were writte
 from __future__ import annotations
 
 import json
+import math
+import re
 from typing import Any, NewType
 
 from core.errors import InvalidInput, TooLarge
@@ -16,6 +18,12 @@ Json = NewType("Json", str)
 NULL = Json("null")
 
 MAX_PAYLOAD_BYTES = 1024 * 1024
+_MAYBE_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+"""How a character that has two halves, or only one of them, is escaped."""
+
+_MAYBE_HUGE = re.compile(r"\d[eE]\+?\d{3}|\d{309}")
+"""What a number looks like that may be larger than a float can be."""
+
 MAX_DEPTH = 500
 """Deeper nesting is refused: parsers on the way (PostgreSQL's, the workers') recurse."""
 
@@ -24,7 +32,7 @@ def parse_payload(data: bytes, field: str) -> Json:
     """Return the payload of ``field``; empty bytes mean null.
 
     Raises:
-        InvalidInput: it is not UTF-8 JSON, or nested too deeply.
+        InvalidInput: it is not UTF-8 JSON, nested too deeply, or holds half of a character or a number out of range.
         TooLarge: it is larger than ``MAX_PAYLOAD_BYTES``.
     """
     if not data:
@@ -35,11 +43,42 @@ def parse_payload(data: bytes, field: str) -> Json:
         text = data.decode("utf-8")
         if text.count("[") + text.count("{") > MAX_DEPTH:
             _check_depth(text, field)
-        json.loads(text, parse_constant=_refuse_constant)
+        parse_float = _finite if _MAYBE_HUGE.search(text) else None
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=parse_float)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error).split(":")[0].lower()
         raise InvalidInput(f"{field} is not valid JSON: {reason}") from None
+    if _MAYBE_HALF.search(text) and (place := half_character(value, field)):
+        raise InvalidInput(f"{place} holds half of a character (a lone surrogate), which UTF-8 cannot hold")
     return Json(text)
+
+
+def half_character(value: Any, name: str) -> str | None:
+    """Return where in a JSON value, called ``name``, a text holds a lone surrogate; None where none does.
+
+    JSON can spell such a text, and Python takes it; PostgreSQL, HTTP answers and the workers' parsers do not.
+    """
+    open_values = [(value, name)]
+    while open_values:
+        found, place = open_values.pop()
+        if isinstance(found, str):
+            if not _is_text(found):
+                return place
+        elif isinstance(found, dict):
+            if not all(map(_is_text, found)):
+                return f"a name in {place}"
+            open_values += [(member, f"{place}.{key}") for key, member in found.items()]
+        elif isinstance(found, list):
+            open_values += [(each, place) for each in found]
+    return None
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def dump(value: Any) -> Json:
@@ -54,6 +93,13 @@ def json_object(**members: Json | None) -> Json:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not json")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text[:40]} is out of range")
+    return value
 
 
 def _check_depth(text: str, field: str) -> None:

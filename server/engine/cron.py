@@ -7,7 +7,10 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
+from core.domain.fields import optional_text
 from core.errors import InvalidInput
+
+LONGEST_CRON = 1024
 
 
 def next_after(cron: str, timezone: str, after: datetime) -> datetime | None:
@@ -28,9 +31,10 @@ def check_cron(cron: str, timezone: str) -> None:
         zone = ZoneInfo(timezone)
     except (KeyError, ValueError, OSError):
         raise InvalidInput(f"timezone {timezone!r} is not an IANA time zone such as Europe/Berlin") from None
+    optional_text(cron, "cron", LONGEST_CRON)
     if len(cron.split()) != 5:  # noqa: PLR2004 - minute, hour, day, month, weekday
         raise InvalidInput(f"cron {cron!r} must have five fields: minute, hour, day, month and weekday")
     try:
         CronSim(cron, datetime(2000, 1, 1, tzinfo=zone))
-    except CronSimError as error:
+    except (CronSimError, ValueError) as error:
         raise InvalidInput(f"cron {cron!r} is not valid: {str(error).lower()}") from None

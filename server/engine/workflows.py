@@ -9,6 +9,7 @@ from core.batching import Batcher
 from core.domain.workflow import ClaimedRun, PollSlot
 from core.domain.workflow_event import Event
 from core.errors import NotFound
+from server.engine.history_sizes import HistorySizes
 from server.engine.wakeups import QueueKey, Waker, Wakeups
 from server.storage.workflows import RunKey, WorkflowRepository
 
@@ -24,6 +25,7 @@ class Workflows:
         self._storage = storage
         self._wakeups = wakeups
         self._wake = wake
+        self._sizes = HistorySizes()
         self._claims: Batcher[PollSlot, ClaimedRun | None] = Batcher(self._storage.claim, self._release)
         self._histories: Batcher[RunKey, list[Event]] = Batcher(self._storage.histories)
 
@@ -45,6 +47,7 @@ class Workflows:
         events = await self._histories.submit(key)
         if not events:
             raise unknown_run(key[1])
+        self._sizes.look(key, events)
         return events
 
     async def reclaim(self, lease: float, silence: float) -> int:

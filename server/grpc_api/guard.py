@@ -28,6 +28,9 @@ from server.grpc_api.error_mapping import status_of
 from server.observability.calls import CallObservers, Endpoint, WatchedCall, code_of
 from server.observability.request_id import REQUEST_ID, new_request_id
 
+MAX_TEXT_BYTES = 2000
+"""A text that repeats what a caller sent must fit into the answer's trailers, or the client sees another error."""
+
 _log = logging.getLogger(__name__)
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -215,7 +218,7 @@ async def answer(context: Context, path: str, error: BaseException) -> None:
     if isinstance(error, FlovynError):
         status, text = status_of(error), str(error)
         if status is not grpc.StatusCode.INTERNAL:
-            await context.abort(status, text)
+            await context.abort(status, text.encode()[:MAX_TEXT_BYTES].decode(errors="ignore"))
     _log.error("the call %s failed unexpectedly", path, exc_info=error)
     text = f"internal error; the server's log has it under request id {REQUEST_ID.get()}"
     await context.abort(grpc.StatusCode.INTERNAL, text)

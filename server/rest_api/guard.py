@@ -12,6 +12,7 @@ import falcon.asgi
 from pydantic import BaseModel, ValidationError
 
 from core.auth import AuthRequest, AuthzContext, Identity, Protocol
+from core.domain.payload import half_character
 from core.domain.tenant import Tenant, is_slug
 from core.endpoints import RestRoute, Scope
 from core.errors import AuthzError, InvalidInput, NotFound, TooLarge
@@ -81,6 +82,8 @@ class Guard:
         if watched is not None:
             watched.tenant_id = tenant_id
         await checks.authorize(AuthzContext(identity, route.action, route.resource, tenant_id))
+        if any("\x00" in value for value in parameters.values()):
+            raise NotFound("there is nothing here: a part of the path holds a NUL character, which no name can hold")
         context = request.context
         context.identity = identity
         context.tenant_id = tenant_id
@@ -125,14 +128,23 @@ def _auth_request(request: Request) -> AuthRequest:
     return AuthRequest(Protocol.REST, request.path, request.headers_lower, request.remote_addr or "")
 
 
+def needs_body(model: type[BaseModel]) -> bool:
+    """Whether a body must say something; one in which nothing is required may be left out."""
+    return any(field.is_required() for field in model.model_fields.values())
+
+
 async def _body(request: Request, model: type[BaseModel]) -> BaseModel:
     data = await request.stream.read(MAX_BODY_BYTES + 1)
     if len(data) > MAX_BODY_BYTES:
         raise TooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes")
+    if not data and not needs_body(model):
+        data = b"{}"
     try:
         parsed = json.loads(data)
     except (ValueError, RecursionError):
         raise InvalidInput("the body is not valid JSON") from None
+    if b"\\u" in data and (place := half_character(parsed, "the body")):
+        raise InvalidInput(f"{place} holds half of a character (a lone surrogate), which cannot be stored")
     return _fitting(model, parsed, "the body")
 
 

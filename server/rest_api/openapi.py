@@ -18,6 +18,7 @@ from core.endpoints import JSON, RestRoute
 from core.migration import sql_name
 from core.openapi import OpenApiFragment
 from core.rest_model import ErrorBody
+from server.rest_api.guard import needs_body
 
 COMPONENTS = "#/components/schemas/"
 _PARAMETER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
@@ -26,6 +27,12 @@ _ERRORS = {
     "401": "The credentials are missing or not valid.",
     "403": "The caller may not do this.",
     "404": "There is no such thing that the caller may see.",
+    "429": "There are too many of these; the text says what the limit is.",
+    "503": "The database does not answer at the moment; try again.",
+}
+_ERRORS_OF_CHANGES = {
+    "409": "The thing is in a state that does not allow it, or its name or key belongs to another one.",
+    "413": "The body, or a part of it, is too large.",
 }
 
 
@@ -79,18 +86,20 @@ def _operation(
         "operationId": _operation_id(route),
         "tags": [route.tag] if route.tag else [],
         "parameters": [*_path_parameters(route), *_query_parameters(route, references, schemas)],
-        "responses": {str(route.status): _success(route, schema)},
+        "responses": {str(status): _success(route, status, schema) for status in (route.status, *route.more_statuses)},
     }
     if route.request_model is not None:
-        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema(route.request_model)}}}
+        content = {JSON: {"schema": schema(route.request_model)}}
+        operation["requestBody"] = {"required": needs_body(route.request_model), "content": content}
     error = {JSON: {"schema": {"$ref": references["", ErrorBody]}}}
-    for status, text in _ERRORS.items():
+    problems = _ERRORS if route.method == "GET" else _ERRORS | _ERRORS_OF_CHANGES
+    for status, text in sorted(problems.items()):
         operation["responses"][status] = {"description": text, "content": error}
     return operation
 
 
-def _success(route: RestRoute, schema: Any) -> dict[str, Any]:
-    if route.status == 204:  # noqa: PLR2004 - the status without a body
+def _success(route: RestRoute, status: int, schema: Any) -> dict[str, Any]:
+    if status == 204:  # noqa: PLR2004 - the status without a body
         return {"description": "Done."}
     content: dict[str, Any] = {}
     for media_type in route.produces:

@@ -25,7 +25,7 @@ class Health:
 
     def add_to(self, app: falcon.asgi.App[Any, Any]) -> None:
         """Add the paths to the app."""
-        for path in ("/_/health", "/health", "/_/health/live"):
+        for path in ("/_/health", "/health", "/_/health/live", "/_/health/startup"):
             app.add_route(path, self)
         for path in ("/_/health/ready", "/_/ready"):
             app.add_route(path, self, suffix="ready")

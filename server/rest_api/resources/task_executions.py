@@ -65,6 +65,7 @@ class TaskExecutions:
                 request_model=CreateTask,
                 response_model=CreatedTask,
                 status=201,
+                more_statuses=(200,),
             ),
             view("", self.list, "List standalone tasks, newest first", query_model=TaskQuery, response_model=TaskList),
             view(one, self.get, "Get a standalone task", response_model=TaskBody),

@@ -12,7 +12,7 @@ from core.domain.task import TaskStatus
 from core.domain.task_note import LogLevel
 from core.domain.task_view import AttemptView, LogLineView, TaskView
 from core.launchers import DEFAULT_MAX_RETRIES, DEFAULT_QUEUE
-from core.rest_model import MAX_OFFSET, Moment, Page, PageQuery, RestModel
+from core.rest_model import MAX_OFFSET, Moment, Page, PageQuery, RestModel, Text
 from server.rest_api.fields import shown
 
 MOST_RETRIES = 10
@@ -88,8 +88,8 @@ class TaskQuery(PageQuery):
     """Which standalone tasks are wanted."""
 
     status: TaskStatus | None = None
-    queue: str | None = None
-    kind: str | None = None
+    queue: Text | None = None
+    kind: Text | None = None
 
 
 class AttemptBody(RestModel):

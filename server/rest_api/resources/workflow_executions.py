@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -31,6 +32,7 @@ from server.storage.run_views import RunViewRepository
 TAG = "workflows"
 MOST_CHILDREN = 10_000
 
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _HERE = "/workflow-executions"
 _OWN = "/api/v1/workflows"
 
@@ -233,6 +235,7 @@ def _route(
         query_model=query,
         response_model=response,
         status=status,
+        more_statuses=(200,) if status == 201 else (),  # noqa: PLR2004 - its key may lead to one that exists
         resource_id="workflowExecutionId" if action is Action.EXECUTE else "id",
         aliases=(*older(_HERE + path), _OWN + path),
         tag=TAG,
@@ -246,4 +249,7 @@ def _json_object(text: str) -> Json:
         found = None
     if not isinstance(found, dict):
         raise InvalidInput('metadata must be a JSON object, such as {"team":"a"}')
-    return payload(found, "metadata")
+    wanted = payload(found, "metadata")
+    if _NUL.search(wanted):
+        raise InvalidInput("metadata holds a NUL character, which no metadata can hold")
+    return wanted

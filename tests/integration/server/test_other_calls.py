@@ -36,6 +36,13 @@ async def test_there_are_no_visual_definitions(calls: Calls) -> None:
     assert code is grpc.StatusCode.NOT_FOUND
 
 
+async def test_a_text_that_repeats_a_long_id_fits_into_the_answer(calls: Calls) -> None:
+    """Longer trailers than a client takes would turn NOT_FOUND into RESOURCE_EXHAUSTED."""
+    request = pb.GetVisualWorkflowDefinitionByIdRequest(workflow_definition_id="\U0001f600" * 20_000)
+    code, _ = await refusal(calls.dispatch.GetVisualWorkflowDefinitionById(request, metadata=bearer()))
+    assert code is grpc.StatusCode.NOT_FOUND
+
+
 async def test_a_subscriber_hears_of_work_in_its_queue(calls: Calls) -> None:
     """Until it goes; work of other queues is no news to it."""
     stream = calls.dispatch.SubscribeToNotifications(

@@ -14,7 +14,7 @@ from plugins.worker_token.plugin import WorkerTokenPlugin
 from tests.support.running import OPERATOR_KEY, OTHER_KEY, TENANT, WORKER_KEY, Client, running_server
 
 SECRET = "0123456789abcdef0123456789abcdef"
-OPEN = {"/_/health", "/health", "/_/health/live", "/_/health/ready", "/_/ready"}
+OPEN = {"/_/health", "/health", "/_/health/live", "/_/health/startup", "/_/health/ready", "/_/ready"}
 
 
 @pytest_asyncio.fixture

@@ -125,6 +125,17 @@ async def test_a_run_is_cancelled_with_its_children(calls: Calls) -> None:
     assert (await _rest(calls, "GET", f"{BASE}/{child}"))[1]["parentWorkflowExecutionId"] == parent
 
 
+@pytest.mark.parametrize("verb", ["cancel", "retry"])
+async def test_a_body_that_would_say_nothing_may_be_left_out(calls: Calls, verb: str) -> None:
+    """Nothing in it is required; a start's body is."""
+    run_id = await calls.start()
+    if verb == "retry":
+        await calls.step(fail(), status=FAILED)
+    status, answer = await _rest(calls, "POST", f"{BASE}/{run_id}/{verb}")
+    assert (status, answer["workflowExecutionId"]) == (200, run_id)
+    assert (await _rest(calls, "POST", BASE))[0] == 400
+
+
 async def test_a_failed_run_is_retried(calls: Calls) -> None:
     """400 for another; the superseded end is still shown here."""
     run_id = await calls.start()

@@ -18,7 +18,8 @@ def test_empty_bytes_mean_null() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["1.0", "1e400", "123456789012345678901234567890", '{"a": 1,  "a": 2}', '"\\u0000\\ud800"']
+    "text",
+    ["1.0", "1e300", "1e-999", "123456789012345678901234567890", '{"a": 1,  "a": 2}', '"\\u0000"', '"\\uD83D\\ude00"'],
 )
 def test_the_text_is_kept_as_it_was_sent(text: str) -> None:
     """Numbers, spaces and duplicates come back as they were written."""
@@ -38,6 +39,22 @@ def test_deep_nesting_is_refused(pattern: bytes) -> None:
     for depth in (MAX_DEPTH + 1, 100_000):
         with pytest.raises(InvalidInput, match="nested"):
             parse_payload(pattern * depth, "input")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"a": [{"b": "\\ud800"}]}', "input.a.b holds half of a character"),
+        ('{"\\uDFFF": 1}', "a name in input holds half of a character"),
+        ("[1e400]", "1e400 is out of range"),
+        ('{"a": -1' + "0" * 400 + ".5}", "is out of range"),
+    ],
+)
+def test_what_no_other_parser_takes_is_refused(text: str, reason: str) -> None:
+    """Python takes it; the workers' parsers, PostgreSQL and clients of the REST API do not."""
+    with pytest.raises(InvalidInput) as caught:
+        parse_payload(text.encode(), "input")
+    assert reason in str(caught.value)
 
 
 def test_the_deepest_allowed_nesting_passes() -> None:
