@@ -14,7 +14,7 @@ from google.protobuf import descriptor, message_factory
 from google.protobuf.message import Message
 
 from proto.flovyn.v1 import query_pb2, task_pb2, worker_pb2, workflow_pb2
-from tests.support.calls import poll_task, rows, submit_task
+from tests.support.calls import poll_task, rows, status_of, submit_task
 from tests.support.driving import Calls, create_promise, schedule_task
 from tests.support.repetitions import times
 from tests.support.running import OTHER_TENANT, TENANT, Client, bearer, running_server
@@ -209,6 +209,14 @@ async def test_every_message_is_answered_as_the_protocol_says(client: Client) ->
             await _send(client, method, Maker(f"{method.full_name} {number}", ids))
     gaps = "SELECT count(*) FROM workflow_execution AS w WHERE w.last_sequence <> (SELECT count(*) FROM workflow_event AS e WHERE e.workflow_execution_id = w.id)"
     assert await rows(client, gaps) == [(0,)]
+
+
+async def test_no_method_is_open_to_strangers(client: Client) -> None:
+    """UNAUTHENTICATED without a key and with a wrong one, before anything of the message is looked at."""
+    for method in _methods():
+        call: Any = client.channel.unary_unary(f"/{method.containing_service.full_name}/{method.name}")
+        for metadata in ((), bearer("nobody's key 0123456789")):
+            assert (await status_of(call(b"\xff", metadata=metadata)))[0] is grpc.StatusCode.UNAUTHENTICATED
 
 
 async def _send(client: Client, method: descriptor.MethodDescriptor, maker: Maker) -> None:
