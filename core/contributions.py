@@ -7,34 +7,27 @@ else than what the build saw is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
 
-from core.endpoints import GrpcService, RestRoute
+from core import answers
+from core.endpoints import REST_PREFIX, GrpcService, RestRoute
 from core.errors import PluginError
-from core.migration import sql_name
+from core.migration import PluginMigration, sql_name
+from core.openapi import OpenApiFragment
 from core.plugin import Plugin
 from core.plugin_services import PluginServices
 from core.settings import ConfigSection
 
-REST_PREFIX = "/api/v1/p/"
-"""Plugins' routes live below this and their name."""
-
-ALIAS_PREFIXES = ("/api/tenants/{slug}/", "/api/orgs/{slug}/", "/api/v1/tenants/{slug}/")
-"""Where an alias for older clients may lie."""
-
 SERVER = "the server"
 """The side of a clash that is no plugin."""
 
-_SEGMENT = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*|\{[a-z][a-z0-9_]*\}")
 _PARAMETER = re.compile(r"\{[a-z][a-z0-9_]*\}")
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
-_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
-Answer = TypeVar("Answer")
-Ask = Callable[[str, Callable[[], Answer]], Answer]
-"""Calls a hook, given its name and what calls it; raises ``PluginError`` when the hook fails."""
+Ask = Callable[[str, Callable[[], Any]], Any]
+"""Calls a hook and checks its answer, given the hook's name and what does both; ``PluginError`` names the hook."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,51 +72,61 @@ class Declared:
     routes: tuple[RestRoute, ...]
     services: tuple[GrpcService, ...]
     section: ConfigSection | None
+    fragment: OpenApiFragment
     contributions: Contributions
 
 
-def declared(plugin: Plugin, services: PluginServices, ask: Ask[Any]) -> Declared:
+def declared(plugin: Plugin, services: PluginServices, ask: Ask) -> Declared:
     """Ask the plugin for what it declares and check that it stays inside its own names.
 
     Raises:
         PluginError: names the plugin, the hook and what is wrong.
     """
-    given = _all(plugin, "rest_routes", ask("rest_routes", lambda: plugin.rest_routes(services)), RestRoute)
-    routes = tuple(_mounted(plugin, route) for route in given)
-    answer = ask("grpc_services", lambda: plugin.grpc_services(services))
-    offered = _all(plugin, "grpc_services", answer, GrpcService)
-    for service in offered:
-        _check_service(plugin, service)
-    section = ask("config", plugin.config)
-    names = {hook: ask(hook, getattr(plugin, hook)) for hook in ("authenticator_names", "authorizer_names")}
-    for hook, values in names.items():
-        _check_names(plugin, hook, values)
-    own = f"plugins.{sql_name(plugin.name)}"
+    name = plugin.name
+    routes = ask("rest_routes", lambda: answers.routes(plugin.rest_routes(services), name))
+    offered = ask("grpc_services", lambda: answers.services(plugin.grpc_services(services), name))
+    section = ask("config", lambda: answers.section(plugin.config()))
+    fragment = ask("openapi", lambda: answers.fragment(plugin.openapi(), name, routes))
     taken = Contributions(
         routes=_sorted(f"{route.method} {route.path}" for route in routes),
         aliases=_sorted(f"{route.method} {alias}" for route in routes for alias in route.aliases),
         rpcs=_sorted(f"/{each.descriptor.full_name}/{method}" for each in offered for method in each.methods),
-        authenticators=_sorted(names["authenticator_names"]),
-        authorizers=_sorted(names["authorizer_names"]),
-        sections=_sorted((own, *section.also_read)) if section is not None else (),
+        authenticators=_sorted(ask("authenticator_names", lambda: answers.names(plugin.authenticator_names()))),
+        authorizers=_sorted(ask("authorizer_names", lambda: answers.names(plugin.authorizer_names()))),
+        sections=_sorted((f"plugins.{sql_name(name)}", *section.also_read)) if section is not None else (),
         variables=_sorted(section.environment) if section is not None else (),
     )
     _refuse_twice(plugin, taken)
-    return Declared(routes, tuple(offered), section, taken)
+    return Declared(routes, offered, section, fragment, taken)
+
+
+def migrations_of(plugin: Plugin, ask: Ask) -> tuple[PluginMigration, ...]:
+    """Return the plugin's migrations, checked.
+
+    Raises:
+        PluginError: names the plugin, the hook and what is wrong.
+    """
+    found: tuple[PluginMigration, ...] = ask("migrations", lambda: answers.migrations(plugin.migrations()))
+    return found
 
 
 def clashes(owners: Mapping[str, Contributions]) -> list[str]:
-    """Return a line for every name that two owners take, naming both; sorted.
+    """Return a line for everything that two owners take, naming both; sorted.
 
-    Routes clash when no request could tell them apart, whatever their parameters are called.
+    Routes clash when a request could mean either, or when they name one parameter differently; sections and variables
+    when one lies in the other.
     """
     found = []
     taken: dict[tuple[str, str], str] = {}
     for owner, contributions in owners.items():
-        for kind, name, shape in _claims(contributions):
-            other = taken.setdefault((kind, shape), owner)
+        for kind, name, form in _claims(contributions):
+            other = taken.setdefault((kind, form), owner)
             if other != owner:
                 found.append(f"{kind} {name} is claimed by {other} and by {owner}")
+    for (one, first), (two, second) in combinations(owners.items(), 2):
+        found += _overlapping_routes(one, first, two, second)
+        found += _nested(one, first, two, second)
+        found += _nested(two, second, one, first)
     return sorted(found)
 
 
@@ -132,12 +135,62 @@ def shape(path: str) -> str:
     return _PARAMETER.sub("{}", path)
 
 
+def _overlapping_routes(one: str, first: Contributions, two: str, second: Contributions) -> Iterator[str]:
+    """Yield pairs of different paths that do not go together; plugins' own places are apart by their names."""
+    mine, theirs = _open_paths(first), _open_paths(second)
+    pairs = [(path, other) for path in mine for other in theirs]
+    for path, other in sorted(set(pairs)):
+        a, b = path.partition(" ")[2], other.partition(" ")[2]
+        same = shape(path) == shape(other)  # told already, by name
+        if a != b and not same and (overlap(a, b) or differently_named(a, b)):
+            yield f"route {other} of {two} does not go together with {path} of {one}"
+
+
+def _open_paths(contributions: Contributions) -> list[str]:
+    return [name for name in (*contributions.routes, *contributions.aliases) if f" {REST_PREFIX}" not in name]
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether one request could be meant for both paths."""
+    pairs = list(zip(one.split("/"), other.split("/"), strict=False))
+    return one.count("/") == other.count("/") and all(a == b or "{" in a + b for a, b in pairs)
+
+
+def differently_named(one: str, other: str) -> bool:
+    """Whether the paths have a parameter of another name in one place: a router can know it by one name only."""
+    for a, b in zip(one.split("/"), other.split("/"), strict=False):
+        if a != b:
+            return a.startswith("{") and b.startswith("{")
+    return False
+
+
+def _nested(outer: str, has: Contributions, inner: str, wants: Contributions) -> Iterator[str]:
+    """Yield what one owner reads inside of the other's sections, by the table's name or by a variable's."""
+    for place in has.sections:
+        for section in wants.sections:
+            if section.startswith(place + "."):
+                yield f"section {section} of {inner} lies in {place} of {outer}"
+        for variable in wants.variables:
+            if _place_of(variable) == place or _place_of(variable).startswith(place + "."):
+                yield f"variable {variable} of {inner} lies in {place} of {outer}"
+
+
+def _place_of(variable: str) -> str:
+    """Return the table's name that a variable sets, in its older spelling too: ``DATABASE__POOL_SIZE``."""
+    name = variable.lower()
+    if "__" in name:
+        name = name.removeprefix("flovyn_")
+    return name.replace("__", ".")
+
+
 def _claims(contributions: Contributions) -> Iterator[tuple[str, str, str]]:
     for name in (*contributions.routes, *contributions.aliases):
         yield "route", name, shape(name)
     for rpc in contributions.rpcs:
         yield "RPC", rpc, rpc
-    for kind in ("authenticator", "authorizer", "section", "variable"):
+    for variable in contributions.variables:
+        yield "variable", variable, variable.upper()
+    for kind in ("authenticator", "authorizer", "section"):
         for name in getattr(contributions, f"{kind}s"):
             yield kind, name, name
 
@@ -147,66 +200,13 @@ def _refuse_twice(plugin: Plugin, taken: Contributions) -> None:
     twice = sorted({f"{kind} {form}" for kind, form in claims if claims.count((kind, form)) > 1})
     if twice:
         raise PluginError(f"plugin {plugin.name!r}: claims twice: {', '.join(twice)}")
-
-
-def _mounted(plugin: Plugin, route: RestRoute) -> RestRoute:
-    """Return the route below its plugin's place, checked."""
-    problem = _problem(route)
-    if problem:
-        raise PluginError(f"plugin {plugin.name!r}: rest_routes: route {route.method} {route.path!r}: {problem}")
-    return replace(route, path=f"{REST_PREFIX}{plugin.name}{route.path}", tag=plugin.name)
-
-
-def _problem(route: RestRoute) -> str:
-    if route.method not in _METHODS:
-        return f"the method must be one of {', '.join(sorted(_METHODS))}"
-    if not _is_path(route.path) or "{slug}" in route.path:
-        return "write a path relative to the plugin, such as '/items/{id}'; the tenant is the caller's, not a parameter"
-    for alias in route.aliases:
-        prefix = next((each for each in ALIAS_PREFIXES if alias.startswith(each)), None)
-        if prefix is None or not _is_path("/" + alias.removeprefix(prefix)):
-            return f"the alias {alias!r} must lie below one of {', '.join(ALIAS_PREFIXES)}"
-        if set(_PARAMETER.findall(alias)) - {"{slug}"} != set(_PARAMETER.findall(route.path)):
-            return f"the alias {alias!r} must have the same parameters as the path"
-    if not route.summary:
-        return "it needs a summary"
-    return "" if callable(route.handler) else "the handler cannot be called"
-
-
-def _is_path(path: str) -> bool:
-    segments = path.split("/")
-    return len(segments) > 1 and not segments[0] and all(_SEGMENT.fullmatch(each) for each in segments[1:])
-
-
-def _check_service(plugin: Plugin, service: GrpcService) -> None:
-    package = f"flovyn.plugins.{sql_name(plugin.name)}.v1"
-    name = getattr(service.descriptor, "full_name", "")
-    if name.rpartition(".")[0] != package:
-        raise PluginError(f"plugin {plugin.name!r}: the gRPC service {name!r} must be in the package {package}")
-    unknown = sorted(set(service.methods) - set(service.descriptor.methods_by_name))
-    if unknown:
-        raise PluginError(f"plugin {plugin.name!r}: the gRPC service {name} declares no method {', '.join(unknown)}")
-    streamed = [each for each in service.methods if service.descriptor.methods_by_name[each].client_streaming]
-    if streamed:
-        raise PluginError(f"plugin {plugin.name!r}: {name}: streamed requests are not offered: {', '.join(streamed)}")
-
-
-def _check_names(plugin: Plugin, hook: str, names: Sequence[str]) -> None:
-    for name in names:
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
+    paths = sorted({name.partition(" ")[2] for name in (*taken.routes, *taken.aliases)})
+    for one, other in combinations(paths, 2):
+        if differently_named(one, other):
             raise PluginError(
-                f"plugin {plugin.name!r}: {hook}: {name!r} is not a name: use lower-case words joined by underscores"
+                f"plugin {plugin.name!r}: rest_routes: {one} and {other} name one parameter differently; use one name"
             )
 
 
-def _all(plugin: Plugin, hook: str, answer: Any, kind: type[Answer]) -> Sequence[Answer]:
-    """Return the hook's answer when it is a sequence of ``kind``."""
-    if not isinstance(answer, list | tuple) or not all(isinstance(each, kind) for each in answer):
-        raise PluginError(
-            f"plugin {plugin.name!r}: {hook} returned {type(answer).__name__}; a list of {kind.__name__} is wanted"
-        )
-    return answer
-
-
-def _sorted(names: Any) -> tuple[str, ...]:
+def _sorted(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(names))

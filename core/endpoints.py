@@ -23,6 +23,12 @@ concerns; ``body`` and ``query``, the validated body and query string of a route
 
 JSON = "application/json"
 
+REST_PREFIX = "/api/v1/p/"
+"""Plugins' routes live below this and their name."""
+
+ALIAS_PREFIXES = ("/api/tenants/{slug}/", "/api/orgs/{slug}/", "/api/v1/tenants/{slug}/")
+"""Where an alias for older clients may lie."""
+
 
 class Scope(Enum):
     """Whose an endpoint is.

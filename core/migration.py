@@ -7,6 +7,7 @@ from here, so that what the build accepted is what the server runs.
 from __future__ import annotations
 
 import hashlib
+import keyword
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ def check_plugin_name(name: str) -> str:
             f"plugin name {name!r} is not valid: use lower-case words joined by single hyphens,"
             f" such as 'audit-log', at most {MAX_PLUGIN_NAME} characters"
         )
+    if keyword.iskeyword(name):
+        raise PluginError(f"plugin name {name!r} is a keyword of Python, which no package can be called; add a word")
     if name == CORE:
         raise PluginError(f"plugin name {name!r} is taken: it stands for the server's own migrations")
     return name

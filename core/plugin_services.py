@@ -48,8 +48,8 @@ class PluginServices:
         metrics: the plugin's metrics.
         exclusively: ``async with services.exclusively("clean-up"):`` waits until no other process of the deployment
             is inside a context of that name of this plugin, and keeps them out. It is an advisory lock of the
-            database, held on a connection of its own: when that is lost, the body is cancelled and the context
-            raises ``Unavailable``.
+            database. All locks of a process are held on one connection, which is not of the pool: when that is lost,
+            the bodies are cancelled and the contexts raise ``Unavailable``.
         development: whether ``flovyn-server dev`` runs this; a switch that is unsafe elsewhere asks here.
     """
 

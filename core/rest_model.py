@@ -80,3 +80,8 @@ class ErrorBody(RestModel):
 
     error: str = Field(description="what happened, on what, and what to do")
     code: str = Field(description="stable, for programs: the codes of core.errors")
+
+
+def needs_body(model: type[BaseModel]) -> bool:
+    """Whether a body must say something; one in which nothing is required may be left out."""
+    return any(field.is_required() for field in model.model_fields.values())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import traceback
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core.auth import Protocol
 from core.domain.tenant import NewTenant
 from core.errors import ConfigError, MigrationError, PluginError
+from core.plugin import Plugin
 from server.auth.registry import AuthPlan, Known, planned
 from server.config import Settings
 from server.config.load import Sources, load
@@ -57,7 +59,7 @@ def configure(edition: Edition, sources: Sources, *, development: bool = False) 
 def load_plugins(edition: Edition, sources: Sources) -> PluginRegistry:
     """Make the edition's plugins and give them their settings."""
     registry = PluginRegistry()
-    for plugin in edition.plugins():
+    for plugin in _made(edition):
         registry.register(plugin)
     said = [plugin.name for plugin in edition.build_info.plugins]
     found = [plugin.name for plugin in registry.plugins()]
@@ -65,6 +67,16 @@ def load_plugins(edition: Edition, sources: Sources) -> PluginRegistry:
         raise PluginError(f"the edition says that it contains {said}, but its plugins call themselves {found}")
     registry.load_settings(sources)
     return registry
+
+
+def _made(edition: Edition) -> Sequence[Plugin]:
+    """Return new plugins; one that cannot be imported or made is told by the line that failed."""
+    try:
+        return edition.plugins()
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{last.filename}:{last.lineno}"
+        raise PluginError(f"a plugin cannot be made: {type(error).__name__}: {error} ({where})") from error
 
 
 def make_migrator(prepared: Prepared) -> Migrator:

@@ -12,7 +12,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,7 +20,6 @@ from pydantic import BaseModel
 
 from core.auth import Protocol
 from core.clock import SystemClock
-from core.contributions import RESERVED, Contributions
 from core.domain.worker import Category
 from core.endpoints import RestRoute
 from core.errors import Unavailable
@@ -39,7 +37,6 @@ from server.background.poll_nudger import PollNudger
 from server.background.supervisor import Supervisor
 from server.background.task_expirer import TaskExpirer
 from server.background.worker_watcher import WorkerWatcher
-from server.config import Settings
 from server.database.exclusive import Locks
 from server.database.notifications import NOTIFY, STREAM, WAKE, Notifications
 from server.database.pool import Pool, open_pool
@@ -51,8 +48,9 @@ from server.engine.wakeups import Announcer, Waker, Wakeups, parse_announcement
 from server.observability.calls import CallObservers
 from server.observability.metrics import MetricsRegistry
 from server.plugin_registry import PluginRegistry
+from server.plugin_registry.server_names import server_names
 from server.preparation import Prepared, configured_tenants, load_plugins, migrate
-from server.rest_api.app import build_app, places
+from server.rest_api.app import build_app
 from server.rest_api.guard import Guard
 from server.rest_api.openapi import document
 from server.rest_api.resources.health import Health
@@ -169,7 +167,7 @@ async def plugins(boot: Boot) -> AsyncIterator[None]:
         boot.metrics,
         lambda: document(boot.edition.build_info, _all_routes(boot), boot.registry.openapi()),
     )
-    boot.registry.check(_own_contributions(boot), boot.edition.contributions)
+    boot.registry.check(server_names(boot.routes), boot.edition.contributions)
     yield
 
 
@@ -188,15 +186,6 @@ def _services(boot: Boot, plugin: Plugin, settings: BaseModel | None) -> PluginS
         metrics=boot.metrics.of(name),
         exclusively=lambda work: boot.locks.exclusively(f"{plugin.name}/{work}"),
         development=boot.prepared.development,
-    )
-
-
-def _own_contributions(boot: Boot) -> Contributions:
-    """Return the names that plugins find taken."""
-    return replace(
-        RESERVED,
-        routes=tuple(f"{route.method} {path}" for path, route in places(boot.routes)),
-        sections=tuple(Settings.model_fields),
     )
 
 
@@ -266,7 +255,6 @@ async def rest_api(boot: Boot) -> AsyncIterator[None]:
     async def is_ready() -> dict[str, bool]:
         return {"database": await _database_answers(boot.pool), "serving": not boot.draining}
 
-    boot.registry.openapi()  # one that fails must not start
     guard = Guard(boot.rest_auth, boot.tenants, boot.observers)
     boot.app = build_app(_all_routes(boot), guard, Health(boot.edition.build_info, is_ready))
     yield

@@ -40,11 +40,12 @@ def _boot(ctx, plugins):
     info = ctx.actions.declare_file(folder + "edition.json")
     manifests = [plugin.manifest for plugin in plugins]
     contributions = [plugin.contributions for plugin in plugins]
-    inputs = manifests + contributions + [ctx.file.version, ctx.file._lock, ctx.file._lint_rules]
+    inputs = manifests + contributions + [ctx.file.version, ctx.file._lock, ctx.file._lint_rules, ctx.file._server_names]
     args = ctx.actions.args()
     args.add("--edition", ctx.label.name).add("--label", "//%s:%s" % (ctx.label.package, ctx.label.name))
     args.add("--python", PYTHON_VERSION)
     args.add("--version-file", ctx.file.version).add("--lock", ctx.file._lock).add("--lint-rules", ctx.file._lint_rules)
+    args.add("--server-names", ctx.file._server_names)
     args.add_all(manifests, before_each = "--plugin").add_all(contributions, before_each = "--contributions")
     args.add("--module", module).add("--info", info)
     if ctx.attr.stamp:
@@ -105,6 +106,7 @@ edition_rule = rule(
         "_merge_pex": tool_attr("//editions/tools:merge_pex"),
         "_python": PYTHON_ATTR,
         "_server": attr.label(doc = "The server.", default = "//server", aspects = [collect_pack]),
+        "_server_names": attr.label(doc = "The names that the server takes.", default = "//editions/tools:server_names", allow_single_file = True),
         "_write_edition": tool_attr("//editions/tools:write_edition"),
     },
 )

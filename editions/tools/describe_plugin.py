@@ -2,7 +2,8 @@
 
 This imports the plugin, with nothing on the path but its own sources, core and the wheels that it declares: a
 dependency that the target forgot shows here, at build time. Its hooks get services without anything behind them and
-settings with their defaults; a plugin whose declarations need more than that is refused.
+settings with their defaults; a plugin whose declarations need more than that is refused. So is one whose part of the
+OpenAPI document cannot be made.
 """
 
 from __future__ import annotations
@@ -12,21 +13,29 @@ import importlib
 import json
 import logging
 import os
+import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, TypeVar
 
+from core import answers
+from core import plugin as api
 from core.build_info import BuildInfo
 from core.clock import SystemClock
-from core.contributions import Contributions, declared
+from core.contributions import Contributions, declared, migrations_of
 from core.errors import FlovynError, PluginError
+from core.migration import check_plugin_name
 from core.plugin import Plugin
 from core.plugin_services import PluginServices
 from editions.tools.merge_pex import place
+from server.rest_api import openapi
+
+Answer = TypeVar("Answer")
 
 
 class Nothing:
@@ -55,7 +64,7 @@ class AnyMetrics:
 
 def services(plugin: Plugin) -> PluginServices:
     """Return services with nothing behind them, and the plugin's settings with their defaults."""
-    section = plugin.config()
+    section = answers.section(plugin.config())
     nothing: Any = Nothing()
     return PluginServices(
         database=nothing,
@@ -68,7 +77,7 @@ def services(plugin: Plugin) -> PluginServices:
         build_info=BuildInfo("build", "0", "", ""),
         logger=logging.getLogger(plugin.name),
         metrics=AnyMetrics(),
-        exclusively=nothing,
+        exclusively=lambda _work: nothing,
     )
 
 
@@ -97,23 +106,49 @@ def describe(entry: str) -> Contributions:
         PluginError: it cannot be imported, a hook fails, or it reaches outside of its own names.
     """
     module, _, name = entry.partition(":")
-    try:
+    made = f"{module} cannot be imported, or its {name} cannot be made"
+
+    def make() -> Plugin:
         plugin: Plugin = getattr(importlib.import_module(module), name)()
-    except Exception as error:
-        raise PluginError(f"{module} cannot be imported: {_last(error)}; does the target's deps name it?") from error
+        check_plugin_name(plugin.name)
+        return plugin
 
-    def ask(hook: str, call: Any) -> Any:
-        try:
-            return call()
-        except FlovynError:
-            raise
-        except Exception as error:
-            raise PluginError(f"plugin {plugin.name!r}: {hook} failed: {_last(error)}") from error
+    plugin = _limited(made, make)
 
-    return declared(plugin, ask("config", lambda: services(plugin)), ask).contributions
+    def ask(hook: str, call: Callable[[], Answer]) -> Answer:
+        return _limited(f"plugin {plugin.name!r}: {hook} failed", call)
+
+    found = declared(plugin, ask("config", lambda: services(plugin)), ask)
+    migrations_of(plugin, ask)
+    ask("openapi", lambda: openapi.part(plugin.name, found.routes, found.fragment))
+    return found.contributions
 
 
-def _last(error: Exception) -> str:
+def _limited(failure: str, call: Callable[[], Answer]) -> Answer:
+    """Return what the plugin's code answers; one that does not return ends the program, whatever it catches.
+
+    Raises:
+        PluginError: it raised, or wants the program to end.
+    """
+
+    def late(_number: int, _frame: FrameType | None) -> None:
+        print(f"{failure}: it did not return within {api.HOOK_TIMEOUT_S} s", file=sys.stderr, flush=True)
+        os._exit(1)
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, api.HOOK_TIMEOUT_S)
+    try:
+        return call()
+    except FlovynError as error:
+        raise PluginError(f"{failure}: {error}") from error
+    except BaseException as error:  # SystemExit of a plugin must not pass for a success
+        raise PluginError(f"{failure}: {_last(error)}") from error
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _last(error: BaseException) -> str:
     """Return the error with the line that raised it."""
     frames = traceback.extract_tb(error.__traceback__)
     place_ = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from core import contributions
-from core.contributions import RESERVED, Contributions
+from core.contributions import SERVER, Contributions
 from migrations.lint import clashes
 
 SCHEMA = 1
@@ -78,8 +78,12 @@ def commit(status: str) -> dict[str, Any]:
     }
 
 
-def refuse_clashes(plugins: Sequence[Mapping[str, Any]]) -> None:
+def refuse_clashes(plugins: Sequence[Mapping[str, Any]], server: Contributions) -> None:
     """Return when no two plugins claim one object of the database, one route, RPC or name, or one of the server's.
+
+    Args:
+        plugins: what was found of each plugin.
+        server: the names that the server itself takes.
 
     Raises:
         ValueError: names both sides of every clash.
@@ -87,7 +91,7 @@ def refuse_clashes(plugins: Sequence[Mapping[str, Any]]) -> None:
     objects = {plugin["name"]: {(kind, name) for kind, name in plugin["objects"]} for plugin in plugins}
     found = [f"{kind} {name} is claimed by {one} and by {other}" for kind, name, one, other in clashes(objects)]
     named = {plugin["name"]: Contributions(**plugin["contributions"]) for plugin in plugins}
-    found += contributions.clashes({contributions.SERVER: RESERVED, **named})
+    found += contributions.clashes({SERVER: server, **named})
     if found:
         raise ValueError("plugins clash; rename one side of each:\n  " + "\n  ".join(found))
 
@@ -113,7 +117,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("--edition", "--label", "--python"):
         parser.add_argument(name, required=True)
-    for name in ("--version-file", "--lock", "--lint-rules", "--module", "--info"):
+    for name in ("--version-file", "--lock", "--lint-rules", "--server-names", "--module", "--info"):
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("--plugin", type=Path, action="append", default=[], help="what the check of a plugin wrote")
     parser.add_argument("--contributions", type=Path, action="append", default=[], help="the same plugin's, in order")
@@ -126,13 +130,18 @@ def _plugin(manifest: Path, added: Path) -> Mapping[str, Any]:
     return {**read, "contributions": json.loads(added.read_text(encoding="utf-8"))}
 
 
+def _read(server_names: Path) -> Contributions:
+    names = json.loads(server_names.read_text(encoding="utf-8"))
+    return Contributions(**{kind: tuple(values) for kind, values in names.items()})
+
+
 def main(arguments: list[str]) -> int:
     """Run from the command line; 1 and one message when the edition cannot say what it is."""
     options = parse(arguments)
     pairs = zip(options.plugin, options.contributions, strict=True)
     plugins = sorted((_plugin(*pair) for pair in pairs), key=lambda plugin: plugin["name"])
     try:
-        refuse_clashes(plugins)
+        refuse_clashes(plugins, _read(options.server_names))
         info = edition_info(options, plugins)
     except ValueError as error:
         print(f"{options.label}: {error}", file=sys.stderr)

@@ -8,8 +8,7 @@ from uuid import UUID
 import falcon.asgi
 
 from core.auth import Action
-from core.contributions import ALIAS_PREFIXES
-from core.endpoints import RestRoute
+from core.endpoints import ALIAS_PREFIXES, RestRoute
 from core.errors import NotFound
 from plugins.worker_token.models import CreateToken, NewToken, RotateToken, TokenBody, TokenList, TokenQuery
 from plugins.worker_token.service import WorkerTokenService

@@ -87,7 +87,7 @@ def validate_section(model: type[BaseModel], place: str, values: Mapping[str, An
     Raises:
         ConfigError: lists every problem of the section.
     """
-    known = _keys(model)
+    known = keys(model)
     problems = [f"{place}.{key}: there is no such setting{_nearest(key, known)}" for key in values if key not in known]
     try:
         section = model.model_validate(values)
@@ -139,7 +139,7 @@ def _with_old_names(environ: Mapping[str, str]) -> Mapping[str, str]:
 
 def _unknown_top_level(file: Mapping[str, Any]) -> Iterator[str]:
     """Yield unknown scalar keys as problems; unknown tables may be other programs' and only warn."""
-    known = {*_keys(Settings), "plugins"}
+    known = {*keys(Settings), "plugins"}
     for key, value in file.items():
         if key in known:
             continue
@@ -151,7 +151,8 @@ def _unknown_top_level(file: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key}: there is no such setting{_nearest(key, known)}"
 
 
-def _keys(model: type[BaseModel]) -> set[str]:
+def keys(model: type[BaseModel]) -> set[str]:
+    """Return the names of a table's settings, older spellings too."""
     names = set(model.model_fields)
     for field in model.model_fields.values():
         if isinstance(field.validation_alias, AliasChoices):
@@ -192,7 +193,7 @@ def _siblings(model: type[BaseModel], loc: tuple[int | str, ...]) -> set[str]:
         if inner is None:
             return set()
         model = inner
-    return _keys(model)
+    return keys(model)
 
 
 def _report(problems: list[str]) -> str:

@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from core import answers
 from core.auth import Authenticator, Authorizer, TokenIssuer
 from core.calls import CallObserver
-from core.contributions import SERVER, Contributions, Declared, clashes, declared
+from core.contributions import SERVER, Contributions, Declared, clashes, declared, migrations_of
 from core.endpoints import GrpcService, RestRoute
 from core.errors import ConfigError, PluginError
 from core.migration import check_plugin_name, sql_name
@@ -23,6 +24,7 @@ from core.openapi import OpenApiFragment
 from core.plugin import Plugin
 from core.plugin_services import PluginServices
 from core.service import Service
+from core.settings import ConfigSection
 from server.config.load import Sources
 from server.database.history import Owner
 from server.database.migrator import Migrator, owners
@@ -52,7 +54,7 @@ class PluginRegistry:
         """
         if not isinstance(plugin, Plugin):
             raise PluginError(f"{plugin!r} is not a plugin: derive its class from core.plugin.Plugin")
-        name = check_plugin_name(str(getattr(plugin, "name", "")))
+        name = _checked_name(plugin)
         if name in self._plugins:
             raise PluginError(f"two plugins are named {name!r}: {_class(self._plugins[name])} and {_class(plugin)}")
         self._plugins[name] = plugin
@@ -70,7 +72,7 @@ class PluginRegistry:
         """
         problems = []
         for plugin in self.plugins():
-            section = ask(plugin, "config", plugin.config)
+            section = _section(plugin)
             try:
                 self._settings[plugin.name] = None if section is None else validated(plugin.name, section, sources)
             except ConfigError as error:
@@ -82,7 +84,7 @@ class PluginRegistry:
     def owners(self) -> list[Owner]:
         """Return the core and the plugins with their migrations."""
         for plugin in self.plugins():
-            ask(plugin, "migrations", plugin.migrations)
+            migrations_of(plugin, partial(ask, plugin))
         return owners(self.plugins())
 
     async def run_migrations(self, migrator: Migrator) -> None:
@@ -116,23 +118,28 @@ class PluginRegistry:
 
     def authenticator_names(self) -> tuple[str, ...]:
         """Return the names of all plugins' authenticators."""
-        return tuple(
-            name for plugin in self.plugins() for name in ask(plugin, "authenticator_names", plugin.authenticator_names)
-        )
+        return tuple(name for plugin in self.plugins() for name in _names(plugin, "authenticator_names"))
 
     def default_authenticators(self) -> tuple[str, ...]:
-        """Return the names of those that check calls where the configuration lists none."""
+        """Return the names of those that check calls where the configuration lists none.
+
+        Raises:
+            PluginError: a plugin names one that it does not have.
+        """
         found: list[str] = []
         for plugin in self.plugins():
-            settings = self._settings.get(plugin.name)
-            found += ask(plugin, "default_authenticators", partial(plugin.default_authenticators, settings))
+            defaults = _names(plugin, "default_authenticators", self._settings.get(plugin.name))
+            unknown = sorted(set(defaults) - set(_names(plugin, "authenticator_names")))
+            if unknown:
+                raise PluginError(
+                    f"plugin {plugin.name!r}: default_authenticators: {', '.join(unknown)}: not in authenticator_names"
+                )
+            found += defaults
         return tuple(found)
 
     def authorizer_names(self) -> tuple[str, ...]:
         """Return the names of all plugins' authorizers."""
-        return tuple(
-            name for plugin in self.plugins() for name in ask(plugin, "authorizer_names", plugin.authorizer_names)
-        )
+        return tuple(name for plugin in self.plugins() for name in _names(plugin, "authorizer_names"))
 
     def collect_authenticators(self, enabled: Sequence[str]) -> dict[str, Authenticator]:
         """Return the enabled authenticators of all plugins, by name.
@@ -140,7 +147,7 @@ class PluginRegistry:
         Raises:
             PluginError: a plugin announced one and does not bring it, or it is none.
         """
-        return self._collect("authenticators", enabled, Authenticator, lambda plugin: plugin.authenticator_names())
+        return self._collect("authenticators", "authenticator_names", enabled, Authenticator)
 
     def collect_authorizers(self, enabled: Sequence[str]) -> dict[str, Authorizer]:
         """Return the authorizers in use of all plugins, by name.
@@ -148,23 +155,15 @@ class PluginRegistry:
         Raises:
             PluginError: a plugin announced one and does not bring it, or it is none.
         """
-        return self._collect("authorizers", enabled, Authorizer, lambda plugin: plugin.authorizer_names())
+        return self._collect("authorizers", "authorizer_names", enabled, Authorizer)
 
-    def _collect(
-        self,
-        hook: str,
-        enabled: Sequence[str],
-        kind: Any,
-        names: Callable[[Plugin], Sequence[str]],
-    ) -> dict[str, Any]:
+    def _collect(self, hook: str, announced: str, enabled: Sequence[str], kind: type[Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for plugin in self.plugins():
-            wanted = [name for name in names(plugin) if name in enabled]
-            made: Mapping[str, Any] = self._ask(plugin, hook, getattr(plugin, hook)) if wanted else {}
-            for name in wanted:
-                if not isinstance(made.get(name), kind):
-                    raise PluginError(f"plugin {plugin.name!r}: {hook}: {name!r} was announced and is not there")
-                found[name] = made[name]
+            wanted = tuple(name for name in _names(plugin, announced) if name in enabled)
+            if wanted:
+                check = partial(answers.made, wanted=wanted, kind=kind)
+                found |= self._ask(plugin, hook, check)
         return found
 
     def build_rest_router(self) -> list[RestRoute]:
@@ -176,38 +175,27 @@ class PluginRegistry:
         return [service for each in self._declared.values() for service in each.services]
 
     def openapi(self) -> dict[str, OpenApiFragment]:
-        """Return what plugins add to the OpenAPI document, by plugin.
-
-        Raises:
-            PluginError: a plugin returned something else.
-        """
-        found = {}
-        for plugin in self.plugins():
-            fragment = ask(plugin, "openapi", plugin.openapi)
-            if not isinstance(fragment, OpenApiFragment | None):
-                raise PluginError(f"plugin {plugin.name!r}: openapi returned {type(fragment).__name__}")
-            found[plugin.name] = fragment or OpenApiFragment()
-        return found
+        """Return what plugins add to the OpenAPI document, by plugin."""
+        return {name: each.fragment for name, each in self._declared.items()}
 
     def observers(self) -> list[tuple[str, CallObserver]]:
         """Return the observers of all plugins, each with its plugin's name."""
+        check = partial(answers.several, kind=CallObserver)
         return [
-            (plugin.name, observer)
-            for plugin in self.plugins()
-            for observer in self._several(plugin, "observers", plugin.observers, CallObserver)
+            (plugin.name, observer) for plugin in self.plugins() for observer in self._ask(plugin, "observers", check)
         ]
 
     def background_services(self) -> list[Service]:
         """Return the background services of all plugins."""
-        return [
-            service
-            for plugin in self.plugins()
-            for service in self._several(plugin, "background_services", plugin.background_services, Service)
-        ]
+        kind: Any = Service
+        check = partial(answers.several, kind=kind)
+        return [service for plugin in self.plugins() for service in self._ask(plugin, "background_services", check)]
 
     def token_issuer(self) -> TokenIssuer | None:
         """Return what issues worker credentials in this edition, if anything does."""
-        issuers = (self._ask(plugin, "token_issuer", plugin.token_issuer) for plugin in self.plugins())
+        kind: Any = TokenIssuer
+        check = partial(answers.one, kind=kind)
+        issuers = (self._ask(plugin, "token_issuer", check) for plugin in self.plugins())
         return next((issuer for issuer in issuers if issuer is not None), None)
 
     async def startup(self) -> None:
@@ -225,16 +213,29 @@ class PluginRegistry:
             except PluginError as error:
                 _log.error("%s", error)
 
-    def _ask(self, plugin: Plugin, hook: str, method: Callable[[PluginServices], Answer]) -> Answer:
-        return ask(plugin, hook, partial(method, self._services[plugin.name]))
+    def _ask(self, plugin: Plugin, hook: str, check: Callable[[Any], Answer]) -> Answer:
+        """Call a hook that takes the services and return its answer, checked."""
+        services = self._services[plugin.name]
+        return ask(plugin, hook, lambda: check(getattr(plugin, hook)(services)))
 
-    def _several(
-        self, plugin: Plugin, hook: str, method: Callable[[PluginServices], Sequence[Answer]], kind: Any
-    ) -> Sequence[Answer]:
-        answer = self._ask(plugin, hook, method)
-        if not isinstance(answer, list | tuple) or not all(isinstance(each, kind) for each in answer):
-            raise PluginError(f"plugin {plugin.name!r}: {hook} must return a list of {kind.__name__}")
-        return answer
+
+def _section(plugin: Plugin) -> ConfigSection | None:
+    return ask(plugin, "config", lambda: answers.section(plugin.config()))
+
+
+def _names(plugin: Plugin, hook: str, *arguments: object) -> tuple[str, ...]:
+    return ask(plugin, hook, lambda: answers.names(getattr(plugin, hook)(*arguments)))
+
+
+def _checked_name(plugin: Plugin) -> str:
+    """Return the plugin's name, with its version known to be a text."""
+    try:
+        name, version = plugin.name, plugin.version
+    except Exception as error:
+        raise PluginError(f"{_class(plugin)} has no name or no version: {type(error).__name__}: {error}") from error
+    if not isinstance(name, str) or not isinstance(version, str) or not version:
+        raise PluginError(f"{_class(plugin)}: name and version must be texts, not {name!r} and {version!r}")
+    return check_plugin_name(name)
 
 
 def _refuse_changes(found: Mapping[str, Contributions], built: Mapping[str, Mapping[str, Any]]) -> None:

@@ -17,6 +17,7 @@ from core.domain.tenant import Tenant, is_slug
 from core.endpoints import RestRoute, Scope
 from core.errors import AuthzError, InvalidInput, NotFound, TooLarge
 from core.launchers import TenantLookup
+from core.rest_model import needs_body
 from server.auth.stack import AuthStack
 from server.observability.calls import CallObservers, Endpoint, WatchedCall, text_of
 from server.rest_api import error_mapping
@@ -126,11 +127,6 @@ def _places(route: RestRoute, parameters: Mapping[str, str]) -> list[str]:
 
 def _auth_request(request: Request) -> AuthRequest:
     return AuthRequest(Protocol.REST, request.path, request.headers_lower, request.remote_addr or "")
-
-
-def needs_body(model: type[BaseModel]) -> bool:
-    """Whether a body must say something; one in which nothing is required may be left out."""
-    return any(field.is_required() for field in model.model_fields.values())
 
 
 async def _body(request: Request, model: type[BaseModel]) -> BaseModel:

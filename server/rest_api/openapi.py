@@ -1,26 +1,33 @@
 """The OpenAPI 3.0 document, made of the routes and their models; nothing of it is written by hand.
 
 3.0 and not 3.1, because client generators stumble over 3.1's nullable types.
+
+Each owner, the core or a plugin, has a part of its own, so that a plugin whose models cannot be described spoils nobody
+else's. The build makes every plugin's part once, too, and refuses a plugin where that fails.
 """
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from core.build_info import BuildInfo
-from core.contributions import REST_PREFIX
-from core.endpoints import JSON, RestRoute
+from core.endpoints import JSON, REST_PREFIX, RestRoute
 from core.migration import sql_name
 from core.openapi import OpenApiFragment
-from core.rest_model import ErrorBody
-from server.rest_api.guard import needs_body
+from core.rest_model import ErrorBody, needs_body
 
 COMPONENTS = "#/components/schemas/"
+CORE = ""
+"""The owner of what is no plugin's."""
+
 _PARAMETER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _ERRORS = {
     "400": "The request does not fit; the text names the field.",
@@ -34,6 +41,16 @@ _ERRORS_OF_CHANGES = {
     "409": "The thing is in a state that does not allow it, or its name or key belongs to another one.",
     "413": "The body, or a part of it, is too large.",
 }
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One owner's part: JSON values throughout."""
+
+    paths: Mapping[str, Mapping[str, Any]]
+    schemas: Mapping[str, Any]
+    tags: Mapping[str, str]
 
 
 def document(
@@ -41,49 +58,81 @@ def document(
 ) -> dict[str, Any]:
     """Return the document of all routes, with what plugins add to their own part; JSON values throughout.
 
-    A plugin's schemas get its name and a dot in front; its operations stand under a tag of its name.
+    A plugin's schemas get its name and a dot in front; its operations stand under a tag of its name. A plugin whose
+    part cannot be made is left out, and named in the log.
     """
-    schemas, references = _schemas(routes)
-    paths: dict[str, dict[str, Any]] = {}
+    by_owner: dict[str, list[RestRoute]] = {CORE: []}
     for route in routes:
-        operation = _operation(route, references, schemas)
-        plugin = _plugin_of(route)
-        if plugin in fragments:
-            relative = route.path.removeprefix(f"{REST_PREFIX}{plugin}")
-            more = fragments[plugin].operations.get(f"{route.method} {relative}", {})
-            operation |= _prefixed(more, plugin, fragments[plugin].schemas)
-        paths.setdefault(route.path, {})[route.method.lower()] = operation
-    for plugin, fragment in fragments.items():
-        for name, schema in fragment.schemas.items():
-            schemas[_own(plugin, name)] = _prefixed(schema, plugin, fragment.schemas)
-    for owner, model in {(_plugin_of(route), route.query_model) for route in routes if route.query_model is not None}:
-        del schemas[references[owner, model].removeprefix(COMPONENTS)]  # its members stand as parameters
-    tags = dict.fromkeys(sorted({route.tag for route in routes if route.tag}), "")
-    tags |= {name: fragment.description for name, fragment in fragments.items() if name in tags}
+        by_owner.setdefault(_plugin_of(route), []).append(route)
+    parts = [part(CORE, by_owner[CORE], OpenApiFragment())]
+    for plugin in sorted((by_owner.keys() | fragments.keys()) - {CORE}):
+        try:
+            parts.append(part(plugin, by_owner.get(plugin, []), fragments.get(plugin, OpenApiFragment())))
+        except Exception:  # noqa: BLE001 - of whatever kind; the others must not suffer
+            _log.exception("plugin %r: its part of the OpenAPI document cannot be made and is left out", plugin)
     return {
         "openapi": "3.0.3",
         "info": {"title": f"flovyn-server, edition {build_info.edition}", "version": build_info.version},
-        "tags": [{"name": name, **({"description": text} if text else {})} for name, text in tags.items()],
+        "tags": [
+            {"name": name, **({"description": text} if text else {})}
+            for name, text in sorted(tag for each in parts for tag in each.tags.items())
+        ],
         "security": [{"bearer": []}],
-        "paths": dict(sorted(paths.items())),
+        "paths": dict(sorted(pair for each in parts for pair in each.paths.items())),
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-            "schemas": dict(sorted(schemas.items())),
+            "schemas": dict(sorted(pair for each in parts for pair in each.schemas.items())),
         },
     }
 
 
-def _operation(
-    route: RestRoute, references: Mapping[tuple[str, type[BaseModel]], str], schemas: Mapping[str, Any]
-) -> dict[str, Any]:
-    plugin = _plugin_of(route)
+def part(plugin: str, routes: Sequence[RestRoute], fragment: OpenApiFragment) -> Part:
+    """Return the part of the document that a plugin's routes, or the core's, make.
 
+    Raises:
+        Exception: of whatever kind pydantic has for a model that it cannot describe; or a value is none of JSON's.
+    """
+    schemas, references = _schemas(plugin, routes)
+    paths: dict[str, dict[str, Any]] = {}
+    ids = _operation_ids(plugin, routes)
+    for route in routes:
+        operation = {"operationId": ids[route.method, route.path], **_operation(route, references, schemas)}
+        more = fragment.operations.get(f"{route.method} {route.path.removeprefix(REST_PREFIX + plugin)}", {})
+        operation |= _prefixed(more, plugin, fragment.schemas)
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
+    for name, schema in fragment.schemas.items():
+        schemas[_own(plugin, name)] = _prefixed(schema, plugin, fragment.schemas)
+    _drop_flattened(paths, schemas, {references[each.query_model] for each in routes if each.query_model is not None})
+    tags = dict.fromkeys(sorted({route.tag for route in routes if route.tag}), "")
+    tags |= {name: fragment.description for name in tags if name == plugin}
+    json.dumps([paths, schemas, tags])
+    return Part(paths, schemas, tags)
+
+
+def _drop_flattened(paths: Mapping[str, Any], schemas: dict[str, Any], queries: set[str]) -> None:
+    """Remove the schemas of queries, whose members stand as parameters, unless something else refers to them."""
+    used = set(_references([paths, schemas]))
+    for reference in queries - used:
+        del schemas[reference.removeprefix(COMPONENTS)]
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, member in value.items():
+            yield from [member] if key == "$ref" and isinstance(member, str) else _references(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from _references(member)
+
+
+def _operation(
+    route: RestRoute, references: Mapping[type[BaseModel], str], schemas: Mapping[str, Any]
+) -> dict[str, Any]:
     def schema(model: type[BaseModel]) -> dict[str, Any]:
-        return {"$ref": references[plugin, model]}
+        return {"$ref": references[model]}
 
     operation: dict[str, Any] = {
         "summary": route.summary,
-        "operationId": _operation_id(route),
         "tags": [route.tag] if route.tag else [],
         "parameters": [*_path_parameters(route), *_query_parameters(route, references, schemas)],
         "responses": {str(status): _success(route, status, schema) for status in (route.status, *route.more_statuses)},
@@ -91,7 +140,7 @@ def _operation(
     if route.request_model is not None:
         content = {JSON: {"schema": schema(route.request_model)}}
         operation["requestBody"] = {"required": needs_body(route.request_model), "content": content}
-    error = {JSON: {"schema": {"$ref": references["", ErrorBody]}}}
+    error = {JSON: {"schema": {"$ref": COMPONENTS + ErrorBody.__name__}}}
     problems = _ERRORS if route.method == "GET" else _ERRORS | _ERRORS_OF_CHANGES
     for status, text in sorted(problems.items()):
         operation["responses"][status] = {"description": text, "content": error}
@@ -108,9 +157,22 @@ def _success(route: RestRoute, status: int, schema: Any) -> dict[str, Any]:
     return {"description": "Success.", "content": content}
 
 
-def _operation_id(route: RestRoute) -> str:
-    words = re.findall(r"[A-Za-z0-9]+", route.path.removeprefix("/api/v1/"))
-    return "_".join([route.method.lower(), *words])
+def _operation_ids(plugin: str, routes: Sequence[RestRoute]) -> dict[tuple[str, str], str]:
+    """Return an identifier for each route: words of its path, a number after those that would have one already.
+
+    Two underscores end a plugin's name, so ``/c`` of ``a-b`` and ``/b/c`` of ``a`` differ.
+    """
+    place = f"{REST_PREFIX}{plugin}/" if plugin else "/api/v1/"
+    owner = f"p_{sql_name(plugin)}__" if plugin else ""
+    made: dict[tuple[str, str], str] = {}
+    for route in routes:
+        words = "_".join(re.findall(r"[A-Za-z0-9]+", route.path.removeprefix(place)))
+        wanted = base = f"{route.method.lower()}_{owner}{words}"
+        number = 2
+        while wanted in made.values():
+            wanted, number = f"{base}_{number}", number + 1
+        made[route.method, route.path] = wanted
+    return made
 
 
 def _path_parameters(route: RestRoute) -> Iterator[dict[str, Any]]:
@@ -119,35 +181,28 @@ def _path_parameters(route: RestRoute) -> Iterator[dict[str, Any]]:
 
 
 def _query_parameters(
-    route: RestRoute, references: Mapping[tuple[str, type[BaseModel]], str], schemas: Mapping[str, Any]
+    route: RestRoute, references: Mapping[type[BaseModel], str], schemas: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
     if route.query_model is None:
         return
-    schema = schemas[references[_plugin_of(route), route.query_model].removeprefix(COMPONENTS)]
+    schema = schemas[references[route.query_model].removeprefix(COMPONENTS)]
     for name, member in schema.get("properties", {}).items():
         yield {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": member}
 
 
-def _schemas(routes: Sequence[RestRoute]) -> tuple[dict[str, Any], dict[tuple[str, type[BaseModel]], str]]:
-    """Return all schemas by name, and the reference of each model as a plugin, or the core (""), uses it."""
-    models: dict[str, dict[type[BaseModel], str]] = {"": {ErrorBody: "serialization"}}
+def _schemas(plugin: str, routes: Sequence[RestRoute]) -> tuple[dict[str, Any], dict[type[BaseModel], str]]:
+    """Return the owner's schemas by name, and the reference of each model."""
+    wanted: dict[type[BaseModel], str] = {} if plugin else {ErrorBody: "serialization"}
     for route in routes:
-        of_owner = models.setdefault(_plugin_of(route), {})
         for model in (route.request_model, route.query_model):
             if model is not None:
-                of_owner[model] = "validation"
+                wanted[model] = "validation"
         if route.response_model is not None:
-            of_owner.setdefault(route.response_model, "serialization")
-    schemas: dict[str, Any] = {}
-    references: dict[tuple[str, type[BaseModel]], str] = {}
-    for plugin, wanted in models.items():
-        template = COMPONENTS + _own(plugin, "{model}")
-        pairs: Any = list(wanted.items())
-        made, definitions = models_json_schema(pairs, by_alias=True, ref_template=template)
-        for name, schema in definitions.get("$defs", {}).items():
-            schemas[_own(plugin, name)] = _as_30(schema)
-        references |= {(plugin, model): made[model, mode]["$ref"] for model, mode in pairs}
-    return schemas, references
+            wanted.setdefault(route.response_model, "serialization")
+    pairs: Any = list(wanted.items())
+    made, definitions = models_json_schema(pairs, by_alias=True, ref_template=COMPONENTS + _own(plugin, "{model}"))
+    schemas = {_own(plugin, name): _as_30(schema) for name, schema in definitions.get("$defs", {}).items()}
+    return schemas, {model: made[model, mode]["$ref"] for model, mode in pairs}
 
 
 def _own(plugin: str, name: str) -> str:

@@ -27,6 +27,14 @@ def test_no_name_of_the_template_is_left() -> None:
     assert "filegroup" not in made[Path("BUILD.bazel")]
 
 
+@pytest.mark.parametrize("name", ["match", "case", "type", "none", "import-all", "str"])
+def test_a_word_that_only_looks_like_pythons_own_is_a_name(name: str) -> None:
+    """What is written for it parses."""
+    for path, text in files(FOLDER, name).items():
+        if path.suffix == ".py":
+            ast.parse(text)
+
+
 @pytest.mark.parametrize(
     ("name", "wanted"), [("my-plugin", "MyPlugin"), ("plugin", "PluginPlugin"), ("a1-b", "A1BPlugin")]
 )
@@ -35,7 +43,7 @@ def test_the_class_is_named_after_the_plugin(name: str, wanted: str) -> None:
     assert renamed("HelloWorldPlugin(Plugin)", name) == f"{wanted}(Plugin)"
 
 
-@pytest.mark.parametrize("name", ["My-Plugin", "a_b", "core", "-a", "../a", "", "a" * 25])
+@pytest.mark.parametrize("name", ["My-Plugin", "a_b", "core", "-a", "../a", "", "a" * 25, "class", "import", "async"])
 def test_a_name_that_no_plugin_can_have_writes_nothing(tmp_path: Path, name: str) -> None:
     """The grammar is the one of the migrations and of the server."""
     with pytest.raises(PluginError):

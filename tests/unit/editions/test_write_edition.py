@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from core.contributions import RESERVED
 from editions.tools.write_edition import boot_module, commit, main, refuse_clashes
 
 AUDIT: dict[str, Any] = {
@@ -32,10 +33,11 @@ STATUS = "STABLE_COMMIT abc\nSTABLE_COMMIT_DATE 2026-01-02T03:04:05Z\nSTABLE_DIR
 
 
 def write(tmp_path: Path, *plugins: dict[str, Any], status: str | None = None) -> tuple[int, Path]:
-    for name, text in {"VERSION": "1.2.3\n", "lock": "a==1\n", "rules.txt": "7\n"}.items():
+    for name, text in {"VERSION": "1.2.3\n", "lock": "a==1\n", "rules.txt": "7\n", "names.json": "{}"}.items():
         (tmp_path / name).write_text(text)
     arguments = ["--edition=full", "--label=//editions:full", "--python=3.11", f"--version-file={tmp_path}/VERSION"]
     arguments += [f"--lock={tmp_path}/lock", f"--lint-rules={tmp_path}/rules.txt"]
+    arguments += [f"--server-names={tmp_path}/names.json"]
     arguments += [f"--module={tmp_path}/__init__.py", f"--info={tmp_path}/edition.json"]
     for number, plugin in enumerate(plugins):
         for kind, content in (("plugin", plugin), ("contributions", plugin["contributions"])):
@@ -94,7 +96,9 @@ def test_two_plugins_that_claim_one_object_are_both_named() -> None:
     """An edition is checked as a set: the same table, index or type in two plugins stops it."""
     objects = [["table", "p_a__b"]]
     with pytest.raises(ValueError, match="table p_a__b is claimed by one and by two"):
-        refuse_clashes([{**NOTHING, "name": "two", "objects": objects}, {**NOTHING, "name": "one", "objects": objects}])
+        refuse_clashes(
+            [{**NOTHING, "name": "two", "objects": objects}, {**NOTHING, "name": "one", "objects": objects}], RESERVED
+        )
 
 
 def test_two_plugins_that_claim_one_name_are_both_named() -> None:
@@ -102,7 +106,7 @@ def test_two_plugins_that_claim_one_name_are_both_named() -> None:
     alias = {"aliases": ["GET /api/tenants/{slug}/things/{id}"]}
     one = {**NOTHING, "name": "one", "contributions": {**alias, "authenticators": ["static_api_key"]}}
     with pytest.raises(ValueError, match="clash") as caught:
-        refuse_clashes([one, {**NOTHING, "name": "two", "contributions": alias}])
+        refuse_clashes([one, {**NOTHING, "name": "two", "contributions": alias}], RESERVED)
     assert str(caught.value).splitlines()[1:] == [
         "  authenticator static_api_key is claimed by the server and by one",
         "  route GET /api/tenants/{slug}/things/{id} is claimed by one and by two",

@@ -24,7 +24,7 @@ from server.config.load import Sources
 from server.plugin_registry import PluginRegistry
 
 
-async def _handler(**_parameters: Any) -> None:
+async def _handler(*_arguments: Any, **_parameters: Any) -> None:
     """Do nothing."""
 
 

@@ -1,0 +1,30 @@
+"""The names that the server itself takes. The build writes them down, too: plugins clash with them before any start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from core.contributions import RESERVED, Contributions
+from core.endpoints import RestRoute
+from server.config.auth import Auth
+from server.config.load import FILE_VARIABLE, OLD_SWITCH, keys
+from server.config.settings import Settings
+
+OPEN_TABLE = "auth"
+"""The one table that plugins may read other parts of: older configurations keep theirs there."""
+
+
+def server_names(routes: Iterable[RestRoute]) -> Contributions:
+    """Return what plugins find taken, given the server's own routes."""
+    sections = keys(Settings) - {OPEN_TABLE} | {f"{OPEN_TABLE}.{key}" for key in keys(Auth)}
+    return replace(
+        RESERVED,
+        routes=_sorted(f"{route.method} {path}" for route in routes for path in (route.path, *route.aliases)),
+        sections=_sorted(sections),
+        variables=_sorted((FILE_VARIABLE, OLD_SWITCH)),
+    )
+
+
+def _sorted(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(names))
