@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 
 import pytest
@@ -34,7 +34,7 @@ class Waiting:
 
 
 class Stubborn(Waiting):
-    """A service that does not heed its cancellation."""
+    """A service that does not heed its cancellation, until a test's end releases it."""
 
     name = "stubborn"
 
@@ -51,9 +51,19 @@ class Stubborn(Waiting):
                 await self.released.wait()
 
 
-async def test_a_service_that_does_not_stop_is_named_and_left_behind(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.fixture
+async def stubborn() -> AsyncIterator[Stubborn]:
+    """A stubborn service that does not outlive its test."""
+    service = Stubborn()
+    yield service
+    service.released.set()
+
+
+async def test_a_service_that_does_not_stop_is_named_and_left_behind(
+    stubborn: Stubborn, caplog: pytest.LogCaptureFixture
+) -> None:
     """The stop ends in its time, and the others are stopped."""
-    services = Stubborn(), Waiting()
+    services = stubborn, Waiting()
     supervisor = Supervisor(services)
     supervisor.start()
     for each in services:
@@ -62,7 +72,6 @@ async def test_a_service_that_does_not_stop_is_named_and_left_behind(caplog: pyt
     assert services[1].stopped.is_set()
     assert "the service stubborn did not stop within 0.05 s" in caplog.text
     assert "waiting" not in caplog.text
-    services[0].released.set()
 
 
 @pytest.mark.parametrize("error", [SystemExit(0), KeyboardInterrupt(), asyncio.CancelledError()], ids=repr)
@@ -91,12 +100,12 @@ async def test_a_service_that_exits_is_named_and_started_again(
 
 
 async def test_plugins_stop_in_order_whatever_one_of_them_does(
-    database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    database: str, stubborn: Stubborn, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Services end before the hooks run; a hook and a service that never end are named; the engine is closed."""
     monkeypatch.setattr("server.startup._left_for_plugins", lambda _boot: 0.4)
     events: list[str] = []
-    waiting, stubborn = Waiting(), Stubborn()
+    waiting = Waiting()
 
     class First(Plugin):
         name = "a-first"
@@ -129,7 +138,6 @@ async def test_plugins_stop_in_order_whatever_one_of_them_does(
     assert events == ["stopped", "engine closed"]
     assert "'b-second': on_shutdown did not return within" in caplog.text
     assert "the service stubborn did not stop within" in caplog.text
-    stubborn.released.set()
 
 
 async def test_plugins_stop_well_before_the_worker_is_killed(database: str) -> None:
