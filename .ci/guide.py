@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import re
 import shlex
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 GUIDE = Path("docs/plugin-development.md")
 BASH = "/usr/bin/env", "bash"
+TOKEN_TIMEOUT_S = 120
 
 
 def blocks(text: str) -> Iterator[tuple[str, str]]:
@@ -38,13 +41,27 @@ def add_edition(file: Path, entry: str) -> None:
 def start(command: str, environ: dict[str, str]) -> subprocess.Popen[str]:
     """Start a server, wait until it prints its token, and keep that in the environment."""
     server = subprocess.Popen([*BASH, "-c", f"exec {command.strip()}"], env=environ, stdout=subprocess.PIPE, text=True)
+    tokens: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    threading.Thread(target=relay, args=(server, tokens), daemon=True).start()
+    try:
+        token = tokens.get(timeout=TOKEN_TIMEOUT_S)
+    except queue.Empty:
+        server.kill()
+        raise SystemExit(f"the server of the guide printed no token within {TOKEN_TIMEOUT_S} s") from None
+    if token is None:
+        raise SystemExit(f"the server of the guide ended with code {server.wait()}")
+    environ["TOKEN"] = token
+    return server
+
+
+def relay(server: subprocess.Popen[str], tokens: queue.SimpleQueue[str | None]) -> None:
+    """Print what the server prints until it ends, so that its pipe never fills; pass on its token, then None."""
     assert server.stdout is not None
     for line in server.stdout:
         print(line, end="", flush=True)
         if line.startswith("token "):
-            environ["TOKEN"] = line.split()[1]
-            return server
-    raise SystemExit(f"the server of the guide ended with code {server.wait()}")
+            tokens.put(line.split()[1])
+    tokens.put(None)
 
 
 def main(arguments: list[str]) -> int:

@@ -36,8 +36,8 @@ from core.settings import ConfigSection
 
 __all__ = ["HOOK_TIMEOUT_S", "Plugin", "PluginError"]
 
-HOOK_TIMEOUT_S = 30
-"""How long a hook may take, in seconds."""
+HOOK_TIMEOUT_S = 20
+"""How long a hook may take, in seconds; ``on_shutdown`` has less (``process.drain_timeout`` is for all of them)."""
 
 
 class Plugin(ABC):

@@ -57,6 +57,9 @@ from server.rest_api.resources.health import Health
 from server.rest_api.routes import UseCases, server_routes
 from server.storage.tenants import TenantRepository
 
+CORE_STOP_S = 1.0
+"""For how long the server's own services may stop, in seconds."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -68,8 +71,18 @@ async def prepare(prepared: Prepared) -> None:
             ``auto_migrate`` is off, or a plugin cannot work with its settings, or clashes with another.
     """
     await migrate(prepared)
-    async with partly(prepared, (database, engine, plugins, authentication, rest_api)):
-        pass  # a rehearsal of what can fail in a worker
+    await rehearse(prepared)
+
+
+async def rehearse(prepared: Prepared) -> None:
+    """Run what can fail in a worker, once, without serving; what it counts is not shown.
+
+    Raises:
+        StartupError: as ``prepare``, but for migrations.
+    """
+    metrics = MetricsRegistry(counts=False)
+    async with partly(prepared, (database, engine, plugins, authentication, rest_api), metrics):
+        pass
 
 
 class Boot:
@@ -92,14 +105,19 @@ class Boot:
     app: falcon.asgi.App[Any, Any]  # rest_api
     drain: Callable[[], asyncio.Task[None]]  # grpc_api
 
-    def __init__(self, prepared: Prepared) -> None:
+    def __init__(self, prepared: Prepared, metrics: MetricsRegistry) -> None:
         """Start from what the supervising process prepared."""
         self.prepared = prepared
         self.edition = prepared.edition
         self.settings = prepared.settings
         self.clock = SystemClock()
-        self.metrics = MetricsRegistry()
-        self.draining = False
+        self.metrics = metrics
+        self.draining_since: float | None = None
+
+    @property
+    def draining(self) -> bool:
+        """Whether the worker is on its way out."""
+        return self.draining_since is not None
 
 
 @asynccontextmanager
@@ -245,7 +263,7 @@ async def background(boot: Boot) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await supervisor.stop()
+        await supervisor.stop(within=CORE_STOP_S)
 
 
 @asynccontextmanager
@@ -297,7 +315,7 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
 
     def drain() -> asyncio.Task[None]:
         if not draining:
-            boot.draining = True
+            boot.draining_since = asyncio.get_running_loop().time()
             for wakeups in boot.wakeups.values():
                 wakeups.close()
             boot.task_engine.streams.end()
@@ -322,8 +340,18 @@ async def plugin_hooks(boot: Boot) -> AsyncIterator[None]:
         supervisor.start()
         yield
     finally:
-        await supervisor.stop()
-        await boot.registry.shutdown()
+        loop = asyncio.get_running_loop()
+        budget = _left_for_plugins(boot)
+        ends = loop.time() + budget
+        await supervisor.stop(within=budget / 2)
+        await boot.registry.shutdown(within=ends - loop.time())
+
+
+def _left_for_plugins(boot: Boot) -> float:
+    """Return for how many seconds plugins may stop, so that the engine is closed before the worker is killed."""
+    now = asyncio.get_running_loop().time()
+    used = 0 if boot.draining_since is None else now - boot.draining_since
+    return max(1.0, boot.settings.process.drain_timeout - 4 - used)
 
 
 Step = Callable[[Boot], AbstractAsyncContextManager[None]]
@@ -348,9 +376,11 @@ async def running(prepared: Prepared) -> AsyncIterator[Boot]:
 
 
 @asynccontextmanager
-async def partly(prepared: Prepared, steps: Sequence[Step]) -> AsyncIterator[Boot]:
+async def partly(
+    prepared: Prepared, steps: Sequence[Step], metrics: MetricsRegistry | None = None
+) -> AsyncIterator[Boot]:
     """Run some of the steps, in order: for the rehearsal, and for commands that need a part of the server."""
-    boot = Boot(prepared)
+    boot = Boot(prepared, metrics or MetricsRegistry())
     async with AsyncExitStack() as stack:
         for step in steps:
             await stack.enter_async_context(step(boot))

@@ -35,14 +35,21 @@ class Supervisor:
         if not self._tasks:
             self._tasks = [asyncio.create_task(_keep_running(service), name=service.name) for service in self._services]
 
-    async def stop(self) -> None:
-        """Stop every service and wait until all have ended."""
+    async def stop(self, within: float) -> None:
+        """Stop every service; one that has not ended after ``within`` seconds is named in the log and left behind."""
         tasks, self._tasks = self._tasks, []
         pending = set(tasks)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within
         while pending:  # again, if need be: a cancellation that comes at a bad moment can get lost in a library
             for task in pending:
                 task.cancel()
-            _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
+            left = deadline - loop.time()
+            _, pending = await asyncio.wait(pending, timeout=max(0, min(CANCEL_AGAIN_S, left)))
+            if left <= 0:
+                break
+        for task in pending:
+            _log.error("the service %s did not stop within %.3g s; it is left behind", task.get_name(), within)
 
 
 async def _keep_running(service: Service) -> None:
@@ -55,9 +62,18 @@ async def _keep_running(service: Service) -> None:
             _log.error("the service %s ended by itself; starting it again", service.name)
         except FlovynError as error:
             _log.warning("the service %s failed; starting it again in %.1f s: %s", service.name, pause, error)
-        except Exception:  # noqa: BLE001 - logged whole, and tried again
+        except BaseException as error:
+            if _is_stop(error):
+                raise
             _log.exception("the service %s failed; starting it again in %.1f s", service.name, pause)
         if loop.time() - started > STEADY_S:
             pause = FIRST_PAUSE_S
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE_S)
+
+
+def _is_stop(error: BaseException) -> bool:
+    """Whether the service was stopped from outside; an exit or a cancellation of its own is a failure like others."""
+    task = asyncio.current_task()
+    cancelled = task is None or task.cancelling() > 0
+    return isinstance(error, GeneratorExit) or (isinstance(error, asyncio.CancelledError) and cancelled)

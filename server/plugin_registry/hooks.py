@@ -15,15 +15,15 @@ from core import plugin as api
 from core.errors import FlovynError, PluginError
 from core.plugin import Plugin
 
-GRACE_S = 1.0
-"""An asynchronous hook is interrupted this much later than its wait is given up: only when it holds the thread."""
+GRACE_S = 0.5
+"""How long a hook that was cancelled or interrupted may take to end; then it is interrupted again, or left behind."""
 
 Answer = TypeVar("Answer")
 _log = logging.getLogger(__name__)
 
 
-class _Blocked(Exception):
-    """A hook has held the thread for too long."""
+class _Blocked(BaseException):
+    """A hook has held the thread for too long; no ``except Exception`` in the hook keeps it from ending."""
 
 
 def ask(plugin: Plugin, hook: str, call: Callable[[], Answer]) -> Answer:
@@ -36,27 +36,47 @@ def ask(plugin: Plugin, hook: str, call: Callable[[], Answer]) -> Answer:
         with _not_blocking(api.HOOK_TIMEOUT_S):
             return call()
     except _Blocked:
-        raise _late(plugin, hook) from None
-    except Exception as error:
+        raise _late(plugin, hook, api.HOOK_TIMEOUT_S) from None
+    except BaseException as error:
         raise failed(plugin, hook, error) from error
 
 
-async def wait_for(plugin: Plugin, hook: str, call: Callable[[], Awaitable[None]]) -> None:
-    """Wait until an asynchronous hook is done.
+async def wait_for(
+    plugin: Plugin, hook: str, call: Callable[[], Awaitable[None]], seconds: float | None = None
+) -> None:
+    """Wait until an asynchronous hook is done; ``seconds`` is how long, when that is not the usual time.
 
     Raises:
-        PluginError: it raised, or did not end within ``core.plugin.HOOK_TIMEOUT_S``.
+        PluginError: it raised, or did not end in time; one that does not heed its cancellation is left behind.
     """
+    seconds = api.HOOK_TIMEOUT_S if seconds is None else seconds
+    running = asyncio.create_task(_outcome(call), name=f"{plugin.name}: {hook}")
     try:
-        with _not_blocking(api.HOOK_TIMEOUT_S + GRACE_S):
-            await asyncio.wait_for(call(), api.HOOK_TIMEOUT_S)
-    except (TimeoutError, _Blocked):
-        raise _late(plugin, hook) from None
-    except Exception as error:
+        with _not_blocking(seconds + GRACE_S):
+            ended, _ = await asyncio.wait({running}, timeout=seconds)
+    finally:
+        running.cancel()
+    if not ended:
+        with _not_blocking(GRACE_S):
+            await asyncio.wait({running}, timeout=GRACE_S / 2)
+        raise _late(plugin, hook, seconds)
+    error = running.result()
+    if isinstance(error, _Blocked):
+        raise _late(plugin, hook, seconds)
+    if error is not None:
         raise failed(plugin, hook, error) from error
 
 
-def failed(plugin: Plugin, hook: str, error: Exception) -> PluginError:
+async def _outcome(call: Callable[[], Awaitable[None]]) -> BaseException | None:
+    """Return what the hook raised: raised in a task, an exit would end the event loop."""
+    try:
+        await call()
+    except BaseException as error:  # noqa: BLE001 - whoever called decides
+        return error
+    return None
+
+
+def failed(plugin: Plugin, hook: str, error: BaseException) -> PluginError:
     """Return the error of a hook that raised; what nobody expected is also logged with its traceback."""
     if not isinstance(error, FlovynError):
         _log.error("plugin %r: %s raised", plugin.name, hook, exc_info=error)
@@ -64,13 +84,13 @@ def failed(plugin: Plugin, hook: str, error: Exception) -> PluginError:
     return PluginError(f"plugin {plugin.name!r}: {hook} failed: {text}")
 
 
-def _late(plugin: Plugin, hook: str) -> PluginError:
-    return PluginError(f"plugin {plugin.name!r}: {hook} did not return within {api.HOOK_TIMEOUT_S} s")
+def _late(plugin: Plugin, hook: str, seconds: float) -> PluginError:
+    return PluginError(f"plugin {plugin.name!r}: {hook} did not return within {seconds:.3g} s")
 
 
 @contextmanager
 def _not_blocking(seconds: float) -> Iterator[None]:
-    """Interrupt the body after so many seconds, also when it never gives the thread back.
+    """Interrupt the body after so many seconds, again and again, also when it never gives the thread back.
 
     Only the main thread gets signals; elsewhere, nothing is interrupted.
     """
@@ -82,7 +102,7 @@ def _not_blocking(seconds: float) -> Iterator[None]:
         raise _Blocked
 
     before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, GRACE_S)
     try:
         yield
     finally:

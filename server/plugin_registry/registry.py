@@ -6,6 +6,7 @@ with the hook, and never takes the others down with a bare traceback.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -204,12 +205,18 @@ class PluginRegistry:
             await wait_for(plugin, "on_startup", partial(plugin.on_startup, self._services[plugin.name]))
             self._started.append(plugin)
 
-    async def shutdown(self) -> None:
-        """Run ``on_shutdown`` of what was started, last first; one that fails does not keep the others from it."""
+    async def shutdown(self, within: float) -> None:
+        """Run ``on_shutdown`` of what was started, last first; one that fails does not keep the others from it.
+
+        ``within`` seconds are for all of them; each may use an equal share of what those before it left.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within
         while self._started:
+            share = max(0.0, deadline - loop.time()) / len(self._started)
             plugin = self._started.pop()
             try:
-                await wait_for(plugin, "on_shutdown", plugin.on_shutdown)
+                await wait_for(plugin, "on_shutdown", plugin.on_shutdown, share)
             except PluginError as error:
                 _log.error("%s", error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
@@ -10,7 +11,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
-from core.errors import StartupError
+from core.errors import FlovynError
 from server.config.load import read_sources
 from server.observability.logging import configure as configure_logging
 from server.observability.metrics import forget
@@ -19,6 +20,7 @@ from server.process.arbiter import Arbiter
 from server.process.asgi import Application
 from server.process.ports import HOLDER_VARIABLE, check_free, hold
 from server.process.worker import Worker
+from server.startup import rehearse
 
 PEX_ROOT = "PEX_ROOT"
 """A PEX takes this variable away at its start; the process of a binary upgrade needs it again."""
@@ -75,17 +77,26 @@ class Gunicorn(BaseApplication):
         Arbiter(self).run()
 
     def _reload_settings(self) -> None:
-        """Read the configuration anew; a wrong one is logged and the one in use stays. Ports stay as they are."""
-        edition, old = self._prepared.edition, self._prepared.settings
+        """Read the configuration anew; one that workers could not start with is logged and the one in use stays.
+
+        Ports stay as they are.
+        """
         try:
-            prepared = configure(edition, read_sources(self._environ), development=self._prepared.development)
-        except StartupError as error:
+            prepared = self._configured_anew()
+            asyncio.run(rehearse(prepared))
+        except FlovynError as error:
             _log.error("the new configuration is refused, the old one stays in use: %s", error)
-            return
-        configure_logging(prepared.settings.log)
+        except Exception:  # noqa: BLE001 - logged whole; the supervising process goes on
+            _log.exception("the new configuration is refused, the old one stays in use")
+        else:
+            configure_logging(prepared.settings.log)
+            self._prepared = prepared
+
+    def _configured_anew(self) -> Prepared:
+        edition, old = self._prepared.edition, self._prepared.settings
+        prepared = configure(edition, read_sources(self._environ), development=self._prepared.development)
         fixed = {"bind_host": old.bind_host, "server_port": old.server_port, "grpc_server_port": old.grpc_server_port}
-        settings = prepared.settings.model_copy(update=fixed)
-        self._prepared = replace(prepared, settings=settings)
+        return replace(prepared, settings=prepared.settings.model_copy(update=fixed))
 
     def _announce(self, arbiter: Any) -> None:
         http = arbiter.LISTENERS[0].sock.getsockname()

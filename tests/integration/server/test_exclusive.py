@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import psycopg
 import pytest
@@ -148,6 +148,92 @@ async def test_stopping_is_no_loss(database: str) -> None:
             await working
         async with asyncio.timeout(WAIT_S), two.exclusively("a"):
             pass
+
+
+async def test_a_connection_lost_just_before_leaving_cancels_nobody(database: str) -> None:
+    """Who leaves by themselves goes on, whatever happened to the lock."""
+    async with _processes(database, 1) as (locks,):
+
+        async def work() -> None:
+            async with locks.exclusively("a"):
+                _terminate(database)  # nothing else runs before we leave
+            async with locks.exclusively("b"):  # by now, the loss was seen
+                pass
+
+        await _within(asyncio.create_task(work()))
+
+
+async def test_a_lock_that_is_lost_before_its_waiter_wakes_lets_nobody_in(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The keeper sees the loss while the waiter still believes to have been let in."""
+    look = Locks._look
+
+    async def look_and_lose(self: Locks) -> None:
+        await look(self)
+        raise psycopg.OperationalError
+
+    monkeypatch.setattr(Locks, "_look", look_and_lose)
+    async with _processes(database, 1) as (locks,):
+        with pytest.raises(Unavailable, match="'a'"):
+            async with locks.exclusively("a"):
+                pytest.fail("it is inside without the lock")
+
+
+async def test_whoever_has_left_is_not_held_up_by_a_silent_database(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Leaving waits for nothing, so that no cancellation can get between it and the unlocking."""
+    unlocking = "SELECT pg_sleep(600) FROM unnest(%s::text[])"
+    async with _processes(database, 2) as (one, two):
+        working, inside = await _hold(one, "a")
+        await _within(inside.wait())
+        monkeypatch.setattr("server.database.exclusive.UNLOCK", unlocking)
+        working.cancel()
+        ended, _ = await asyncio.wait([working], timeout=WAIT_S)
+        assert ended
+        monkeypatch.undo()
+        _terminate(database)
+        for locks in (one, two):
+            async with asyncio.timeout(WAIT_S), locks.exclusively("a"):
+                pass
+
+
+async def test_a_connection_that_falls_silent_ends_the_work(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an answer in time the lock counts as lost, and the body ends."""
+    monkeypatch.setattr("server.database.exclusive.LOOK_EVERY_S", 0.01)
+    async with _processes(database, 1) as (locks,):
+        working, inside = await _hold(locks, "a")
+        await _within(inside.wait())
+        monkeypatch.setattr("server.database.exclusive.ANSWER_WITHIN_S", 0.2)
+        monkeypatch.setattr(
+            "server.database.exclusive.TRY", "SELECT pg_sleep(600) FROM unnest(%s::text[] || 'a'::text)"
+        )
+        with pytest.raises(Unavailable, match="'a'"):
+            await asyncio.wait_for(working, WAIT_S)
+
+
+async def test_losing_two_locks_ends_both_bodies(database: str) -> None:
+    """One inside the other: going on after the inner loss does not go on without the outer lock."""
+    went_on = False
+    async with _processes(database, 1) as (locks,):
+        inside = asyncio.Event()
+
+        async def work() -> None:
+            nonlocal went_on
+            async with locks.exclusively("a"):
+                with suppress(Unavailable):
+                    async with locks.exclusively("b"):
+                        inside.set()
+                        await asyncio.Event().wait()
+                went_on = True
+
+        working = asyncio.create_task(work())
+        await _within(inside.wait())
+        _terminate(database)
+        with pytest.raises(Unavailable, match="'a'"):
+            await asyncio.wait_for(working, WAIT_S)
+    assert not went_on
 
 
 async def test_a_process_has_one_connection_for_all_its_locks(database: str) -> None:

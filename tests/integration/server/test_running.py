@@ -161,10 +161,10 @@ async def test_a_service_that_ends_by_itself_is_started_again() -> None:
                 third.set()
 
     supervisor = Supervisor([Ending()])
-    await supervisor.stop()
+    await supervisor.stop(5)
     supervisor.start()
     supervisor.start()
     await asyncio.wait_for(third.wait(), 5)
-    await supervisor.stop()
-    await supervisor.stop()
+    await supervisor.stop(5)
+    await supervisor.stop(5)
     assert runs >= 3

@@ -333,6 +333,6 @@ async def test_shutdown_reaches_every_started_plugin() -> None:
     registry = _registry(First(), Second(), Third())
     with pytest.raises(PluginError, match="'c': on_startup failed"):
         await registry.startup()
-    await registry.shutdown()
-    await registry.shutdown()
+    await registry.shutdown(5)
+    await registry.shutdown(5)
     assert calls == ["b down", "a down"]
