@@ -216,7 +216,8 @@ def _wrong_method(known: Mapping[str, Any], method: Any, offered: Any) -> str:
         return "its GrpcMethod must have a handler that can be called"
     if offered.undelivered is not None and not callable(offered.undelivered):
         return "undelivered cannot be called"
-    if not isinstance(offered.action, Action):
-        return f"action must be a member of Action, not {offered.action!r}"
+    for name, kind in (("action", Action), ("scope", Scope)):
+        if not isinstance(getattr(offered, name), kind):
+            return f"{name} must be a member of {kind.__name__}, not {getattr(offered, name)!r}"
     texts = isinstance(offered.resource, str) and offered.resource and isinstance(offered.resource_id, str)
     return "" if texts else "resource and resource_id must be texts"

@@ -111,7 +111,13 @@ def test_a_route_of_the_wrong_types_is_refused(changes: dict[str, Any]) -> None:
 
 METHOD = GrpcMethod(_handler, Action.VIEW, "x")
 
-METHODS: list[Any] = [None, {"Greet": _handler}, {"No": METHOD}]
+METHODS: list[Any] = [
+    None,
+    {"Greet": _handler},
+    {"No": METHOD},
+    {"Greet": replace(METHOD, scope="server")},  # type: ignore[arg-type]
+    {"Greet": replace(METHOD, action="view")},  # type: ignore[arg-type]
+]
 
 
 def _each(hook: str, *answers: Any) -> list[tuple[str, Any]]:
