@@ -30,13 +30,9 @@ from core.service import Service
 from server.auth.registry import build_stack, enabled
 from server.auth.stack import AuthStack
 from server.background.due_service import DueService
-from server.background.history_pruner import HistoryPruner
-from server.background.key_cleaner import KeyCleaner
-from server.background.lease_reaper import LeaseReaper
 from server.background.poll_nudger import PollNudger
 from server.background.supervisor import Supervisor
-from server.background.task_expirer import TaskExpirer
-from server.background.worker_watcher import WorkerWatcher
+from server.background.sweeper import Sweeper
 from server.database.exclusive import Locks
 from server.database.notifications import NOTIFY, STREAM, WAKE, Notifications
 from server.database.pool import Pool, open_pool
@@ -241,29 +237,42 @@ async def background(boot: Boot) -> AsyncIterator[None]:
 
     boot.listening = Notifications(dsn, {WAKE: work, STREAM: boot.task_engine.streams.received}, connected)
     runs = boot.engine
-    limits = boot.settings.engine
-    lease, silence, patience = limits.activation_lease, limits.worker_silence, limits.task_silence
     services: list[Service] = [
         boot.listening,
-        LeaseReaper(partial(runs.reclaim, lease, silence), min(lease, silence)),
+        *_sweepers(boot),
         DueService("timer firer", runs.timers.fire_due, runs.alarms.timers),
         DueService("promise expirer", runs.promises.expire_due, runs.alarms.promises),
         DueService("canceller", runs.cancellation.work_off, runs.alarms.cancellations),
         DueService("schedule runner", boot.schedules.run_due, boot.schedules.alarm),
-        KeyCleaner(runs.clean_keys),
-        TaskExpirer(boot.task_engine.tasks.expire),
         boot.task_engine.tail,
         PollNudger(list(boot.wakeups.values())),
-        WorkerWatcher(partial(boot.task_engine.tasks.reclaim, patience, silence), patience),
     ]
-    if limits.retain_finished is not None:
-        services.append(HistoryPruner(runs.workflows.prune, limits.retain_finished))
     supervisor = Supervisor(services)
     supervisor.start()
     try:
         yield
     finally:
         await supervisor.stop(within=CORE_STOP_S)
+
+
+def _sweepers(boot: Boot) -> list[Service]:
+    """Return what takes back, fails or deletes what is over; how often follows from how long that takes to be so."""
+    runs, tasks, limits = boot.engine, boot.task_engine.tasks, boot.settings.engine
+    lease, silence, patience = limits.activation_lease, limits.worker_silence, limits.task_silence
+    reclaim_runs, reclaim_tasks = partial(runs.reclaim, lease, silence), partial(tasks.reclaim, patience, silence)
+    runs_back = "%d runs were taken back from workers that did not report in time"
+    tasks_back = "%d tasks were taken back from workers that show no life"
+    found: list[Service] = [
+        Sweeper("lease reaper", reclaim_runs, min(30, lease / 4, silence / 4), runs_back, logging.WARNING),
+        Sweeper("worker watcher", reclaim_tasks, min(30, patience / 4), tasks_back, logging.WARNING),
+        Sweeper("task expirer", tasks.expire, 1, "%d tasks exceeded their deadline"),
+        Sweeper("key cleaner", runs.clean_keys, 300, "%d expired idempotency keys were deleted", logging.DEBUG),
+    ]
+    age = limits.retain_finished
+    if age is not None:
+        pruned = f"%d workflow executions that ended more than {age:g} s ago were deleted"
+        found.append(Sweeper("history pruner", partial(runs.workflows.prune, age), min(60, age / 4), pruned))
+    return found
 
 
 @asynccontextmanager
