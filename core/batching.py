@@ -26,6 +26,38 @@ RETURN_PAUSES_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 _log = logging.getLogger(__name__)
 
 
+class Returns(Generic[Result]):
+    """Gives back, in the background, what nobody takes any more; tries again until it succeeds."""
+
+    def __init__(self, give: Callable[[Sequence[Result]], Awaitable[None]]) -> None:
+        """Take what gives back."""
+        self._give = give
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def give_back(self, results: Sequence[Result]) -> None:
+        """Give results back soon; never waits and never fails the caller."""
+        if results:
+            task = asyncio.create_task(self._return(results))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Wait until everything is given back."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _return(self, results: Sequence[Result]) -> None:
+        for pause in RETURN_PAUSES_S:
+            try:
+                await self._give(results)
+            except FlovynError as error:
+                _log.warning("%d results without a caller could not be given back yet: %s", len(results), error)
+                await asyncio.sleep(pause)
+            else:
+                return
+        _log.error("%d results without a caller could not be given back", len(results))
+
+
 class Batcher(Generic[Item, Result]):
     """Collects items and flushes them together."""
 
@@ -44,11 +76,10 @@ class Batcher(Generic[Item, Result]):
         succeeds. ``weigh`` tells an item's size in bytes: a batch is bounded by count and by size.
         """
         self._flush = flush
-        self._undelivered = undelivered
+        self._undelivered = Returns(undelivered) if undelivered is not None else None
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._weigh = weigh
         self._worker: asyncio.Task[None] | None = None
-        self._returns: set[asyncio.Task[None]] = set()
 
     async def submit(self, item: Item) -> Result:
         """Return the item's result once its batch is committed.
@@ -75,8 +106,8 @@ class Batcher(Generic[Item, Result]):
         """Wait until everything that was submitted is committed."""
         while self._worker is not None:
             await asyncio.wait([self._worker])
-        while self._returns:
-            await asyncio.wait(self._returns)
+        if self._undelivered is not None:
+            await self._undelivered.close()
 
     async def _work(self) -> None:
         try:
@@ -137,23 +168,8 @@ class Batcher(Generic[Item, Result]):
         self._give_back(late)
 
     def _give_back(self, results: Sequence[Result]) -> None:
-        if results and self._undelivered is not None:
-            task = asyncio.create_task(self._return(self._undelivered, results))
-            self._returns.add(task)
-            task.add_done_callback(self._returns.discard)
-
-    async def _return(
-        self, undelivered: Callable[[Sequence[Result]], Awaitable[None]], results: Sequence[Result]
-    ) -> None:
-        for pause in RETURN_PAUSES_S:
-            try:
-                await undelivered(results)
-            except FlovynError as error:
-                _log.warning("%d results without a caller could not be given back yet: %s", len(results), error)
-                await asyncio.sleep(pause)
-            else:
-                return
-        _log.error("%d results without a caller could not be given back", len(results))
+        if self._undelivered is not None:
+            self._undelivered.give_back(results)
 
 
 def _fail(batch: Sequence[tuple[object, asyncio.Future[Result]]], error: Exception) -> None:

@@ -40,7 +40,8 @@ _TERMINAL = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLE
 class NewRun:
     """A run to start, with its first event.
 
-    ``child_name`` is what a parent calls it; ``has_key`` tells that an idempotency key leads to it.
+    ``child_name`` is what a parent calls it; ``has_key`` tells that an idempotency key leads to it. With a
+    ``worker_id`` it starts as claimed by that worker, which waits for it.
     """
 
     tenant_id: UUID
@@ -56,6 +57,7 @@ class NewRun:
     child_name: str | None = None
     depth: int = 0
     has_key: bool = False
+    worker_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from server.engine import idempotency
 from server.engine.cancellation import Cancellation
 from server.engine.children import Children
 from server.engine.deliveries import Deliveries
+from server.engine.hand_over import HandOver
 from server.engine.next_due import Alarms
 from server.engine.promises import Promises
 from server.engine.retries import Retries
@@ -28,8 +29,8 @@ class Engine:
         storage = Repositories(database)
         self._keys = storage.keys
         self.alarms = Alarms()
-        self.starts = Starts(storage, wake)
         self.workflows = Workflows(storage.runs, wakeups, wake)
+        self.starts = Starts(storage, HandOver(wakeups, self.workflows.returns.give_back), wake)
         self.deliveries = Deliveries(storage.runs, wake)
         self.timers = Timers(storage, self.deliveries)
         self.spans = Spans(storage)

@@ -13,6 +13,7 @@ from core.domain.workflow import NewRun
 from core.domain.workflow_event import EventType, NewEvent
 from core.errors import FlovynError
 from core.launchers import IdempotencyKey, Launched, WorkflowLaunch
+from server.engine.hand_over import HandOver, Reservations
 from server.engine.idempotency import claim
 from server.engine.wakeups import Waker
 from server.storage.repositories import Repositories
@@ -23,9 +24,10 @@ Item = tuple[NewRun, IdempotencyKey | None]
 class Starts:
     """Group commit of starts."""
 
-    def __init__(self, storage: Repositories, wake: Waker) -> None:
-        """Take the storage, and what wakes pollers."""
+    def __init__(self, storage: Repositories, hand_over: HandOver, wake: Waker) -> None:
+        """Take the storage, what finds pollers that wait for new runs, and what wakes those for whom none did."""
         self._storage = storage
+        self._hand_over = hand_over
         self._wake = wake
         self._batcher: Batcher[Item, Launched] = Batcher(self._start_all, weigh=lambda item: len(item[0].input))
 
@@ -37,27 +39,32 @@ class Starts:
             NotFound: the tenant does not exist.
             AlreadyExists: the key leads to a task or a promise.
         """
-        run = new_run(launch)
-        launched = await self._batcher.submit((run, launch.idempotency_key))
-        if launched.is_new:
-            self._wake((run.tenant_id, run.queue), run.kind)
-        return launched
+        return await self._batcher.submit((new_run(launch), launch.idempotency_key))
 
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""
         await self._batcher.close()
 
     async def _start_all(self, items: Sequence[Item]) -> Sequence[Launched | FlovynError]:
-        if not any(key for _, key in items):
-            await self._storage.runs.start([run for run, _ in items])
-            return [Launched(run.id, is_new=True) for run, _ in items]
+        with self._hand_over.reserving() as pollers:
+            if any(key for _, key in items):
+                results = await self._start_with_keys(items, pollers)
+            else:
+                pollers.serve(await self._storage.runs.start(pollers.assign([run for run, _ in items])))
+                results = [Launched(run.id, is_new=True) for run, _ in items]
+        for (run, _), result in zip(items, results, strict=True):
+            if _is_new(result) and run.id not in pollers.served:
+                self._wake((run.tenant_id, run.queue), run.kind)
+        return results
+
+    async def _start_with_keys(self, items: Sequence[Item], pollers: Reservations) -> list[Launched | FlovynError]:
         claims = [KeyClaim(run.tenant_id, key, Entity.WORKFLOW, run.id) for run, key in items if key]
         async with self._storage.database.transaction() as connection:
             held = iter(await claim(connection, self._storage.keys, claims))
             results = [_result(run, key, next(held) if key else None) for run, key in items]
             new = [run for (run, _), result in zip(items, results, strict=True) if _is_new(result)]
-            if new:
-                await self._storage.runs.insert(connection, new)
+            claimed = await self._storage.runs.insert(connection, pollers.assign(new)) if new else []
+        pollers.serve(claimed)
         return results
 
 

@@ -10,7 +10,9 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from typing import TypeVar
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any, TypeVar
 from uuid import UUID
 
 from core.domain.worker import Category
@@ -24,12 +26,44 @@ NUDGE_EVERY_S = 2.0
 """One parked poller of each queue looks by itself this often, in case a notification was lost."""
 
 
+class Wake(Enum):
+    """Why a poller is woken that is not handed its work: there is some, or it shall look on behalf of its queue."""
+
+    WORK = auto()
+    NUDGE = auto()
+
+
+@dataclass(eq=False, slots=True)
+class Poller:
+    """A parked poller: what it takes (no kinds means any) and who it is.
+
+    ``waits`` tells that it has looked and found nothing; ``woken`` gets why it is woken, or the work itself.
+    """
+
+    kinds: Collection[str]
+    worker_id: str
+    waits: bool = False
+    reserved: bool = False
+    woken: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def takes(self, kind: str) -> bool:
+        """Whether it may be told of work of this kind."""
+        return (not self.kinds or kind in self.kinds) and not self.woken.done()
+
+    def hand(self, work: object) -> bool:
+        """Give a reserved poller its work, or a ``Wake``; return whether it is still there."""
+        if self.woken.done():
+            return False
+        self.woken.set_result(work)
+        return True
+
+
 class Wakeups:
     """Pollers parked by queue, in the order in which they came."""
 
     def __init__(self) -> None:
         """Start with nobody parked."""
-        self._parked: defaultdict[QueueKey, dict[asyncio.Future[bool], Collection[str]]] = defaultdict(dict)
+        self._parked: defaultdict[QueueKey, dict[Poller, None]] = defaultdict(dict)
         self._watchers: defaultdict[QueueKey, set[asyncio.Event]] = defaultdict(set)
         self._closing = False
         self.parked = asyncio.Event()
@@ -39,31 +73,40 @@ class Wakeups:
         """Wake the first poller of the queue that takes work of this kind; return whether there was one."""
         for event in self._watchers.get(key, ()):
             event.set()
-        for future, kinds in self._parked.get(key, {}).items():
-            if (not kinds or kind in kinds) and not future.done():
-                future.set_result(False)
-                self._forget(key, future)
+        for poller in self._parked.get(key, ()):
+            if poller.takes(kind):
+                self._wake(key, poller, Wake.WORK)
                 return True
         return False
+
+    def reserve(self, key: QueueKey, kind: str) -> Poller | None:
+        """Take the first poller out that waits for work of this kind, to ``hand`` it some that is being written.
+
+        Whoever reserves a poller must hand it something, the work or a ``Wake``: it waits for that, however long.
+        """
+        for poller in self._parked.get(key, ()):
+            if poller.waits and poller.takes(kind):
+                poller.reserved = True
+                self._forget(key, poller)
+                return poller
+        return None
 
     def wake_all(self) -> None:
         """Wake everybody, after notifications may have been lost."""
         parked, self._parked = self._parked, defaultdict(dict)
-        for futures in parked.values():
-            for future in futures:
-                if not future.done():
-                    future.set_result(False)
+        for pollers in parked.values():
+            for poller in pollers:
+                poller.hand(Wake.WORK)
 
     def nudge(self) -> None:
         """Let one poller of each queue look by itself; one that finds work lets the next one look as well."""
         for key, parked in list(self._parked.items()):
             asked: set[frozenset[str]] = set()
-            for future, kinds in list(parked.items()):
-                wanted = frozenset(kinds)
-                if wanted not in asked and not future.done():
+            for poller in list(parked):
+                wanted = frozenset(poller.kinds)
+                if wanted not in asked and not poller.woken.done():
                     asked.add(wanted)
-                    future.set_result(True)
-                    self._forget(key, future)
+                    self._wake(key, poller, Wake.NUDGE)
 
     def close(self) -> None:
         """Answer everybody who waits, now and from now on: the process is being drained."""
@@ -91,50 +134,77 @@ class Wakeups:
                 del self._watchers[key]
 
     async def take(
-        self, key: QueueKey, look: Callable[[], Awaitable[Work | None]], hold: float, kinds: Collection[str] = ()
+        self,
+        key: QueueKey,
+        look: Callable[[], Awaitable[Work | None]],
+        hold: float,
+        kinds: Collection[str] = (),
+        *,
+        worker_id: str = "",
+        hand_back: Callable[[Any], None] | None = None,
     ) -> Work | None:
-        """Return what ``look`` finds, waiting up to ``hold`` seconds for it; no kinds means any.
+        """Return what ``look`` finds or what it is handed, waiting up to ``hold`` seconds for it; no kinds means any.
 
         ``look`` runs after every wake-up. A wake-up that arrives while it runs is not lost, and one that came
-        to a poller which had found work by itself, or was cancelled, goes to another.
+        to a poller which had found work by itself, or was cancelled, goes to another. ``hand_back`` gets the work
+        that a poller was handed which was cancelled at the same moment.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + hold
-        nudged = False
+        why: Wake | Work | None = None
         while True:
-            woken: asyncio.Future[bool] = loop.create_future()
-            self._parked[key][woken] = kinds  # before looking: work that appears meanwhile must wake us
+            poller = Poller(kinds, worker_id)
+            self._parked[key][poller] = None  # before looking: work that appears meanwhile must wake us
             try:
                 work = await look()
                 left = deadline - loop.time()
                 if work is not None or left <= 0 or self._closing:
-                    if work is not None and (nudged or woken.done()):
-                        self._pass_on(key, kinds, nudge=nudged)
+                    if work is not None and (why is Wake.NUDGE or poller.woken.done()):
+                        self._pass_on(key, kinds, Wake.NUDGE if why is Wake.NUDGE else Wake.WORK)
                     return work
-                self.parked.set()
-                await asyncio.wait([woken], timeout=left)
-                nudged = woken.done() and woken.result()
+                why = await self._rest(poller, left)
             except asyncio.CancelledError:
-                if woken.done():
-                    self._pass_on(key, kinds)
+                self._leave(key, poller, hand_back)
                 raise
             finally:
-                self._forget(key, woken)
-            if not woken.done() and loop.time() >= deadline:
-                return None
+                self._forget(key, poller)
+            if not isinstance(why, Wake) and (why is not None or loop.time() >= deadline):
+                return why
 
-    def _pass_on(self, key: QueueKey, kinds: Collection[str], *, nudge: bool = False) -> None:
+    async def _rest(self, poller: Poller, left: float) -> Any:
+        """Wait to be woken, up to ``left`` seconds, or for what the poller is reserved for; None when neither came."""
+        poller.waits = True
+        self.parked.set()
+        await asyncio.wait([poller.woken], timeout=left)
+        if poller.reserved:
+            await asyncio.wait([poller.woken])
+        return poller.woken.result() if poller.woken.done() else None
+
+    def _leave(self, key: QueueKey, poller: Poller, hand_back: Callable[[Any], None] | None) -> None:
+        """Let others have what a poller got that was cancelled."""
+        if not poller.woken.done():
+            poller.woken.cancel()  # whoever has reserved it finds it gone
+        elif isinstance(poller.woken.result(), Wake):
+            self._pass_on(key, poller.kinds, Wake.WORK)
+        elif hand_back is not None:
+            hand_back(poller.woken.result())
+
+    def _pass_on(self, key: QueueKey, kinds: Collection[str], why: Wake) -> None:
         """Wake one other poller that may take what this one was woken for, whichever kind that was."""
-        for future, others in self._parked.get(key, {}).items():
-            if not future.done() and (not kinds or not others or set(kinds) & set(others)):
-                future.set_result(nudge)
-                self._forget(key, future)
+        for poller in self._parked.get(key, ()):
+            others = poller.kinds
+            if not poller.woken.done() and (not kinds or not others or set(kinds) & set(others)):
+                self._wake(key, poller, why)
                 return
 
-    def _forget(self, key: QueueKey, future: asyncio.Future[bool]) -> None:
+    def _wake(self, key: QueueKey, poller: Poller, why: Wake) -> None:
+        poller.hand(why)
+        self._forget(key, poller)
+
+    def _forget(self, key: QueueKey, poller: Poller) -> None:
         parked = self._parked.get(key)
         if parked is not None:
-            parked.pop(future, None)
+            parked.pop(poller, None)
             if not parked:
                 del self._parked[key]
 

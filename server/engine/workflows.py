@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
-from core.batching import Batcher
-from core.domain.workflow import ClaimedRun, PollSlot
+from core.batching import Batcher, Returns
+from core.domain.workflow import ClaimedRun, NewRun, PollSlot
 from core.domain.workflow_event import Event
 from core.errors import NotFound
 from server.engine.history_sizes import HistorySizes
@@ -27,12 +27,21 @@ class Workflows:
         self._wake = wake
         self._sizes = HistorySizes()
         self._claims: Batcher[PollSlot, ClaimedRun | None] = Batcher(self._storage.claim, self._release)
+        self.returns: Returns[ClaimedRun | NewRun] = Returns(self.give_back)
+        """Takes runs whose pollers have gone."""
         self._histories: Batcher[RunKey, list[Event]] = Batcher(self._storage.histories)
 
     async def poll(self, slot: PollSlot, hold: float) -> ClaimedRun | None:
         """Return a run for the poller, now its own; None when there was none within ``hold`` seconds."""
         key = (slot.tenant_id, slot.queue)
-        return await self._wakeups.take(key, lambda: self._claims.submit(slot), hold, slot.kinds)
+        return await self._wakeups.take(
+            key,
+            lambda: self._claims.submit(slot),
+            hold,
+            slot.kinds,
+            worker_id=slot.worker_id,
+            hand_back=lambda run: self.returns.give_back([run]),
+        )
 
     def watch(self, key: QueueKey) -> AsyncIterator[None]:
         """Tell whenever there may be new work in a queue; see ``Wakeups.watch``."""
@@ -73,21 +82,22 @@ class Workflows:
             if pruned < PRUNE_BATCH:
                 return count
 
-    async def give_back(self, runs: Sequence[ClaimedRun]) -> None:
+    async def give_back(self, runs: Sequence[ClaimedRun | NewRun]) -> None:
         """Make runs pending again that were claimed for pollers who never got them."""
-        await self._release(runs)
+        await self._storage.release(runs)
+        for run in runs:
+            self._wake((run.tenant_id, run.queue), run.kind)
 
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""
         for batcher in (self._claims, self._histories):
             await batcher.close()
+        await self.returns.close()
 
     async def _release(self, runs: Sequence[ClaimedRun | None]) -> None:
         claimed = [run for run in runs if run is not None]
         if claimed:
-            await self._storage.release(claimed)
-            for run in claimed:
-                self._wake((run.tenant_id, run.queue), run.kind)
+            await self.give_back(claimed)
 
 
 def unknown_run(run_id: UUID) -> NotFound:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -32,13 +33,13 @@ class WorkflowRepository:
         """Take the pool."""
         self._database = database
 
-    async def start(self, runs: Sequence[NewRun]) -> None:
-        """Insert runs, pending, with their first events; see ``insert``."""
+    async def start(self, runs: Sequence[NewRun]) -> list[ClaimedRun]:
+        """Insert runs with their first events; see ``insert``."""
         async with self._database.connection() as connection:
-            await self.insert(connection, runs)
+            return await self.insert(connection, runs)
 
-    async def insert(self, connection: Any, runs: Sequence[NewRun]) -> None:
-        """Insert runs, pending, with their first events, in the connection's transaction.
+    async def insert(self, connection: Any, runs: Sequence[NewRun]) -> list[ClaimedRun]:
+        """Insert runs with their first events, in the connection's transaction; return those that workers wait for.
 
         Raises:
             NotFound: a tenant does not exist; nothing was inserted.
@@ -47,11 +48,14 @@ class WorkflowRepository:
         parameters["metadata"] = [dump(dict(run.metadata)) for run in runs]
         parameters["event_type"] = [run.started.type for run in runs]
         parameters["event_data"] = [run.started.data for run in runs]
-        parameters |= columns(runs, "parent_id", "child_name", "depth", "has_key")
+        parameters |= columns(runs, "parent_id", "child_name", "depth", "has_key", "worker_id")
+        awaited = {(run.tenant_id, run.id): run for run in runs if run.worker_id is not None}
         try:
-            await connection.execute(_SQL["start"], parameters)
+            cursor = await connection.execute(_SQL["start"], parameters)
+            rows = await cursor.fetchall() if awaited else []
         except psycopg.errors.ForeignKeyViolation:
             raise NotFound("the tenant does not exist on this server; create it first") from None
+        return [_as_claimed(awaited[tenant_id, run_id], *times) for tenant_id, run_id, *times in rows]
 
     async def claim(self, slots: Sequence[PollSlot]) -> list[ClaimedRun | None]:
         """Hand pending runs to the slots, oldest first; None where there is no work."""
@@ -75,10 +79,15 @@ class WorkflowRepository:
             claimed[members[group - 1][place - 1]] = ClaimedRun(*row)
         return claimed
 
-    async def release(self, runs: Sequence[ClaimedRun]) -> None:
-        """Make claimed runs pending again, unless somebody has moved them on since."""
+    async def release(self, runs: Sequence[ClaimedRun | NewRun]) -> None:
+        """Make claimed runs pending again, unless somebody has moved them on since.
+
+        New runs among them are those of which the caller does not know whether they were written.
+        """
+        parameters = columns(runs, "tenant_id", "id")
+        parameters["claimed_at"] = [run.claimed_at if isinstance(run, ClaimedRun) else None for run in runs]
         async with self._database.connection() as connection:
-            await connection.execute(_SQL["release"], columns(runs, "tenant_id", "id", "claimed_at"))
+            await connection.execute(_SQL["release"], parameters)
 
     async def reclaim(self, lease: float, silence: float, limit: int) -> list[tuple[UUID, str, str]]:
         """Make up to ``limit`` runs pending whose worker will not report any more.
@@ -139,6 +148,21 @@ class WorkflowRepository:
         for tenant_id, run_id, sequence, event_type, data in rows:
             found[tenant_id, run_id].append(Event(sequence, event_type, Json(data)))
         return [found[key] for key in keys]
+
+
+def _as_claimed(run: NewRun, created_at: datetime, claimed_at: datetime) -> ClaimedRun:
+    return ClaimedRun(
+        tenant_id=run.tenant_id,
+        id=run.id,
+        kind=run.kind,
+        queue=run.queue,
+        input=run.input,
+        priority_ms=run.priority_ms,
+        workflow_version=run.workflow_version,
+        last_sequence=1,
+        created_at=created_at,
+        claimed_at=claimed_at,
+    )
 
 
 def key_columns(keys: Sequence[RunKey]) -> dict[str, list[UUID]]:

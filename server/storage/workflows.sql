@@ -1,30 +1,42 @@
 -- name: start
--- Runs and their first events, in one statement.
+-- Runs and their first events, in one statement; returns those that begin as a worker's own.
 WITH request AS (
     SELECT *
     FROM unnest(
         %(tenant_id)s::uuid[], %(id)s::uuid[], %(kind)s::text[], %(queue)s::text[], %(input)s::text[],
         %(priority_ms)s::bigint[], %(workflow_version)s::text[], %(metadata)s::text[],
         %(event_type)s::text[], %(event_data)s::text[], %(parent_id)s::uuid[], %(child_name)s::text[], %(depth)s::integer[],
-        %(has_key)s::boolean[]
+        %(has_key)s::boolean[], %(worker_id)s::text[]
     ) AS r (
         tenant_id, id, kind, queue, input, priority_ms, workflow_version, metadata, event_type, event_data,
-        parent_id, child_name, depth, has_key
+        parent_id, child_name, depth, has_key, worker_id
     )
 ),
 run AS (
     INSERT INTO workflow_execution (
         tenant_id, id, kind, queue, status, priority_ms, workflow_version, metadata, input,
-        last_sequence, created_at, claim_at, updated_at, parent_id, child_execution_name, depth, has_dependents
+        last_sequence, created_at, claim_at, updated_at, parent_id, child_execution_name, depth, has_dependents,
+        worker_id, dispatched_sequence, started_at, claimed_at
     )
     SELECT
-        tenant_id, id, kind, queue, 'PENDING', priority_ms, workflow_version, metadata::jsonb, input::json,
-        1, now(), now() - priority_ms * interval '1 millisecond', now(), parent_id, child_name, depth, has_key
+        tenant_id, id, kind, queue, CASE WHEN worker_id IS NULL THEN 'PENDING' ELSE 'RUNNING' END, priority_ms,
+        workflow_version, metadata::jsonb, input::json,
+        1, now(), now() - priority_ms * interval '1 millisecond', now(), parent_id, child_name, depth, has_key,
+        worker_id,
+        CASE WHEN worker_id IS NULL THEN 0 ELSE 1 END,
+        CASE WHEN worker_id IS NOT NULL THEN now() END,
+        CASE WHEN worker_id IS NOT NULL THEN date_trunc('milliseconds', now()) END
+    FROM request
+    RETURNING tenant_id, id, created_at, claimed_at
+),
+event AS (
+    INSERT INTO workflow_event (tenant_id, workflow_execution_id, sequence, event_type, event_data)
+    SELECT tenant_id, id, 1, event_type, event_data::json
     FROM request
 )
-INSERT INTO workflow_event (tenant_id, workflow_execution_id, sequence, event_type, event_data)
-SELECT tenant_id, id, 1, event_type, event_data::json
-FROM request
+SELECT tenant_id, id, created_at, claimed_at
+FROM run
+WHERE claimed_at IS NOT NULL
 
 -- name: claim
 -- Serves many pollers at once. A group is the pollers of one queue that want the same kinds; its
@@ -76,11 +88,12 @@ RETURNING
     e.last_sequence, e.created_at, e.claimed_at
 
 -- name: release
--- Gives back runs that were claimed for pollers who had gone before they could be answered.
+-- Gives back runs that were claimed for pollers who had gone before they could be answered; without the time of the
+-- claim, runs that nobody but the one who asks has ever known.
 UPDATE workflow_execution AS e
 SET status = 'PENDING', worker_id = NULL, updated_at = now()
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(claimed_at)s::timestamptz[]) AS r (tenant_id, id, claimed_at)
-WHERE e.tenant_id = r.tenant_id AND e.id = r.id AND e.status = 'RUNNING' AND e.claimed_at = r.claimed_at
+WHERE e.tenant_id = r.tenant_id AND e.id = r.id AND e.status = 'RUNNING' AND e.claimed_at = coalesce(r.claimed_at, e.claimed_at)
 
 -- name: reclaim
 -- Runs whose lease is over, or whose worker shows no life, of all tenants: a bounded number, and those that another

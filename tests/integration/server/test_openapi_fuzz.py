@@ -61,7 +61,12 @@ async def client(database: str) -> AsyncIterator[Client]:
     admin = {"key": ADMIN_KEY, "tenant_id": str(TENANT), "principal_id": "api:test", "role": "ADMIN"}
     keys = [*CONFIG["auth"]["static_api_key"]["keys"], admin]
     config = {**CONFIG, "auth": {"static_api_key": {"keys": keys}}}
-    async with running_server(database, plugins, config, WORKER_TOKEN_SECRET=SECRET) as client:
+    environ = {
+        "WORKER_TOKEN_SECRET": SECRET,
+        # a pool that grows draws a random number, in the middle of what Hypothesis draws in another thread
+        "DATABASE__POOL_SIZE": "2",
+    }
+    async with running_server(database, plugins, config, **environ) as client:
         yield client
 
 

@@ -1,0 +1,192 @@
+"""New runs go straight to pollers that wait: each to one, none to nobody, whatever becomes of the write."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from core.domain.workflow import ClaimedRun, NewRun
+from core.errors import Unavailable
+from core.launchers import WorkflowLaunch
+from server.engine.hand_over import HandOver
+from server.engine.starts import new_run
+from server.engine.wakeups import Wakeups
+from tests.support.repetitions import times
+
+TENANT = UUID(int=1)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+KEY = (TENANT, "default")
+
+
+async def _nothing() -> ClaimedRun | None:
+    return None
+
+
+class _Bench:
+    """Pollers of one queue, and what was given back."""
+
+    def __init__(self) -> None:
+        self.wakeups = Wakeups()
+        self.returned: list[ClaimedRun | NewRun] = []
+        self.hand_over = HandOver(self.wakeups, self.returned.extend)
+
+    async def poll(
+        self, hold: float = 60, kinds: Sequence[str] = (), worker: str = "w"
+    ) -> asyncio.Task[ClaimedRun | None]:
+        """Return a poll that has looked in vain and waits."""
+        poll = asyncio.create_task(
+            self.wakeups.take(KEY, _nothing, hold, kinds, worker_id=worker, hand_back=self.returned.append)
+        )
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return poll
+
+
+def _run(kind: str = "k", priority: int = 0) -> NewRun:
+    return new_run(WorkflowLaunch(TENANT, kind, queue="default", priority_seconds=priority))
+
+
+def _written(runs: Sequence[NewRun]) -> list[ClaimedRun]:
+    return [
+        ClaimedRun(run.tenant_id, run.id, run.kind, run.queue, run.input, run.priority_ms, None, 1, NOW, NOW)
+        for run in runs
+        if run.worker_id is not None
+    ]
+
+
+async def test_a_waiting_poller_gets_the_run_when_it_is_written_and_not_before() -> None:
+    """The run is written as the worker's own; even a poll whose time is over meanwhile waits for it."""
+    bench = _Bench()
+    poll = await bench.poll(hold=0.02, worker="w7")
+    with bench.hand_over.reserving() as pollers:
+        (run,) = pollers.assign([_run()])
+        assert run.worker_id == "w7"
+        done, _ = await asyncio.wait([poll], timeout=0.1)
+        assert not done
+        pollers.serve(_written([run]))
+    answer = await asyncio.wait_for(poll, 1)
+    assert answer is not None
+    assert (answer.id, bench.returned) == (run.id, [])
+
+
+async def test_a_poller_that_still_looks_is_not_reserved() -> None:
+    """It may find work by itself, and would have two runs."""
+    bench, looking = _Bench(), asyncio.Event()
+
+    async def look() -> ClaimedRun | None:
+        await looking.wait()
+        return None
+
+    poll = asyncio.create_task(bench.wakeups.take(KEY, look, 60))
+    await asyncio.sleep(0)
+    with bench.hand_over.reserving() as pollers:
+        assert pollers.assign([_run()])[0].worker_id is None
+    poll.cancel()
+    await asyncio.wait([poll])
+
+
+async def test_the_most_urgent_run_finds_the_poller_first() -> None:
+    """Order of the batch does not matter, kinds do."""
+    bench = _Bench()
+    picky = await bench.poll(kinds=("other",))
+    poll = await bench.poll()
+    with bench.hand_over.reserving() as pollers:
+        slow, fast = pollers.assign([_run(priority=0), _run(priority=5)])
+        assert (slow.worker_id, fast.worker_id) == (None, "w")
+        pollers.serve(_written([slow, fast]))
+    answer = await asyncio.wait_for(poll, 1)
+    assert answer is not None
+    assert (answer.id, picky.done()) == (fast.id, False)
+    picky.cancel()
+    await asyncio.wait([picky])
+
+
+async def test_a_run_whose_poller_has_gone_is_given_back() -> None:
+    """Cancelled while the run was being written, or in the moment in which it was handed over."""
+    bench = _Bench()
+    gone, late = await bench.poll(), await bench.poll()
+    with bench.hand_over.reserving() as pollers:
+        runs = pollers.assign([_run(), _run()])
+        gone.cancel()
+        await asyncio.wait([gone])
+        pollers.serve(_written(runs))
+        late.cancel()
+    await asyncio.wait([late])
+    assert sorted(run.id for run in bench.returned) == sorted(run.id for run in runs)
+
+
+def _fail_to_write(bench: _Bench, error: Exception) -> None:
+    with bench.hand_over.reserving() as pollers:
+        pollers.assign([_run()])
+        raise error
+
+
+@pytest.mark.parametrize(("error", "unknown"), [(ValueError, 0), (Unavailable, 1)])
+async def test_a_poller_whose_run_was_not_written_looks_by_itself(error: type[Exception], unknown: int) -> None:
+    """Where the outcome is not known, the run is made pending in case it was written."""
+    bench, looks = _Bench(), 0
+    again = asyncio.Event()
+
+    async def look() -> ClaimedRun | None:
+        nonlocal looks
+        looks += 1
+        if looks > 1:
+            again.set()
+        return None
+
+    poll = asyncio.create_task(bench.wakeups.take(KEY, look, 60))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    with pytest.raises(error):
+        _fail_to_write(bench, error("boom"))
+    await asyncio.wait_for(again.wait(), 1)
+    assert len(bench.returned) == unknown
+    poll.cancel()
+    await asyncio.wait([poll])
+
+
+@pytest.mark.parametrize("seed", range(times(20, 2000)))
+async def test_every_written_run_reaches_one_poller_or_comes_back(seed: int) -> None:
+    """Over random interleavings of starts, failing writes, wake-ups and pollers that give up at any moment."""
+    rng, bench = random.Random(seed), _Bench()
+    answered: list[UUID] = []
+    written: list[UUID] = []
+    pending: list[UUID] = []
+
+    async def start() -> None:
+        with bench.hand_over.reserving() as pollers:
+            runs = pollers.assign([_run() for _ in range(rng.randrange(1, 4))])
+            for _ in range(rng.randrange(4)):
+                await asyncio.sleep(0)
+            if rng.random() < 0.2:
+                return  # nothing is written
+            written.extend(run.id for run in runs)
+            pollers.serve(_written(runs))
+            pending.extend(run.id for run in runs if run.worker_id is None)
+
+    async def produce() -> None:
+        for _ in range(100):
+            await start()
+            if rng.random() < 0.3:
+                bench.wakeups.wake(KEY, "k")
+
+    async def consume() -> None:
+        while not producing.done():
+            poll = await bench.poll(hold=rng.choice([0, 60]))
+            if rng.random() < 0.5:
+                poll.cancel()
+            await asyncio.wait([poll, producing], return_when=asyncio.FIRST_COMPLETED)
+            poll.cancel()
+            await asyncio.wait([poll])
+            if not poll.cancelled() and (run := poll.result()) is not None:
+                answered.append(run.id)
+
+    producing = asyncio.create_task(produce())
+    await asyncio.wait_for(asyncio.gather(*(consume() for _ in range(4)), producing), 20)
+    assert sorted([*answered, *pending, *(run.id for run in bench.returned)]) == sorted(written)
+    assert len(set(answered)) == len(answered)
