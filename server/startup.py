@@ -136,19 +136,18 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
     boot.announcer = Announcer(partial(_announce, boot.pool))
     boot.wakeups = {category: Wakeups() for category in Category}
     wakers = {category: Waker(category, wakeups, boot.announcer) for category, wakeups in boot.wakeups.items()}
-    boot.engine = Engine(boot.pool, boot.wakeups[Category.WORKFLOW], wakers[Category.WORKFLOW], wakers[Category.TASK])
+    runs, tasks, limits = Category.WORKFLOW, Category.TASK, boot.settings.engine
+    boot.engine = Engine(boot.pool, boot.wakeups[runs], wakers[runs], wakers[tasks], limits.max_history_bytes)
     boot.task_engine = TaskEngine(
         boot.pool,
         boot.engine.deliveries,
-        wakeups=boot.wakeups[Category.TASK],
-        wake=wakers[Category.TASK],
+        wakeups=boot.wakeups[tasks],
+        wake=wakers[tasks],
         send_chunks=partial(_notify, boot.pool, STREAM),
         clock=boot.clock,
-        limits=boot.settings.engine,
+        limits=limits,
     )
-    boot.schedules = Schedules(
-        boot.pool, boot.engine.cancellation, boot.task_engine.tasks, wakers[Category.WORKFLOW], boot.clock
-    )
+    boot.schedules = Schedules(boot.pool, boot.engine.cancellation, boot.task_engine.tasks, wakers[runs], boot.clock)
     try:
         yield
     finally:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from core.domain.submission import Step
-from core.domain.workflow import RunState, RunStatus
-from core.domain.workflow_event import NewEvent, numbered
+from core.domain.workflow import RunState, RunStatus, extended
+from core.domain.workflow_event import NewEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,11 @@ def receive(state: RunState, delivery: Delivery) -> Step | None:
     """Return what an event from outside does to a run in ``state``; None when the run has ended and ignores it."""
     if state.status.is_terminal:
         return None
-    events = numbered(state.last_sequence, [delivery.event])
-    sequence = events[-1].sequence
+    longer, events = extended(state, [delivery.event])
     if not delivery.waking:
-        return Step(replace(state, last_sequence=sequence), events)
+        return Step(longer, events)
     status = RunStatus.PENDING if state.status is RunStatus.WAITING else state.status
-    return Step(replace(state, status=status, last_sequence=sequence, waking_sequence=sequence), events)
+    return Step(replace(longer, status=status, waking_sequence=longer.last_sequence), events)
 
 
 def receive_all(

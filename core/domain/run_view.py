@@ -34,6 +34,7 @@ class RunView:
     completed_at: datetime | None
     updated_at: datetime
     metadata: Mapping[str, str]
+    history_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

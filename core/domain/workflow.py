@@ -6,14 +6,14 @@ server numbers events itself; a run ends once, and whatever comes after is ignor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from core.domain.payload import Json
-from core.domain.workflow_event import NewEvent
+from core.domain.workflow_event import Event, NewEvent, numbered
 
 
 class RunStatus(StrEnum):
@@ -94,6 +94,7 @@ class RunState:
     the newest event from outside that wakes it: when the latter is higher, a worker that suspends
     the run may not have seen it.
     ``has_dependents`` tells that rows of other tables may have to be cleared up when the run ends.
+    ``history_bytes`` is about what its events take on the wire.
     """
 
     tenant_id: UUID
@@ -109,3 +110,11 @@ class RunState:
     parent_id: UUID | None = None
     child_name: str | None = None
     depth: int = 0
+    history_bytes: int = 0
+
+
+def extended(state: RunState, events: Sequence[NewEvent]) -> tuple[RunState, tuple[Event, ...]]:
+    """Give events the numbers that follow a run's last one; return the run with them, and them."""
+    grown = state.history_bytes + sum(event.size for event in events)
+    last = state.last_sequence + len(events)
+    return replace(state, last_sequence=last, history_bytes=grown), numbered(state.last_sequence, events)

@@ -38,12 +38,21 @@ class EventType(StrEnum):
     SIGNAL_RECEIVED = "SIGNAL_RECEIVED"
 
 
+EVENT_OVERHEAD_BYTES = 16
+"""What an event takes on the wire beside its type and data, and a little more."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewEvent:
     """An event that has no number yet."""
 
     type: EventType
     data: Json
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it adds to a history."""
+        return _size(self.type, self.data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,16 @@ class Event:
     sequence: int
     type: str
     data: Json
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it adds to a history."""
+        return _size(self.type, self.data)
+
+
+def _size(event_type: str, data: Json) -> int:
+    text = len(data) if data.isascii() else len(data.encode())  # most are, and that is known without looking
+    return len(event_type) + text + EVENT_OVERHEAD_BYTES
 
 
 def numbered(last: int, events: Sequence[NewEvent]) -> tuple[Event, ...]:

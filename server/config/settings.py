@@ -65,6 +65,7 @@ class Engine(Section):
     not report within ``activation_lease`` seconds is handed to another; so is one whose worker shows no life for
     ``worker_silence`` seconds. A task of such a worker is taken back when it was silent for ``task_silence`` seconds.
     Runs that ended more than ``retain_finished`` seconds ago are deleted; without it, none is.
+    A run whose history would outgrow ``max_history_bytes`` fails with the reason; without it, it is only warned of.
     At most ``streams`` streams are open in a worker process, and ``streams_per_tenant`` of one tenant.
     """
 
@@ -73,6 +74,7 @@ class Engine(Section):
     worker_silence: float = Field(default=60.0, ge=1)
     task_silence: float = Field(default=300.0, ge=1)
     retain_finished: float | None = Field(default=None, gt=0)
+    max_history_bytes: int | None = Field(default=None, ge=65536)
     streams: int = Field(default=1000, ge=0)
     streams_per_tenant: int = Field(default=200, ge=0)
 

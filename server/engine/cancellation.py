@@ -15,8 +15,8 @@ from core.domain.cancellation import CancellationRequest, CancelOutcome
 from core.domain.delivery import receive_all
 from core.domain.payload import dump, json_object
 from core.domain.submission import Step
-from core.domain.workflow import RunState, RunStatus
-from core.domain.workflow_event import EventType, NewEvent, numbered
+from core.domain.workflow import RunState, RunStatus, extended
+from core.domain.workflow_event import EventType, NewEvent
 from server.engine.deliveries import Delivered, Deliveries, woken
 from server.engine.step_writer import StepWriter
 from server.engine.workflows import unknown_run
@@ -132,9 +132,8 @@ def _decide(state: RunState, request: CancellationRequest, *, at_last: bool) -> 
         return CancelOutcome.CANCELLING, Step(moved, ())
     if state.status is RunStatus.CANCELLING and not at_last:
         return CancelOutcome.CANCELLING, None
-    events = numbered(state.last_sequence, _events(request))
-    moved = replace(state, status=RunStatus.CANCELLED, last_sequence=state.last_sequence + len(events))
-    return CancelOutcome.CANCELLED, Step(moved, events, error=request.reason)
+    longer, events = extended(state, _events(request))
+    return CancelOutcome.CANCELLED, Step(replace(longer, status=RunStatus.CANCELLED), events, error=request.reason)
 
 
 def _events(request: CancellationRequest) -> list[NewEvent]:

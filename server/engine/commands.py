@@ -12,8 +12,7 @@ from uuid import UUID
 
 from core.domain.command import Cancel, Command, Complete, Fail
 from core.domain.submission import Ending, Outcome, Step, Submission
-from core.domain.workflow import RunState, RunStatus
-from core.domain.workflow_event import numbered
+from core.domain.workflow import RunState, RunStatus, extended
 from server.engine.command_table import HANDLERS
 from server.engine.drafts import Draft, Known
 from server.engine.endings import WITHOUT_COMMAND, cancelled, completed, failed
@@ -30,12 +29,13 @@ def submission(
     return Submission(tenant_id, run_id, tuple(commands), outcome, weight=weight)
 
 
-def decide(state: RunState, submitted: Submission, known: Known) -> Step | None:
+def decide(state: RunState, submitted: Submission, known: Known, max_history: int | None = None) -> Step | None:
     """Return what a submission does to a run in ``state``; None when it must change nothing.
 
     ``known`` holds what exists of what the commands name, and takes in what they create. A submission to an
     ended run is a late duplicate or comes from a worker presumed dead: it is ignored. So is one to a run that is
-    being cancelled, unless the workflow has completed.
+    being cancelled, unless the workflow has completed. A run whose history would outgrow ``max_history`` bytes with
+    this submission fails instead, and none of the commands is carried out: its worker could not go on from there.
 
     Raises:
         WrongState: a command names a task of another run or kind.
@@ -45,11 +45,14 @@ def decide(state: RunState, submitted: Submission, known: Known) -> Step | None:
     draft = Draft(state, known)
     for command in submitted.commands:
         HANDLERS[type(command)](draft, command)
-    known.absorb(draft.known)
     ending = _ending(submitted)
-    events = numbered(state.last_sequence, [*draft.events, ending.event] if ending else draft.events)
-    last = state.last_sequence + len(events)
-    seen = replace(state, last_sequence=last, waking_sequence=last if draft.must_see else state.waking_sequence)
+    if ending is None and max_history is not None:
+        size = extended(state, draft.events)[0].history_bytes
+        if size > max_history:
+            draft, ending = Draft(state, known), _outgrown(size, max_history)
+    known.absorb(draft.known)
+    longer, events = extended(state, [*draft.events, ending.event] if ending else draft.events)
+    seen = replace(longer, waking_sequence=longer.last_sequence if draft.must_see else state.waking_sequence)
     moved = replace(
         seen,
         status=ending.status if ending else _next_status(seen, submitted.outcome),
@@ -75,6 +78,11 @@ def _ending(submitted: Submission) -> Ending | None:
     made_up = WITHOUT_COMMAND[submitted.outcome]
     given = submitted.ending
     return given if given is not None and given.status is made_up.status else made_up
+
+
+def _outgrown(size: int, limit: int) -> Ending:
+    text = f"the history would have grown to {size} bytes; engine.max_history_bytes of the server allows {limit}"
+    return failed(text, "", "HISTORY_LIMIT")
 
 
 def _next_status(state: RunState, outcome: Outcome) -> RunStatus:

@@ -24,8 +24,13 @@ from server.storage.repositories import Repositories
 class Engine:
     """What gRPC, REST, plugins and background services ask for runs; tasks have their own (``server.engine.tasks``)."""
 
-    def __init__(self, database: Database, wakeups: Wakeups, wake: Waker, wake_task: Waker) -> None:
-        """Take the pool, where pollers wait for runs, and what wakes them and the pollers of tasks."""
+    def __init__(
+        self, database: Database, wakeups: Wakeups, wake: Waker, wake_task: Waker, max_history: int | None = None
+    ) -> None:
+        """Take the pool, where pollers wait for runs, and what wakes them and the pollers of tasks.
+
+        A run whose history would outgrow ``max_history`` bytes fails; None sets no limit.
+        """
         storage = Repositories(database)
         self._keys = storage.keys
         self.alarms = Alarms()
@@ -39,7 +44,9 @@ class Engine:
         self.cancellation = Cancellation(storage, self.deliveries)
         self.retries = Retries(storage, wake, wake_task)
         self.children = Children(storage, self.deliveries, wake)
-        self.submissions = Submissions(storage, self.cancellation, wake, wake_task, self.alarms)
+        self.submissions = Submissions(
+            storage, self.cancellation, wake=wake, wake_task=wake_task, alarms=self.alarms, max_history=max_history
+        )
 
     async def reclaim(self, lease: float, silence: float) -> int:
         """Take runs back whose workers do not report; return how many. See ``Workflows.reclaim``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.domain.audit_event import retry_requested
 from core.domain.workflow import RunStatus
 from core.errors import WrongState
 from server.engine.wakeups import Waker
@@ -19,8 +20,10 @@ class Retries:
         self._wake = wake
         self._wake_task = wake_task
 
-    async def retry(self, run: RunKey) -> int:
+    async def retry(self, run: RunKey, note: str | None, requested_by: str) -> int:
         """Make a failed run pending again; return how often that has been done by now.
+
+        Who asked for it, and what they noted, is kept.
 
         Raises:
             NotFound: the tenant has no such run.
@@ -36,6 +39,8 @@ class Retries:
             failed = await self._storage.retries.supersede(connection, run)
             tasks = await self._storage.retries.requeue(connection, run, failed) if failed else []
             count = await self._storage.retries.revive(connection, run)
+            asked = retry_requested(*run, count, note, requested_by)
+            await self._storage.audit_events.insert(connection, [asked])
         for queue, kind in tasks:
             self._wake_task((run[0], queue), kind)
         self._wake((run[0], state.queue), state.kind)

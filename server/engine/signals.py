@@ -213,6 +213,7 @@ def _fresh(run: NewRun) -> RunState:
         dispatched_sequence=0,
         waking_sequence=0,
         has_dependents=run.has_key,
+        history_bytes=run.started.size,
     )
 
 

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from core.domain.audit_event import cancellations_requested
 from core.domain.effects import Effects
 from core.domain.idempotency import KeyClaim
 from core.domain.submission import Step
@@ -55,6 +56,7 @@ class StepWriter:
         if effects.children:
             await self._storage.runs.insert(connection, effects.children)
         if effects.cancelled_children:
+            await self._storage.audit_events.insert(connection, cancellations_requested(effects.cancelled_children))
             await self._storage.cancellations.request_named_children(connection, effects.cancelled_children)
 
     async def _claim(self, connection: Any, claims: Sequence[KeyClaim]) -> None:

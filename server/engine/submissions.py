@@ -35,9 +35,20 @@ class Submissions:
     """Group commit of submissions."""
 
     def __init__(
-        self, storage: Repositories, cancellation: Cancellation, wake: Waker, wake_task: Waker, alarms: Alarms
+        self,
+        storage: Repositories,
+        cancellation: Cancellation,
+        *,
+        wake: Waker,
+        wake_task: Waker,
+        alarms: Alarms,
+        max_history: int | None,
     ) -> None:
-        """Take the storage, what ends runs that are being cancelled, what wakes pollers, and the alarms."""
+        """Take the storage, what ends runs that are being cancelled, what wakes pollers, and the alarms.
+
+        A run whose history would outgrow ``max_history`` bytes fails; None sets no limit.
+        """
+        self._max_history = max_history
         self._storage = storage
         self._writer = StepWriter(storage)
         self._cancellation = cancellation
@@ -69,9 +80,9 @@ class Submissions:
         return await self._attempt(submissions)
 
     async def _attempt(self, submissions: Sequence[Submission]) -> Sequence[FlovynError | None]:
-        batch = _Batch()
+        batch = _Batch(self._max_history)
         keys = list({_key(each) for each in submissions})
-        may_end = any(each.outcome in WITHOUT_COMMAND for each in submissions)
+        may_end = self._max_history is not None or any(each.outcome in WITHOUT_COMMAND for each in submissions)
         async with self._storage.database.transaction() as connection:
             runs = self._storage.runs
             batch.states = await (runs.lock_with_parents if may_end else runs.lock)(connection, keys)
@@ -113,7 +124,8 @@ class Submissions:
 class _Batch:
     """Submissions on their way: states that move from one to the next, and the steps so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_history: int | None) -> None:
+        self._max_history = max_history
         self.states: dict[RunKey, RunState] = {}
         self.known = Known()
         self.steps: list[Step] = []
@@ -125,7 +137,7 @@ class _Batch:
         if key not in self.states:
             return unknown_run(submission.run_id)
         try:
-            step = decide(self.states[key], submission, self.known)
+            step = decide(self.states[key], submission, self.known, self._max_history)
         except WrongState as error:
             return error
         if step is not None:

@@ -21,6 +21,7 @@ from core.rest_model import needs_body
 from server.auth.stack import AuthStack
 from server.observability.calls import CallObservers, Endpoint, WatchedCall, text_of
 from server.rest_api import error_mapping
+from server.rest_api.path_segments import as_segment, plain
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 """Twice the largest payload: room for the fields around it."""
@@ -48,6 +49,7 @@ class Guard:
         endpoint = Endpoint(Protocol.REST, f"{route.method} {route.path}", route.action, route.resource)
 
         async def respond(_resource: object, request: Request, response: Response, **parameters: Any) -> None:
+            parameters = {name: plain(value) for name, value in parameters.items()}
             watched = self._observers.watch(endpoint, request.remote_addr or "")
             if watched is None:
                 await self._checked(route, request, parameters, None)
@@ -121,7 +123,8 @@ class Guard:
 def _places(route: RestRoute, parameters: Mapping[str, str]) -> list[str]:
     """Return every path of the route with the request's parameters; what the request does not say stays a name."""
     paths = (route.path, *route.aliases)
-    known = {name: "{" + name + "}" for path in paths for name in _PARAMETERS.findall(path)} | dict(parameters)
+    known = {name: "{" + name + "}" for path in paths for name in _PARAMETERS.findall(path)}
+    known |= {name: as_segment(value) for name, value in parameters.items()}
     return [path.format_map(known) for path in paths]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.plugin_services import Database
+from server.storage.audit_events import AuditEventRepository
 from server.storage.cancellations import CancellationRepository
 from server.storage.idempotency import KeyRepository
 from server.storage.promises import PromiseRepository
@@ -24,4 +25,5 @@ class Repositories:
         self.tasks = TaskRepository(database)
         self.retries = RetryRepository()
         self.keys = KeyRepository(database)
+        self.audit_events = AuditEventRepository()
         self.cancellations = CancellationRepository()

@@ -6,10 +6,12 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
+from core.domain.audit_event import AuditEvent
 from core.domain.payload import Json
 from core.domain.run_view import EventView, RunFilter, RunView
 from core.named_queries import named_queries
 from core.plugin_services import Database
+from server.storage.audit_events import AuditEventRepository
 
 _SQL = named_queries(__package__, "run_views.sql")
 
@@ -20,6 +22,7 @@ class RunViewRepository:
     def __init__(self, database: Database) -> None:
         """Take the pool."""
         self._database = database
+        self._audit_events = AuditEventRepository()
 
     async def get(self, tenant_id: UUID, run_id: UUID) -> RunView | None:
         """Return a run."""
@@ -39,6 +42,11 @@ class RunViewRepository:
     async def events(self, tenant_id: UUID, run_id: UUID, since: int) -> list[EventView]:
         """Return a run's events with numbers above ``since``, superseded ones among them."""
         return [EventView(*row) for row in await self._rows("events", tenant_id=tenant_id, id=run_id, since=since)]
+
+    async def audit_events(self, tenant_id: UUID, run_id: UUID, limit: int) -> list[AuditEvent]:
+        """Return what was asked about a run, oldest first."""
+        async with self._database.connection() as connection:
+            return await self._audit_events.of_run(connection, (tenant_id, run_id), limit)
 
     async def state(self, tenant_id: UUID, run_id: UUID) -> dict[str, Json]:
         """Return the state that a run's events amount to, by key."""

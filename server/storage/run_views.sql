@@ -2,7 +2,8 @@
 SELECT
     e.id, e.tenant_id, e.kind, e.queue, e.status, e.input::text, e.output::text, e.error, e.last_sequence,
     e.workflow_version, e.parent_id, e.child_execution_name, e.worker_id, e.retry_count, e.priority_ms, e.created_at,
-    e.started_at, e.completed_at, e.updated_at, e.metadata
+    e.started_at, e.completed_at, e.updated_at, e.metadata,
+    e.history_bytes
 FROM workflow_execution AS e
 WHERE e.tenant_id = %(tenant_id)s AND e.id = %(id)s
 
@@ -10,7 +11,8 @@ WHERE e.tenant_id = %(tenant_id)s AND e.id = %(id)s
 SELECT
     e.id, e.tenant_id, e.kind, e.queue, e.status, e.input::text, e.output::text, e.error, e.last_sequence,
     e.workflow_version, e.parent_id, e.child_execution_name, e.worker_id, e.retry_count, e.priority_ms, e.created_at,
-    e.started_at, e.completed_at, e.updated_at, e.metadata
+    e.started_at, e.completed_at, e.updated_at, e.metadata,
+    e.history_bytes
 FROM workflow_execution AS e
 WHERE
     e.tenant_id = %(tenant_id)s
@@ -35,7 +37,8 @@ WHERE
 SELECT
     e.id, e.tenant_id, e.kind, e.queue, e.status, e.input::text, e.output::text, e.error, e.last_sequence,
     e.workflow_version, e.parent_id, e.child_execution_name, e.worker_id, e.retry_count, e.priority_ms, e.created_at,
-    e.started_at, e.completed_at, e.updated_at, e.metadata
+    e.started_at, e.completed_at, e.updated_at, e.metadata,
+    e.history_bytes
 FROM workflow_execution AS e
 WHERE e.tenant_id = %(tenant_id)s AND e.parent_id = %(id)s
 ORDER BY e.created_at, e.id

@@ -48,6 +48,7 @@ class WorkflowRepository:
         parameters["metadata"] = [dump(dict(run.metadata)) for run in runs]
         parameters["event_type"] = [run.started.type for run in runs]
         parameters["event_data"] = [run.started.data for run in runs]
+        parameters["history_bytes"] = [run.started.size for run in runs]
         parameters |= columns(runs, "parent_id", "child_name", "depth", "has_key", "worker_id")
         awaited = {(run.tenant_id, run.id): run for run in runs if run.worker_id is not None}
         try:
@@ -124,7 +125,7 @@ class WorkflowRepository:
         last = {(step.state.tenant_id, step.state.id): step for step in steps}
         states = [step.state for step in last.values()]
         parameters = columns(states, "tenant_id", "id", "status", "last_sequence", "waking_sequence")
-        parameters |= columns(states, "has_dependents", "signal_count")
+        parameters |= columns(states, "has_dependents", "signal_count", "history_bytes")
         parameters |= columns(list(last.values()), "output", "error")
         parameters["ended"] = [state.status.is_terminal for state in states]
         events = [(step.state, event) for step in steps for event in step.events]

@@ -6,17 +6,17 @@ WITH request AS (
         %(tenant_id)s::uuid[], %(id)s::uuid[], %(kind)s::text[], %(queue)s::text[], %(input)s::text[],
         %(priority_ms)s::bigint[], %(workflow_version)s::text[], %(metadata)s::text[],
         %(event_type)s::text[], %(event_data)s::text[], %(parent_id)s::uuid[], %(child_name)s::text[], %(depth)s::integer[],
-        %(has_key)s::boolean[], %(worker_id)s::text[]
+        %(has_key)s::boolean[], %(worker_id)s::text[], %(history_bytes)s::bigint[]
     ) AS r (
         tenant_id, id, kind, queue, input, priority_ms, workflow_version, metadata, event_type, event_data,
-        parent_id, child_name, depth, has_key, worker_id
+        parent_id, child_name, depth, has_key, worker_id, history_bytes
     )
 ),
 run AS (
     INSERT INTO workflow_execution (
         tenant_id, id, kind, queue, status, priority_ms, workflow_version, metadata, input,
         last_sequence, created_at, claim_at, updated_at, parent_id, child_execution_name, depth, has_dependents,
-        worker_id, dispatched_sequence, started_at, claimed_at
+        worker_id, dispatched_sequence, started_at, claimed_at, history_bytes
     )
     SELECT
         tenant_id, id, kind, queue, CASE WHEN worker_id IS NULL THEN 'PENDING' ELSE 'RUNNING' END, priority_ms,
@@ -25,7 +25,8 @@ run AS (
         worker_id,
         CASE WHEN worker_id IS NULL THEN 0 ELSE 1 END,
         CASE WHEN worker_id IS NOT NULL THEN now() END,
-        CASE WHEN worker_id IS NOT NULL THEN date_trunc('milliseconds', now()) END
+        CASE WHEN worker_id IS NOT NULL THEN date_trunc('milliseconds', now()) END,
+        history_bytes
     FROM request
     RETURNING tenant_id, id, created_at, claimed_at
 ),
@@ -132,7 +133,8 @@ RETURNING e.tenant_id, e.queue, e.kind
 -- The rows that decide, locked in the order of their ids so that two batches cannot wait for each other.
 SELECT
     e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
-    e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth
+    e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth,
+    e.history_bytes
 FROM workflow_execution AS e
 INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON e.tenant_id = r.tenant_id AND e.id = r.id
 ORDER BY e.tenant_id, e.id
@@ -142,7 +144,8 @@ FOR UPDATE OF e
 -- The same of the runs that tasks belong to; a task's run never changes.
 SELECT
     e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
-    e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth
+    e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth,
+    e.history_bytes
 FROM workflow_execution AS e
 WHERE
     (e.tenant_id, e.id) IN (
@@ -169,7 +172,8 @@ involved AS (
 )
 SELECT
     e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
-    e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth
+    e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth,
+    e.history_bytes
 FROM workflow_execution AS e
 INNER JOIN involved ON e.tenant_id = involved.tenant_id AND e.id = involved.id
 ORDER BY e.tenant_id, e.id
@@ -179,7 +183,8 @@ FOR UPDATE OF e
 -- Like the query above, of those rows that nobody else has locked.
 SELECT
     e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
-    e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth
+    e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth,
+    e.history_bytes
 FROM workflow_execution AS e
 INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON e.tenant_id = r.tenant_id AND e.id = r.id
 ORDER BY e.tenant_id, e.id
@@ -191,9 +196,12 @@ WITH step AS (
     SELECT *
     FROM unnest(
         %(tenant_id)s::uuid[], %(id)s::uuid[], %(status)s::text[], %(last_sequence)s::integer[], %(waking_sequence)s::integer[],
-        %(has_dependents)s::boolean[], %(signal_count)s::integer[], %(output)s::text[], %(error)s::text[],
-        %(ended)s::boolean[]
-    ) AS s (tenant_id, id, status, last_sequence, waking_sequence, has_dependents, signal_count, output, error, ended)
+        %(has_dependents)s::boolean[], %(signal_count)s::integer[], %(history_bytes)s::bigint[], %(output)s::text[],
+        %(error)s::text[], %(ended)s::boolean[]
+    ) AS s (
+        tenant_id, id, status, last_sequence, waking_sequence, has_dependents, signal_count, history_bytes, output, error,
+        ended
+    )
 ),
 moved AS (
     UPDATE workflow_execution AS e
@@ -203,6 +211,7 @@ moved AS (
         waking_sequence = step.waking_sequence,
         has_dependents = step.has_dependents,
         signal_count = step.signal_count,
+        history_bytes = step.history_bytes,
         output = step.output::json,
         error = step.error,
         completed_at = CASE WHEN step.ended THEN now() END,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Callable
 from functools import partial
@@ -31,6 +30,7 @@ from server.storage.run_views import RunViewRepository
 
 TAG = "workflows"
 MOST_CHILDREN = 10_000
+MOST_AUDIT_EVENTS = 10_000
 
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _HERE = "/workflow-executions"
@@ -38,8 +38,6 @@ _OWN = "/api/v1/workflows"
 
 Request = falcon.asgi.Request
 Response = falcon.asgi.Response
-
-_log = logging.getLogger(__name__)
 
 
 class WorkflowExecutions:
@@ -63,6 +61,7 @@ class WorkflowExecutions:
             view("", self.list, "List workflows, newest first", query=m.WorkflowQuery, response=m.WorkflowList),
             view(one, self.get, "Get a workflow", response=m.WorkflowBody),
             view(f"{one}/events", self.events, "The history", query=m.EventsQuery, response=m.Events),
+            view(f"{one}/audit-events", self.audit_events, "What was asked about it", response=m.AuditEvents),
             view(f"{one}/children", self.children, "The child workflows", response=m.Children),
             view(f"{one}/state", self.state, "The workflow's state", response=m.State),
             change(f"{one}/cancel", self.cancel, "Cancel it", request=m.CancelWorkflow, response=m.CancelledWorkflow),
@@ -129,6 +128,12 @@ class WorkflowExecutions:
             await self._named(request, id)
         response.media = m.Events(events=[m.EventBody.of(event) for event in events]).as_json()
 
+    async def audit_events(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
+        """Return what was asked about a run beside its history."""
+        run = await self._named(request, id)
+        found = await self._views.audit_events(run.tenant_id, run.id, MOST_AUDIT_EVENTS)
+        response.media = m.AuditEvents(events=[m.AuditEventBody.of(event) for event in found]).as_json()
+
     async def children(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
         """Return a run's children, oldest first."""
         run = await self._named(request, id)
@@ -162,11 +167,13 @@ class WorkflowExecutions:
         """Retry a run that has failed."""
         body: m.RetryWorkflow = request.context.body
         run_id = path_id(id, "workflow execution")
+        note = None if body.note is None else free_text(body.note)
         try:
-            attempt = await self._engine.retries.retry((request.context.tenant_id, run_id))
+            attempt = await self._engine.retries.retry(
+                (request.context.tenant_id, run_id), note, request.context.identity.id
+            )
         except WrongState as error:
             raise InvalidInput(str(error)) from None  # this route has always answered 400
-        _log.info("workflow execution %s is retried by %s: %s", run_id, request.context.identity.id, body.note or "-")
         response.media = m.RetriedWorkflow(
             workflow_execution_id=run_id, retry_attempt=attempt, message=f"retry {attempt} is waiting for a worker"
         ).as_json()

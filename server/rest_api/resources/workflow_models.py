@@ -8,7 +8,9 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
+from core.domain.audit_event import AuditEvent
 from core.domain.cancellation import CancelOutcome
+from core.domain.history_size import size_warning
 from core.domain.run_view import EventView, RunView
 from core.domain.workflow import RunStatus
 from core.launchers import DEFAULT_QUEUE
@@ -74,6 +76,10 @@ class WorkflowBody(RestModel):
     completed_at: datetime | None
     updated_at: datetime
     metadata: dict[str, str]
+    history_bytes: int = Field(description="about what the history takes on the wire")
+    warnings: list[str] = Field(
+        description="what an operator should know of this run, such as a history near the limit"
+    )
 
     @classmethod
     def of(cls, run: RunView) -> WorkflowBody:
@@ -98,6 +104,8 @@ class WorkflowBody(RestModel):
             completed_at=run.completed_at,
             updated_at=run.updated_at,
             metadata=dict(run.metadata),
+            history_bytes=run.history_bytes,
+            warnings=[warning] if (warning := size_warning(run.history_bytes)) else [],
         )
 
 
@@ -202,8 +210,28 @@ class CancelledWorkflow(RestModel):
     cancelled_children: list[UUID]
 
 
+class AuditEventBody(RestModel):
+    """Something that was asked about a run, such as a retry by hand; workers do not see it."""
+
+    id: int
+    event_type: str
+    timestamp: datetime
+    data: Any
+
+    @classmethod
+    def of(cls, event: AuditEvent) -> AuditEventBody:
+        """Return the body of an event."""
+        return cls(id=event.id, event_type=event.type, timestamp=event.created_at, data=shown(event.data))
+
+
+class AuditEvents(RestModel):
+    """What was asked about a run beside its history, oldest first."""
+
+    events: list[AuditEventBody]
+
+
 class RetryWorkflow(RestModel):
-    """A retry by hand; the note goes to the server's log."""
+    """A retry by hand; the note is kept among the run's audit events."""
 
     note: str | None = None
 

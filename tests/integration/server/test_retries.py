@@ -32,7 +32,7 @@ async def calls(database: str) -> AsyncIterator[Calls]:
 
 
 async def _retry(calls: Calls, run_id: str) -> int:
-    return await calls.client.boot.engine.retries.retry((TENANT, UUID(run_id)))
+    return await calls.client.boot.engine.retries.retry((TENANT, UUID(run_id)), "mended", "api:test")
 
 
 async def _fail_task(calls: Calls, task_id: str) -> None:
@@ -108,4 +108,4 @@ async def test_only_a_failed_run_can_be_retried(calls: Calls) -> None:
     with pytest.raises(WrongState, match="PENDING"):
         await _retry(calls, run_id)
     with pytest.raises(NotFound):
-        await calls.client.boot.engine.retries.retry((OTHER_TENANT, UUID(run_id)))
+        await calls.client.boot.engine.retries.retry((OTHER_TENANT, UUID(run_id)), None, "api:test")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -15,6 +16,7 @@ from tests.support.driving import (
     FAILED,
     RUNNING,
     Calls,
+    cancel_child,
     complete,
     create_promise,
     fail,
@@ -148,6 +150,32 @@ async def test_a_failed_run_is_retried(calls: Calls) -> None:
         ("WORKFLOW_STARTED", False),
         ("WORKFLOW_EXECUTION_FAILED", True),
     ]
+
+
+async def test_what_was_asked_about_a_run_is_kept_beside_its_history(calls: Calls) -> None:
+    """A retry with its note, a child to cancel: for people alone, because workers misread what they do not know."""
+    run_id, child = await calls.start(), str(uuid4())
+    await calls.step(schedule_child(child), cancel_child(child, "c1", "late"), fail(), status=FAILED)
+    await _rest(calls, "POST", f"{BASE}/{run_id}/retry", {"note": "again"})
+    _, found = await _rest(calls, "GET", f"{BASE}/{run_id}/audit-events")
+    cancel = {"childExecutionName": "c1", "childExecutionId": child, "reason": "late"}
+    retry = {"attempt": 1, "note": "again", "requestedBy": "worker:test"}
+    assert [(each["eventType"], each["data"]) for each in found["events"]] == [
+        ("CHILD_WORKFLOW_CANCELLATION_REQUESTED", cancel),
+        ("RETRY_REQUESTED", retry),
+    ]
+    assert await calls.types(run_id) == ["WORKFLOW_STARTED", "CHILD_WORKFLOW_INITIATED"]
+    assert (await _rest(calls, "GET", f"{BASE}/{run_id}/audit-events", key=OTHER_KEY))[0] == 404
+
+
+@pytest.mark.parametrize("key", ["a/b", "a%2Fb", "100%", "%25/ä", "key:/resolve"])
+async def test_a_promise_is_settled_by_a_key_of_any_signs(calls: Calls, key: str) -> None:
+    """An encoded slash belongs to the key; what looks like one in the key's own text stays as it is."""
+    await calls.start()
+    await calls.step(create_promise("p", idempotency_key=key))
+    path = f"/api/v1/tenants/test/promises/key:{quote(key, safe='')}/resolve"
+    assert (await _rest(calls, "POST", path, {"value": 1}))[1]["resolved"] is True
+    assert (await _rest(calls, "POST", path, {"value": 1}))[1]["alreadyResolved"] is True
 
 
 @pytest.mark.parametrize("spelling", ["snake", "camel"])
