@@ -5,12 +5,18 @@ On reload the stock one stops the old workers while the new ones are still start
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import time
+from typing import Any
 
 from gunicorn.arbiter import Arbiter as StockArbiter
 
 from server.process.worker import STOP_SIGNALS, Worker
+
+PEX = "PEX"
+"""The variable in which a PEX says which file it was started from."""
 
 READY_TIMEOUT_S = 30.0
 _LOOK_S = 0.02
@@ -20,6 +26,15 @@ class Arbiter(StockArbiter):
     """Blocks stop signals over the fork, and waits for new workers before it stops old ones."""
 
     _has_served = False
+
+    def __init__(self, app: Any) -> None:
+        """Let a binary upgrade (USR2) run the file that we were started from, as it is then.
+
+        The interpreter that runs us lies in an unpacked copy of the old file, which may be gone by then.
+        """
+        super().__init__(app)
+        if file := os.environ.get(PEX):
+            self.START_CTX.update({0: file, "args": [file, *sys.argv[1:]]})
 
     def spawn_worker(self) -> int:
         """Fork a worker; a stop signal that arrives before its loop runs waits instead of being lost."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from proto.flovyn.v1 import workflow_pb2, workflow_pb2_grpc
 from tests.support.load import Load
-from tests.support.pex import FOR_TENANT, Serving, serving
+from tests.support.pex import FOR_TENANT, Serving, pex, serving
 from tests.support.running import TENANT, WORKER_KEY, bearer
 
 LONG_HOLD = "60000"
@@ -141,6 +142,27 @@ async def test_the_file_is_replaced_while_it_serves_without_a_failed_call(empty_
             await load.more(50)
             assert load.failures == []
             assert server.get("/_/health")[0] == 200
+        os.kill(successor, signal.SIGTERM)
+        await _until(lambda: _has_ended(successor))
+
+
+async def test_an_upgrade_runs_what_the_file_holds_now(empty_database: str, tmp_path: Path) -> None:
+    """Another edition in the file's place, and the old one's interpreter gone: USR2 serves the new one."""
+    file, root = tmp_path / "server.pex", tmp_path / "root"
+    shutil.copy(pex("MINIMAL_PEX"), file)
+    async with serving(file, empty_database, **SETTINGS, PEX_ROOT=str(root)) as server:
+        assert server.get("/_/health")[1]["edition"] == "minimal"
+        shutil.copy(pex("FULL_PEX"), tmp_path / "new.pex")
+        (tmp_path / "new.pex").replace(file)
+        for folder in root.glob("venvs/*/*/*/bin"):
+            folder.rename(folder.with_name("gone"))
+        old = set(server.workers())
+        server.process.send_signal(signal.SIGUSR2)
+        await asyncio.to_thread(server.wait_for, "is serving", 4)
+        (successor,) = set(server.workers()) - old
+        server.process.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(server.process.wait, 15)
+        assert server.get("/_/health")[1]["edition"] == "full"
         os.kill(successor, signal.SIGTERM)
         await _until(lambda: _has_ended(successor))
 

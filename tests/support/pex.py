@@ -33,6 +33,7 @@ _BUILT = {
     "DEV_PEX": "bazel-bin/editions/dev.pex",
     "OUT_OF_TREE_PEX": "bazel-bin/tests/editions/out_of_tree.pex",
     "REVERSED_PEX": "bazel-bin/tests/editions/out_of_tree_reversed.pex",
+    "PREVIOUS_PEX": "",  # built from another commit
 }
 
 
@@ -54,8 +55,8 @@ def run(variable: str, *arguments: str, **environ: str) -> subprocess.CompletedP
 class Serving:
     """An edition that serves on free ports, from ``with`` to its end; its log is kept for questions."""
 
-    def __init__(self, variable: str, database_url: str, **environ: str) -> None:
-        """Start it; ``ready`` waits."""
+    def __init__(self, edition: str | Path, database_url: str, **environ: str) -> None:
+        """Start it, by the name of its variable or its file; ``ready`` waits."""
         settings = {
             "DATABASE_URL": database_url,
             "WORKER_TOKEN_SECRET": SECRET,
@@ -68,7 +69,7 @@ class Serving:
         self.log: list[dict[str, Any]] = []
         self._grew = threading.Condition()
         self.process = subprocess.Popen(
-            [str(pex(variable)), "serve"],
+            [str(edition if isinstance(edition, Path) else pex(edition)), "serve"],
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
@@ -158,9 +159,9 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(variable: str, database_url: str, **environ: str) -> AsyncIterator[Serving]:
-    """Run an edition, without blocking the test's loop."""
-    server = Serving(variable, database_url, **environ)
+async def serving(edition: str | Path, database_url: str, **environ: str) -> AsyncIterator[Serving]:
+    """Run an edition, by the name of its variable or its file, without blocking the test's loop."""
+    server = Serving(edition, database_url, **environ)
     try:
         await asyncio.to_thread(server.__enter__)
         yield server
