@@ -189,7 +189,8 @@ async def test_an_unknown_run_cannot_be_cancelled(calls: Calls) -> None:
 async def test_parents_cancelled_while_children_end_do_not_wait_for_each_other(database: str) -> None:
     """Through two servers: no deadlock, and every child ends once."""
     count = times(60, 1000)
-    async with running_server(database) as one, running_server(database) as two:
+    patient = {"DATABASE__CONNECT_TIMEOUT": "60"}  # each cancellation waits for a connection of its own
+    async with running_server(database, **patient) as one, running_server(database, **patient) as two:
         here, there = Calls(one), Calls(two)
         pairs = [(await here.start(), str(uuid4())) for _ in range(count)]
         for parent, child in pairs:
