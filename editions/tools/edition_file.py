@@ -43,7 +43,7 @@ def find(words: Sequence[str]) -> list[EditionFile]:
         NoEdition: a word names neither, a build fails, or a file is no edition.
     """
     caller = Path(os.environ.get("BUILD_WORKING_DIRECTORY", "."))
-    files = {word: caller / word for word in words if (caller / word).is_file()}
+    files = {word: (caller / word).resolve() for word in words if (caller / word).is_file()}
     labels = {word: _label(word) for word in words if word not in files}
     if labels:
         root = Path(os.environ.get("BUILD_WORKSPACE_DIRECTORY", "."))

@@ -12,7 +12,7 @@ import json
 import re
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.message import Message
 from email.parser import HeaderParser
 from pathlib import Path
@@ -31,19 +31,22 @@ class NotLocked(ValueError):
     """A wheel is not the one of the lock; the text names it and says what to do."""
 
 
-def check_locked(name: str, version: str, digest: str, lock: Mapping[str, str], source: str) -> None:
-    """Return when the lock pins the wheel.
+def check_locked(wheels: Sequence[Mapping[str, Any]], lock: Mapping[str, str], source: str) -> None:
+    """Return when the lock pins every wheel.
 
     Raises:
         NotLocked: it does not.
     """
-    if name not in lock:
+    missing = [wheel["name"] for wheel in wheels if wheel["name"] not in lock]
+    if missing:
         raise NotLocked(
-            f"wheel {name} is not in {source}: add it to runtime.in and lock again (editions/toolchain/lock.sh),"
-            " or drop what needs it"
+            f"not in {source}: wheel {', '.join(missing)}. Add what needs it to runtime.in and lock again"
+            " (editions/toolchain/lock.sh), or drop it"
         )
-    if not lock[name].startswith(f"{name}=={version}") or f"sha256:{digest}" not in lock[name]:
-        raise NotLocked(f"wheel {name} {version} is not the one that {source} pins; lock again, or fetch it anew")
+    for wheel in wheels:
+        if f"sha256:{wheel['sha256']}" not in lock[wheel["name"]]:
+            named = f"{wheel['name']} {wheel['version']}"
+            raise NotLocked(f"not the one that {source} pins: wheel {named}. Lock again, or fetch it anew")
 
 
 def licence(metadata: Message) -> str:
@@ -92,8 +95,7 @@ def describe(pex: Path, wheels: list[tuple[str, str, Path]], lock: Mapping[str, 
     """
     with zipfile.ZipFile(pex) as archive:
         found = [wheel(archive, file, name, version) for name, version, file in wheels]
-        for each in found:
-            check_locked(each["name"], each["version"], each["sha256"], lock, source)
+        check_locked(found, lock, source)
         files = [info for info in archive.infolist() if not info.is_dir()]
         members = {info.filename: hashlib.sha256(archive.read(info)).hexdigest() for info in files}
     return {"wheels": found, "members": members}

@@ -67,14 +67,14 @@ def test_a_locked_wheel(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lock", "expected"),
     [
-        (f"b==1.0 \\\n    --hash=sha256:{'0' * 64}\n", "//editions:x: wheel a is not in runtime.lock: add it"),
+        (f"b==1.0 \\\n    --hash=sha256:{'0' * 64}\n", "//editions:x: not in runtime.lock: wheel a. Add"),
         (
             f"a==1.0 \\\n    --hash=sha256:{'0' * 64}\n",
-            "//editions:x: wheel a 1.0 is not the one that runtime.lock pins",
+            "//editions:x: not the one that runtime.lock pins: wheel a 1.0",
         ),
         (
             f"a==1.1 \\\n    --hash=sha256:{'0' * 64}\n",
-            "//editions:x: wheel a 1.0 is not the one that runtime.lock pins",
+            "//editions:x: not the one that runtime.lock pins: wheel a 1.0",
         ),
     ],
 )
