@@ -56,7 +56,7 @@ class Report:
     def as_text(self) -> str:
         """Return one line when all is well, or one for each problem."""
         if self.problems:
-            return "".join(f"{self.file}: {problem}\n" for problem in self.problems)
+            return "".join(f"{_printable(f'{self.file}: {problem}')}\n" for problem in self.problems)
         parts = f"{self.members} members, {len(self.beside)} files beside it, {len(self.copies)} unpacked folders"
         return f"{self.file}: whole ({parts})\n"
 
@@ -90,6 +90,11 @@ def verify(file: Path, *, bytecode: bool) -> Report:
             problems += compiled.problems([copy.folder for copy in copies])
     names = [path.name for path in beside.files(file)]
     return Report(file, len(members), names, [str(copy.folder) for copy in copies], problems)
+
+
+def _printable(line: str) -> str:
+    """The line with control characters spelled out: names of a strange archive must not write over the answer."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
 
 
 def _file(named: Path | None) -> Path:

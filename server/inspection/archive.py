@@ -80,7 +80,7 @@ def read_manifest(archive: zipfile.ZipFile) -> Mapping[str, Any]:
     try:
         manifest = json.loads(content)
         schema, members, header = manifest["schema"], manifest["members"], manifest["header_sha256"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise NotReadable(f"member {MANIFEST}: is no manifest, so no other member can be judged") from None
     if schema != SCHEMA:
         raise NotReadable(f"has a manifest of schema {schema}, this program reads {SCHEMA}: let the file verify itself")
@@ -132,5 +132,5 @@ def header_problems(content: bytes, archive: zipfile.ZipFile, manifest: Mapping[
 def _pex_hash(archive: zipfile.ZipFile) -> str:
     try:
         return str(json.loads(content_of(archive, "PEX-INFO") or b"{}")["pex_hash"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return ""

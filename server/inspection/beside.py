@@ -44,7 +44,7 @@ def subjects(path: Path) -> dict[str, str]:
     try:
         statement = json.loads(path.read_bytes())
         return {each["name"]: each["digest"]["sha256"] for each in statement["subject"]}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return {}
 
 
@@ -53,7 +53,7 @@ def _wrong_sums(sums: Path, name: str, digest: str) -> Iterator[str]:
     if name not in listed:
         yield f"{sums.name}: does not list {name}"
     for other, expected in sorted(listed.items()):
-        path = sums.with_name(other)
+        path = sums.parent / other
         if other == name and expected != digest:
             yield f"{sums.name}: lists another digest of {name}"
         elif other != name and path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != expected:

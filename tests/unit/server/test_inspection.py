@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import py_compile
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from editions.tools.pex_file import sealed
+from server.cli.verify import verify
 from server.inspection import beside, compiled, seal, unpacked
 from server.inspection.archive import MANIFEST, SBOM, Inspected, inspect
 
@@ -147,6 +150,47 @@ def test_another_schema_is_not_guessed_at(tmp_path: Path) -> None:
 def test_what_is_no_edition(content: bytes) -> None:
     """Nothing, a script and an empty archive are told to be no editions."""
     assert len(inspect(content).problems) == 2
+
+
+def test_a_hostile_manifest_is_no_surprise(pex: Path) -> None:
+    """A manifest that is nested beyond all measure, or of other types, is told to be none."""
+    for manifest in (b"[" * 100_000, b"[]", b'{"schema": 1, "members": [], "header_sha256": ""}', b"\xff"):
+        other = pex.with_name("other.pex")
+        other.write_bytes(HEADER)
+        with zipfile.ZipFile(other, "a") as archive:
+            archive.writestr("a.py", "")
+        sealed(other, {MANIFEST: manifest})
+        assert inspect(other.read_bytes()).problems == [
+            f"member {MANIFEST}: is no manifest, so no other member can be judged"
+        ]
+
+
+def test_names_of_an_archive_cannot_write_over_the_answer(pex: Path) -> None:
+    """Line ends and control characters in names of members are spelled out."""
+    with zipfile.ZipFile(pex, "a") as archive:
+        archive.writestr("a\n\x1b[2Kok.py", "")
+    reseal(pex)
+    (line, _) = verify(pex, bytecode=False).as_text().split("\n")
+    assert line == f"{pex}: member a\\n\\x1b[2Kok.py: is not in the manifest"
+
+
+def test_checksums_name_files_of_their_folder_alone(pex: Path) -> None:
+    """Lines that lead elsewhere, or nowhere, are not followed."""
+    digest = hashlib.sha256(pex.read_bytes()).hexdigest()
+    lines = [f"{digest}  full.pex", "0  ../full.pex", "0  .", "0  ..", "0  /etc/passwd", "0", ""]
+    pex.with_suffix(".SHA256SUMS").write_text("\n".join(lines))
+    assert wrong_beside(pex) == []
+
+
+def test_what_tells_about_an_edition_imports_no_library() -> None:
+    """manifest, sbom, licenses and verify answer at once: the standard library is all that they load."""
+    code = (
+        "import sys; before = set(sys.modules); import server.cli.licenses, server.cli.manifest, server.cli.sbom\n"
+        "import server.cli.verify; more = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "sys.exit(', '.join(sorted(more - sys.stdlib_module_names - {'core', 'server'})) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def write_beside(pex: Path) -> None:
