@@ -11,7 +11,8 @@
     )
 
 `bazel build` of it writes `full.pex`: the server, exactly these plugins and the wheels that they need, in one executable
-file that tells what it contains (`full.pex version`). The order of the list never changes a byte.
+file that tells what it contains (`full.pex version`). The order of the list never changes a byte. Beside it come
+`full.manifest.json`, `full.cdx.json`, `full.intoto.jsonl` and `full.SHA256SUMS`; the output group `proof` is these four.
 
 The editions of this repository stand in editions.json; call the macro yourself in a workspace of your own.
 """

@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from core.build_info import BuildInfo, PluginInfo
+from core.errors import NotOffered
 
 if TYPE_CHECKING:
     from core.plugin import Plugin
@@ -30,6 +31,7 @@ class Edition:
         checked_migrations: SHA-256 of every migration that the build has checked, by plugin and file.
         lint_rules: version of the rules that they were checked by.
         contributions: what the build found that each plugin declares; None in tests, which build no edition.
+        package: the package that holds what the build wrote; empty in tests, for the same reason.
     """
 
     build_info: BuildInfo
@@ -37,6 +39,17 @@ class Edition:
     checked_migrations: Mapping[tuple[str, str], str] = field(default_factory=dict)
     lint_rules: str = ""
     contributions: Mapping[str, Mapping[str, Any]] | None = None
+    package: str = ""
+
+    def document(self, name: str) -> bytes:
+        """Return a document that the build wrote beside the boot module, such as ``manifest.json``.
+
+        Raises:
+            NotOffered: this is a server from sources, which nothing was written for.
+        """
+        if not self.package:
+            raise NotOffered("this server runs from sources; only a built edition has documents on itself")
+        return files(self.package).joinpath(name).read_bytes()
 
     @classmethod
     def load(cls, package: str, plugins: Callable[[], Sequence[Plugin]]) -> Edition:
@@ -61,4 +74,4 @@ class Edition:
             for migration in plugin["migrations"]
         }
         contributions = {plugin["name"]: plugin["contributions"] for plugin in data["plugins"]}
-        return cls(build_info, plugins, checked, data["lint_rules"], contributions)
+        return cls(build_info, plugins, checked, data["lint_rules"], contributions, package)

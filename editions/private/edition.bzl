@@ -9,8 +9,9 @@ load("@python//:defs.bzl", "PYTHON_VERSION")
 load(":chosen.bzl", "check_plugins")
 load(":pack.bzl", "collect_pack")
 load(":pack_files.bzl", "source_argument")
+load(":proof.bzl", "PROOF_ATTRS", "edition_parts", "edition_proof", "edition_sbom", "wheel_facts")
 load(":providers.bzl", "PackInfo")
-load(":tool.bzl", "PYTHON_ATTR", "run_tool", "tool_attr")
+load(":tool.bzl", "run_tool", "tool_attr")
 
 _ENTRY = "flovyn_edition:main"
 
@@ -54,46 +55,59 @@ def _boot(ctx, plugins):
     run_tool(ctx, ctx.attr._write_edition, [args], inputs, [module, info], mnemonic = "EditionInfo")
     return module, info
 
-def _pack(ctx, deps_pex, boot, packs, manifests):
-    """The edition: sources over the layer of wheels."""
+def _pack(ctx, deps_pex, facts, boot, packs, manifests):
+    """The edition, sources over the layer of wheels, and its manifest."""
     out = ctx.actions.declare_file(ctx.label.name + ".pex")
+    manifest = ctx.actions.declare_file(ctx.label.name + ".manifest.json")
     sources = depset(transitive = [pack.sources for pack in packs])
     args = ctx.actions.args()
     args.use_param_file("@%s", use_always = True).set_param_file_format("multiline")
-    args.add(deps_pex, format = "--deps=%s").add(out, format = "--out=%s")
+    args.add(deps_pex, format = "--deps=%s").add(out, format = "--out=%s").add(manifest, format = "--manifest=%s")
+    args.add(facts.wheels, format = "--wheels=%s").add(facts.parts, format = "--parts=%s")
     args.add("--label=%s" % ctx.label).add("--max-mb=%s" % (ctx.attr.max_size_mb or 0))
     args.add_all(depset(transitive = [pack.imports for pack in packs]), format_each = "--import=%s")
     args.add_all(sources, map_each = source_argument, format_each = "--source=%s")
+    args.add(facts.sbom, format = "--source=flovyn_edition/sbom.cdx.json=%s")
     for file in boot:
         args.add("--source=flovyn_edition/%s=%s" % (file.basename, file.path))
     run_tool(
         ctx,
         ctx.attr._merge_pex,
         [args],
-        inputs = depset([deps_pex] + list(boot) + manifests, transitive = [sources]),
-        outputs = [out],
+        inputs = depset([deps_pex, facts.wheels, facts.parts, facts.sbom] + list(boot) + manifests, transitive = [sources]),
+        outputs = [out, manifest],
         mnemonic = "PexEdition",
         progress_message = "Writing edition %s" % ctx.label,
     )
-    return out
+    return out, manifest
+
+def _facts(ctx, wheels, deps_pex, info):
+    """What is known of an edition before it is packed."""
+    parts = edition_parts(ctx, ctx.attr._server, ctx.attr.plugins, ctx.attr.extras)
+    found = wheel_facts(ctx, wheels, deps_pex)
+    return struct(parts = parts, sbom = edition_sbom(ctx, info, found, parts), wheels = found)
 
 def _edition_impl(ctx):
     plugins = check_plugins(ctx.label, ctx.attr.listed, ctx.attr.plugins)
     packs = [target[PackInfo] for target in [ctx.attr._server] + ctx.attr.plugins + ctx.attr.extras]
     by_name = {wheel.name: wheel for wheel in depset(transitive = [pack.wheels for pack in packs]).to_list()}
-    deps_pex = _pex_deps(ctx, [by_name[name] for name in sorted(by_name)])
+    wheels = [by_name[name] for name in sorted(by_name)]
+    deps_pex = _pex_deps(ctx, wheels)
     boot = _boot(ctx, plugins)
-    out = _pack(ctx, deps_pex, boot, packs, [plugin.manifest for plugin in plugins])
+    facts = _facts(ctx, wheels, deps_pex, boot[1])
+    out, manifest = _pack(ctx, deps_pex, facts, boot, packs, [plugin.manifest for plugin in plugins])
+    proof = [manifest, facts.sbom] + edition_proof(ctx, out, manifest, facts.sbom)
     return [
-        DefaultInfo(files = depset([out]), executable = out, runfiles = ctx.runfiles([out])),
-        OutputGroupInfo(boot = depset(boot), deps_pex = depset([deps_pex])),
+        # As runfiles they are built whenever the edition is, and who asks for the edition still gets one file.
+        DefaultInfo(files = depset([out]), executable = out, runfiles = ctx.runfiles([out] + proof)),
+        OutputGroupInfo(boot = depset(boot), deps_pex = depset([deps_pex]), proof = depset(proof)),
     ]
 
 edition_rule = rule(
     implementation = _edition_impl,
     doc = "An edition. Use the macro `edition` of editions/defs.bzl.",
     executable = True,
-    attrs = {
+    attrs = dict(PROOF_ATTRS, **{
         "extras": attr.label_list(doc = "Wheels that the edition carries besides.", providers = [PackInfo]),
         "listed": attr.string_list(doc = "The plugins as they were listed, duplicates included."),
         "max_size_mb": attr.string(doc = "Largest allowed size in MiB, as a decimal number; '' for no limit."),
@@ -102,11 +116,9 @@ edition_rule = rule(
         "version": attr.label(doc = "The file that holds the version.", default = "//:VERSION", allow_single_file = True),
         "_deps_pex": tool_attr("//editions/tools:deps_pex"),
         "_lint_rules": attr.label(doc = "Version of the migration rules.", default = "//editions/tools:lint_rules", allow_single_file = True),
-        "_lock": attr.label(doc = "Pins what an edition may contain.", default = "//editions/toolchain:runtime.lock", allow_single_file = True),
         "_merge_pex": tool_attr("//editions/tools:merge_pex"),
-        "_python": PYTHON_ATTR,
         "_server": attr.label(doc = "The server.", default = "//server", aspects = [collect_pack]),
         "_server_names": attr.label(doc = "The names that the server takes.", default = "//editions/tools:server_names", allow_single_file = True),
         "_write_edition": tool_attr("//editions/tools:write_edition"),
-    },
+    }),
 )

@@ -32,7 +32,7 @@ from core.errors import FlovynError, PluginError
 from core.migration import check_plugin_name
 from core.plugin import Plugin
 from core.plugin_services import PluginServices
-from editions.tools.merge_pex import place
+from editions.tools.layout import place
 from server.rest_api import openapi
 
 Answer = TypeVar("Answer")

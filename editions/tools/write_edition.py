@@ -96,7 +96,9 @@ def refuse_clashes(plugins: Sequence[Mapping[str, Any]], server: Contributions) 
         raise ValueError("plugins clash; rename one side of each:\n  " + "\n  ".join(found))
 
 
-def edition_info(options: argparse.Namespace, plugins: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def edition_info(
+    options: argparse.Namespace, plugins: Sequence[Mapping[str, Any]], server: Contributions
+) -> dict[str, Any]:
     """Return what the edition says of itself."""
     info = {
         "schema": SCHEMA,
@@ -106,6 +108,7 @@ def edition_info(options: argparse.Namespace, plugins: Sequence[Mapping[str, Any
         "lock": hashlib.sha256(options.lock.read_bytes()).hexdigest(),
         "lint_rules": options.lint_rules.read_text(encoding="utf-8").strip(),
         "plugins": list(plugins),
+        "server": server.as_json(),
     }
     if options.status:
         info.update(commit(options.status.read_text(encoding="utf-8")))
@@ -141,8 +144,9 @@ def main(arguments: list[str]) -> int:
     pairs = zip(options.plugin, options.contributions, strict=True)
     plugins = sorted((_plugin(*pair) for pair in pairs), key=lambda plugin: plugin["name"])
     try:
-        refuse_clashes(plugins, _read(options.server_names))
-        info = edition_info(options, plugins)
+        server = _read(options.server_names)
+        refuse_clashes(plugins, server)
+        info = edition_info(options, plugins, server)
     except ValueError as error:
         print(f"{options.label}: {error}", file=sys.stderr)
         return 1

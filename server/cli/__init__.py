@@ -28,6 +28,10 @@ COMMANDS = {
     "token": "create tokens for workers",
     "version": "print the version and what was built",
     "plugins": "print the plugins of this edition",
+    "manifest": "print everything that this edition contains",
+    "sbom": "print the software bill of materials (CycloneDX)",
+    "licenses": "print the licences of what this edition contains",
+    "verify": "check that an edition is as it was built, to the byte",
 }
 
 

@@ -85,6 +85,11 @@ def main() -> None:
         again = _median(lambda: subprocess.run(version, check=True, capture_output=True, env=environ), 11)
         print(f"version, first start            {first:6.2f} s")
         print(f"version, second start           {again:6.3f} s")
+        verify = [str(pex("FULL_PEX")), "verify"]
+        whole = _median(lambda: subprocess.run(verify, check=True, capture_output=True, env=environ), 11)
+        print(f"verify, with its unpacked copy  {whole:6.3f} s")
+    two = ("run", "//editions:diff", "--", "full", "//editions:full")
+    print(f"diff of two built editions      {_median(lambda: _bazel(*two)):6.2f} s")
     print(f"serving, second start           {_serve():6.2f} s")
 
 

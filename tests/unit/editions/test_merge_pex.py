@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from editions.tools.merge_pex import LayoutError, place, read_sources
+from editions.tools.layout import LayoutError, place, read_sources
 from editions.tools.size_budget import contributors, over_budget
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from editions.tools.pex_file import PexFormatError, add_files
+from editions.tools.pex_file import PexFormatError, add_files, measured, sealed
+from server.inspection import seal
 
 HASH = "0123456789abcdef0123456789abcdef01234567"
 
@@ -64,3 +66,31 @@ def test_no_file_is_hidden(tmp_path: Path) -> None:
     """A source cannot take the place of a file of the layer below."""
     with pytest.raises(PexFormatError, match="already holds"):
         add_files(make(tmp_path / "a.pex"), {"__main__.py": b""})
+
+
+def test_facts_decide_the_hash_too(tmp_path: Path) -> None:
+    """What is sealed in later is known by its facts: other facts, another name for the unpacked copy."""
+    first, other = make(tmp_path / "first"), make(tmp_path / "other")
+    add_files(first, {"a.py": b"1"}, b"facts")
+    add_files(other, {"a.py": b"1"}, b"other facts")
+    assert pex_hash(first) != pex_hash(other)
+
+
+def test_measured(tmp_path: Path) -> None:
+    """Known digests are taken as they are, but never those of members that were written anew."""
+    path = make(tmp_path / "a.pex")
+    add_files(path, {"server/cli.py": b"X = 1\n"})
+    found = measured(path, {".deps/a.whl/a.py": "known", "PEX-INFO": "old"})
+    assert found.members[".deps/a.whl/a.py"] == "known"
+    assert found.members["PEX-INFO"] != "old"
+    assert found.members["server/cli.py"] == hashlib.sha256(b"X = 1\n").hexdigest()
+    assert found.header == hashlib.sha256(path.read_bytes().partition(b"PK")[0]).hexdigest()
+
+
+def test_sealed(tmp_path: Path) -> None:
+    """The last files go in, and the seal over the whole file fits."""
+    path = make(tmp_path / "a.pex")
+    sealed(path, {"flovyn_edition/manifest.json": b"{}"})
+    with zipfile.ZipFile(path) as archive:
+        assert archive.read("flovyn_edition/manifest.json") == b"{}"
+    assert seal.problem(path.read_bytes()) is None

@@ -1,0 +1,102 @@
+"""What an edition says of itself beside its file: facts of its wheels, SBOM, provenance and checksums.
+
+The facts of the wheels change only with the set of wheels and the SBOM only with what is in the edition, so editing a line
+of a source runs neither.
+"""
+
+load(":providers.bzl", "PackInfo", "ServerPluginInfo")
+load(":tool.bzl", "PYTHON_ATTR", "run_tool", "tool_attr")
+
+PROOF_ATTRS = {
+    "_lock": attr.label(doc = "Pins what an edition may contain.", default = "//editions/toolchain:runtime.lock", allow_single_file = True),
+    "_python": PYTHON_ATTR,
+    "_wheel_facts": tool_attr("//editions/tools:wheel_facts"),
+    "_write_proof": tool_attr("//editions/tools:write_proof"),
+    "_write_sbom": tool_attr("//editions/tools:write_sbom"),
+}
+
+def _part(targets):
+    """Names of wheels, and paths of sources, that targets bring."""
+    packs = [target[PackInfo] for target in targets]
+    return {
+        "sources": [file.short_path for file in depset(transitive = [pack.sources for pack in packs]).to_list()],
+        "wheels": sorted([wheel.name for wheel in depset(transitive = [pack.wheels for pack in packs]).to_list()]),
+    }
+
+def edition_parts(ctx, server, plugins, extras):
+    """Writes down who brings what: the server, each plugin by its name, and the extras.
+
+    Args:
+        ctx: the edition's context.
+        server: the server's target.
+        plugins: the plugins' targets.
+        extras: targets of wheels that the edition carries besides.
+
+    Returns:
+        the file, `<edition>.parts.json`.
+    """
+    out = ctx.actions.declare_file(ctx.label.name + ".parts.json")
+    parts = {"extras": _part(extras), "server": _part([server])}
+    for plugin in plugins:
+        parts[plugin[ServerPluginInfo].name] = _part([plugin])
+    ctx.actions.write(out, json.encode(parts))
+    return out
+
+def wheel_facts(ctx, wheels, deps_pex):
+    """Writes down licence, digest, size and members of wheels; fails when one is not locked.
+
+    Args:
+        ctx: the edition's context; the rule has PROOF_ATTRS.
+        wheels: list of WheelInfo.
+        deps_pex: the PEX that they are packed in.
+
+    Returns:
+        the file, `<edition>.wheels.json`.
+    """
+    out = ctx.actions.declare_file(ctx.label.name + ".wheels.json")
+    args = ctx.actions.args()
+    args.add("--label", str(ctx.label)).add("--pex", deps_pex).add("--lock", ctx.file._lock).add("--out", out)
+    for wheel in wheels:
+        args.add_all("--wheel", [wheel.name, wheel.version, wheel.file])
+    inputs = [wheel.file for wheel in wheels] + [deps_pex, ctx.file._lock]
+    run_tool(ctx, ctx.attr._wheel_facts, [args], inputs, [out], mnemonic = "WheelFacts")
+    return out
+
+def edition_sbom(ctx, info, wheels, parts):
+    """Writes the SBOM.
+
+    Args:
+        ctx: the edition's context; the rule has PROOF_ATTRS.
+        info: edition.json.
+        wheels: what wheel_facts returned.
+        parts: what edition_parts returned.
+
+    Returns:
+        the file, `<edition>.cdx.json`.
+    """
+    out = ctx.actions.declare_file(ctx.label.name + ".cdx.json")
+    args = ctx.actions.args()
+    args.add("--edition", info).add("--wheels", wheels).add("--parts", parts).add("--out", out)
+    run_tool(ctx, ctx.attr._write_sbom, [args], [info, wheels, parts], [out], mnemonic = "EditionSbom")
+    return out
+
+def edition_proof(ctx, pex, manifest, sbom):
+    """Writes provenance and checksums of an edition's files.
+
+    Args:
+        ctx: the edition's context; the rule has PROOF_ATTRS.
+        pex: the edition.
+        manifest: its manifest.
+        sbom: its SBOM.
+
+    Returns:
+        the files, `<edition>.intoto.jsonl` and `<edition>.SHA256SUMS`.
+    """
+    provenance = ctx.actions.declare_file(ctx.label.name + ".intoto.jsonl")
+    sums = ctx.actions.declare_file(ctx.label.name + ".SHA256SUMS")
+    args = ctx.actions.args()
+    args.add("--label", "//%s:%s" % (ctx.label.package, ctx.label.name))
+    args.add("--pex", pex).add("--manifest", manifest).add("--sbom", sbom)
+    args.add("--provenance", provenance).add("--sums", sums)
+    run_tool(ctx, ctx.attr._write_proof, [args], [pex, manifest, sbom], [provenance, sums], mnemonic = "EditionProof")
+    return [provenance, sums]

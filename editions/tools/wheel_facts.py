@@ -1,0 +1,124 @@
+"""Writes down what an edition's wheels are: licence, digest, size in the file, and the digest of every member.
+
+Each wheel must stand in the runtime lock with its digest: an edition contains nothing that is only good for building,
+and nothing that the lock does not pin. Runs when the set of wheels changes, so that editing a source costs none of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import sys
+import zipfile
+from collections.abc import Mapping, Sequence
+from email.message import Message
+from email.parser import HeaderParser
+from pathlib import Path
+from typing import Any
+
+from editions.toolchain.lockfile import parse_lock
+
+_CLASSIFIER = "License :: OSI Approved :: "
+_LICENCE_FILES = ("LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS")
+_METADATA = re.compile(r"\.deps/[^/]+/[^/]+\.dist-info/METADATA")
+_SHORT = 100
+"""A longer text in the field License is the licence itself and not its name."""
+
+
+class NotLocked(ValueError):
+    """A wheel is not the one of the lock; the text names it and says what to do."""
+
+
+def check_locked(wheels: Sequence[Mapping[str, Any]], lock: Mapping[str, str], source: str) -> None:
+    """Return when the lock pins every wheel.
+
+    Raises:
+        NotLocked: it does not.
+    """
+    missing = [wheel["name"] for wheel in wheels if wheel["name"] not in lock]
+    if missing:
+        raise NotLocked(
+            f"not in {source}: wheel {', '.join(missing)}. Add what needs it to runtime.in and lock again"
+            " (editions/toolchain/lock.sh), or drop it"
+        )
+    for wheel in wheels:
+        if f"sha256:{wheel['sha256']}" not in lock[wheel["name"]]:
+            named = f"{wheel['name']} {wheel['version']}"
+            raise NotLocked(f"not the one that {source} pins: wheel {named}. Lock again, or fetch it anew")
+
+
+def licence(metadata: Message) -> str:
+    """Return a wheel's licence: an SPDX expression where it states one, else its own words, else ``unknown``."""
+    expression: str | None = metadata["License-Expression"]
+    words = (metadata["License"] or "").strip()
+    if expression:
+        return expression
+    if words and words.upper() != "UNKNOWN" and len(words) <= _SHORT and "\n" not in words:
+        return words
+    classifiers = [each for each in metadata.get_all("Classifier") or [] if each.startswith(_CLASSIFIER)]
+    return ", ".join(each.removeprefix(_CLASSIFIER) for each in classifiers) or "unknown"
+
+
+def licence_files(names: list[str], metadata: Message) -> list[str]:
+    """Return the members that hold licences: those that the metadata names, or what is called like one."""
+    named = metadata.get_all("License-File") or []
+    places = tuple(f".dist-info/{folder}{each}" for each in named for folder in ("", "licenses/"))
+    listed = [name for name in names if places and name.endswith(places)]
+    beside = [name for name in names if ".dist-info/" in name and Path(name).name.upper().startswith(_LICENCE_FILES)]
+    return sorted(listed or beside)
+
+
+def wheel(archive: zipfile.ZipFile, file: Path, name: str, version: str) -> dict[str, Any]:
+    """Return the facts of one wheel, as it lies in the PEX."""
+    inside = [info for info in archive.infolist() if info.filename.startswith(f".deps/{file.name}/")]
+    names = [info.filename for info in inside]
+    metadata = next(filter(_METADATA.fullmatch, names))
+    headers = HeaderParser().parsestr(archive.read(metadata).decode("utf-8"))
+    return {
+        "name": name,
+        "version": version,
+        "file": file.name,
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "license": licence(headers),
+        "license_files": licence_files(names, headers),
+        "size": sum(info.compress_size for info in inside),
+    }
+
+
+def describe(pex: Path, wheels: list[tuple[str, str, Path]], lock: Mapping[str, str], source: str) -> dict[str, Any]:
+    """Return the facts of all wheels, and the digests of the members.
+
+    Raises:
+        NotLocked: a wheel is not the lock's.
+    """
+    with zipfile.ZipFile(pex) as archive:
+        found = [wheel(archive, file, name, version) for name, version, file in wheels]
+        check_locked(found, lock, source)
+        files = [info for info in archive.infolist() if not info.is_dir()]
+        members = {info.filename: hashlib.sha256(archive.read(info)).hexdigest() for info in files}
+    return {"wheels": found, "members": members}
+
+
+def main(arguments: list[str]) -> int:
+    """Run from the command line; 1 and one message when a wheel is not locked."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--label", required=True)
+    for name in ("--pex", "--lock", "--out"):
+        parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("--wheel", nargs=3, action="append", default=[], metavar=("NAME", "VERSION", "FILE"))
+    options = parser.parse_args(arguments)
+    wheels = [(name, version, Path(file)) for name, version, file in options.wheel]
+    lock = parse_lock(options.lock.read_text(encoding="utf-8"), options.lock.name)
+    try:
+        found = describe(options.pex, wheels, lock, options.lock.name)
+    except NotLocked as error:
+        print(f"{options.label}: {error}", file=sys.stderr)
+        return 1
+    options.out.write_text(json.dumps(found, sort_keys=True, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,88 @@
+"""Writes what goes out with an edition: its provenance, and the checksums of all of its files.
+
+The provenance is an in-toto statement with a SLSA predicate: which file was made of which lock, wheels, plugins and,
+in a release, commit. It is not signed; a release's CI signs it, or the checksums, with what it has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+STATEMENT = "https://in-toto.io/Statement/v1"
+PREDICATE = "https://slsa.dev/provenance/v1"
+BUILD_TYPE = "urn:flovyn:build:edition:1"
+BUILDER = "urn:flovyn:builder:bazel"
+
+
+def statement(label: str, name: str, digest: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the statement on one file.
+
+    Args:
+        label: the edition's target.
+        name: the file's.
+        digest: its SHA-256.
+        manifest: the file's manifest.
+    """
+    return {
+        "_type": STATEMENT,
+        "subject": [{"name": name, "digest": {"sha256": digest}}],
+        "predicateType": PREDICATE,
+        "predicate": {
+            "buildDefinition": {
+                "buildType": BUILD_TYPE,
+                "externalParameters": {"target": label, "stamp": "commit" in manifest},
+                "internalParameters": {key: manifest[key] for key in ("platform", "python", "version")},
+                "resolvedDependencies": materials(manifest),
+            },
+            "runDetails": {"builder": {"id": BUILDER}},
+        },
+    }
+
+
+def materials(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what the file was made of; the commit only where the build was stamped."""
+    found: list[dict[str, Any]] = [{"name": "runtime.lock", "digest": {"sha256": manifest["lock"]}}]
+    if "commit" in manifest:
+        source = {"name": "source", "digest": {"gitCommit": manifest["commit"]}}
+        found.append({**source, "annotations": {"dirty": manifest["dirty"]}})
+    for plugin in manifest["plugins"]:
+        named = f"plugin {plugin['name']} {plugin['version']}"
+        found.append({"name": named, "digest": {"sha256": plugin["source_sha256"]}})
+    for wheel in manifest["wheels"]:
+        url = f"pkg:pypi/{wheel['name']}@{wheel['version']}"
+        found.append({"name": wheel["file"], "uri": url, "digest": {"sha256": wheel["sha256"]}})
+    return found
+
+
+def checksums(files: list[Path]) -> str:
+    """Return the checksums in the form that ``sha256sum -c`` reads."""
+    return "".join(f"{_digest(path)}  {path.name}\n" for path in sorted(files, key=lambda path: path.name))
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def main(arguments: list[str]) -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--label", required=True)
+    for name in ("--pex", "--manifest", "--sbom", "--provenance", "--sums"):
+        parser.add_argument(name, type=Path, required=True)
+    options = parser.parse_args(arguments)
+    manifest = json.loads(options.manifest.read_bytes())
+    made = statement(options.label, options.pex.name, _digest(options.pex), manifest)
+    options.provenance.write_text(json.dumps(made, sort_keys=True) + "\n", encoding="utf-8")
+    files = [options.pex, options.manifest, options.sbom, options.provenance]
+    options.sums.write_text(checksums(files), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,111 @@
+"""Writes an edition's software bill of materials: a CycloneDX document of the server, its plugins and its wheels.
+
+Nothing in it varies between two builds of the same thing: no time, and a serial number that follows from the content.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+from cyclonedx.contrib.license.factories import LicenseFactory
+from cyclonedx.model import HashAlgorithm, HashType, Property
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.output.json import JsonV1Dot6
+from packageurl import PackageURL
+
+SERVER = "flovyn-server"
+
+
+def document(
+    edition: Mapping[str, Any], wheels: Sequence[Mapping[str, Any]], needs: Mapping[str, Sequence[str]]
+) -> str:
+    """Return the document.
+
+    Args:
+        edition: ``edition.json``.
+        wheels: facts of every wheel.
+        needs: names of wheels by who needs them: ``server``, ``extras`` and the names of plugins.
+    """
+    bom = Bom(serial_number=UUID(int=0))
+    bom.metadata.component = root = _server(edition)
+    by_name = {wheel["name"]: _wheel(wheel) for wheel in wheels}
+    plugins = {plugin["name"]: _plugin(plugin) for plugin in edition["plugins"]}
+    bom.components.update([*by_name.values(), *plugins.values()])
+    direct = {*needs["server"], *needs["extras"]}
+    bom.register_dependency(root, [*plugins.values(), *_of(by_name, direct)])
+    for name, plugin in plugins.items():
+        bom.register_dependency(plugin, _of(by_name, needs[name]))
+    bom.serial_number = uuid5(UUID(int=0), hashlib.sha256(_text(bom).encode()).hexdigest())
+    return _text(bom)
+
+
+def _of(components: Mapping[str, Component], names: Sequence[str] | set[str]) -> list[Component]:
+    return [components[name] for name in names if name in components]
+
+
+def _server(edition: Mapping[str, Any]) -> Component:
+    facts = {key: str(edition[key]) for key in ("edition", "lock", "python", "commit") if key in edition}
+    return Component(
+        name=SERVER,
+        version=edition["version"],
+        type=ComponentType.APPLICATION,
+        bom_ref=SERVER,
+        properties=[Property(name=f"flovyn:{key}", value=value) for key, value in facts.items()],
+    )
+
+
+def _plugin(plugin: Mapping[str, Any]) -> Component:
+    return Component(
+        name=plugin["name"],
+        version=plugin["version"],
+        type=ComponentType.LIBRARY,
+        bom_ref=f"plugin:{plugin['name']}",
+        properties=[Property(name="flovyn:plugin", value=plugin["entry"])],
+    )
+
+
+def _wheel(wheel: Mapping[str, Any]) -> Component:
+    url = PackageURL("pypi", None, wheel["name"], wheel["version"])
+    return Component(
+        name=wheel["name"],
+        version=wheel["version"],
+        type=ComponentType.LIBRARY,
+        bom_ref=url.to_string(),
+        purl=url,
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=wheel["sha256"])],
+        licenses=[LicenseFactory().make_from_string(wheel["license"])],
+        properties=[Property(name="flovyn:wheel", value=wheel["file"])],
+    )
+
+
+def _text(bom: Bom) -> str:
+    """The document without the time, which the library always sets."""
+    content = json.loads(JsonV1Dot6(bom).output_as_string())
+    del content["metadata"]["timestamp"]
+    return json.dumps(content, sort_keys=True, indent=1) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("--edition", "--wheels", "--parts", "--out"):
+        parser.add_argument(name, type=Path, required=True)
+    options = parser.parse_args(arguments)
+    edition, wheels, parts = (
+        json.loads(path.read_bytes()) for path in (options.edition, options.wheels, options.parts)
+    )
+    needs = {name: part["wheels"] for name, part in parts.items()}
+    options.out.write_text(document(edition, wheels["wheels"], needs), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

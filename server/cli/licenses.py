@@ -1,0 +1,53 @@
+"""Print the licence of every wheel that this edition contains."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any
+
+from server.edition import Edition
+
+SCHEMA = 1
+"""Version of the JSON form."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--texts", action="store_true", help="print the texts of the licences as well")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(edition: Edition, arguments: argparse.Namespace) -> int:
+    """Print the licences."""
+    wheels = json.loads(edition.document("manifest.json"))["wheels"]
+    found = [_entry(wheel, with_texts=arguments.texts) for wheel in wheels]
+    if arguments.json:
+        sys.stdout.write(json.dumps({"schema": SCHEMA, "wheels": found}, indent=2) + "\n")
+        return 0
+    for each in found:
+        sys.stdout.write(f"{each['name'] + ' ' + each['version']:<32} {each['license']}\n")
+        for name, text in each.get("texts", {}).items():
+            sys.stdout.write(f"\n--- {each['name']}: {name} ---\n{text.rstrip()}\n\n")
+    return 0
+
+
+def _entry(wheel: Mapping[str, Any], *, with_texts: bool) -> dict[str, Any]:
+    entry = {key: wheel[key] for key in ("name", "version", "license")}
+    return {**entry, "texts": dict(_texts(wheel))} if with_texts else entry
+
+
+def _texts(wheel: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the files with licences, each with its text; a wheel for another platform is not unpacked and has none."""
+    try:
+        installed = distribution(wheel["name"])
+    except PackageNotFoundError:
+        return
+    for member in wheel["license_files"]:
+        inner = member.split("/", 2)[2]
+        text = Path(str(installed.locate_file(inner))).read_text(encoding="utf-8", errors="replace")
+        yield inner.partition("/")[2], text

@@ -1,0 +1,44 @@
+"""Checks that compiled modules of unpacked copies are what compiling their sources gives.
+
+Python runs a compiled module without a look at its source's content, so a changed one lies unseen beside a source
+that is whole. Compiling everything again takes seconds, hence this is a check of its own.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+_HEADER = 16
+"""Bytes before the code: magic number, flags, time and size of the source."""
+
+
+def problems(folders: list[Path]) -> Iterator[str]:
+    """Yield a line for each compiled module, of the running Python, that its source does not account for."""
+    seen = set()
+    for folder in folders:
+        for parent, _, names in os.walk(folder, followlinks=True):
+            for path in _compiled(Path(parent), names):
+                if path.resolve() not in seen and not _is_true(path):
+                    yield f"{path}: is not what its source compiles to; remove it"
+                seen.add(path.resolve())
+
+
+def _compiled(parent: Path, names: list[str]) -> list[Path]:
+    ending = f".{sys.implementation.cache_tag}.pyc"
+    return [parent / name for name in sorted(names) if parent.name == "__pycache__" and name.endswith(ending)]
+
+
+def _is_true(path: Path) -> bool:
+    """Whether the module's source, in the folder above, compiles to the same code; one without a source never runs."""
+    source = path.parent.parent / f"{path.name.partition('.')[0]}.py"
+    if not source.exists():
+        return True
+    try:
+        code = marshal.loads(path.read_bytes()[_HEADER:])  # noqa: S302 - it is data here: compared and never run
+        return bool(code == compile(source.read_bytes(), str(source), "exec", dont_inherit=True))
+    except (OSError, ValueError, EOFError, TypeError, SyntaxError):
+        return False

@@ -1,0 +1,139 @@
+"""Checks the copies that an edition has unpacked itself into: what really runs.
+
+PEX unpacks a file once below its root: wheels and sources into folders that several editions may share, a folder that
+mirrors the archive, and a virtual environment that links to them. Both of the latter are compared with the manifest,
+through their links. Not covered, because PEX makes them on the spot and no build knows them: the environment's ``bin``,
+``pyvenv.cfg``, the last lines of its ``__main__.py``, ``RECORD`` files, and the interpreter itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from server.inspection.archive import MANIFEST
+
+_HASH = re.compile(r"[0-9a-f]{40}")
+_OF_PEX = re.compile(r"PEX_EXTRA_SYS_PATH\.(py|pth)|[^/]+\.dist-info/(RECORD|INSTALLER|REQUESTED|direct_url\.json)")
+"""What PEX writes into an environment besides the members."""
+
+_MIRROR_OF_PEX = re.compile(r"PEX-LAYOUT|\.last-access")
+_PEX_OWN = (".bootstrap/", "__pex__/")
+_BOOT = ".bootstrap/pex/venv/venv_pex.py"
+"""The member that an environment's ``__main__.py`` consists of, between a first line and a last call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One unpacked copy.
+
+    Attributes:
+        folder: what is compared.
+        expected: digests by path in the folder.
+        generated: matches what PEX adds.
+    """
+
+    folder: Path
+    expected: Mapping[str, str]
+    generated: re.Pattern[str]
+
+
+def root_of(prefix: Path) -> Path | None:
+    """Return PEX's root, given the running environment's ``sys.prefix``; None when it is not one of PEX's."""
+    real = prefix.resolve()
+    return next((parent.parent for parent in real.parents if parent.name == "venvs"), None)
+
+
+def copies(root: Path, pex_hash: str, members: Mapping[str, str], manifest: bytes) -> list[Copy]:
+    """Return the copies of a file that are there.
+
+    Args:
+        root: PEX's root.
+        pex_hash: the file's, out of its PEX-INFO.
+        members: digests by member.
+        manifest: content of the manifest, which is unpacked like the members that it lists.
+    """
+    if not _HASH.fullmatch(pex_hash):
+        return []
+    members = {**members, MANIFEST: hashlib.sha256(manifest).hexdigest()}
+    environments = sorted(root.glob(f"venvs/*/{pex_hash}/*/lib/python*/site-packages"))
+    mirrors = sorted(root.glob(f"unzipped_pexes/*/{pex_hash}"))
+    return [
+        *(Copy(path, in_environment(members), _OF_PEX) for path in environments if ".lck" not in path.parts[-4]),
+        *(Copy(path, in_mirror(members), _MIRROR_OF_PEX) for path in mirrors),
+    ]
+
+
+def in_environment(members: Mapping[str, str]) -> dict[str, str]:
+    """Return what an environment's ``site-packages`` holds: the sources, and the wheels side by side."""
+    found = {}
+    for name, digest in members.items():
+        inner = name.split("/", 2)[2] if name.startswith(".deps/") else name
+        beside = name.startswith(_PEX_OWN) or "/" not in name
+        if not (beside or inner == ".layout.json" or inner.startswith(".prefix/") or _OF_PEX.fullmatch(inner)):
+            found[inner] = digest
+    return found
+
+
+def in_mirror(members: Mapping[str, str]) -> dict[str, str]:
+    """Return what the mirror of the archive holds."""
+    return {name: digest for name, digest in members.items() if not name.startswith("__pex__/")}
+
+
+def problems(found: list[Copy], members: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each file of the copies that is changed, missing or added."""
+    digest = _remembering()
+    for copy in found:
+        there = dict(files(copy.folder))
+        for name in sorted(there.keys() | copy.expected.keys()):
+            if name not in there:
+                yield f"{copy.folder / name}: is missing"
+            elif name not in copy.expected:
+                if not copy.generated.fullmatch(name):
+                    yield f"{there[name]}: is not in the manifest"
+            elif digest(there[name]) != copy.expected[name]:
+                yield f"{there[name]}: differs from the manifest"
+        if copy.generated is _OF_PEX:
+            yield from _wrong_boot(copy.folder.parents[2] / "__main__.py", members.get(_BOOT, ""))
+
+
+def files(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the files below a folder, through links, as path in the folder and path; compiled modules are left out."""
+    start = len(f"{folder}/")
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        yield from ((f"{parent}/{name}"[start:], f"{parent}/{name}") for name in names)
+
+
+def _remembering() -> Callable[[str], str]:
+    """A digest of files that reads none twice: copies link to the same ones."""
+    known: dict[tuple[int, int], str] = {}
+
+    def digest(path: str) -> str:
+        try:
+            with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - thousands of Path objects cost more than reading
+                state = os.fstat(file.fileno())
+                key = (state.st_dev, state.st_ino)
+                if key not in known:
+                    known[key] = hashlib.sha256(file.read()).hexdigest()
+        except OSError:
+            return ""
+        return known[key]
+
+    return digest
+
+
+def _wrong_boot(path: Path, digest: str) -> Iterator[str]:
+    """A line when the program that starts an environment does not consist of PEX's own."""
+    try:
+        body = path.read_bytes().partition(b"\n")[2]
+    except OSError:
+        yield f"{path}: is missing"
+        return
+    program = body.partition(b"\n\n\nif __name__ == ")[0] + b"\n"
+    if hashlib.sha256(program).hexdigest() != digest:
+        yield f"{path}: differs from {_BOOT}"

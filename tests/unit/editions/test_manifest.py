@@ -1,0 +1,172 @@
+"""What an edition's manifest, SBOM and provenance say, given what went into it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from editions.tools import manifest, write_proof, write_sbom
+from editions.tools.pex_file import Measured
+
+CONTRIBUTIONS: dict[str, Any] = {
+    kind: [] for kind in ("routes", "aliases", "rpcs", "authenticators", "authorizers", "sections", "variables")
+}
+JWT: dict[str, Any] = {
+    "name": "jwt",
+    "version": "1.0.0",
+    "entry": "plugins.jwt.plugin:JwtPlugin",
+    "objects": [["table", "p_jwt__keys"]],
+    "migrations": [],
+    "contributions": {**CONTRIBUTIONS, "routes": ["GET /api/v1/p/jwt/keys"]},
+}
+EDITION: dict[str, Any] = {
+    "schema": 1,
+    "edition": "acme",
+    "version": "1.2.3",
+    "python": "3.11",
+    "lock": "f" * 64,
+    "lint_rules": "1",
+    "plugins": [JWT],
+    "server": CONTRIBUTIONS,
+}
+STAMP = {"commit": "abc", "commit_date": "2026-01-02T03:04:05Z", "dirty": False}
+FILES = {
+    "core/a.py": b"shared",
+    "migrations/0001_create_tenant.sql": b"CREATE",
+    "migrations/lint/rules.sql": b"no migration",
+    "plugins/jwt/plugin.py": b"one",
+    "plugins/jwt/keys.py": b"two",
+    "proto/flovyn/v1/query_pb2_grpc.py": b"stub('/flovyn.v1.WorkflowQuery/QueryWorkflow', x)",
+}
+WHEELS: dict[str, Any] = {
+    "members": {},
+    "wheels": [
+        {
+            "name": name,
+            "version": "1.0",
+            "file": file,
+            "sha256": "a" * 64,
+            "license": licence,
+            "license_files": [],
+            "size": 10,
+        }
+        for name, file, licence in (
+            ("cffi", "cffi-1.0-cp311-cp311-manylinux2014_x86_64.manylinux_2_17_x86_64.whl", "MIT OR Apache-2.0"),
+            ("falcon", "falcon-1.0-py3-none-any.whl", "BSD License"),
+        )
+    ],
+}
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> manifest.Parts:
+    path = tmp_path / "parts.json"
+    content = {
+        "extras": {"sources": [], "wheels": []},
+        "jwt": {"sources": ["core/a.py", "plugins/jwt/plugin.py", "plugins/jwt/keys.py"], "wheels": ["cffi", "falcon"]},
+        "server": {"sources": ["core/a.py"], "wheels": ["falcon"]},
+    }
+    path.write_text(json.dumps(content))
+    return manifest.Parts.read(path, [])
+
+
+def made(parts: manifest.Parts, **more: object) -> dict[str, Any]:
+    return manifest.facts({**EDITION, **more}, WHEELS, parts, FILES)
+
+
+def test_who_needs_a_wheel(parts: manifest.Parts) -> None:
+    """A wheel names everybody who needs it, so that it can be told who would take it along."""
+    assert [(wheel["name"], wheel["needed_by"]) for wheel in made(parts)["wheels"]] == [
+        ("cffi", ["jwt"]),
+        ("falcon", ["jwt", "server"]),
+    ]
+
+
+def test_source_digest_of_a_plugin(parts: manifest.Parts) -> None:
+    """It is the digest of what sha256sum prints for the plugin's own files; what the server has anyway is not among them."""
+    (plugin,) = made(parts)["plugins"]
+    printed = "".join(
+        f"{hashlib.sha256(FILES[name]).hexdigest()}  {name}\n"
+        for name in ("plugins/jwt/keys.py", "plugins/jwt/plugin.py")
+    )
+    assert plugin["files"] == 2
+    assert plugin["source_sha256"] == hashlib.sha256(printed.encode()).hexdigest()
+    assert plugin["routes"] == ["GET /api/v1/p/jwt/keys"]
+
+
+def test_the_server_is_described_too(parts: manifest.Parts) -> None:
+    """Core migrations and the methods of the wire contract are there, for comparing two versions."""
+    server = made(parts)["server"]
+    assert [each["file"] for each in server["migrations"]] == ["0001_create_tenant.sql"]
+    assert server["rpcs"] == ["/flovyn.v1.WorkflowQuery/QueryWorkflow"]
+
+
+def test_sizes_and_members_come_last(parts: manifest.Parts) -> None:
+    """What is measured of the file completes what was known before."""
+    sizes = {"plugins/jwt/plugin.py": 3, "plugins/jwt/keys.py": 4, "core/a.py": 100}
+    whole = manifest.complete(made(parts), Measured({"core/a.py": "d"}, sizes, "h"), parts)
+    assert whole["plugins"][0]["size"] == 7
+    assert (whole["members"], whole["header_sha256"]) == ({"core/a.py": "d"}, "h")
+
+
+@pytest.mark.parametrize(
+    ("wheels", "expected"),
+    [
+        (["a-1-py3-none-any.whl"], "any"),
+        (["a-1-cp311-cp311-manylinux2014_x86_64.manylinux_2_17_x86_64.whl"], "linux-x86_64"),
+        (["a-1-cp311-abi3-manylinux_2_28_aarch64.whl", "b-1-py3-none-any.whl"], "linux-aarch64"),
+        (["a-1-cp312-cp312-macosx_11_0_arm64.whl"], "macos-arm64"),
+        (
+            ["a-1-cp311-cp311-musllinux_1_2_x86_64.whl", "a-1-cp311-cp311-macosx_11_0_arm64.whl"],
+            "linux-x86_64+macos-arm64",
+        ),
+    ],
+)
+def test_platform(wheels: list[str], expected: str) -> None:
+    """The platform is the one that the wheels are for, not the one that builds."""
+    assert manifest.platform(wheels) == expected
+
+
+def sbom(**more: object) -> dict[str, Any]:
+    needs = {"server": ["falcon"], "extras": [], "jwt": ["cffi", "falcon"]}
+    found: dict[str, Any] = json.loads(write_sbom.document({**EDITION, **more}, WHEELS["wheels"], needs))
+    return found
+
+
+def test_sbom_names_licences_as_they_are() -> None:
+    """An SPDX expression is told as one, other words as a name."""
+    licences = {each["name"]: each.get("licenses") for each in sbom()["components"]}
+    assert licences["cffi"] == [{"expression": "MIT OR Apache-2.0"}]
+    assert licences["falcon"] == [{"license": {"name": "BSD License"}}]
+
+
+def test_sbom_says_who_needs_what() -> None:
+    """The server needs its plugins and wheels, a plugin its own wheels."""
+    needs = {each["ref"]: each.get("dependsOn", []) for each in sbom()["dependencies"]}
+    assert needs["flovyn-server"] == ["pkg:pypi/falcon@1.0", "plugin:jwt"]
+    assert needs["plugin:jwt"] == ["pkg:pypi/cffi@1.0", "pkg:pypi/falcon@1.0"]
+
+
+def test_the_serial_number_follows_from_the_content() -> None:
+    """The same edition has the same number whenever it is built; another one has another."""
+    assert sbom()["serialNumber"] == sbom()["serialNumber"]
+    assert sbom()["serialNumber"] != sbom(version="1.2.4")["serialNumber"]
+
+
+def test_a_stamped_statement_names_the_commit(parts: manifest.Parts) -> None:
+    """The commit is a material of a stamped build, with whether the checkout had changes; of no other."""
+    for stamp in ({}, STAMP):
+        made_of = write_proof.materials(made(parts, **stamp))
+        sources = [each for each in made_of if each["name"] == "source"]
+        expected = [{"name": "source", "digest": {"gitCommit": "abc"}, "annotations": {"dirty": False}}]
+        assert sources == (expected if stamp else [])
+
+
+def test_materials_name_all_that_went_in(parts: manifest.Parts) -> None:
+    """The lock, each plugin by the digest of its sources, each wheel by its file's."""
+    names = [each["name"] for each in write_proof.materials(made(parts))]
+    assert names == ["runtime.lock", "plugin jwt 1.0.0", *(wheel["file"] for wheel in WHEELS["wheels"])]

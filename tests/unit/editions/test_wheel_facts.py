@@ -1,0 +1,88 @@
+"""What is written down of wheels: licences as their authors tell them, and only wheels that the lock pins."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from email.parser import HeaderParser
+from pathlib import Path
+
+import pytest
+
+from editions.tools.wheel_facts import licence, licence_files, main
+
+DIST = ".deps/a-1.0-py3-none-any.whl/a-1.0.dist-info"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ("License-Expression: MIT\nLicense: other", "MIT"),
+        ("License: BSD-3-Clause\nClassifier: License :: OSI Approved :: BSD License", "BSD-3-Clause"),
+        ("License: UNKNOWN\nClassifier: License :: OSI Approved :: MIT License", "MIT License"),
+        (f"License: {'Permission is granted ' * 9}\nClassifier: License :: OSI Approved :: MIT License", "MIT License"),
+        (
+            "Classifier: License :: OSI Approved :: MIT License\nClassifier: License :: OSI Approved :: ISC License",
+            "MIT License, ISC License",
+        ),
+        ("Name: a", "unknown"),
+    ],
+)
+def test_licence(metadata: str, expected: str) -> None:
+    """The expression wins over words, words over classifiers; nothing is made up."""
+    assert licence(HeaderParser().parsestr(metadata)) == expected
+
+
+def test_licence_files() -> None:
+    """Files that the metadata names count, in either place; without names, what is called like a licence."""
+    names = [f"{DIST}/METADATA", f"{DIST}/licenses/LICENSE", f"{DIST}/licenses/src/NOTICE", f"{DIST}/COPYING"]
+    named = HeaderParser().parsestr("License-File: LICENSE\nLicense-File: src/NOTICE\n")
+    assert licence_files(names, named) == names[1:3]
+    assert licence_files(names, HeaderParser().parsestr("Name: a")) == sorted(names[1:])
+
+
+def describe(tmp_path: Path, lock: str) -> tuple[int, Path]:
+    wheel = tmp_path / "a-1.0-py3-none-any.whl"
+    wheel.write_bytes(b"wheel")
+    pex = tmp_path / "deps.pex"
+    with zipfile.ZipFile(pex, "w") as archive:
+        archive.writestr(f"{DIST}/METADATA", "License-Expression: MIT\nLicense-File: LICENSE\n")
+        archive.writestr(f"{DIST}/licenses/LICENSE", "text")
+    (tmp_path / "runtime.lock").write_text(lock)
+    out = tmp_path / "wheels.json"
+    arguments = ["--label=//editions:x", f"--pex={pex}", f"--lock={tmp_path}/runtime.lock", f"--out={out}"]
+    return main([*arguments, "--wheel", "a", "1.0", str(wheel)]), out
+
+
+def test_a_locked_wheel(tmp_path: Path) -> None:
+    """A wheel of the lock is described as it lies in the file."""
+    digest = hashlib.sha256(b"wheel").hexdigest()
+    status, out = describe(tmp_path, f"a==1.0 \\\n    --hash=sha256:{digest}\n")
+    (wheel,) = json.loads(out.read_text())["wheels"]
+    assert status == 0
+    assert (wheel["sha256"], wheel["license"], wheel["license_files"]) == (digest, "MIT", [f"{DIST}/licenses/LICENSE"])
+
+
+@pytest.mark.parametrize(
+    ("lock", "expected"),
+    [
+        (f"b==1.0 \\\n    --hash=sha256:{'0' * 64}\n", "//editions:x: not in runtime.lock: wheel a. Add"),
+        (
+            f"a==1.0 \\\n    --hash=sha256:{'0' * 64}\n",
+            "//editions:x: not the one that runtime.lock pins: wheel a 1.0",
+        ),
+        (
+            f"a==1.1 \\\n    --hash=sha256:{'0' * 64}\n",
+            "//editions:x: not the one that runtime.lock pins: wheel a 1.0",
+        ),
+    ],
+)
+def test_a_wheel_that_is_not_locked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], lock: str, expected: str
+) -> None:
+    """A lock that lacks a wheel, or pins another one, stops the edition with the wheel's name and what to do."""
+    status, out = describe(tmp_path, lock)
+    assert status == 1
+    assert capsys.readouterr().err.startswith(expected)
+    assert not out.exists()
