@@ -25,7 +25,6 @@ def add_files(pex: Path, files: Mapping[str, bytes]) -> None:
     """Add ``files`` (path to content) to ``pex`` in place and give it a new hash."""
     with zipfile.ZipFile(pex) as archive:
         small = {name: archive.read(name) for name in _WITH_HASH}
-        header_size = min(info.header_offset for info in archive.infolist())
         taken = set(archive.namelist())
     clash = sorted(taken & files.keys())
     if clash:
@@ -35,8 +34,22 @@ def add_files(pex: Path, files: Mapping[str, bytes]) -> None:
     code = _digest(files)
     new = hashlib.sha1(f"{old}{code}".encode(), usedforsecurity=False).hexdigest()
     small["PEX-INFO"] = json.dumps({**info, "code_hash": code}, sort_keys=True).encode()
-    _replace_in_header(pex, header_size, old, new)
-    _rewrite(pex, {name: _replaced(name, content, old, new) for name, content in small.items()}, files)
+    header = _replaced("the shell header", read_header(pex), old, new)
+    replace(pex, header, {name: _replaced(name, content, old, new) for name, content in small.items()}, files)
+
+
+def read_header(pex: Path) -> bytes:
+    """Return what stands in front of the archive."""
+    with zipfile.ZipFile(pex) as archive, pex.open("rb") as file:
+        return file.read(min(info.header_offset for info in archive.infolist()))
+
+
+def replace(pex: Path, header: bytes, changed: Mapping[str, bytes], added: Mapping[str, bytes] | None = None) -> None:
+    """Write ``pex`` again with another header and other members, by path; the rest is copied as it is."""
+    old = len(read_header(pex))
+    body = pex.read_bytes()[old:]
+    pex.write_bytes(header + body)
+    _rewrite(pex, changed, added or {})
 
 
 def _digest(files: Mapping[str, bytes]) -> str:
@@ -53,13 +66,6 @@ def _replaced(where: str, content: bytes, old: str, new: str) -> bytes:
             f"{where} of the PEX holds its hash {count} times instead of once; the pinned pex has changed"
         )
     return content.replace(old.encode(), new.encode())
-
-
-def _replace_in_header(pex: Path, size: int, old: str, new: str) -> None:
-    with pex.open("r+b") as file:
-        header = _replaced("the shell header", file.read(size), old, new)
-        file.seek(0)
-        file.write(header)
 
 
 def _rewrite(pex: Path, replaced: Mapping[str, bytes], added: Mapping[str, bytes]) -> None:
