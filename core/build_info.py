@@ -21,9 +21,10 @@ class BuildInfo:
     Attributes:
         edition: name of the edition's target, such as ``full``.
         version: version of the server.
-        python: Python that the file runs on, such as ``3.11``.
+        python: CPython that the file runs on, such as ``3.11``.
         lock: SHA-256 of the lock that pins every wheel.
         plugins: the plugins, sorted by name.
+        platform: what the file runs on, such as ``linux-x86_64``; None in tests, which build no edition.
         commit: Git commit; only in stamped builds, as are the next two.
         dirty: whether the checkout had changes that were not committed.
         commit_date: the commit's date, ISO 8601.
@@ -34,6 +35,7 @@ class BuildInfo:
     python: str
     lock: str
     plugins: tuple[PluginInfo, ...] = ()
+    platform: str | None = None
     commit: str | None = None
     dirty: bool | None = None
     commit_date: str | None = None

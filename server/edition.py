@@ -64,6 +64,7 @@ class Edition:
             python=data["python"],
             lock=data["lock"],
             plugins=infos,
+            platform=data["platform"],
             commit=data.get("commit"),
             dirty=data.get("dirty"),
             commit_date=data.get("commit_date"),

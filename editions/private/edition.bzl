@@ -5,8 +5,8 @@ of a plugin runs only the second one, in a second or less. The plugins' manifest
 of itself and of the packing, so an edition with a plugin that fails its check does not come to be.
 """
 
-load("@python//:defs.bzl", "PYTHON_VERSION")
 load(":chosen.bzl", "check_plugins")
+load(":edition_target.bzl", "TARGET_ATTR", "edition_target")
 load(":pack.bzl", "collect_pack")
 load(":pack_files.bzl", "source_argument")
 load(":proof.bzl", "PROOF_ATTRS", "edition_parts", "edition_proof", "edition_sbom", "wheel_facts")
@@ -15,11 +15,14 @@ load(":tool.bzl", "run_tool", "tool_attr")
 
 _ENTRY = "flovyn_edition:main"
 
-def _pex_deps(ctx, wheels):
+def _pex_deps(ctx, target):
     """The layer of wheels: changes only with the set of wheels."""
     out = ctx.actions.declare_file(ctx.label.name + ".deps.pex")
+    wheels = target.wheels
+    environment = [target.environment] if target.environment else []
     args = ctx.actions.args()
-    args.add("--entry", _ENTRY).add("--out", out)
+    args.add("--entry", _ENTRY).add("--out", out).add("--platform", target.platform).add("--python", target.python)
+    args.add_all(environment, before_each = "--environment")
     for wheel in wheels:
         args.add("--require", "%s==%s" % (wheel.name, wheel.version))
         args.add("--wheel", wheel.file)
@@ -27,14 +30,14 @@ def _pex_deps(ctx, wheels):
         ctx,
         ctx.attr._deps_pex,
         [args],
-        inputs = [wheel.file for wheel in wheels],
+        inputs = environment + [wheel.file for wheel in wheels],
         outputs = [out],
         mnemonic = "PexDeps",
         progress_message = "Packing %d wheels for %s" % (len(wheels), ctx.label),
     )
     return out
 
-def _boot(ctx, plugins):
+def _boot(ctx, target, plugins):
     """The generated package: which plugins there are, and what the edition says of itself."""
     folder = ctx.label.name + ".edition/flovyn_edition/"
     module = ctx.actions.declare_file(folder + "__init__.py")
@@ -43,8 +46,8 @@ def _boot(ctx, plugins):
     contributions = [plugin.contributions for plugin in plugins]
     inputs = manifests + contributions + [ctx.file.version, ctx.file._lock, ctx.file._lint_rules, ctx.file._server_names]
     args = ctx.actions.args()
-    args.add("--edition", ctx.label.name).add("--label", "//%s:%s" % (ctx.label.package, ctx.label.name))
-    args.add("--python", PYTHON_VERSION)
+    args.add("--edition", ctx.attr.edition).add("--label", "//%s:%s" % (ctx.label.package, ctx.label.name))
+    args.add("--platform", target.platform).add("--python", target.python)
     args.add("--version-file", ctx.file.version).add("--lock", ctx.file._lock).add("--lint-rules", ctx.file._lint_rules)
     args.add("--server-names", ctx.file._server_names)
     args.add_all(manifests, before_each = "--plugin").add_all(contributions, before_each = "--contributions")
@@ -90,11 +93,10 @@ def _facts(ctx, wheels, deps_pex, info):
 def _edition_impl(ctx):
     plugins = check_plugins(ctx.label, ctx.attr.listed, ctx.attr.plugins)
     packs = [target[PackInfo] for target in [ctx.attr._server] + ctx.attr.plugins + ctx.attr.extras]
-    by_name = {wheel.name: wheel for wheel in depset(transitive = [pack.wheels for pack in packs]).to_list()}
-    wheels = [by_name[name] for name in sorted(by_name)]
-    deps_pex = _pex_deps(ctx, wheels)
-    boot = _boot(ctx, plugins)
-    facts = _facts(ctx, wheels, deps_pex, boot[1])
+    target = edition_target(ctx, packs)
+    deps_pex = _pex_deps(ctx, target)
+    boot = _boot(ctx, target, plugins)
+    facts = _facts(ctx, target.wheels, deps_pex, boot[1])
     out, manifest = _pack(ctx, deps_pex, facts, boot, packs, [plugin.manifest for plugin in plugins])
     proof = [manifest, facts.sbom] + edition_proof(ctx, out, manifest, facts.sbom)
     return [
@@ -108,11 +110,13 @@ edition_rule = rule(
     doc = "An edition. Use the macro `edition` of editions/defs.bzl.",
     executable = True,
     attrs = dict(PROOF_ATTRS, **{
+        "edition": attr.string(doc = "The edition's name, for whatever platform it is.", mandatory = True),
         "extras": attr.label_list(doc = "Wheels that the edition carries besides.", providers = [PackInfo]),
         "listed": attr.string_list(doc = "The plugins as they were listed, duplicates included."),
         "max_size_mb": attr.string(doc = "Largest allowed size in MiB, as a decimal number; '' for no limit."),
         "plugins": attr.label_list(doc = "The plugins, each once.", aspects = [collect_pack]),
         "stamp": attr.bool(doc = "Whether the edition tells its commit."),
+        "target_wheels": TARGET_ATTR,
         "version": attr.label(doc = "The file that holds the version.", default = "//:VERSION", allow_single_file = True),
         "_deps_pex": tool_attr("//editions/tools:deps_pex"),
         "_lint_rules": attr.label(doc = "Version of the migration rules.", default = "//editions/tools:lint_rules", allow_single_file = True),

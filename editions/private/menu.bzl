@@ -3,17 +3,31 @@
 The JSON is the one list that the build, other package managers and CI matrices all read.
 """
 
-_KEYS = ["description", "extras", "max_size_mb", "plugins"]
+load("//editions/toolchain:platforms.bzl", "wrong_targets")
+
+_KEYS = ["description", "extras", "max_size_mb", "platforms", "plugins", "pythons"]
+
+_MATRIX_KEYS = ["platforms", "pythons"]
 
 def _check(menu):
     """Returns what is wrong with the menu, or ''."""
     if menu.get("schema") != 1:
         return "\"schema\" must be 1"
     editions = menu.get("editions", {})
+    matrix = menu.get("matrix", {})
+    for key in matrix:
+        if key not in _MATRIX_KEYS:
+            return "\"matrix\": unknown key \"%s\"; known are %s" % (key, ", ".join(_MATRIX_KEYS))
+    wrong = wrong_targets(matrix.get("platforms", []), matrix.get("pythons", []))
+    if wrong:
+        return "\"matrix\": " + wrong
     for name, entry in editions.items():
         for key in entry:
             if key not in _KEYS:
                 return "edition \"%s\": unknown key \"%s\"; known are %s" % (name, key, ", ".join(_KEYS))
+        wrong = wrong_targets(entry.get("platforms", []), entry.get("pythons", []))
+        if wrong:
+            return "edition \"%s\": %s" % (name, wrong)
         if not entry.get("description"):
             return "edition \"%s\": say in \"description\" whom it is for" % name
     if menu.get("default") not in editions:
@@ -29,7 +43,8 @@ def _editions_menu_impl(rctx):
     if problem:
         fail("%s: %s" % (rctx.attr.menu, problem))
     rctx.file("BUILD.bazel", "")
-    text = "EDITIONS = %s\n\nDEFAULT = %s\n" % (repr(menu["editions"]), repr(menu["default"]))
+    editions = {name: dict(menu.get("matrix", {}), **entry) for name, entry in menu["editions"].items()}
+    text = "EDITIONS = %s\n\nDEFAULT = %s\n" % (repr(editions), repr(menu["default"]))
     rctx.file("menu.bzl", '"""The editions of %s."""\n\n' % rctx.attr.menu + text)
 
 editions_menu = repository_rule(

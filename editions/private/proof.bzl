@@ -4,6 +4,7 @@ The facts of the wheels change only with the set of wheels and the SBOM only wit
 of a source runs neither.
 """
 
+load(":edition_target.bzl", "edition_target")
 load(":providers.bzl", "PackInfo", "ServerPluginInfo")
 load(":tool.bzl", "PYTHON_ATTR", "run_tool", "tool_attr")
 
@@ -15,19 +16,19 @@ PROOF_ATTRS = {
     "_write_sbom": tool_attr("//editions/tools:write_sbom"),
 }
 
-def _part(targets):
-    """Names of wheels, and paths of sources, that targets bring."""
+def _part(ctx, targets):
+    """Names of wheels, for what the edition is for, and paths of sources, that targets bring."""
     packs = [target[PackInfo] for target in targets]
     return {
         "sources": [file.short_path for file in depset(transitive = [pack.sources for pack in packs]).to_list()],
-        "wheels": sorted([wheel.name for wheel in depset(transitive = [pack.wheels for pack in packs]).to_list()]),
+        "wheels": [wheel.name for wheel in edition_target(ctx, packs).wheels],
     }
 
 def edition_parts(ctx, server, plugins, extras):
     """Writes down who brings what: the server, each plugin by its name, and the extras.
 
     Args:
-        ctx: the edition's context.
+        ctx: the edition's context; the rule has TARGET_ATTR as `target_wheels`.
         server: the server's target.
         plugins: the plugins' targets.
         extras: targets of wheels that the edition carries besides.
@@ -36,9 +37,9 @@ def edition_parts(ctx, server, plugins, extras):
         the file, `<edition>.parts.json`.
     """
     out = ctx.actions.declare_file(ctx.label.name + ".parts.json")
-    parts = {"extras": _part(extras), "server": _part([server])}
+    parts = {"extras": _part(ctx, extras), "server": _part(ctx, [server])}
     for plugin in plugins:
-        parts[plugin[ServerPluginInfo].name] = _part([plugin])
+        parts[plugin[ServerPluginInfo].name] = _part(ctx, [plugin])
     ctx.actions.write(out, json.encode(parts))
     return out
 

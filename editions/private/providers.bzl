@@ -15,8 +15,22 @@ PackInfo = provider(
     fields = {
         "sources": "depset of Files: Python modules and data, the target's own and those of its deps.",
         "imports": "depset of folders below which a file's import path begins, as '<workspace>/<folder>'.",
-        "wheels": "depset of WheelInfo, of the target and its deps.",
+        "wheels": "depset of WheelInfo, of the target and its deps, for this machine.",
+        "roots": "depset of names of the wheels that sources name as deps; what those need depends on the platform.",
         "stubs": "depset of Files: generated modules and type stubs, for editors and type checkers; never packed as such.",
+    },
+)
+
+TargetWheelsInfo = provider(
+    doc = "The locked wheels of one platform and Python other than, perhaps, this machine's.",
+    fields = {
+        "platform": "The platform, such as 'linux-aarch64'.",
+        "python": "The CPython minor version, such as '3.12'.",
+        "environment": "File: markers and tags of the target, as pex reads them.",
+        "wheels": "Dictionary of name to struct(name, version, file).",
+        "needs": "Dictionary of name to list of names: the wheels that each one needs there.",
+        "missing": "Dictionary of name to what is missing, in words.",
+        "excluded": "List of names of locked wheels that the target has no use for.",
     },
 )
 
@@ -39,12 +53,13 @@ PyToolInfo = provider(
     },
 )
 
-def pack_info(sources = [], imports = [], wheels = [], stubs = [], deps = []):
-    """A PackInfo of a target's own files, wheels and stubs and the PackInfo of its deps."""
+def pack_info(sources = [], imports = [], wheels = [], roots = None, stubs = [], deps = []):
+    """A PackInfo of a target's own files, wheels and stubs and the PackInfo of its deps; roots default to those of deps."""
     return PackInfo(
         sources = depset(sources, transitive = [dep.sources for dep in deps]),
         imports = depset(imports, transitive = [dep.imports for dep in deps]),
         wheels = depset(wheels, transitive = [dep.wheels for dep in deps]),
+        roots = depset(roots) if roots != None else depset(transitive = [dep.roots for dep in deps]),
         stubs = depset(stubs, transitive = [dep.stubs for dep in deps]),
     )
 

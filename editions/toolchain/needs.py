@@ -1,4 +1,4 @@
-"""Reads from wheels' metadata which other locked wheels each one needs, on this interpreter and with these extras.
+"""Reads from wheels' metadata which other locked wheels each one needs, with these extras and on that machine.
 
 Editions pack what their libraries reach through these edges and nothing else.
 """
@@ -6,7 +6,7 @@ Editions pack what their libraries reach through these edges and nothing else.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
@@ -35,25 +35,37 @@ class Wheel:
         return cls(str(name), str(version), file, requires)
 
 
-def edges(wheels: Mapping[str, Wheel], asked: Mapping[str, set[str]]) -> dict[str, set[str]]:
-    """Return the wheels that each wheel needs directly; extras that requirements ask for count as well."""
-    extras = {name: set(asked.get(name, ())) for name in wheels}
+def edges(
+    wheels: Mapping[str, Wheel],
+    asked: Mapping[str, set[str]],
+    markers: Mapping[str, str] | None = None,
+    missing: Collection[str] = (),
+) -> dict[str, set[str]]:
+    """Return the wheels that each wheel needs directly; extras that requirements ask for count as well.
+
+    Args:
+        wheels: the wheels by name.
+        asked: the extras that are asked for, by wheel.
+        markers: values of environment markers; None for those of this interpreter.
+        missing: names of wheels that are needed like others, but are not at hand.
+    """
+    extras = {name: set(asked.get(name, ())) for name in (*wheels, *missing)}
     needs: dict[str, set[str]] = {name: set() for name in wheels}
     pending = sorted(wheels)
     while pending:
         name = pending.pop()
         for requirement in wheels[name].requires:
             other = str(canonicalize_name(requirement.name))
-            if other not in wheels or not _applies(requirement, extras[name]):
+            if other not in extras or not _applies(requirement, extras[name], markers or {}):
                 continue
             if other != name:
                 needs[name].add(other)
             if not requirement.extras <= extras[other]:
                 extras[other] |= requirement.extras
-                pending.append(other)
+                pending += [other] if other in wheels else []
     return needs
 
 
-def _applies(requirement: Requirement, extras: set[str]) -> bool:
+def _applies(requirement: Requirement, extras: set[str], markers: Mapping[str, str]) -> bool:
     marker = requirement.marker
-    return marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *sorted(extras)))
+    return marker is None or any(marker.evaluate({**markers, "extra": extra}) for extra in ("", *sorted(extras)))

@@ -1,4 +1,4 @@
-"""Prints the real executable behind this interpreter and its version, or says why the build cannot use it.
+"""Prints the real executable behind this interpreter, its version and platform, or why the build cannot use it.
 
 A shim or a virtual environment starts this; wheels, editions and tests need the CPython underneath.
 """
@@ -10,14 +10,20 @@ import sys
 OLDEST, NEWEST = (3, 11), (3, 14)
 
 
+def platform_name() -> str:
+    """Return this machine's platform as editions name it, such as ``linux-x86_64``."""
+    return f"{'macos' if sys.platform == 'darwin' else sys.platform}-{platform.machine()}"
+
+
 def main() -> int:
-    """Print two lines, the path and ``3.N``; or one line with the reason and return 1."""
+    """Print three lines, the path, ``3.N`` and the platform; or one line with the reason and return 1."""
     version = sys.version_info[:2]
     if platform.python_implementation() != "CPython" or not OLDEST <= version <= NEWEST:
         print(f"is {platform.python_implementation()} {platform.python_version()}, not CPython 3.11 to 3.14")
         return 1
     print(os.path.realpath(getattr(sys, "_base_executable", sys.executable)))
     print(f"{version[0]}.{version[1]}")
+    print(platform_name())
     return 0
 
 

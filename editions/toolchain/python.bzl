@@ -26,12 +26,12 @@ filegroup(
 """
 
 def _probe(rctx, exe):
-    """Returns (executable, version, ""), or (None, None, why not)."""
+    """Returns (executable, version, platform, ""), or (None, None, None, why not)."""
     result = rctx.execute([exe, "-I", str(rctx.path(rctx.attr._probe))])
     lines = result.stdout.strip().split("\n")
-    if result.return_code or len(lines) != 2:
-        return None, None, "%s: %s" % (exe, (result.stdout + result.stderr).strip() or "does not run")
-    return lines[0], lines[1], ""
+    if result.return_code or len(lines) != 3:
+        return None, None, None, "%s: %s" % (exe, (result.stdout + result.stderr).strip() or "does not run")
+    return lines[0], lines[1], lines[2], ""
 
 def _find(rctx):
     """The interpreter to use: FLOVYN_PYTHON alone when it is set, else the first fit on PATH."""
@@ -39,25 +39,26 @@ def _find(rctx):
     found = [chosen] if chosen else [str(rctx.which(name)) for name in _NAMES if rctx.which(name)]
     reasons = []
     for exe in found:
-        path, version, reason = _probe(rctx, exe)
+        path, version, platform, reason = _probe(rctx, exe)
         if path:
-            return path, version
+            return path, version, platform
         reasons.append(reason)
     fail("no CPython 3.11 to 3.14 on this machine; install one, or set FLOVYN_PYTHON to its path. Looked at:\n  " +
          ("\n  ".join(reasons) or "nothing: no python3 on PATH"))
 
 def _host_python_impl(rctx):
-    path, version = _find(rctx)
+    path, version, platform = _find(rctx)
     home = path.rpartition("/")[0]
     for link in ["bin/python3", "bin/python" + version, "venv/bin/python3"]:
         rctx.symlink(path, link)
     rctx.file("venv/pyvenv.cfg", "home = %s\ninclude-system-site-packages = false\n" % home)
-    rctx.file("defs.bzl", '"""The interpreter that was found."""\n\nPYTHON_VERSION = "%s"\n' % version)
+    found = "PYTHON_PLATFORM = \"%s\"\n\nPYTHON_VERSION = \"%s\"\n" % (platform, version)
+    rctx.file("defs.bzl", '"""The interpreter that was found."""\n\n' + found)
     rctx.file("BUILD.bazel", _BUILD)
 
 host_python = repository_rule(
     implementation = _host_python_impl,
-    doc = "The machine's CPython: `bin/python3`, `bin/python3.N`, an empty `venv`, and PYTHON_VERSION in defs.bzl.",
+    doc = "The machine's CPython: `bin/python3`, `bin/python3.N`, an empty `venv`, and PYTHON_VERSION and PYTHON_PLATFORM in defs.bzl.",
     attrs = {
         "_probe": attr.label(
             doc = "Program that tells the real interpreter behind a shim or a virtual environment.",

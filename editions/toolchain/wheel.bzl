@@ -14,7 +14,7 @@ def _wheel_impl(ctx):
             transitive_sources = depset(),
             imports = depset([imports], transitive = [dep[PyInfo].imports for dep in ctx.attr.deps]),
         ),
-        pack_info(wheels = [wheel], deps = [dep[PackInfo] for dep in ctx.attr.deps]),
+        pack_info(wheels = [wheel], roots = [wheel.name], deps = [dep[PackInfo] for dep in ctx.attr.deps]),
     ]
 
 wheel = rule(

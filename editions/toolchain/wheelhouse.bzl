@@ -3,7 +3,7 @@
 The work is done by the Python program wheelhouse.py; this rule only starts it.
 """
 
-_SETTINGS = ["FLOVYN_WHEELHOUSE"]
+WHEELHOUSE_SETTINGS = ["FLOVYN_WHEELHOUSE"]
 
 def watch(rctx, files):
     """Makes the repository depend on files; Bazel 4 does that for label attributes by itself."""
@@ -59,5 +59,5 @@ wheelhouse = repository_rule(
         locks = attr.label_list(doc = "Hash locks; a wheel named twice must be the same.", mandatory = True),
         requirements = attr.label_list(doc = "The `.in` files that say which extras are wanted."),
     ),
-    environ = _SETTINGS,
+    environ = WHEELHOUSE_SETTINGS,
 )

@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from editions.toolchain.fetch import FetchError, fetch
+from editions.toolchain.fetch import FetchError, fetch, fetch_pip
 from editions.toolchain.lockfile import LockError, asked_extras, merge_locks
 from editions.toolchain.unpack import unpack
 
@@ -47,8 +47,8 @@ wheel(
 
 def build(locks: list[Path], requirements: list[Path], pip_lock: Path) -> None:
     """Fetch, unpack and describe the wheels of ``locks`` in the working directory."""
-    pip_entry = merge_locks([pip_lock])["pip"]
-    pip = fetch(merge_locks(locks), pip_entry, Path("whl"))
+    pip = fetch_pip(merge_locks([pip_lock])["pip"], Path("pip"))
+    fetch(merge_locks(locks), pip, Path("whl"))
     sys.path.insert(0, str(pip))  # for the `packaging` inside it
     from editions.toolchain.needs import Wheel, edges
 

@@ -16,11 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from editions.tools.layout import place
-from editions.tools.pex_file import Measured
+from editions.tools.sealed_pex import Measured
 from server.inspection.archive import SCHEMA
 
-_SYSTEMS = {"manylinux": "linux", "musllinux": "linux", "linux": "linux", "macosx": "macos"}
-_PLATFORM = re.compile(r"(?P<system>manylinux|musllinux|linux|macosx)(?:_?[0-9]+)*_(?P<machine>[a-z0-9_]+)$")
 _RPC = re.compile(r"'(/flovyn\.v1\.\w+/\w+)'")
 _STAMP = ("commit", "commit_date", "dirty")
 
@@ -65,9 +63,8 @@ def facts(
     stamp = {key: edition[key] for key in _STAMP if key in edition}
     return {
         "schema": SCHEMA,
-        **{key: edition[key] for key in ("edition", "version", "python", "lock", "lint_rules")},
+        **{key: edition[key] for key in ("edition", "version", "python", "platform", "lock", "lint_rules")},
         **stamp,
-        "platform": platform(wheel["file"] for wheel in wheels["wheels"]),
         "server": {**edition["server"], "migrations": _core_migrations(files), "rpcs": _core_rpcs(files)},
         "plugins": [_plugin(plugin, parts, files) for plugin in edition["plugins"]],
         "wheels": [{**wheel, "needed_by": parts.needing(wheel["name"])} for wheel in wheels["wheels"]],
@@ -86,13 +83,6 @@ def complete(facts: Mapping[str, Any], found: Measured, parts: Parts) -> dict[st
 def as_bytes(manifest: Mapping[str, Any]) -> bytes:
     """Return the manifest's one form."""
     return (json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
-
-
-def platform(wheels: Iterable[str]) -> str:
-    """Return what the wheels run on, such as ``linux-x86_64``: by their names, whatever machine builds; or ``any``."""
-    tags = (tag for name in wheels for tag in name.removesuffix(".whl").rsplit("-", 1)[1].split("."))
-    found = {f"{_SYSTEMS[m['system']]}-{m['machine']}" for tag in tags if (m := _PLATFORM.fullmatch(tag))}
-    return "+".join(sorted(found)) or "any"
 
 
 def source_digest(files: Mapping[str, bytes], members: Iterable[str]) -> str:

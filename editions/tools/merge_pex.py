@@ -13,7 +13,8 @@ from pathlib import Path
 
 from editions.tools import manifest
 from editions.tools.layout import LayoutError, read_sources
-from editions.tools.pex_file import PexFormatError, add_files, measured, sealed
+from editions.tools.pex_file import PexFormatError, add_files
+from editions.tools.sealed_pex import measured, sealed
 from editions.tools.size_budget import over_budget
 from server.inspection.archive import MANIFEST
 

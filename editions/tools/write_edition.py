@@ -104,6 +104,7 @@ def edition_info(
         "schema": SCHEMA,
         "edition": options.edition,
         "version": options.version_file.read_text(encoding="utf-8").strip(),
+        "platform": options.platform,
         "python": options.python,
         "lock": hashlib.sha256(options.lock.read_bytes()).hexdigest(),
         "lint_rules": options.lint_rules.read_text(encoding="utf-8").strip(),
@@ -118,7 +119,7 @@ def edition_info(
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("--edition", "--label", "--python"):
+    for name in ("--edition", "--label", "--platform", "--python"):
         parser.add_argument(name, required=True)
     for name in ("--version-file", "--lock", "--lint-rules", "--server-names", "--module", "--info"):
         parser.add_argument(name, type=Path, required=True)

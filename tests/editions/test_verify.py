@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from editions.tools.pex_file import sealed
+from editions.tools.sealed_pex import sealed
 from server.inspection import seal
 from server.inspection.archive import content_of, inspect, is_as_listed, opened, read_manifest
 from tests.support.pex import pex, run

@@ -29,6 +29,7 @@ FOR_TENANT = {
 
 _BUILT = {
     "FULL_PEX": "bazel-bin/editions/full.pex",
+    "ARM_PEX": "bazel-bin/editions/full-linux-aarch64-py3.12.pex",
     "MINIMAL_PEX": "bazel-bin/editions/minimal.pex",
     "DEV_PEX": "bazel-bin/editions/dev.pex",
     "OUT_OF_TREE_PEX": "bazel-bin/tests/editions/out_of_tree.pex",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -189,7 +190,7 @@ async def test_an_unknown_run_cannot_be_cancelled(calls: Calls) -> None:
 async def test_parents_cancelled_while_children_end_do_not_wait_for_each_other(database: str) -> None:
     """Through two servers: no deadlock, and every child ends once."""
     count = times(60, 1000)
-    patient = {"DATABASE__CONNECT_TIMEOUT": "60"}  # each cancellation waits for a connection of its own
+    patient: dict[str, Any] = {"DATABASE__CONNECT_TIMEOUT": "60"}  # each cancellation waits for a connection of its own
     async with running_server(database, **patient) as one, running_server(database, **patient) as two:
         here, there = Calls(one), Calls(two)
         pairs = [(await here.start(), str(uuid4())) for _ in range(count)]

@@ -122,7 +122,7 @@ async def test_a_late_duplicate_submission_changes_nothing(client: Client) -> No
     assert await _events(client, run_id) == before
 
 
-PATIENT = {"ENGINE__WORKER_SILENCE": "3600", "ENGINE__ACTIVATION_LEASE": "3600"}
+PATIENT: dict[str, Any] = {"ENGINE__WORKER_SILENCE": "3600", "ENGINE__ACTIVATION_LEASE": "3600"}
 """Nothing is taken back from a worker that will never report, however long a test takes."""
 
 

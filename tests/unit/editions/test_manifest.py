@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from editions.tools import manifest, write_proof, write_sbom
-from editions.tools.pex_file import Measured
+from editions.tools.sealed_pex import Measured
 
 CONTRIBUTIONS: dict[str, Any] = {
     kind: [] for kind in ("routes", "aliases", "rpcs", "authenticators", "authorizers", "sections", "variables")
@@ -111,24 +111,6 @@ def test_sizes_and_members_come_last(parts: manifest.Parts) -> None:
     whole = manifest.complete(made(parts), Measured({"core/a.py": "d"}, sizes, "h"), parts)
     assert whole["plugins"][0]["size"] == 7
     assert (whole["members"], whole["header_sha256"]) == ({"core/a.py": "d"}, "h")
-
-
-@pytest.mark.parametrize(
-    ("wheels", "expected"),
-    [
-        (["a-1-py3-none-any.whl"], "any"),
-        (["a-1-cp311-cp311-manylinux2014_x86_64.manylinux_2_17_x86_64.whl"], "linux-x86_64"),
-        (["a-1-cp311-abi3-manylinux_2_28_aarch64.whl", "b-1-py3-none-any.whl"], "linux-aarch64"),
-        (["a-1-cp312-cp312-macosx_11_0_arm64.whl"], "macos-arm64"),
-        (
-            ["a-1-cp311-cp311-musllinux_1_2_x86_64.whl", "a-1-cp311-cp311-macosx_11_0_arm64.whl"],
-            "linux-x86_64+macos-arm64",
-        ),
-    ],
-)
-def test_platform(wheels: list[str], expected: str) -> None:
-    """The platform is the one that the wheels are for, not the one that builds."""
-    assert manifest.platform(wheels) == expected
 
 
 def sbom(**more: object) -> dict[str, Any]:

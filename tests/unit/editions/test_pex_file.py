@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from editions.tools.pex_file import PexFormatError, add_files, measured, sealed
+from editions.tools.pex_file import PexFormatError, add_files
+from editions.tools.sealed_pex import measured, sealed
 from server.inspection import seal
 
 HASH = "0123456789abcdef0123456789abcdef01234567"

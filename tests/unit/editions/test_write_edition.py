@@ -35,7 +35,8 @@ STATUS = "STABLE_COMMIT abc\nSTABLE_COMMIT_DATE 2026-01-02T03:04:05Z\nSTABLE_DIR
 def write(tmp_path: Path, *plugins: dict[str, Any], status: str | None = None) -> tuple[int, Path]:
     for name, text in {"VERSION": "1.2.3\n", "lock": "a==1\n", "rules.txt": "7\n", "names.json": "{}"}.items():
         (tmp_path / name).write_text(text)
-    arguments = ["--edition=full", "--label=//editions:full", "--python=3.11", f"--version-file={tmp_path}/VERSION"]
+    arguments = ["--edition=full", "--label=//editions:full", "--platform=linux-x86_64", "--python=3.11"]
+    arguments.append(f"--version-file={tmp_path}/VERSION")
     arguments += [f"--lock={tmp_path}/lock", f"--lint-rules={tmp_path}/rules.txt"]
     arguments += [f"--server-names={tmp_path}/names.json"]
     arguments += [f"--module={tmp_path}/__init__.py", f"--info={tmp_path}/edition.json"]
@@ -76,7 +77,8 @@ def test_plugins_are_sorted(tmp_path: Path) -> None:
     info = json.loads((folder / "edition.json").read_text())
     assert status == 0
     assert [plugin["name"] for plugin in info["plugins"]] == ["audit-log", "worker-token"]
-    assert (info["version"], info["lint_rules"], info["python"]) == ("1.2.3", "7", "3.11")
+    assert (info["version"], info["lint_rules"]) == ("1.2.3", "7")
+    assert (info["platform"], info["python"]) == ("linux-x86_64", "3.11")
     assert "commit" not in info
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from editions.tools.pex_file import sealed
+from editions.tools.sealed_pex import sealed
 from server.cli.verify import verify
 from server.inspection import beside, compiled, seal, unpacked
 from server.inspection.archive import MANIFEST, SBOM, Inspected, inspect

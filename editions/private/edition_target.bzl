@@ -1,0 +1,53 @@
+"""What an edition is for: this machine, or another platform and Python; and which wheels it takes there.
+
+Sources are the same everywhere. Wheels are not: the ones that exist differ, and so do those that each one needs.
+"""
+
+load("@python//:defs.bzl", "PYTHON_PLATFORM", "PYTHON_VERSION")
+load(":providers.bzl", "TargetWheelsInfo")
+
+TARGET_ATTR = attr.label(
+    doc = "The wheels of the platform and Python that the edition is for; none for those of this machine.",
+    providers = [TargetWheelsInfo],
+)
+
+def _reached(info, roots):
+    """The names that roots lead to in the target's wheels, missing ones included."""
+    reached = {}
+    ahead = [name for name in roots if name not in info.excluded]
+    for _ in range(len(info.needs) + 1):
+        reached.update({name: None for name in ahead})
+        ahead = [other for name in ahead for other in info.needs.get(name, []) if other not in reached]
+    return sorted(reached.keys())
+
+def _check(label, info, names):
+    missing = [info.missing[name] for name in names if name in info.missing]
+    if missing:
+        fail("%s: wheels are missing; nothing was packed:\n  %s" % (label, "\n  ".join(missing)))
+    unlocked = [name for name in names if name not in info.wheels]
+    if unlocked:
+        fail("%s: the lock of editions does not hold %s; add it to editions/toolchain/runtime.in and lock again" %
+             (label, ", ".join(unlocked)))
+
+def edition_target(ctx, packs):
+    """What the edition is for.
+
+    Fails when wheels that the edition reaches do not exist for its target, and names all of them.
+
+    Args:
+        ctx: the context of a rule with the attribute `target_wheels` (TARGET_ATTR).
+        packs: PackInfo of all that the edition contains.
+
+    Returns:
+        struct(platform, python, environment, wheels): two names, a File or None for this machine, and a list of
+        values with name, version and file, sorted by name.
+    """
+    if not ctx.attr.target_wheels:
+        by_name = {wheel.name: wheel for wheel in depset(transitive = [pack.wheels for pack in packs]).to_list()}
+        wheels = [by_name[name] for name in sorted(by_name)]
+        return struct(platform = PYTHON_PLATFORM, python = PYTHON_VERSION, environment = None, wheels = wheels)
+    info = ctx.attr.target_wheels[TargetWheelsInfo]
+    names = _reached(info, depset(transitive = [pack.roots for pack in packs]).to_list())
+    _check(ctx.label, info, names)
+    wheels = [info.wheels[name] for name in names]
+    return struct(platform = info.platform, python = info.python, environment = info.environment, wheels = wheels)

@@ -1,0 +1,134 @@
+"""Fills the wheelhouse of one platform and Python: fetch by hash for that target, and one Bazel target for all.
+
+Runs in the repository rule of target_wheelhouse.bzl, with the repository's folder as working directory. A wheel that
+does not exist for the target is no failure here: an edition that does not reach it can be built, and one that does
+reports all that it lacks at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from editions.toolchain.fetch import FetchError, MissingWheelError, fetch, fetch_pip
+from editions.toolchain.lockfile import LockError, asked_extras, merge_locks
+
+if TYPE_CHECKING:
+    from editions.toolchain.needs import Wheel
+    from editions.toolchain.targets import Target
+
+_BUILD = """\
+load("@flovyn_server//editions/toolchain:target_wheels.bzl", "target_wheels")
+
+target_wheels(
+    name = "wheels",
+    environment = "environment.json",
+    excluded = {excluded},
+    missing = {missing},
+    needs = {needs},
+    platform = "{platform}",
+    python = "{python}",
+    visibility = ["//visibility:public"],
+    wheels = {wheels},
+)
+"""
+
+_PINNED = re.compile(r"(?P<name>[^=]+)==(?P<version>[^\s;]+)\s*(?:;(?P<marker>[^\\]*))?(?P<rest>\\.*)", re.DOTALL)
+
+
+def for_target(entries: Mapping[str, str], target: Target) -> dict[str, str]:
+    """Return the lock's entries that apply to the target, without their markers, which pip would ask the host about."""
+    from pip._vendor.packaging.markers import Marker
+
+    kept = {}
+    for name, entry in entries.items():
+        match = _PINNED.fullmatch(entry)
+        assert match is not None, f"{name}: lockfile.py reads only pinned entries"
+        marker = (match["marker"] or "").strip()
+        if not marker or Marker(marker).evaluate(target.markers()):
+            kept[name] = f"{name}=={match['version']} {match['rest']}"
+    return kept
+
+
+def fetch_available(entries: Mapping[str, str], pip: Path, to: Path, target: Target) -> dict[str, str]:
+    """Download every entry that exists for the target into ``to``; return the pins of those that do not, by name."""
+    wanted, missing = dict(entries), {}
+    while True:
+        try:
+            fetch(wanted, pip, to, target.pip_options())
+        except MissingWheelError as error:
+            missing[error.name] = wanted.pop(error.name).split()[0]
+        else:
+            return missing
+
+
+def explain(pin: str, target: Target, repository: str) -> str:
+    """Return in words that a wheel does not exist for the target, and what can be done."""
+    name, _, version = pin.partition("==")
+    lack = f"{name} {version} has no wheel for {target.platform}, CPython {target.python}"
+    folder = os.environ.get("FLOVYN_WHEELHOUSE")
+    if folder:
+        return f"{lack}, in {folder} (FLOVYN_WHEELHOUSE); put it there and run: ./bazelw sync --only={repository}"
+    return lack
+
+
+def build_file(
+    target: Target,
+    wheels: Mapping[str, Wheel],
+    needs: Mapping[str, set[str]],
+    missing: Mapping[str, str],
+    excluded: set[str],
+) -> str:
+    """Return the text of the repository's BUILD file."""
+    return _BUILD.format(
+        excluded=json.dumps(sorted(excluded)),
+        missing=json.dumps(missing, sort_keys=True),
+        needs=json.dumps({name: sorted(others) for name, others in sorted(needs.items())}),
+        platform=target.platform,
+        python=target.python,
+        wheels=json.dumps({f"whl/{wheel.file.name}": f"{name}=={wheel.version}" for name, wheel in wheels.items()}),
+    )
+
+
+def build(options: argparse.Namespace) -> None:
+    """Fetch and describe the target's wheels in the working directory."""
+    pip = fetch_pip(merge_locks([options.pip_lock])["pip"], Path("pip"))
+    sys.path.insert(0, str(pip))  # for the `packaging` inside it
+    from editions.toolchain.needs import Wheel, edges
+    from editions.toolchain.targets import Target
+
+    target = Target(options.platform, options.python)
+    locked = merge_locks([options.lock])
+    entries = for_target(locked, target)
+    pins = fetch_available(entries, pip, Path("whl"), target)
+    wheels = {wheel.name: wheel for wheel in map(Wheel.read, sorted(Path("whl").glob("*.whl")))}
+    needs = edges(wheels, asked_extras([options.requirements]), target.markers(), pins)
+    missing = {name: explain(pin, target, options.repository) for name, pin in pins.items()}
+    Path("environment.json").write_text(json.dumps(target.environment(), indent=1) + "\n", encoding="utf-8")
+    text = build_file(target, wheels, needs, missing, locked.keys() - entries.keys())
+    Path("BUILD.bazel").write_text(text, encoding="utf-8")
+
+
+def main() -> int:
+    """Run from the command line; 1 and one message when wheels cannot be had."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("--platform", "--python", "--repository"):
+        parser.add_argument(name, required=True)
+    for name in ("--lock", "--requirements", "--pip-lock"):
+        parser.add_argument(name, type=Path, required=True)
+    try:
+        build(parser.parse_args())
+    except (FetchError, LockError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
