@@ -28,6 +28,7 @@ EDITION: dict[str, Any] = {
     "edition": "acme",
     "version": "1.2.3",
     "python": "3.11",
+    "platform": "linux-x86_64",
     "lock": "f" * 64,
     "lint_rules": "1",
     "plugins": [JWT],
