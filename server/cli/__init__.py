@@ -26,6 +26,8 @@ COMMANDS = {
     "schema": "list every object of the database and whose it is",
     "tenant": "create and list tenants",
     "token": "create tokens for workers",
+    "config": "check the configuration; print an example of it, or its schema",
+    "openapi": "print the OpenAPI document of this edition",
     "version": "print the version and what was built",
     "plugins": "print the plugins of this edition",
 }
