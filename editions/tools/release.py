@@ -8,7 +8,7 @@ Everything that could be wrong is looked at before anything is written.
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import re
 import subprocess
 import sys
@@ -122,11 +122,11 @@ def main(arguments: list[str]) -> int:
     """Run from ``bazel run //:release``; 1 and the reason when nothing is released."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("version", help="such as 1.2.0 or 2.0.0-rc.1")
-    parser.add_argument("--date", type=datetime.date.fromisoformat, help="of the release (default: today, in UTC)")
+    parser.add_argument("--date", type=dt.date.fromisoformat, help="of the release (default: today, in UTC)")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
     options = parser.parse_args(arguments)
     root = workspace.root()
-    date = options.date or datetime.datetime.now(datetime.UTC).date()
+    date = options.date or dt.datetime.now(dt.UTC).date()
     try:
         changelog, said = prepare(root, options.version, date.isoformat())
         if not options.dry_run:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from tests.support.pex import SECRET, Serving, run
+from tests.support.pex import SECRET, Serving, pex, run
 
 FULL = "FULL_PEX"
 
@@ -137,6 +140,15 @@ def test_a_role_without_rights(empty_database: str) -> None:
     assert results(found, "rights") == ["FAIL"]
     with psycopg.connect(empty_database) as connection:
         connection.execute("DROP ROLE poor")
+
+
+def test_what_continuous_integration_starts_a_file_with(empty_database: str) -> None:
+    """The script of the workflows gets an edition from nothing to serving, and stopped again."""
+    command = [sys.executable, ".ci/start.py", str(pex(FULL))]
+    environ = {**os.environ, "DATABASE_URL": empty_database}
+    done = subprocess.run(command, env=environ, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "stopped with code 0" in done.stdout
 
 
 def test_open_doors_are_warned_of(empty_database: str) -> None:
