@@ -1,9 +1,10 @@
-"""Follows docs/plugin-development.md literally, in the folder of a checkout: every command in it must work.
+"""Follows a document literally, in the folder of a checkout: every command in it must work.
 
-    python3 .ci/guide.py CHECKOUT BAZEL_OPTION…
+    python3 .ci/guide.py docs/plugin-development.md CHECKOUT BAZEL_OPTION…
 
 Blocks marked `sh` are run one after the other, `sh server` is started and kept until the end (its token goes into
-TOKEN), `json editions/editions.json` is added to that file's editions. The options are given to every `./bazelw`.
+TOKEN), `json editions/editions.json` is added to that file's editions, `toml FILE` is written to that file. The options
+are given to every `./bazelw`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-GUIDE = Path("docs/plugin-development.md")
 BASH = "/usr/bin/env", "bash"
 TOKEN_TIMEOUT_S = 120
 
@@ -65,15 +65,18 @@ def relay(server: subprocess.Popen[str], tokens: queue.SimpleQueue[str | None]) 
 
 
 def main(arguments: list[str]) -> int:
-    """Follow the guide."""
-    os.chdir(arguments[0])
-    options = " ".join(map(shlex.quote, arguments[1:]))
+    """Follow the document."""
+    document, checkout, *more = arguments
+    os.chdir(checkout)
+    options = " ".join(map(shlex.quote, more))
     environ = dict(os.environ)
     server: subprocess.Popen[str] | None = None
     try:
-        for kind, content in blocks(GUIDE.read_text("utf-8")):
+        for kind, content in blocks(Path(document).read_text("utf-8")):
             if kind == "json editions/editions.json":
                 add_edition(Path("editions/editions.json"), content)
+            elif kind.startswith("toml "):
+                Path(kind.removeprefix("toml ")).write_text(content, "utf-8")
             elif kind == "sh server":
                 server = start(content, environ)
             elif kind == "sh":

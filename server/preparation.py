@@ -58,6 +58,13 @@ def configure(edition: Edition, sources: Sources, *, development: bool = False) 
 
 def load_plugins(edition: Edition, sources: Sources) -> PluginRegistry:
     """Make the edition's plugins and give them their settings."""
+    registry = make_plugins(edition)
+    registry.load_settings(sources)
+    return registry
+
+
+def make_plugins(edition: Edition) -> PluginRegistry:
+    """Make the edition's plugins, without settings."""
     registry = PluginRegistry()
     for plugin in _made(edition):
         registry.register(plugin)
@@ -65,7 +72,6 @@ def load_plugins(edition: Edition, sources: Sources) -> PluginRegistry:
     found = [plugin.name for plugin in registry.plugins()]
     if sorted(said) != found:
         raise PluginError(f"the edition says that it contains {said}, but its plugins call themselves {found}")
-    registry.load_settings(sources)
     return registry
 
 

@@ -173,15 +173,16 @@ async def plugins(boot: Boot) -> AsyncIterator[None]:
     """Make the plugins, lend them the server's services, and check what they declare as a set."""
     boot.registry = load_plugins(boot.edition, boot.prepared.sources)
     boot.registry.lend(partial(_services, boot))
-    boot.routes = server_routes(
-        boot.pool,
-        UseCases(boot.engine, boot.task_engine, boot.schedules),
-        boot.settings.engine.worker_silence,
-        boot.metrics,
-        lambda: document(boot.edition.build_info, _all_routes(boot), boot.registry.openapi()),
-    )
+    cases = UseCases(boot.engine, boot.task_engine, boot.schedules)
+    silence = boot.settings.engine.worker_silence
+    boot.routes = server_routes(boot.pool, cases, silence, boot.metrics, partial(openapi, boot))
     boot.registry.check(server_names(boot.routes), boot.edition.contributions)
     yield
+
+
+def openapi(boot: Boot) -> dict[str, Any]:
+    """Return the OpenAPI document."""
+    return document(boot.edition.build_info, _all_routes(boot), boot.registry.openapi())
 
 
 def _services(boot: Boot, plugin: Plugin, settings: BaseModel | None) -> PluginServices:

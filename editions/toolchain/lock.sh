@@ -1,8 +1,8 @@
 #!/bin/sh
 # Locks every .in file again: names, versions and hashes for all platforms and CPython 3.11 to 3.14, and no addresses.
-#   editions/toolchain/lock.sh            keeps the versions that still fit
-#   editions/toolchain/lock.sh --upgrade  takes the newest ones
-# Needs uv on PATH. A later lock follows the ones before it, so that a wheel has one version everywhere.
+# Needs uv on PATH; ./bazelw run //editions:update-lock runs this with the locked one, and is what people call. By hand it
+# is for locks that are so broken that the build cannot read them. Options are those of `uv pip compile`. A later lock follows
+# the ones before it, so that a wheel has one version everywhere.
 set -eu
 cd "$(dirname "$0")"
 

@@ -13,8 +13,11 @@ from core.settings import at_least
 class HelloWorldConfig(BaseModel):
     """Settings of the plugin.
 
-    ``visitor_key`` is a bearer token that admits its holder to ``visitor_tenant``, where the configuration lists the
-    authenticator ``hello_world``. Greetings are forgotten after ``keep_days``.
+    Attributes:
+        visitor_key: bearer token that admits its holder to ``visitor_tenant``, where the configuration lists the
+            authenticator ``hello_world``.
+        visitor_tenant: the tenant's id.
+        keep_days: days after which greetings are forgotten.
     """
 
     visitor_key: Annotated[SecretStr, at_least(16)] | None = None

@@ -58,8 +58,20 @@ Claim = Annotated[tuple[Text, ...], BeforeValidator(_listed)]
 class JwtConfig(BaseModel):
     """Settings of the plugin.
 
-    ``clock_skew`` and ``jwks_max_age`` are seconds. ``skip_verification`` takes tokens whoever signed them; only the
-    development server starts with it.
+    Attributes:
+        jwks_uri: where the provider publishes its keys.
+        issuer: what a token's ``iss`` has to be.
+        audience: what a token's ``aud`` has to name; one of these.
+        clock_skew: seconds by which the provider's clock may differ.
+        algorithms: of signatures that are taken.
+        jwks_max_age: seconds after which the keys are fetched again.
+        skip_verification: takes tokens whoever signed them; only the development server starts with it.
+        subject_claim: who the caller is.
+        tenant_slug_claim: the slug of the caller's tenant.
+        tenant_id_claim: the id of the caller's tenant.
+        role_claim: what the caller may do.
+        name_claim: the caller's name.
+        email_claim: the caller's address.
     """
 
     jwks_uri: Annotated[str, AfterValidator(_checked_uri)] | None = None

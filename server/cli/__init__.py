@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from server.cli.in_use import keep
 from server.process.collector import not_collecting
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ COMMANDS = {
     "schema": "list every object of the database and whose it is",
     "tenant": "create and list tenants",
     "token": "create tokens for workers",
+    "config": "check the configuration; print an example of it, or its schema",
+    "doctor": "look at everything that a server needs, and say what to do",
+    "openapi": "print the OpenAPI document of this edition",
+    "cache": "list and remove unpacked editions",
     "version": "print the version and what was built",
     "plugins": "print the plugins of this edition",
     "manifest": "print everything that this edition contains",
@@ -51,6 +56,7 @@ def run(edition: Edition, argv: Sequence[str]) -> int:
         parser.error("an argument holds bytes that are not text; use UTF-8")
     chosen = parser.parse_args(list(argv))
     with not_collecting():
+        keep()
         module = importlib.import_module(f"server.cli.{chosen.command}")
     command_parser = argparse.ArgumentParser(prog=f"flovyn-server {chosen.command}", description=module.__doc__)
     module.add_arguments(command_parser)

@@ -23,7 +23,15 @@ class Section(BaseModel):
 
 
 class StaticApiKey(Section):
-    """A key fixed in the configuration, and the principal that it stands for."""
+    """``[[auth.static_api_key.keys]]``: a key fixed in the configuration, and the principal that it stands for.
+
+    Attributes:
+        key: what callers send as a bearer token: at least 16 characters, such as ``openssl rand -base64 24`` gives.
+        tenant_id: the tenant that the key belongs to; an operator's has none.
+        principal_type: what the holder is.
+        principal_id: the holder's name.
+        role: what the holder may do; ``OPERATOR`` administers tenants.
+    """
 
     key: Annotated[SecretStr, at_least(16)]
     tenant_id: UUID | None = Field(default=None, validation_alias=AliasChoices("tenant_id", "org_id"))
@@ -41,7 +49,7 @@ class StaticApiKey(Section):
 
 
 class StaticApiKeys(Section):
-    """``[auth.static_api_key]``."""
+    """``[auth.static_api_key]``: keys fixed in the configuration."""
 
     keys: tuple[StaticApiKey, ...] = ()
 
@@ -55,13 +63,15 @@ def _pattern(path: str) -> str:
 
 
 class PathRule(Section):
-    """``[[auth.endpoints.http.rules]]``: other checks for some paths; what is left out is as for the endpoint.
+    """Other checks for some paths; what is left out is as for the endpoint, and the first rule that matches counts.
 
-    In ``path``, ``*`` stands for one segment and ``**`` for any number of them. Over gRPC the path is
-    ``/package.Service/Method``.
+    Attributes:
+        path: ``*`` stands for one segment and ``**`` for any number; over gRPC it is ``/package.Service/Method``.
+        authenticators: names, as for the endpoint.
+        authorizer: a name, as for the endpoint.
     """
 
-    path: Annotated[str, AfterValidator(_pattern)]
+    path: Annotated[str, AfterValidator(_pattern), Field(examples=["/api/v1/tenants/*/schedules/**"])]
     authenticators: tuple[str, ...] | None = None
     authorizer: str | None = None
 
@@ -69,9 +79,11 @@ class PathRule(Section):
 class Endpoint(Section):
     """How the calls of one protocol are authenticated and authorized.
 
-    ``authenticators`` None means static keys and every authenticator of the edition's plugins that is ready to work;
-    an empty list is the explicit way to run without authentication. The first rule whose path matches counts.
-    ``exclude_paths`` are open to everybody: exact, or with a trailing ``*`` everything that begins like that.
+    Attributes:
+        authenticators: names, asked in this order. Left out: static keys and every authenticator of the edition's
+            plugins that is ready to work. An empty list switches authentication off.
+        authorizer: ``tenant_scope``, ``roles`` (also called ``cedar``), ``noop`` (also called ``none``) or a plugin's.
+        exclude_paths: open to everybody: exact, or with a trailing ``*`` everything that begins like that.
     """
 
     authenticators: tuple[str, ...] | None = None
@@ -81,15 +93,23 @@ class Endpoint(Section):
 
 
 class Endpoints(Section):
-    """``[auth.endpoints]``."""
+    """``[auth.endpoints]``.
+
+    Attributes:
+        public: accepted for other servers' files; nothing reads it.
+    """
 
     http: Endpoint = Endpoint()
     grpc: Endpoint = Endpoint()
-    public: dict[str, Any] = Field(default={}, description="accepted for other servers' files; nothing reads it")
+    public: dict[str, Any] = {}
 
 
 class Auth(Section):
-    """``[auth]``; ``enabled = false`` is the same as empty lists of authenticators everywhere."""
+    """``[auth]``: who may call.
+
+    Attributes:
+        enabled: false is the same as empty lists of authenticators everywhere.
+    """
 
     enabled: bool = True
     static_api_key: StaticApiKeys = StaticApiKeys()

@@ -26,24 +26,43 @@ def _valid_slug(slug: str) -> str:
 
 
 class TenantEntry(Section):
-    """``[[tenants]]`` (or ``[[orgs]]``): a tenant that exists from the start on."""
+    """``[[tenants]]`` (or ``[[orgs]]``): a tenant that is made, or updated, at every start.
 
-    id: UUID
-    slug: Annotated[str, AfterValidator(_valid_slug)]
-    name: StoredText
+    Attributes:
+        id: a UUID of your choice, for ever the same.
+        slug: the tenant's place in addresses.
+        name: for people.
+        tier: kept and shown; the server makes nothing of it.
+        region: kept and shown; the server makes nothing of it.
+    """
+
+    id: Annotated[UUID, Field(examples=["11111111-1111-4111-8111-111111111111"])]
+    slug: Annotated[str, AfterValidator(_valid_slug), Field(examples=["acme"])]
+    name: Annotated[StoredText, Field(examples=["Acme"])]
     tier: StoredText = "FREE"
     region: StoredText | None = None
 
 
 class Log(Section):
-    """``[log]``; the format ``auto`` is text on a terminal and JSON otherwise."""
+    """``[log]``: to standard error.
+
+    Attributes:
+        level: what is less important than this is left out.
+        format: ``auto`` is text on a terminal and JSON otherwise.
+    """
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "text", "json"] = "auto"
 
 
 class DatabasePool(Section):
-    """``[database]``: one pool per worker process; times in seconds."""
+    """``[database]``: one pool per worker process.
+
+    Attributes:
+        pool_size: connections at most.
+        connect_timeout: seconds to wait for a connection.
+        statement_timeout: seconds after which a statement is stopped.
+    """
 
     pool_size: int = Field(default=10, ge=2, le=200)
     connect_timeout: float = Field(default=5.0, gt=0)
@@ -51,7 +70,13 @@ class DatabasePool(Section):
 
 
 class Process(Section):
-    """``[process]``: the worker processes; times in seconds."""
+    """``[process]``: the worker processes.
+
+    Attributes:
+        workers: how many of them there are.
+        drain_timeout: seconds that a stopping worker may take.
+        hang_timeout: seconds after which a worker that does not react is replaced.
+    """
 
     workers: int = Field(default=1, ge=1, le=64)
     drain_timeout: int = Field(default=10, ge=4)
@@ -59,14 +84,19 @@ class Process(Section):
 
 
 class Engine(Section):
-    """``[engine]``.
+    """``[engine]``: how long things may take.
 
-    An empty poll is held for ``poll_hold_ms`` milliseconds, because some workers block on it. A run whose worker does
-    not report within ``activation_lease`` seconds is handed to another; so is one whose worker shows no life for
-    ``worker_silence`` seconds. A task of such a worker is taken back when it was silent for ``task_silence`` seconds.
-    Runs that ended more than ``retain_finished`` seconds ago are deleted; without it, none is.
-    A run whose history would outgrow ``max_history_bytes`` fails with the reason; without it, it is only warned of.
-    At most ``streams`` streams are open in a worker process, and ``streams_per_tenant`` of one tenant.
+    Attributes:
+        poll_hold_ms: milliseconds for which an empty poll is held, because some workers block on it.
+        activation_lease: seconds after which a run whose worker has not reported is handed to another.
+        worker_silence: seconds without a sign of life after which a worker counts as gone and its runs are handed to
+            others.
+        task_silence: seconds of silence after which a task of a worker that is gone is taken back.
+        retain_finished: seconds after which runs that ended are deleted with their histories; without it, none is.
+        max_history_bytes: bytes that a run's history may take; one that would outgrow it fails with the reason. Without
+            it, a large history is only warned of.
+        streams: streams that are open at most in a worker process.
+        streams_per_tenant: of these, streams of one tenant.
     """
 
     poll_hold_ms: int = Field(default=50, ge=0)
@@ -80,13 +110,21 @@ class Engine(Section):
 
 
 class Settings(BaseSettings):
-    """The whole configuration. ``server.config.load`` reads it and words its problems."""
+    """The whole configuration. ``server.config.load`` reads it and words its problems.
+
+    Attributes:
+        database_url: where PostgreSQL (15 to 18) is: ``postgres://user:password@host:port/database``.
+        bind_host: the address to listen on.
+        server_port: of REST; 0 takes a free one.
+        grpc_server_port: of gRPC; 0 takes a free one.
+        auto_migrate: false refuses to start while migrations are pending, and lists them.
+    """
 
     model_config = SettingsConfigDict(
         extra="ignore", frozen=True, env_nested_delimiter="__", hide_input_in_errors=True, case_sensitive=False
     )
 
-    database_url: SecretStr = Field(description="postgres://user:password@host:port/database")
+    database_url: Annotated[SecretStr, Field(examples=["postgres://user:password@host:5432/flovyn"])]
     bind_host: str = "0.0.0.0"  # noqa: S104 - a server in a container must listen on all of its addresses
     server_port: Port = 8000
     grpc_server_port: Port = 9090

@@ -83,8 +83,26 @@ async def open_pool(dsn: str, settings: DatabasePool) -> AsyncIterator[Pool]:
     Raises:
         StartupError: the database cannot be reached.
     """
+    pool = _closed(dsn, settings)
+    try:
+        await pool.open(wait=True, timeout=settings.connect_timeout)
+    except PoolTimeout:
+        await pool.close()
+        raise StartupError(f"the database did not answer within {settings.connect_timeout:g} s") from None
+    try:
+        yield Pool(pool)
+    finally:
+        await pool.close()
+
+
+def closed_pool(dsn: str, settings: DatabasePool) -> Pool:
+    """Return a pool that has no connection and makes none, for what only wants to be described."""
+    return Pool(_closed(dsn, settings))
+
+
+def _closed(dsn: str, settings: DatabasePool) -> AsyncConnectionPool[Connection]:
     timeout_ms = int(settings.statement_timeout * 1000)
-    pool = AsyncConnectionPool(
+    return AsyncConnectionPool(
         dsn,
         connection_class=psycopg.AsyncConnection[tuple[Any, ...]],
         min_size=2,
@@ -100,15 +118,6 @@ async def open_pool(dsn: str, settings: DatabasePool) -> AsyncIterator[Pool]:
             "options": f"-c statement_timeout={timeout_ms} -c timezone=UTC",
         },
     )
-    try:
-        await pool.open(wait=True, timeout=settings.connect_timeout)
-    except PoolTimeout:
-        await pool.close()
-        raise StartupError(f"the database did not answer within {settings.connect_timeout:g} s") from None
-    try:
-        yield Pool(pool)
-    finally:
-        await pool.close()
 
 
 async def _check(connection: Connection) -> None:

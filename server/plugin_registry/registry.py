@@ -65,6 +65,11 @@ class PluginRegistry:
         """Return the plugins, sorted by name."""
         return list(self._plugins.values())
 
+    def sections(self) -> dict[str, ConfigSection]:
+        """Return what plugins read of the configuration, by the plugin's name with underscores."""
+        found = {sql_name(plugin.name): _section(plugin) for plugin in self.plugins()}
+        return {name: section for name, section in found.items() if section is not None}
+
     def load_settings(self, sources: Sources) -> None:
         """Read and validate the section of every plugin.
 

@@ -1,0 +1,92 @@
+"""Prints what a CI system has to build and start: editions by platforms by Pythons, as ``editions/editions.json`` says.
+
+./bazelw run //editions:matrix -- --format github
+
+An entry's ``platforms`` and ``pythons`` win over those of the top-level ``matrix``; without either, a cell is for the
+platform and the Python of the machine that asks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from editions.tools import menu_file, workspace
+
+SCHEMA = 1
+RUNNERS = {"linux-x86_64": "ubuntu-24.04", "linux-aarch64": "ubuntu-24.04-arm", "macos-arm64": "macos-14"}
+"""GitHub's machines on which a platform's editions start; each builds for all of them."""
+_ALIASES = {"darwin": "macos", "amd64": "x86_64"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One file to build.
+
+    Attributes:
+        edition: its name.
+        platform: such as ``linux-x86_64``.
+        python: such as ``3.12``.
+        target: what to build.
+        file: where it is then.
+        runner: the kind of machine that starts it.
+    """
+
+    edition: str
+    platform: str
+    python: str
+    target: str
+    file: str
+    runner: str
+
+
+def host() -> tuple[str, str]:
+    """Return platform and Python of this machine's build."""
+    words = (platform.system().lower(), platform.machine().lower())
+    system, machine = (_ALIASES.get(word, word) for word in words)
+    return f"{system}-{machine}", f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def cells(menu: Mapping[str, Any], here: tuple[str, str]) -> Iterator[Cell]:
+    """Yield every cell, in the order of the menu; ``here`` is the platform and the Python of this machine."""
+    common = menu.get("matrix", {})
+    for name, entry in menu["editions"].items():
+        platforms = entry.get("platforms", common.get("platforms"))
+        pythons = entry.get("pythons", common.get("pythons"))
+        for on in platforms or [here[0]]:
+            for python in pythons or [here[1]]:
+                target = name if not platforms and not pythons else f"{name}-{on}-py{python}"
+                file = f"bazel-bin/editions/{target}.pex"
+                yield Cell(name, on, python, f"//editions:{target}", file, RUNNERS.get(on, "self-hosted"))
+
+
+def shown(found: list[Cell], form: str) -> str:
+    """Return the cells as a document, or on one line as GitHub's ``strategy.matrix`` takes them."""
+    listed = [asdict(cell) for cell in found]
+    if form == "github":
+        return json.dumps({"include": listed}, separators=(",", ":"))
+    return json.dumps({"schema": SCHEMA, "cells": listed}, indent=2)
+
+
+def main(arguments: list[str]) -> int:
+    """Run from ``bazel run //editions:matrix``."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--format", choices=("json", "github"), default="json")
+    parser.add_argument("--edition", action="append", help="only this one; may be repeated")
+    options = parser.parse_args(arguments)
+    menu = menu_file.read(workspace.root())
+    unknown = sorted(set(options.edition or ()) - set(menu["editions"]))
+    if unknown:
+        return workspace.told(ValueError(f"no edition {unknown[0]!r}; there are {', '.join(menu['editions'])}"))
+    found = [cell for cell in cells(menu, host()) if not options.edition or cell.edition in options.edition]
+    print(shown(found, options.format))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

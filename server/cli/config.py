@@ -1,0 +1,77 @@
+"""Check the configuration; print an example of it, or its schema. Needs no database."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+
+from core.errors import ConfigError
+from core.settings import ConfigSection
+from server.config.load import FILE_VARIABLE, read_sources
+from server.edition import Edition
+from server.preparation import Prepared, configure, make_plugins
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    actions = parser.add_subparsers(dest="action", metavar="action", required=True)
+    text = "read the file and the environment as serve does, and report every problem"
+    check = actions.add_parser("check", help=text, description=text)
+    check.add_argument("file", nargs="?", help=f"the file (default: the one that {FILE_VARIABLE} names)")
+    for name, text in (
+        ("example", "print a file with every key of this edition, its default and what it means"),
+        ("schema", "print the JSON schema of the file, the tables of this edition's plugins included"),
+    ):
+        actions.add_parser(name, help=text, description=text)
+
+
+def run(edition: Edition, arguments: argparse.Namespace) -> int:
+    """Do it."""
+    {"check": _check, "example": _example, "schema": _schema}[arguments.action](edition, arguments)
+    return 0
+
+
+def _check(edition: Edition, arguments: argparse.Namespace) -> None:
+    environ = dict(os.environ)
+    if arguments.file is not None:
+        if not arguments.file:
+            raise ConfigError("the name of the configuration file is empty")
+        environ[FILE_VARIABLE] = arguments.file
+    prepared = configure(edition, read_sources(environ))
+    asyncio.run(_made(prepared))
+    file = environ.get(FILE_VARIABLE)
+    place = f"{file} and the environment" if file else "the environment"
+    sys.stdout.write(f"ok: {place} configure edition {edition.build_info.edition}\n")
+
+
+async def _made(prepared: Prepared) -> None:
+    """Make what the configuration asks for, so that plugins can refuse what they cannot work with."""
+    from server.cli.unconnected import checked
+
+    async with checked(prepared):
+        pass
+
+
+def _example(edition: Edition, _arguments: argparse.Namespace) -> None:
+    from server.config.example import example
+
+    sys.stdout.write(example(_title(edition), _sections(edition)))
+
+
+def _schema(edition: Edition, _arguments: argparse.Namespace) -> None:
+    from server.config.describe import json_schema
+
+    sys.stdout.write(json.dumps(json_schema(_title(edition), _sections(edition)), indent=2) + "\n")
+
+
+def _title(edition: Edition) -> str:
+    info = edition.build_info
+    return f"flovyn-server {info.version}, edition {info.edition}"
+
+
+def _sections(edition: Edition) -> Mapping[str, ConfigSection]:
+    return make_plugins(edition).sections()

@@ -1,0 +1,100 @@
+"""What ``flovyn-server doctor`` looks at in the database: the server itself, its clock, and the migrations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from core.errors import FlovynError, MigrationError
+from server.cli.finding import Finding, fail, ok, warn
+from server.database.vitals import Vitals, vitals
+from server.edition import Edition
+from server.preparation import Prepared, load_plugins, make_connection, make_migrator
+
+OLDEST, NEWEST = 15, 18
+SLOW_S = 0.02
+"""A round trip that takes longer is felt in every call."""
+CLOCK_OFF_S, CLOCK_WRONG_S = 1.0, 60.0
+
+
+async def database(edition: Edition, prepared: Prepared) -> list[Finding]:
+    """Look at the database; one finding when it cannot be reached."""
+    try:
+        async with await make_connection(prepared.settings) as connection:
+            found = await vitals(connection)
+    except FlovynError as error:
+        return [fail("database", str(error), "start PostgreSQL, or mend DATABASE_URL")]
+    return [*_server(found), _connections(prepared, found), _clock(found), *await _migrations(edition, prepared)]
+
+
+def _server(found: Vitals) -> Iterator[Finding]:
+    major = found.version // 10_000
+    text = f"PostgreSQL {major} answers within {found.latency * 1000:.1f} ms"
+    if major < OLDEST:
+        yield fail("database", text, f"upgrade to PostgreSQL {OLDEST} to {NEWEST}")
+    elif major > NEWEST:
+        yield warn("database", f"{text}; it is newer than what was tried", f"prefer PostgreSQL {OLDEST} to {NEWEST}")
+    elif found.latency > SLOW_S:
+        yield warn("database", text, "run the server closer to its database")
+    else:
+        yield ok("database", text)
+    if found.encoding != "UTF8":
+        yield fail("encoding", f"the database is encoded in {found.encoding}", "make one with ENCODING 'UTF8'")
+    else:
+        yield ok("encoding", found.encoding)
+    yield _rights(found)
+
+
+def _rights(found: Vitals) -> Finding:
+    if found.standby:
+        return fail("rights", "it is a standby and takes no writes", "let DATABASE_URL name the primary")
+    if not found.may_create:
+        advice = "GRANT USAGE, CREATE ON SCHEMA public TO the role in DATABASE_URL"
+        return fail("rights", "our role may not make tables in the schema public", advice)
+    if found.may_make_role:
+        return ok("rights", "migrations can run; those of plugins under a role of their own")
+    return ok(
+        "rights", "migrations can run; those of plugins under our own role, which may not make another (CREATEROLE)"
+    )
+
+
+def _connections(prepared: Prepared, found: Vitals) -> Finding:
+    settings = prepared.settings
+    wanted = settings.process.workers * (settings.database.pool_size + 2)  # locks and LISTEN have one of their own
+    text = f"{found.free_connections} are left; a server opens up to {wanted}"
+    if found.free_connections >= wanted:
+        return ok("connections", text)
+    advice = "raise max_connections in PostgreSQL, or lower pool_size or workers; ignore this when the server runs"
+    return warn("connections", text, advice)
+
+
+def _clock(found: Vitals) -> Finding:
+    off = abs(found.clock_ahead)
+    text = f"the database's is {off:.3f} s {'ahead of' if found.clock_ahead > 0 else 'behind'} ours"
+    advice = "set the clocks of both machines by NTP (chrony, systemd-timesyncd)"
+    if off > CLOCK_WRONG_S:
+        return fail("clock", text, advice)
+    return warn("clock", text, advice) if off > CLOCK_OFF_S else ok("clock", text)
+
+
+async def _migrations(edition: Edition, prepared: Prepared) -> list[Finding]:
+    try:
+        plan = await make_migrator(prepared).plan(load_plugins(edition, prepared.sources).owners())
+    except MigrationError as error:
+        return [fail("migrations", str(error), "run the edition that made this database, or restore it")]
+    except FlovynError as error:
+        return [fail("migrations", str(error), "let our role read _plugin_migrations")]
+    found: list[Finding] = []
+    if plan.ahead:
+        text = (
+            f"the database has {len(plan.ahead)} that this edition does not know, {plan.ahead[-1].owner}'s among them"
+        )
+        found.append(warn("migrations", text, "run the newer edition, unless you are going back on purpose"))
+    if plan.pending:
+        text = f"{len(plan.pending)} are pending: {', '.join(map(str, plan.pending))}"
+        if prepared.settings.auto_migrate:
+            found.append(
+                warn("migrations", text, "the next start applies them; look first: 'flovyn-server migrate plan'")
+            )
+        else:
+            found.append(fail("migrations", f"{text}; auto_migrate is off", "run 'flovyn-server migrate'"))
+    return found or [ok("migrations", "all are applied")]

@@ -1,0 +1,36 @@
+"""Says that the unpacked edition that this process runs from is in use, so that nobody removes it.
+
+A shared lock on its ``PEX-INFO`` lives exactly as long as the process and those that it forks, and kernels know such
+locks across containers, where processes do not see one another. Imports nothing heavy: every command calls it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+ABOUT = "PEX-INFO"
+"""What an unpacked edition says of itself, to pex."""
+
+
+def own_environment() -> Path | None:
+    """Return the environment that this process runs from; None when it is not an unpacked edition's."""
+    path = Path(sys.prefix).resolve()
+    return path if (path / ABOUT).is_file() and path.parent.parent.parent.name == "venvs" else None
+
+
+def own_root() -> Path | None:
+    """Return the folder that this process was unpacked into; None when it was not."""
+    own = own_environment()
+    return None if own is None else own.parents[3]
+
+
+def keep() -> None:
+    """Say, until this process and what it forks have ended, that the environment is in use."""
+    own = own_environment()
+    if own is not None:
+        with suppress(OSError):  # where locks cannot be had, processes are still looked at
+            fcntl.flock(os.open(own / ABOUT, os.O_RDONLY), fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,0 +1,34 @@
+"""Print the OpenAPI document of this edition: what a server with it answers at /api/docs/openapi.json."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from typing import Any
+
+from server.config.load import Sources
+from server.edition import Edition
+from server.preparation import configure
+
+_ANY = {"DATABASE_URL": "postgres://nowhere"}
+"""What the document says does not depend on any setting; this one must be there."""
+
+
+def add_arguments(_parser: argparse.ArgumentParser) -> None:
+    """Declare no arguments: the document is JSON in any case."""
+
+
+def run(edition: Edition, _arguments: argparse.Namespace) -> int:
+    """Print the document; needs no configuration and no database."""
+    sys.stdout.write(json.dumps(asyncio.run(_document(edition)), indent=2) + "\n")
+    return 0
+
+
+async def _document(edition: Edition) -> dict[str, Any]:
+    from server.cli.unconnected import described
+    from server.startup import openapi
+
+    async with described(configure(edition, Sources({}, _ANY))) as boot:
+        return openapi(boot)

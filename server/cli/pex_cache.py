@@ -1,0 +1,229 @@
+"""The folder that editions unpack themselves into (``PEX_ROOT``): what is in it, who uses it, and what can go.
+
+Each edition has an environment of its own (``venvs``), the sources that it was made of (``unzipped_pexes``,
+``user_code``) and links to wheels (``installed_wheels``) that it shares with other editions. ``PEX-INFO`` in the
+environment says which. What no edition made is left alone.
+
+Two locks keep removal apart from starts: what a running edition holds (``server.cli.in_use``), and ``access.lck``,
+which an edition that unpacks itself holds, shared, until it has done so, and whoever removes holds alone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import StartupError, Unavailable
+from server.cli.in_use import ABOUT
+from server.cli.processes import processes
+
+ENTRY = "flovyn_edition:main"
+WAIT_FOR_UNPACKING_S = 60.0
+JUST_STARTED_S = 60.0
+"""What was started so lately may be on its way to the lock: it stays, whatever was asked for."""
+REMOVED = ".removed"
+"""Ends the name of what is on its way out; a prune that was killed leaves it to the next one."""
+
+_SHORT = "s"
+"""The folder of short names for environments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """One unpacked edition.
+
+    Attributes:
+        path: its environment.
+        about: what PEX-INFO says.
+        edition: its name.
+        version: of the server in it.
+        size: bytes that it has for itself alone, wheels that only it uses included.
+        last_use: seconds since the epoch; the last start.
+        running: whether a process of this machine runs from it.
+    """
+
+    path: Path
+    about: dict[str, Any]
+    edition: str
+    version: str
+    size: int
+    last_use: float
+    running: bool
+
+
+def unpacked(root: Path) -> list[Unpacked]:
+    """Return the editions in the folder, by name and version."""
+    all_ = list(_environments(root))
+    used = _used(root)
+    found = []
+    for path, about in all_:
+        if about.get("entry_point") == ENTRY:
+            others = [other for where, other in all_ if where != path]
+            name, version = _edition(path)
+            size = sum(map(_size, (path, *_parts(root, about, others))))
+            found.append(Unpacked(path, about, name, version, size, _last_use(path), _is_used(path, used)))
+    return sorted(found, key=lambda each: (each.edition, each.version, each.last_use))
+
+
+def remove(root: Path, chosen: Iterable[Unpacked]) -> list[Unpacked]:
+    """Remove editions and what only they use; return those that were removed: one that has come into use stays.
+
+    Raises:
+        Unavailable: editions were being unpacked for a minute.
+    """
+    gone = []
+    with _alone(root):
+        _sweep(root)
+        for each in chosen:
+            if _taken_away(root, each.path):
+                gone.append(each)
+                _remove_parts(root, each.about)
+        _sweep(root)
+    return gone
+
+
+def _environments(root: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield every environment, other programs' too, with what it says of itself."""
+    for file in sorted(root.glob(f"venvs/*/*/*/{ABOUT}")):
+        if file.parents[1].name != _SHORT and file.parents[2].name != _SHORT and not file.parent.name.endswith(REMOVED):
+            yield file.parent, _about(file)
+
+
+def _about(file: Path) -> dict[str, Any]:
+    try:
+        about: dict[str, Any] = json.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise StartupError(f"{file} cannot be read ({error}); nothing is removed while it is there") from None
+    return about
+
+
+def _edition(path: Path) -> tuple[str, str]:
+    for file in path.glob("lib/python*/site-packages/flovyn_edition/edition.json"):
+        with suppress(OSError, ValueError, KeyError):
+            info = json.loads(file.read_bytes())
+            return str(info["edition"]), str(info["version"])
+    return "unknown", "unknown"
+
+
+def _last_use(path: Path) -> float:
+    marker = path / ".last-access"
+    return (marker if marker.exists() else path).stat().st_mtime
+
+
+def _used(root: Path) -> set[Path]:
+    """Return the environments and wheels that processes name in their command lines or have mapped."""
+    inner = r"/(?:venvs/\d+/s/[^/\s]+/venv|venvs/\d+/[^/\s]+/[^/\s]+|installed_wheels/\d+/[^/\s]+)"
+    place = re.compile(rf"(?:{re.escape(str(root))}|/\S*?){inner}")  # it may have been given by another name
+    return {Path(found).resolve() for _, text in processes() for found in place.findall(text)}
+
+
+def _is_used(path: Path, used: set[Path]) -> bool:
+    if path.resolve() in used:
+        return True
+    try:
+        with (path / ABOUT).open("rb") as opened:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # locks cannot be had here
+        return False
+    return False
+
+
+def _taken_away(root: Path, path: Path) -> bool:
+    """Move an environment out of the way and remove it; put it back when somebody has just started from it."""
+    if time.time() - _last_use(path) < JUST_STARTED_S or _is_used(path, _used(root)):
+        return False
+    aside = path.with_name(path.name + REMOVED)
+    path.rename(aside)
+    if path in _used(root) or _is_used(aside, set()):
+        aside.rename(path)
+        return False
+    shutil.rmtree(aside)
+    with suppress(OSError):  # another interpreter's environment of the same edition is there
+        _remove(path.parent)
+    for short in root.glob(f"venvs/*/{_SHORT}/*/venv"):
+        if not short.exists():
+            shutil.rmtree(short.parent)
+    return True
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder that holds nothing but lock files."""
+    for file in folder.glob(".*.lck"):
+        file.unlink()
+    folder.rmdir()
+
+
+def _remove_parts(root: Path, about: dict[str, Any]) -> None:
+    """Remove what an edition that is gone has left, unless something that stays uses it."""
+    others = [other for _, other in _environments(root)]
+    hash_ = about["pex_hash"]
+    if any(other.get("pex_hash") == hash_ for other in others):
+        return
+    used = _used(root)
+    for folder in root.glob(f"unzipped_pexes/*/{hash_}"):
+        shutil.rmtree(folder)
+    for part in _parts(root, about, others):
+        if part not in used:
+            aside = part.with_name(part.name + REMOVED)
+            part.rename(aside)
+            shutil.rmtree(aside)
+
+
+def _parts(root: Path, about: dict[str, Any], others: Iterable[dict[str, Any]]) -> list[Path]:
+    """Return the wheels, sources and pex's own code that one edition uses and no other does."""
+    files = root.glob(f"unzipped_pexes/*/*/{ABOUT}")
+    kept = [*others, *(_about(file) for file in files if file.parent.name != about["pex_hash"])]
+    shared = {name for other in kept for name in _names(other)}
+    names = [name for name in _names(about) if name not in shared]
+    return [path for kind, name in names for path in root.glob(f"{kind}/*/{name}")]
+
+
+def _names(about: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for wheel in about.get("distributions", {}).values():
+        yield "installed_wheels", wheel
+    for kind, key in (("user_code", "code_hash"), ("bootstraps", "bootstrap_hash")):
+        if about.get(key):
+            yield kind, about[key]
+
+
+def _sweep(root: Path) -> None:
+    """Remove what an earlier removal was killed in the middle of."""
+    for left in (*root.glob(f"venvs/*/*/*{REMOVED}"), *root.glob(f"*/*/*{REMOVED}")):
+        shutil.rmtree(left)
+
+
+def _size(folder: Path) -> int:
+    """Return the bytes of the files in a folder; links count for nothing."""
+    return sum(
+        (Path(parent) / name).lstat().st_size
+        for parent, _, names in os.walk(folder)
+        for name in names
+        if not (Path(parent) / name).is_symlink()
+    )
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Wait until nothing is being unpacked, and hold that off."""
+    with (root / "access.lck").open("ab") as lock:
+        deadline = time.monotonic() + WAIT_FOR_UNPACKING_S
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"editions are being unpacked into {root}; try again later") from None
+                time.sleep(0.05)
+        yield

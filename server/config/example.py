@@ -1,0 +1,110 @@
+"""A whole configuration file with every key, its default and its meaning, made of the models.
+
+As in the files of well-known servers, what is a setting stands behind a bare ``#`` and what is prose behind ``# ``:
+without the bare signs the file says what the server does anyway. A key without a value has no default.
+"""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import Any, get_args
+from uuid import UUID
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from core.settings import ConfigSection
+from server.config.describe import DescribedSchema, described, older_names
+from server.config.settings import Settings
+
+WIDTH = 100
+REQUIRED = "required"
+_HEAD = """\
+Settings of {title}. Every key is listed, with what it means; a line that begins with "#" and no
+space is a setting, shown with its default or else an example, or with nothing where there is no default. Remove the
+sign where you change one. The environment wins: a key a.b is the variable A__B. Name the file in the variable
+CONFIG_FILE, and check it with "config check FILE"."""
+
+
+def example(title: str, sections: Mapping[str, ConfigSection]) -> str:
+    """Return the file, given what plugins read by the plugin's name with underscores."""
+    lines = [*_prose(_HEAD.format(title=title)), "", *_table("", Settings)]
+    for name, section in sections.items():
+        lines += ["", *_headed(f"plugins.{name}", section.model), *_variables(section)]
+    return "\n".join(lines) + "\n"
+
+
+def _variables(section: ConfigSection) -> Iterator[str]:
+    for variable, key in section.environment.items():
+        yield from _prose(f"{variable} in the environment is another way to set {key}.")
+
+
+def _headed(place: str, model: type[BaseModel], *, is_list: bool = False) -> Iterator[str]:
+    yield from _prose(described(model)[0])
+    yield f"#[[{place}]]" if is_list else f"[{place}]"
+    yield from _table(place, model)
+
+
+def _table(place: str, model: type[BaseModel]) -> Iterator[str]:
+    """Yield a table's keys, then the tables below it."""
+    schema = model.model_json_schema(schema_generator=DescribedSchema)
+    other = dict(older_names(model))
+    meanings = described(model)[1]
+    below: list[str] = []
+    for name, field in model.model_fields.items():
+        inner, is_list = _inner(field)
+        here = f"{place}.{name}" if place else name
+        if inner is not None:
+            below += ["", *_headed(here, inner, is_list=is_list)]
+        elif field.annotation == dict[str, Any]:
+            below += ["", *_prose(meanings.get(name, "")), f"#[{here}]"]
+        else:
+            limits = _limits(schema["properties"][name], schema.get("$defs", {}))
+            spelling = f"also read as {other[name]}" if name in other else ""
+            needed = REQUIRED if field.is_required() else ""
+            yield from _prose("; ".join(filter(None, (meanings.get(name, "").rstrip("."), limits, spelling, needed))))
+            yield f"#{name} = {_value(field)}".rstrip()
+    yield from below
+
+
+def _inner(field: FieldInfo) -> tuple[type[BaseModel] | None, bool]:
+    """Return the model of a table, or of a list of tables and that it is one."""
+    candidates = (field.annotation, *get_args(field.annotation))
+    found = next((each for each in candidates if isinstance(each, type) and issubclass(each, BaseModel)), None)
+    return found, found is not None and found is not field.annotation
+
+
+def _value(field: FieldInfo) -> str:
+    """Return the default, or else an example, or else nothing, as TOML writes it."""
+    if not field.is_required() and field.default is not None:
+        return _toml(field.default)
+    return _toml(field.examples[0]) if field.examples else ""
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Enum | UUID):
+        value = value.value if isinstance(value, Enum) else str(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _limits(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    """Return which values a key takes, in words; '' when its schema does not say."""
+    for choice in (schema, *schema.get("anyOf", ())):
+        found = definitions.get(choice.get("$ref", "").rpartition("/")[2], choice)
+        if "enum" in found:
+            return f"one of {', '.join(map(str, found['enum']))}"
+        low, high = found.get("minimum"), found.get("maximum")
+        if low is not None:
+            return f"at least {low}" if high is None else f"{low} to {high}"
+        if "exclusiveMinimum" in found:
+            return f"more than {found['exclusiveMinimum']}" + ("" if high is None else f", at most {high}")
+    return ""
+
+
+def _prose(text: str) -> Iterator[str]:
+    return (f"# {line}" for line in textwrap.wrap(text, WIDTH))

@@ -1,0 +1,14 @@
+-- name: vitals
+-- What a server needs to know of the database before it trusts it.
+SELECT
+    current_setting('server_version_num')::int AS version,
+    current_setting('server_encoding') AS encoding,
+    pg_is_in_recovery() AS standby,
+    has_schema_privilege('public', 'CREATE') AS may_create,
+    (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user) AS may_make_role,
+    current_setting('max_connections')::int
+    - current_setting('superuser_reserved_connections')::int
+    - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS free_connections
+
+-- name: clock
+SELECT extract(EPOCH FROM clock_timestamp())::float8
