@@ -14,7 +14,7 @@ import pytest
 
 from proto.flovyn.v1 import workflow_pb2, workflow_pb2_grpc
 from tests.support.load import Load
-from tests.support.pex import FOR_TENANT, Serving, pex, serving
+from tests.support.pex import FOR_TENANT, Serving, has_ended, pex, serving
 from tests.support.running import TENANT, WORKER_KEY, bearer
 
 LONG_HOLD = "60000"
@@ -143,7 +143,7 @@ async def test_the_file_is_replaced_while_it_serves_without_a_failed_call(empty_
             assert load.failures == []
             assert server.get("/_/health")[0] == 200
         os.kill(successor, signal.SIGTERM)
-        await _until(lambda: _has_ended(successor))
+        await _until(lambda: has_ended(successor))
 
 
 async def test_an_upgrade_runs_what_the_file_holds_now(empty_database: str, tmp_path: Path) -> None:
@@ -164,15 +164,7 @@ async def test_an_upgrade_runs_what_the_file_holds_now(empty_database: str, tmp_
         await asyncio.to_thread(server.process.wait, 15)
         assert server.get("/_/health")[1]["edition"] == "full"
         os.kill(successor, signal.SIGTERM)
-        await _until(lambda: _has_ended(successor))
-
-
-def _has_ended(pid: int) -> bool:
-    """Whether a process that is not ours to wait for is gone, or only waits to be noticed."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
+        await _until(lambda: has_ended(successor))
 
 
 async def _until(condition: Any) -> None:

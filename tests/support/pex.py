@@ -53,6 +53,14 @@ def run(variable: str, *arguments: str, **environ: str) -> subprocess.CompletedP
     )
 
 
+def has_ended(pid: int) -> bool:
+    """Whether a process that is not ours to wait for is gone, or only waits to be noticed."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
 class Serving:
     """An edition that serves on free ports, from ``with`` to its end; its log is kept for questions."""
 
