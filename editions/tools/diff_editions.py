@@ -29,17 +29,18 @@ Table = dict[str, str]
 def tables(manifest: Mapping[str, Any]) -> dict[str, Table]:
     """Return what is compared: by kind, a value for each name."""
     owners = [manifest["server"], *manifest["plugins"]]
+    wheels = [*manifest["wheels"], manifest["boot"]]
     return {
         "build": {key: str(manifest[key]) for key in _IDENTITY if key in manifest},
         "plugins": {each["name"]: f"{each['version']} {_short(each['source_sha256'])}" for each in manifest["plugins"]},
-        "wheels": {each["name"]: f"{each['version']} {_short(each['sha256'])}" for each in manifest["wheels"]},
+        "wheels": {each["name"]: f"{each['version']} {_short(each['sha256'])}" for each in wheels},
         "objects": {f"{kind} {name}": "" for each in manifest["plugins"] for kind, name in each["objects"]},
         "migrations": dict(_migrations(manifest)),
         "routes": _names(owners, "routes", "aliases"),
         "rpcs": _names(owners, "rpcs"),
         "settings": _names(owners, "sections", "variables"),
         "authentication": _names(owners, "authenticators", "authorizers"),
-        "licences": {each["name"]: each["license"] for each in manifest["wheels"]},
+        "licences": {each["name"]: each["license"] for each in wheels},
         "sources": {
             name: _short(digest) for name, digest in manifest["members"].items() if not name.startswith(_OF_ITS_OWN)
         },

@@ -66,6 +66,7 @@ def facts(
         **{key: edition[key] for key in ("edition", "version", "python", "platform", "lock", "lint_rules")},
         **stamp,
         "server": {**edition["server"], "migrations": _core_migrations(files), "rpcs": _core_rpcs(files)},
+        "boot": wheels["boot"],
         "plugins": [_plugin(plugin, parts, files) for plugin in edition["plugins"]],
         "wheels": [{**wheel, "needed_by": parts.needing(wheel["name"])} for wheel in wheels["wheels"]],
     }

@@ -21,7 +21,7 @@ from typing import Any
 from editions.toolchain.lockfile import parse_lock
 
 _CLASSIFIER = "License :: OSI Approved :: "
-_LICENCE_FILES = ("LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS")
+_LICENCE_FILES = ("LICENSE", "LICENCE", "COPYING", "NOTICE")
 _METADATA = re.compile(r"\.deps/[^/]+/[^/]+\.dist-info/METADATA")
 _SHORT = 100
 """A longer text in the field License is the licence itself and not its name."""
@@ -87,6 +87,15 @@ def wheel(archive: zipfile.ZipFile, file: Path, name: str, version: str) -> dict
     }
 
 
+def boot(file: Path, name: str, version: str) -> dict[str, str]:
+    """Return the facts of the wheel whose code an edition starts with; it is pinned with what builds editions."""
+    with zipfile.ZipFile(file) as archive:
+        metadata = next(each for each in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", each))
+        headers = HeaderParser().parsestr(archive.read(metadata).decode("utf-8"))
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return {"name": name, "version": version, "file": file.name, "sha256": digest, "license": licence(headers)}
+
+
 def describe(pex: Path, wheels: list[tuple[str, str, Path]], lock: Mapping[str, str], source: str) -> dict[str, Any]:
     """Return the facts of all wheels, and the digests of the members.
 
@@ -108,6 +117,7 @@ def main(arguments: list[str]) -> int:
     for name in ("--pex", "--lock", "--out"):
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("--wheel", nargs=3, action="append", default=[], metavar=("NAME", "VERSION", "FILE"))
+    parser.add_argument("--boot", nargs=3, required=True, metavar=("NAME", "VERSION", "FILE"))
     options = parser.parse_args(arguments)
     wheels = [(name, version, Path(file)) for name, version, file in options.wheel]
     lock = parse_lock(options.lock.read_text(encoding="utf-8"), options.lock.name)
@@ -116,6 +126,8 @@ def main(arguments: list[str]) -> int:
     except NotLocked as error:
         print(f"{options.label}: {error}", file=sys.stderr)
         return 1
+    name, version, file = options.boot
+    found["boot"] = boot(Path(file), name, version)
     options.out.write_text(json.dumps(found, sort_keys=True, indent=1) + "\n", encoding="utf-8")
     return 0
 

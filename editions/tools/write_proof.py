@@ -54,7 +54,7 @@ def materials(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     for plugin in manifest["plugins"]:
         named = f"plugin {plugin['name']} {plugin['version']}"
         found.append({"name": named, "digest": {"sha256": plugin["source_sha256"]}})
-    for wheel in manifest["wheels"]:
+    for wheel in (*manifest["wheels"], manifest["boot"]):
         url = f"pkg:pypi/{wheel['name']}@{wheel['version']}"
         found.append({"name": wheel["file"], "uri": url, "digest": {"sha256": wheel["sha256"]}})
     return found

@@ -24,23 +24,22 @@ from packageurl import PackageURL
 SERVER = "flovyn-server"
 
 
-def document(
-    edition: Mapping[str, Any], wheels: Sequence[Mapping[str, Any]], needs: Mapping[str, Sequence[str]]
-) -> str:
+def document(edition: Mapping[str, Any], facts: Mapping[str, Any], needs: Mapping[str, Sequence[str]]) -> str:
     """Return the document.
 
     Args:
         edition: ``edition.json``.
-        wheels: facts of every wheel.
+        facts: what was found of the wheels.
         needs: names of wheels by who needs them: ``server``, ``extras`` and the names of plugins.
     """
     bom = Bom(serial_number=UUID(int=0))
     bom.metadata.component = root = _server(edition)
-    by_name = {wheel["name"]: _wheel(wheel) for wheel in wheels}
+    by_name = {wheel["name"]: _wheel(wheel) for wheel in facts["wheels"]}
+    boot = _wheel(facts["boot"], "flovyn:start-up")
     plugins = {plugin["name"]: _plugin(plugin) for plugin in edition["plugins"]}
-    bom.components.update([*by_name.values(), *plugins.values()])
+    bom.components.update([boot, *by_name.values(), *plugins.values()])
     direct = {*needs["server"], *needs["extras"]}
-    bom.register_dependency(root, [*plugins.values(), *_of(by_name, direct)])
+    bom.register_dependency(root, [boot, *plugins.values(), *_of(by_name, direct)])
     for name, plugin in plugins.items():
         bom.register_dependency(plugin, _of(by_name, needs[name]))
     bom.serial_number = uuid5(UUID(int=0), hashlib.sha256(_text(bom).encode()).hexdigest())
@@ -72,7 +71,7 @@ def _plugin(plugin: Mapping[str, Any]) -> Component:
     )
 
 
-def _wheel(wheel: Mapping[str, Any]) -> Component:
+def _wheel(wheel: Mapping[str, Any], role: str = "flovyn:wheel") -> Component:
     url = PackageURL("pypi", None, wheel["name"], wheel["version"])
     return Component(
         name=wheel["name"],
@@ -82,7 +81,7 @@ def _wheel(wheel: Mapping[str, Any]) -> Component:
         purl=url,
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=wheel["sha256"])],
         licenses=[LicenseFactory().make_from_string(wheel["license"])],
-        properties=[Property(name="flovyn:wheel", value=wheel["file"])],
+        properties=[Property(name=role, value=wheel["file"])],
     )
 
 
@@ -103,7 +102,7 @@ def main(arguments: list[str]) -> int:
         json.loads(path.read_bytes()) for path in (options.edition, options.wheels, options.parts)
     )
     needs = {name: part["wheels"] for name, part in parts.items()}
-    options.out.write_text(document(edition, wheels["wheels"], needs), encoding="utf-8")
+    options.out.write_text(document(edition, wheels, needs), encoding="utf-8")
     return 0
 
 

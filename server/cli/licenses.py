@@ -1,4 +1,4 @@
-"""Print the licence of every wheel that this edition contains."""
+"""Print the licence of every wheel that this edition contains, and of what starts it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(edition: Edition, arguments: argparse.Namespace) -> int:
     """Print the licences."""
-    wheels = json.loads(edition.document("manifest.json"))["wheels"]
+    manifest = json.loads(edition.document("manifest.json"))
+    wheels = [*manifest["wheels"], manifest["boot"]]
     found = [_entry(wheel, with_texts=arguments.texts) for wheel in wheels]
     if arguments.json:
         sys.stdout.write(json.dumps({"schema": SCHEMA, "wheels": found}, indent=2) + "\n")
@@ -42,12 +43,12 @@ def _entry(wheel: Mapping[str, Any], *, with_texts: bool) -> dict[str, Any]:
 
 
 def _texts(wheel: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the files with licences, each with its text; a wheel for another platform is not unpacked and has none."""
+    """Yield the files with licences, each with its text; a what starts the edition brings none."""
     try:
         installed = distribution(wheel["name"])
     except PackageNotFoundError:
         return
-    for member in wheel["license_files"]:
+    for member in wheel.get("license_files", ()):
         inner = member.split("/", 2)[2]
         text = Path(str(installed.locate_file(inner))).read_text(encoding="utf-8", errors="replace")
         yield inner.partition("/")[2], text

@@ -15,6 +15,9 @@ from server.inspection import seal
 
 MANIFEST = "flovyn_edition/manifest.json"
 SBOM = "flovyn_edition/sbom.cdx.json"
+INSTALLER = ".bootstrap/pex/venv/installer.py"
+"""PEX's own program that makes environments: it holds the texts of the modules that it adds to them."""
+
 SCHEMA = 1
 """Version of the manifest."""
 
@@ -30,7 +33,7 @@ class Inspected:
     Attributes:
         problems: one line for each; none when the file is whole.
         manifest: the manifest inside; empty when it cannot be read.
-        documents: content of the manifest and of the SBOM inside, by member.
+        documents: content, by member, of the manifest, the SBOM and PEX's installer.
         pex_hash: names the file's unpacked copies; empty when it cannot be read.
     """
 
@@ -52,7 +55,7 @@ def inspect(content: bytes) -> Inspected:
     found = [*member_problems(archive, manifest["members"]), *header_problems(content, archive, manifest)]
     if broken and not found:
         found = ["every member is as it was; the difference lies in the directory, the trailer or between members"]
-    documents = {name: read for name in (MANIFEST, SBOM) if (read := content_of(archive, name)) is not None}
+    documents = {name: read for name in (MANIFEST, SBOM, INSTALLER) if (read := content_of(archive, name)) is not None}
     return Inspected([*problems, *found], manifest, documents, _pex_hash(archive))
 
 

@@ -2,15 +2,18 @@
 
 PEX unpacks a file once below its root: wheels and sources into folders that several editions may share, a folder that
 mirrors the archive, and a virtual environment that links to them. Both of the latter are compared with the manifest,
-through their links. Not covered, because PEX makes them on the spot and no build knows them: the environment's ``bin``,
-``pyvenv.cfg``, the last lines of its ``__main__.py``, ``RECORD`` files, and the interpreter itself.
+through their links. Modules that PEX adds must be, word for word, those that its own program in the file holds. Not
+covered, because PEX makes them on the spot and no build knows them: the environment's ``bin``, ``pyvenv.cfg``, the last
+lines of its ``__main__.py``, ``RECORD`` files, and the interpreter itself.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +23,10 @@ from server.inspection.archive import MANIFEST
 _HASH = re.compile(r"[0-9a-f]{40}")
 _OF_PEX = re.compile(r"PEX_EXTRA_SYS_PATH\.(py|pth)|[^/]+\.dist-info/(RECORD|INSTALLER|REQUESTED|direct_url\.json)")
 """What PEX writes into an environment besides the members."""
+
+_MODULES_OF_PEX = ("PEX_EXTRA_SYS_PATH.py", "PEX_EXTRA_SYS_PATH.pth")
+_INDENT = " " * 16
+"""How deep PEX's program holds the text of a module."""
 
 _MIRROR_OF_PEX = re.compile(r"PEX-LAYOUT|\.last-access")
 _PEX_OWN = (".bootstrap/", "__pex__/")
@@ -84,8 +91,14 @@ def in_mirror(members: Mapping[str, str]) -> dict[str, str]:
     return {name: digest for name, digest in members.items() if not name.startswith("__pex__/")}
 
 
-def problems(found: list[Copy], members: Mapping[str, str]) -> Iterator[str]:
-    """Yield a line for each file of the copies that is changed, missing or added."""
+def problems(found: list[Copy], members: Mapping[str, str], installer: str) -> Iterator[str]:
+    """Yield a line for each file of the copies that is changed, missing or added.
+
+    Args:
+        found: the copies.
+        members: digests by member.
+        installer: PEX's program that makes environments.
+    """
     digest = _remembering()
     for copy in found:
         there = dict(files(copy.folder))
@@ -95,6 +108,8 @@ def problems(found: list[Copy], members: Mapping[str, str]) -> Iterator[str]:
             elif name not in copy.expected:
                 if not copy.generated.fullmatch(name):
                     yield f"{there[name]}: is not in the manifest"
+                elif name in _MODULES_OF_PEX and not _is_of_pex(there[name], installer):
+                    yield f"{there[name]}: is not what PEX writes"
             elif digest(there[name]) != copy.expected[name]:
                 yield f"{there[name]}: differs from the manifest"
         if copy.generated is _OF_PEX:
@@ -125,6 +140,16 @@ def _remembering() -> Callable[[str], str]:
         return known[key]
 
     return digest
+
+
+def _is_of_pex(path: str, installer: str) -> bool:
+    """Whether a module is one of the texts in PEX's program: an indented block, or a line in quotes."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+    block = f'"""\\\n{textwrap.indent(text, _INDENT)}{_INDENT}"""'
+    return block in installer or f"{_INDENT}{json.dumps(text.rstrip())},\n" in installer
 
 
 def _wrong_boot(path: Path, digest: str) -> Iterator[str]:

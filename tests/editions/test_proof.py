@@ -77,7 +77,7 @@ def test_the_sbom_is_valid(variable: str) -> None:
 
 @pytest.mark.parametrize("variable", EDITIONS)
 def test_the_sbom_names_what_is_packed(variable: str) -> None:
-    """Its components are the wheels that lie in the file and the plugins that the edition lists, and nothing else."""
+    """Its components are the wheels in the file, the plugins that the edition lists, PEX that starts it, and no more."""
     packed = {name.split("/")[1] for name in contents(variable) if name.startswith(".deps/")}
     manifest = loaded(variable, ".manifest.json")
     components = loaded(variable, ".cdx.json")["components"]
@@ -85,7 +85,9 @@ def test_the_sbom_names_what_is_packed(variable: str) -> None:
     assert {each["value"] for each in properties.values() if each["name"] == "flovyn:wheel"} == packed
     plugins = {each["name"] for each in components if each["bom-ref"].startswith("plugin:")}
     assert plugins == {plugin["name"] for plugin in manifest["plugins"]}
-    assert len(components) == len(packed) + len(plugins)
+    started = json.loads(contents(variable)["PEX-INFO"])["build_properties"]["pex_version"]
+    assert f"pkg:pypi/pex@{started}" in properties
+    assert len(components) == len(packed) + len(plugins) + 1
 
 
 @pytest.mark.parametrize("variable", EDITIONS)
@@ -135,7 +137,7 @@ def test_licences() -> None:
     texts = {each["name"]: each["texts"] for each in found}
     assert "Apache License" in texts["grpcio"]["licenses/LICENSE"]
     listed = {wheel["name"]: len(wheel["license_files"]) for wheel in loaded("FULL_PEX", ".manifest.json")["wheels"]}
-    assert {name: len(each) for name, each in texts.items()} == listed
+    assert {name: len(each) for name, each in texts.items()} == {**listed, "pex": 0}
 
 
 def test_an_edition_does_not_differ_from_itself() -> None:

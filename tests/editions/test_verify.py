@@ -194,6 +194,16 @@ def test_added_files_of_the_copy_are_found(packages: Path, root: str) -> None:
     assert "falcon/_extra.so: is not in the manifest" in found
 
 
+def test_a_changed_module_of_pex_is_found(packages: Path, root: str) -> None:
+    """The module that PEX adds to a copy runs at every start, and must be PEX's own."""
+    path = packages / "PEX_EXTRA_SYS_PATH.py"
+    before = path.read_bytes()
+    path.write_bytes(before + b"import os\n")
+    found = lines(root=root, status=1)
+    path.write_bytes(before)
+    assert [line.rpartition("site-packages/")[2] for line in found] == ["PEX_EXTRA_SYS_PATH.py: is not what PEX writes"]
+
+
 def test_a_missing_file_of_the_copy_is_found(packages: Path, root: str) -> None:
     """A file that is gone is missed."""
     path = packages / "server" / "storage" / "tasks.sql"

@@ -25,6 +25,7 @@ MANIFEST: dict[str, Any] = {
     "lock": "c" * 64,
     "lint_rules": "1",
     "server": EMPTY,
+    "boot": {**WHEEL, "name": "pex"},
     "plugins": [PLUGIN],
     "wheels": [{**WHEEL, "needed_by": ["server"]}],
     "members": {"server/a.py": "d" * 64, ".deps/falcon.whl/f.py": "e" * 64},

@@ -44,6 +44,7 @@ FILES = {
     "proto/flovyn/v1/query_pb2_grpc.py": b"stub('/flovyn.v1.WorkflowQuery/QueryWorkflow', x)",
 }
 WHEELS: dict[str, Any] = {
+    "boot": {"name": "pex", "version": "2.0", "file": "pex-2.0.whl", "sha256": "b" * 64, "license": "Apache-2.0"},
     "members": {},
     "wheels": [
         {
@@ -116,7 +117,7 @@ def test_sizes_and_members_come_last(parts: manifest.Parts) -> None:
 
 def sbom(**more: object) -> dict[str, Any]:
     needs = {"server": ["falcon"], "extras": [], "jwt": ["cffi", "falcon"]}
-    found: dict[str, Any] = json.loads(write_sbom.document({**EDITION, **more}, WHEELS["wheels"], needs))
+    found: dict[str, Any] = json.loads(write_sbom.document({**EDITION, **more}, WHEELS, needs))
     return found
 
 
@@ -130,7 +131,7 @@ def test_sbom_names_licences_as_they_are() -> None:
 def test_sbom_says_who_needs_what() -> None:
     """The server needs its plugins and wheels, a plugin its own wheels."""
     needs = {each["ref"]: each.get("dependsOn", []) for each in sbom()["dependencies"]}
-    assert needs["flovyn-server"] == ["pkg:pypi/falcon@1.0", "plugin:jwt"]
+    assert needs["flovyn-server"] == ["pkg:pypi/falcon@1.0", "pkg:pypi/pex@2.0", "plugin:jwt"]
     assert needs["plugin:jwt"] == ["pkg:pypi/cffi@1.0", "pkg:pypi/falcon@1.0"]
 
 
@@ -150,6 +151,6 @@ def test_a_stamped_statement_names_the_commit(parts: manifest.Parts) -> None:
 
 
 def test_materials_name_all_that_went_in(parts: manifest.Parts) -> None:
-    """The lock, each plugin by the digest of its sources, each wheel by its file's."""
+    """The lock, each plugin by the digest of its sources, each wheel by its file's, and what starts the edition."""
     names = [each["name"] for each in write_proof.materials(made(parts))]
-    assert names == ["runtime.lock", "plugin jwt 1.0.0", *(wheel["file"] for wheel in WHEELS["wheels"])]
+    assert names == ["runtime.lock", "plugin jwt 1.0.0", *(wheel["file"] for wheel in WHEELS["wheels"]), "pex-2.0.whl"]

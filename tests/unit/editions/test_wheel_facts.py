@@ -50,8 +50,12 @@ def describe(tmp_path: Path, lock: str) -> tuple[int, Path]:
         archive.writestr(f"{DIST}/METADATA", "License-Expression: MIT\nLicense-File: LICENSE\n")
         archive.writestr(f"{DIST}/licenses/LICENSE", "text")
     (tmp_path / "runtime.lock").write_text(lock)
+    boot = tmp_path / "pex-2.0-py3-none-any.whl"
+    with zipfile.ZipFile(boot, "w") as archive:
+        archive.writestr("pex-2.0.dist-info/METADATA", "License-Expression: Apache-2.0\n")
     out = tmp_path / "wheels.json"
     arguments = ["--label=//editions:x", f"--pex={pex}", f"--lock={tmp_path}/runtime.lock", f"--out={out}"]
+    arguments += ["--boot", "pex", "2.0", str(boot)]
     return main([*arguments, "--wheel", "a", "1.0", str(wheel)]), out
 
 
@@ -61,6 +65,7 @@ def test_a_locked_wheel(tmp_path: Path) -> None:
     status, out = describe(tmp_path, f"a==1.0 \\\n    --hash=sha256:{digest}\n")
     (wheel,) = json.loads(out.read_text())["wheels"]
     assert status == 0
+    assert json.loads(out.read_text())["boot"]["license"] == "Apache-2.0"
     assert (wheel["sha256"], wheel["license"], wheel["license_files"]) == (digest, "MIT", [f"{DIST}/licenses/LICENSE"])
 
 

@@ -15,11 +15,29 @@ import pytest
 from editions.tools.sealed_pex import sealed
 from server.cli.verify import verify
 from server.inspection import beside, compiled, seal, unpacked
-from server.inspection.archive import MANIFEST, SBOM, Inspected, inspect
+from server.inspection.archive import INSTALLER, MANIFEST, SBOM, Inspected, inspect
 
 HEADER = b"#!/bin/sh\nexec python\n"
 HASH = "0123456789abcdef0123456789abcdef01234567"
+INSTALLER_TEXT = '''
+def install():
+        fp.write(
+            dedent(
+                """\\
+                import os
+
+
+                def extend():
+                    pass
+                """
+            )
+        )
+            print(
+                "import PEX_EXTRA_SYS_PATH; PEX_EXTRA_SYS_PATH.extend()",
+            )
+'''
 FILES = {
+    INSTALLER: INSTALLER_TEXT.encode(),
     ".bootstrap/pex/venv/venv_pex.py": b"START = 1\n",
     ".deps/a-1.whl/.layout.json": b"{}",
     ".deps/a-1.whl/a-1.dist-info/METADATA": b"Name: a\n",
@@ -248,6 +266,8 @@ def unpack(root: Path, pex: Path) -> Path:
         if inner in unpacked.in_environment(dict.fromkeys(members, "")):
             place(packages / inner, content)
     place(packages / "a-1.dist-info" / "INSTALLER", b"pex\n")
+    place(packages / "PEX_EXTRA_SYS_PATH.py", b"import os\n\n\ndef extend():\n    pass\n")
+    place(packages / "PEX_EXTRA_SYS_PATH.pth", b"import PEX_EXTRA_SYS_PATH; PEX_EXTRA_SYS_PATH.extend()\n")
     place(environment / "__main__.py", b"#!python\nSTART = 1\n\n\nif __name__ == '__main__':\n    boot()\n")
     return packages
 
@@ -261,7 +281,7 @@ def wrong_copies(root: Path, pex: Path) -> list[str]:
     manifest = inspect(pex.read_bytes()).documents[MANIFEST]
     copies = unpacked.copies(root, HASH, MEMBERS, manifest)
     assert len(copies) == 2
-    return [line.removeprefix(f"{root}/") for line in unpacked.problems(copies, MEMBERS)]
+    return [line.removeprefix(f"{root}/") for line in unpacked.problems(copies, MEMBERS, INSTALLER_TEXT)]
 
 
 def test_an_untouched_copy(tmp_path: Path, pex: Path) -> None:
@@ -289,6 +309,24 @@ def test_a_touched_copy(tmp_path: Path, pex: Path) -> None:
         f"venvs/4/{HASH}/abc/__main__.py: differs from .bootstrap/pex/venv/venv_pex.py",
         f"unzipped_pexes/4/{HASH}/server/cli.py: is missing",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("PEX_EXTRA_SYS_PATH.py", "import os\n\n\ndef extend():\n    evil()\n"),
+        ("PEX_EXTRA_SYS_PATH.py", "import os\n"),
+        ("PEX_EXTRA_SYS_PATH.py", ""),
+        ("PEX_EXTRA_SYS_PATH.pth", "import evil\n"),
+        ("PEX_EXTRA_SYS_PATH.pth", "import PEX_EXTRA_SYS_PATH; PEX_EXTRA_SYS_PATH.extend()\nimport os\n"),
+    ],
+)
+def test_modules_that_pex_adds(tmp_path: Path, pex: Path, name: str, text: str) -> None:
+    """They run at every start, so they must be PEX's own: neither changed, nor cut short, nor longer."""
+    packages = unpack(tmp_path, pex)
+    (packages / name).write_text(text)
+    (line,) = wrong_copies(tmp_path, pex)
+    assert line.endswith(f"site-packages/{name}: is not what PEX writes")
 
 
 def test_copies_of_other_editions_are_left_alone(tmp_path: Path, pex: Path) -> None:
