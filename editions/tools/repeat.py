@@ -25,6 +25,7 @@ from editions.tools.first_difference import first_difference
 
 _ENV = ("/usr/bin/env",)
 _USER = [*_ENV, "unshare", "--user", "--map-user=4321", "--map-group=4321"]
+_ALL = ("--output_groups=+proof",)  # the edition, and what goes out beside it
 _PROBE = "import os, pip, sys; print('%d.%d' % sys.version_info[:2], os.path.realpath(sys.executable))"
 
 
@@ -37,7 +38,7 @@ def outputs(events: Path) -> dict[str, Path]:
         if "namedSetOfFiles" in event:
             sets[event["id"]["namedSet"]["id"]] = event["namedSetOfFiles"]
         for group in event.get("completed", {}).get("outputGroup", []):
-            pending += [each["id"] for each in group["fileSets"] if group["name"] == "default"]
+            pending += [each["id"] for each in group["fileSets"] if not group["name"].startswith("_")]
     found: dict[str, Path] = {}
     while pending:
         chosen = sets[pending.pop()]
@@ -53,7 +54,7 @@ def build(folder: Path, targets: Sequence[str], scratch: Path, start: Sequence[s
         subprocess.CalledProcessError: a target does not build.
     """
     events = scratch / "events.json"
-    command = [*start, "build", f"--build_event_json_file={events}", "--color=no", "--curses=no", *targets]
+    command = [*start, "build", f"--build_event_json_file={events}", *_ALL, "--color=no", "--curses=no", *targets]
     subprocess.run(command, cwd=folder, check=True, **how)  # type: ignore[call-overload]
     return outputs(events)
 
@@ -61,7 +62,7 @@ def build(folder: Path, targets: Sequence[str], scratch: Path, start: Sequence[s
 def copy_checkout(to: Path) -> Path:
     """Copy what Git tracks, as it stands now, and nothing of Git."""
     listed = subprocess.run([*_ENV, "git", "ls-files", "-z"], check=True, capture_output=True).stdout
-    for name in filter(None, listed.decode().split("\0")):
+    for name in filter(os.path.isfile, listed.decode().split("\0")):
         target = to / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(name, target)

@@ -60,7 +60,7 @@ def test_files_on_one_side_only(tmp_path: Path) -> None:
 
 
 def test_all_outputs_of_a_target_are_taken(tmp_path: Path) -> None:
-    """Every file of the default group, sets of sets included, and none of another group."""
+    """Every file of the groups that were asked for, sets of sets included, and none that Bazel keeps to itself."""
     events = [
         {
             "id": {"namedSet": {"id": "0"}},
@@ -70,19 +70,25 @@ def test_all_outputs_of_a_target_are_taken(tmp_path: Path) -> None:
             "id": {"namedSet": {"id": "1"}},
             "namedSetOfFiles": {"files": [{"name": "e/a.json", "uri": "file:///x/a.json"}], "fileSets": [{"id": "0"}]},
         },
-        {"id": {"namedSet": {"id": "2"}}, "namedSetOfFiles": {"files": [{"name": "e/boot", "uri": "file:///x/boot"}]}},
+        {"id": {"namedSet": {"id": "2"}}, "namedSetOfFiles": {"files": [{"name": "e/sums", "uri": "file:///x/sums"}]}},
+        {"id": {"namedSet": {"id": "3"}}, "namedSetOfFiles": {"files": [{"name": "e/boot", "uri": "file:///x/boot"}]}},
         {
             "completed": {
                 "outputGroup": [
                     {"name": "default", "fileSets": [{"id": "1"}]},
-                    {"name": "boot", "fileSets": [{"id": "2"}]},
+                    {"name": "proof", "fileSets": [{"id": "2"}]},
+                    {"name": "_hidden", "fileSets": [{"id": "3"}]},
                 ]
             }
         },
     ]
     file = tmp_path / "events.json"
     file.write_text("".join(json.dumps(event) + "\n" for event in events))
-    assert outputs(file) == {"e/a.pex": Path("/x/a b.pex"), "e/a.json": Path("/x/a.json")}
+    assert {name: str(path) for name, path in outputs(file).items()} == {
+        "e/a.pex": "/x/a b.pex",
+        "e/a.json": "/x/a.json",
+        "e/sums": "/x/sums",
+    }
 
 
 def test_wheels_of_all_targets_are_collected(tmp_path: Path) -> None:
