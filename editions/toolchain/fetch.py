@@ -17,7 +17,7 @@ from pathlib import Path
 _OPTIONS = ("download", "-q", "--require-hashes", "--no-deps", "--only-binary", ":all:")
 
 
-_MISSING = re.compile(r"No matching distribution found for (?P<name>[^=\s]+)==")
+_MISSING = re.compile(r"No matching distribution found for (?P<pin>(?P<name>[^=\s]+)==[^\s;]+)")
 
 
 class FetchError(RuntimeError):
@@ -25,10 +25,12 @@ class FetchError(RuntimeError):
 
 
 class MissingWheelError(FetchError):
-    """The registry answers, but has no wheel of that name that fits; ``name`` is the one that pip met first."""
+    """Whoever is asked answers, but has no wheel of that name that fits; ``name`` is the one that pip met first."""
 
-    def __init__(self, name: str, output: str) -> None:
-        super().__init__(output)
+    def __init__(self, name: str, pin: str) -> None:
+        folder = os.environ.get("FLOVYN_WHEELHOUSE")
+        where = f"the folder {folder}, which FLOVYN_WHEELHOUSE names," if folder else "the registry"
+        super().__init__(f"{where} has no wheel of {pin} for this machine and its Python")
         self.name = name
 
 
@@ -75,7 +77,7 @@ def wheel_error(output: str) -> FetchError:
     """Return what pip's output means: it blames the wheel as well when the registry does not answer."""
     missing = _MISSING.search(output)
     if missing and "Retrying (" not in output:
-        return MissingWheelError(missing["name"], _advice(output))
+        return MissingWheelError(missing["name"], missing["pin"])
     return FetchError(_advice(output))
 
 

@@ -142,12 +142,14 @@ def test_all_that_is_missing_is_found(tmp_path: Path, monkeypatch: pytest.Monkey
     assert fetch_available(entries, tmp_path, tmp_path, MAC) == {"b": "b==1", "d": "d==1"}
 
 
-def test_a_silent_registry_is_no_missing_wheel() -> None:
-    """pip blames the wheel in both cases; only an answer counts."""
+def test_a_silent_registry_is_no_missing_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pip blames the wheel in both cases; only an answer counts, and says in one line what is missing."""
+    monkeypatch.delenv("FLOVYN_WHEELHOUSE", raising=False)
     blame = "ERROR: No matching distribution found for grpcio==1.85.1 (from -r whl.lock (line 1))"
     error = wheel_error(blame)
     assert isinstance(error, MissingWheelError)
     assert error.name == "grpcio"
+    assert str(error) == "the registry has no wheel of grpcio==1.85.1 for this machine and its Python"
     silent = wheel_error(f"WARNING: Retrying (Retry(total=4)) after connection broken\n{blame}")
     assert type(silent) is FetchError
 
