@@ -1,4 +1,4 @@
-"""Starts an edition's file as an operator does: it says what it is, migrates, serves until it is ready, and stops.
+"""Starts an edition's file as an operator does: it says what it is, verifies itself, migrates, serves, and stops.
 
     python3 .ci/start.py bazel-bin/editions/full.pex
 
@@ -23,6 +23,7 @@ STOP_WITHIN_S = 30.0
 SAYS = (
     ["version"],
     ["plugins"],
+    ["verify"],
     ["config", "example"],
     ["config", "schema"],
     ["openapi"],
@@ -66,7 +67,7 @@ def main(arguments: list[str]) -> int:
     environ = environment()
     for words in SAYS:
         print("==", *words, flush=True)
-        shown = None if words[0] in {"version", "plugins", "migrate", "doctor"} else subprocess.DEVNULL
+        shown = None if words[0] in {"version", "plugins", "verify", "migrate", "doctor"} else subprocess.DEVNULL
         if subprocess.run([file, *words], env=environ, stdout=shown, check=False).returncode:
             return 1
     print("== serve", flush=True)

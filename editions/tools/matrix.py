@@ -2,23 +2,27 @@
 
 ./bazelw run //editions:matrix -- --format github
 
-An entry's ``platforms`` and ``pythons`` win over those of the top-level ``matrix``; without either, a cell is for the
-platform and the Python of the machine that asks.
+An entry's ``platforms`` and ``pythons`` win over those of the top-level ``matrix``. One of them without the other means
+all that there are; without either, there is one cell, for the machine that asks.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import platform
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from editions.tools import menu_file, workspace
 
 SCHEMA = 1
+KNOWN = Path("editions/toolchain/platforms.bzl")
+"""Where the build's own lists of platforms and Pythons stand, as constants that Python reads as well."""
 RUNNERS = {"linux-x86_64": "ubuntu-24.04", "linux-aarch64": "ubuntu-24.04-arm", "macos-arm64": "macos-14"}
 """GitHub's machines on which a platform's editions start; each builds for all of them."""
 _ALIASES = {"darwin": "macos", "amd64": "x86_64"}
@@ -52,17 +56,40 @@ def host() -> tuple[str, str]:
     return f"{system}-{machine}", f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
-def cells(menu: Mapping[str, Any], here: tuple[str, str]) -> Iterator[Cell]:
+def known(root: Path) -> tuple[list[str], list[str]]:
+    """Return all platforms and all Pythons that the repository at ``root`` can build for."""
+    module = ast.parse((root / KNOWN).read_text("utf-8"))
+    constants = {
+        statement.targets[0].id: ast.literal_eval(statement.value)
+        for statement in module.body
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
+    }
+    return constants["PLATFORMS"], constants["PYTHONS"]
+
+
+def cells(
+    menu: Mapping[str, Any], here: tuple[str, str], all_platforms: Sequence[str], all_pythons: Sequence[str]
+) -> Iterator[Cell]:
     """Yield every cell, in the order of the menu; ``here`` is the platform and the Python of this machine."""
-    common = menu.get("matrix", {})
     for name, entry in menu["editions"].items():
-        platforms = entry.get("platforms", common.get("platforms"))
-        pythons = entry.get("pythons", common.get("pythons"))
-        for on in platforms or [here[0]]:
-            for python in pythons or [here[1]]:
-                target = name if not platforms and not pythons else f"{name}-{on}-py{python}"
-                file = f"bazel-bin/editions/{target}.pex"
-                yield Cell(name, on, python, f"//editions:{target}", file, RUNNERS.get(on, "self-hosted"))
+        chosen = {**menu.get("matrix", {}), **entry}
+        platforms, pythons = chosen.get("platforms"), chosen.get("pythons")
+        if not platforms and not pythons:
+            yield _cell(name, name, *here)
+            continue
+        for on in platforms or all_platforms:
+            for python in pythons or all_pythons:
+                yield _cell(name, f"{name}-{on}-py{python}", on, python)
+
+
+def _cell(edition: str, target: str, on: str, python: str) -> Cell:
+    file = f"bazel-bin/editions/{target}.pex"
+    return Cell(edition, on, python, f"//editions:{target}", file, RUNNERS.get(on, "self-hosted"))
+
+
+def repositorys(root: Path) -> list[Cell]:
+    """Return the cells of the repository at ``root``."""
+    return list(cells(menu_file.read(root), host(), *known(root)))
 
 
 def shown(found: list[Cell], form: str) -> str:
@@ -83,7 +110,7 @@ def main(arguments: list[str]) -> int:
     unknown = sorted(set(options.edition or ()) - set(menu["editions"]))
     if unknown:
         return workspace.told(ValueError(f"no edition {unknown[0]!r}; there are {', '.join(menu['editions'])}"))
-    found = [cell for cell in cells(menu, host()) if not options.edition or cell.edition in options.edition]
+    found = [cell for cell in repositorys(workspace.root()) if not options.edition or cell.edition in options.edition]
     print(shown(found, options.format))
     return 0
 

@@ -33,4 +33,4 @@ def keep() -> None:
     own = own_environment()
     if own is not None:
         with suppress(OSError):  # where locks cannot be had, processes are still looked at
-            fcntl.flock(os.open(own / ABOUT, os.O_RDONLY), fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(os.open(own / ABOUT, os.O_RDONLY), fcntl.LOCK_SH)  # who looks holds it for a moment only

@@ -11,6 +11,7 @@ which an edition that unpacks itself holds, shared, until it has done so, and wh
 from __future__ import annotations
 
 import fcntl
+import glob
 import json
 import os
 import re
@@ -33,6 +34,7 @@ JUST_STARTED_S = 60.0
 REMOVED = ".removed"
 """Ends the name of what is on its way out; a prune that was killed leaves it to the next one."""
 
+_DIGEST = re.compile(r"[0-9a-f]{40}")
 _SHORT = "s"
 """The folder of short names for environments."""
 
@@ -66,11 +68,12 @@ def unpacked(root: Path) -> list[Unpacked]:
     used = _used(root)
     found = []
     for path, about in all_:
+        others = [other for where, other in all_ if where != path]
         if about.get("entry_point") == ENTRY:
-            others = [other for where, other in all_ if where != path]
-            name, version = _edition(path)
-            size = sum(map(_size, (path, *_parts(root, about, others))))
-            found.append(Unpacked(path, about, name, version, size, _last_use(path), _is_used(path, used)))
+            with suppress(FileNotFoundError):  # somebody else has just removed it
+                name, version = _edition(path)
+                size = sum(map(_size, (path, *_parts(root, about, others))))
+                found.append(Unpacked(path, about, name, version, size, _last_use(path), _is_used(path, used)))
     return sorted(found, key=lambda each: (each.edition, each.version, each.last_use))
 
 
@@ -93,15 +96,27 @@ def remove(root: Path, chosen: Iterable[Unpacked]) -> list[Unpacked]:
 
 def _environments(root: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield every environment, other programs' too, with what it says of itself."""
-    for file in sorted(root.glob(f"venvs/*/*/*/{ABOUT}")):
-        if file.parents[1].name != _SHORT and file.parents[2].name != _SHORT and not file.parent.name.endswith(REMOVED):
-            yield file.parent, _about(file)
+    return _finished(_found(root, f"venvs/*/*/*/{ABOUT}"))
+
+
+def _found(root: Path, pattern: str) -> list[Path]:
+    """Return what matches; folders that vanish meanwhile are no error, as they would be to ``Path.glob``."""
+    return [root / path for path in glob.glob(pattern, root_dir=root)]  # noqa: PTH207
+
+
+def _finished(files: Iterable[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield folders and what their PEX-INFO says; those that are being unpacked or removed have other names."""
+    for file in sorted(files):
+        if _DIGEST.fullmatch(file.parent.name):
+            with suppress(FileNotFoundError):  # somebody else has just removed it
+                yield file.parent, _about(file)
 
 
 def _about(file: Path) -> dict[str, Any]:
+    text = file.read_bytes()
     try:
-        about: dict[str, Any] = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
+        about: dict[str, Any] = json.loads(text)
+    except ValueError as error:
         raise StartupError(f"{file} cannot be read ({error}); nothing is removed while it is there") from None
     return about
 
@@ -141,6 +156,8 @@ def _is_used(path: Path, used: set[Path]) -> bool:
 
 def _taken_away(root: Path, path: Path) -> bool:
     """Move an environment out of the way and remove it; put it back when somebody has just started from it."""
+    if not path.exists():  # another prune was faster
+        return False
     if time.time() - _last_use(path) < JUST_STARTED_S or _is_used(path, _used(root)):
         return False
     aside = path.with_name(path.name + REMOVED)
@@ -151,7 +168,7 @@ def _taken_away(root: Path, path: Path) -> bool:
     shutil.rmtree(aside)
     with suppress(OSError):  # another interpreter's environment of the same edition is there
         _remove(path.parent)
-    for short in root.glob(f"venvs/*/{_SHORT}/*/venv"):
+    for short in _found(root, f"venvs/*/{_SHORT}/*/venv"):
         if not short.exists():
             shutil.rmtree(short.parent)
     return True
@@ -171,7 +188,7 @@ def _remove_parts(root: Path, about: dict[str, Any]) -> None:
     if any(other.get("pex_hash") == hash_ for other in others):
         return
     used = _used(root)
-    for folder in root.glob(f"unzipped_pexes/*/{hash_}"):
+    for folder in _found(root, f"unzipped_pexes/*/{hash_}"):
         shutil.rmtree(folder)
     for part in _parts(root, about, others):
         if part not in used:
@@ -182,11 +199,11 @@ def _remove_parts(root: Path, about: dict[str, Any]) -> None:
 
 def _parts(root: Path, about: dict[str, Any], others: Iterable[dict[str, Any]]) -> list[Path]:
     """Return the wheels, sources and pex's own code that one edition uses and no other does."""
-    files = root.glob(f"unzipped_pexes/*/*/{ABOUT}")
-    kept = [*others, *(_about(file) for file in files if file.parent.name != about["pex_hash"])]
+    unzipped = _finished(_found(root, f"unzipped_pexes/*/*/{ABOUT}"))
+    kept = [*others, *(other for folder, other in unzipped if folder.name != about["pex_hash"])]
     shared = {name for other in kept for name in _names(other)}
     names = [name for name in _names(about) if name not in shared]
-    return [path for kind, name in names for path in root.glob(f"{kind}/*/{name}")]
+    return [path for kind, name in names for path in _found(root, f"{kind}/*/{name}")]
 
 
 def _names(about: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -199,7 +216,7 @@ def _names(about: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _sweep(root: Path) -> None:
     """Remove what an earlier removal was killed in the middle of."""
-    for left in (*root.glob(f"venvs/*/*/*{REMOVED}"), *root.glob(f"*/*/*{REMOVED}")):
+    for left in (*_found(root, f"venvs/*/*/*{REMOVED}"), *_found(root, f"*/*/*{REMOVED}")):
         shutil.rmtree(left)
 
 

@@ -154,6 +154,16 @@ def test_other_programs_files_are_left_alone(root: Path) -> None:
     assert [path.parent.name for path in root.glob("installed_wheels/*/*/*.whl")] == [wheel]
 
 
+def test_what_is_being_unpacked_is_no_edition_yet(root: Path) -> None:
+    """Its folder has another name until it is whole, and may vanish at any moment."""
+    start("MINIMAL_PEX", root)
+    (about,) = root.glob("venvs/*/*/*/PEX-INFO")
+    unfinished = about.parents[1].with_name("2" * 40) / (about.parent.name + ".lck.work")
+    unfinished.mkdir(parents=True)
+    (unfinished / "PEX-INFO").write_text('{"half')
+    assert [each.path for each in pex_cache.unpacked(root)] == [about.parent.resolve()]
+
+
 def test_starts_and_removals_at_once(root: Path, cache: Edition) -> None:
     """Editions that unpack themselves while another is removed again and again all start."""
     cache("list")

@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from editions.tools import menu_file
-from editions.tools.matrix import Cell, cells, host, shown
+from editions.tools.matrix import Cell, repositorys, shown
 
 FILES = sorted(Path(".github/workflows").glob("*.yml"))
 EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
@@ -74,7 +73,7 @@ def test_every_target_exists(workflow: dict[str, Any]) -> None:
 
 def test_every_cell_of_the_matrix_is_a_target() -> None:
     """The matrix and the build make the same names of the menu."""
-    assert {cell.target for cell in cells(menu_file.read(Path.cwd()), host())} <= targets()
+    assert {cell.target for cell in repositorys(Path.cwd())} <= targets()
 
 
 def test_every_script_exists(workflow: dict[str, Any]) -> None:
@@ -82,6 +81,8 @@ def test_every_script_exists(workflow: dict[str, Any]) -> None:
     for script in scripts(workflow):
         for path in re.findall(r"(?<![\w/])\.ci/[\w./-]+", script):
             assert Path(path).is_file(), path
+        for module in re.findall(r"python3 -m (editions[\w.]*)", script):
+            assert Path(module.replace(".", "/") + ".py").is_file(), module
 
 
 def test_needs_and_outputs_fit(workflow: dict[str, Any]) -> None:
@@ -128,6 +129,6 @@ def test_no_untrusted_text_enters_a_script(workflow: dict[str, Any]) -> None:
 
 def test_githubs_form_of_the_matrix_is_what_a_strategy_takes() -> None:
     """A list below ``include``, every member of which is a text."""
-    document = json.loads(shown(list(cells(menu_file.read(Path.cwd()), host())), "github"))
+    document = json.loads(shown(repositorys(Path.cwd()), "github"))
     assert list(document) == ["include"]
     assert all(isinstance(value, str) for cell in document["include"] for value in cell.values())

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from editions.tools import menu_file
-from editions.tools.matrix import Cell, cells, host, main
+from editions.tools.matrix import RUNNERS, Cell, cells, host, known, main
 
 HERE = ("linux-x86_64", "3.11")
+ALL = (["linux-x86_64", "macos-arm64"], ["3.11", "3.12"])
 
 
 def menu(editions: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -21,12 +22,14 @@ def menu(editions: dict[str, Any], **more: Any) -> dict[str, Any]:
 def test_without_keys_a_cell_is_for_this_machine() -> None:
     """One cell per edition, of the target that everybody builds."""
     file = "bazel-bin/editions/a.pex"
-    assert list(cells(menu({"a": {}}), HERE)) == [Cell("a", *HERE, "//editions:a", file, "ubuntu-24.04")]
+    assert list(cells(menu({"a": {}}), HERE, *ALL)) == [Cell("a", *HERE, "//editions:a", file, "ubuntu-24.04")]
 
 
 def test_an_entrys_keys_multiply() -> None:
     """Each platform with each Python, and each cell's own target and runner."""
-    found = list(cells(menu({"a": {"platforms": ["linux-aarch64", "macos-arm64"], "pythons": ["3.12", "3.13"]}}), HERE))
+    found = list(
+        cells(menu({"a": {"platforms": ["linux-aarch64", "macos-arm64"], "pythons": ["3.12", "3.13"]}}), HERE, *ALL)
+    )
     assert [(cell.target, cell.runner) for cell in found] == [
         ("//editions:a-linux-aarch64-py3.12", "ubuntu-24.04-arm"),
         ("//editions:a-linux-aarch64-py3.13", "ubuntu-24.04-arm"),
@@ -37,16 +40,21 @@ def test_an_entrys_keys_multiply() -> None:
 
 
 def test_the_menus_defaults_are_for_all_and_an_entry_wins() -> None:
-    """What an entry leaves out is the menu's, and what that leaves out is this machine's."""
+    """What an entry leaves out is the menu's, and what both leave out beside the other is all that there is."""
     common = {"platforms": ["linux-x86_64"], "pythons": ["3.13", "3.14"]}
-    found = list(cells(menu({"a": {}, "b": {"pythons": ["3.11"]}}, matrix=common), HERE))
+    found = list(cells(menu({"a": {}, "b": {"pythons": ["3.11"]}}, matrix=common), HERE, *ALL))
     assert [(cell.edition, cell.platform, cell.python) for cell in found] == [
         ("a", "linux-x86_64", "3.13"),
         ("a", "linux-x86_64", "3.14"),
         ("b", "linux-x86_64", "3.11"),
     ]
-    (only,) = cells(menu({"a": {"platforms": ["macos-arm64"]}}), HERE)
-    assert only.target == "//editions:a-macos-arm64-py3.11"
+    found = list(cells(menu({"a": {"platforms": ["macos-arm64"]}, "b": {"pythons": ["3.12"]}}), HERE, *ALL))
+    assert [cell.target for cell in found] == [
+        "//editions:a-macos-arm64-py3.11",
+        "//editions:a-macos-arm64-py3.12",
+        "//editions:b-linux-x86_64-py3.12",
+        "//editions:b-macos-arm64-py3.12",
+    ]
 
 
 def test_the_repositorys_own_matrix(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,6 +71,13 @@ def test_the_repositorys_own_matrix(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert {cell["edition"] for cell in json.loads(capsys.readouterr().out)["cells"]} == {"full"}
     assert main(["--edition", "absent"]) == 1
     assert "no edition 'absent'" in capsys.readouterr().err
+
+
+def test_every_platform_has_a_runner() -> None:
+    """The build's own list of platforms is read, and each of them has a machine to start on."""
+    platforms, pythons = known(Path.cwd())
+    assert set(platforms) == set(RUNNERS)
+    assert "3.12" in pythons
 
 
 def test_this_machine_has_a_platform() -> None:
