@@ -15,9 +15,10 @@ ARG PLUGINS=none
 WORKDIR /build
 COPY . .
 COPY --from=wheels . /wheels/
-RUN python3 -m editions.tools.container_edition --edition "${EDITION}" --plugins "${PLUGINS}" >/edition \
+# Bazel's own sandbox needs name spaces that a build of an image may not make; this build is one itself.
+RUN python3 -m editions.tools.choose_edition --edition "${EDITION}" --plugins "${PLUGINS}" >/edition \
  && if ls /wheels/*.whl >/dev/null 2>&1; then export FLOVYN_WHEELHOUSE=/wheels; fi \
- && ./bazelw --batch build --color=no --curses=no "//editions:$(cat /edition)" \
+ && ./bazelw --batch build --color=no --curses=no --spawn_strategy=processwrapper-sandbox "//editions:$(cat /edition)" \
  && install -D "bazel-bin/editions/$(cat /edition).pex" /out/flovyn-server \
  && rm -rf /root/.cache
 
@@ -29,9 +30,10 @@ RUN PEX_ROOT=/opt/flovyn/cache /opt/flovyn/bin/flovyn-server version \
 
 FROM ${BASE_IMAGE}
 COPY --from=unpacked /opt/flovyn /opt/flovyn
+# A PEX notes when it was last used, which fails where nothing can be written; the second variable switches that off.
 ENV PATH=/opt/flovyn/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    PEX_ROOT=/opt/flovyn/cache \
-    PYTHONDONTWRITEBYTECODE=1
+    _PEX_CACHE_SET_LAST_ACCESS=0 \
+    PEX_ROOT=/opt/flovyn/cache
 USER 10001:10001
 EXPOSE 8000 9090
 STOPSIGNAL SIGTERM

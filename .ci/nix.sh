@@ -24,7 +24,12 @@ flake-registry =
 warn-dirty = false"
 
 flake=path:$scratch/source
-stubbed() { nix "$@" --override-input nixpkgs "path:$scratch/stub" --no-write-lock-file; }
+stubbed() { command nix "$@" --override-input nixpkgs "path:$scratch/stub" --no-write-lock-file; }
+# the document's commands, against the stub; arguments of the program that is run come after the options
+nix() {
+    local options=(--override-input nixpkgs "path:$scratch/stub" --no-write-lock-file)
+    case " $* " in *" -- "*) command nix "${@:1:2}" "${options[@]}" "${@:3}" ;; *) command nix "$@" "${options[@]}" ;; esac
+}
 fail() { echo "$*" >&2; exit 1; }
 
 ./bazelw build //editions:minimal 2>"$scratch/log" || { cat "$scratch/log" >&2; exit 1; }
@@ -36,6 +41,9 @@ key=$(uname -m)-linux-python$version
 
 mkdir "$scratch/source"
 git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$scratch/source"
+# a repository of its own, or `.#` would mean the one around it
+git -C "$scratch/source" init -q && git -C "$scratch/source" add -A
+git -C "$scratch/source" -c user.name=ci -c user.email=ci@localhost commit -qm source
 cp -r tests/nix/stub "$scratch/stub"
 cat >"$scratch/stub/host.json" <<END
 {"python3": "$python", "pythonVersion": "$version", "bazel": "$bazel", "bazelVersion": "$(cat .bazelversion)"}
@@ -56,7 +64,7 @@ echo '{}' >"$scratch/source/nix/wheelhouse-hashes.json"
 stubbed eval "$flake#wheelhouse.drvPath" >/dev/null 2>"$scratch/log" || { cat "$scratch/log" >&2; exit 1; }
 grep -q "nix build .#wheelhouse" "$scratch/log" || fail "no word about the missing hash: $(cat "$scratch/log")"
 entry=$(sed -n "s/ *\"$key\": {\"locks\": \"\([0-9a-f]*\)\".*/\1/p" "$scratch/log" | head -1)
-hash=$(nix hash path "$FLOVYN_WHEELHOUSE")
+hash=$(command nix hash path "$FLOVYN_WHEELHOUSE")
 python3 - "$key" "$entry" "$hash" <<'END' || fail "nix/wheelhouse-hashes.json: the hash for $key is not that of the locked wheels, $hash"
 import json, sys
 key, locks, hash_ = sys.argv[1:]
@@ -68,12 +76,12 @@ echo "- every output evaluates"
 printf '{"%s": {"locks": "%s", "hash": "%s"}}\n' "$key" "$entry" "$hash" >"$scratch/source/nix/wheelhouse-hashes.json"
 stubbed flake check "$flake" --no-build >"$scratch/log" 2>&1 || { cat "$scratch/log" >&2; exit 1; }
 
-echo "- an edition and its check, the module and the shell build"
-checks=$flake#checks.$(uname -m)-linux
-stubbed build "$checks.minimal" "$checks.module" "$flake#devShells.$(uname -m)-linux.default" --no-link 2>"$scratch/log" ||
-    { tail -50 "$scratch/log" >&2; exit 1; }
-stubbed build "$flake#minimal" -o "$scratch/result" 2>>"$scratch/log" || { tail -50 "$scratch/log" >&2; exit 1; }
+echo "- the commands of docs/nix.md build and start an edition, and check it and the module; the shell builds"
+python3 .ci/blocks.py docs/nix.md sh | sed "s/x86_64-linux/$(uname -m)-linux/g" >"$scratch/commands"
+(cd "$scratch/source" && set -e && . "$scratch/commands" && stubbed build "$flake#devShells.$(uname -m)-linux.default" --no-link) \
+    >"$scratch/log" 2>&1 || { tail -50 "$scratch/log" >&2; exit 1; }
+grep -q "edition minimal" "$scratch/log" || fail "nix run did not start the edition: $(tail -5 "$scratch/log")"
 
 echo "- it is the file that Bazel writes"
-python3 .ci/members.py bazel-bin/editions/minimal.pex "$scratch/result/share/flovyn-server/minimal.pex"
-sha256sum <"$scratch/result/share/flovyn-server/minimal.pex"
+python3 .ci/members.py bazel-bin/editions/minimal.pex "$scratch/source/result/share/flovyn-server/minimal.pex"
+sha256sum <"$scratch/source/result/share/flovyn-server/minimal.pex"

@@ -74,6 +74,7 @@ in
         PEX_ROOT = "%C/flovyn-server";
       };
       serviceConfig = import ./service-config.nix // {
+        ExecReload = "${pkgs.coreutils}/bin/kill -HUP $MAINPID";
         ExecStart = "${cfg.package}/bin/flovyn-server serve";
         User = cfg.user;
         Group = cfg.group;

@@ -1,7 +1,6 @@
 # What the service may do: nothing but serve, write to its cache and its own /tmp. deploy/systemd says the same, with reasons.
 {
   Type = "exec";
-  ExecReload = "/bin/kill -HUP $MAINPID";
   KillMode = "mixed";
   Restart = "on-failure";
   RestartSec = 2;

@@ -26,6 +26,7 @@ rec {
   };
   bazel_7 = linked "bazel" { inherit (host) bazel; } // { version = host.bazelVersion; };
   bazel-buildtools = linked "bazel-buildtools" { };
+  coreutils = linked "coreutils" { };
   git = linked "git" { };
   postgresql = linked "postgresql" { };
   zlib = linked "zlib" { };
