@@ -2,8 +2,8 @@
 
 PEX_INTERPRETER=1 bazel-bin/editions/dev.pex .ci/container.py ROOT IMAGE.json
 
-The root is read-only, /tmp is in memory, the user is the image's, no privilege can be had, and no memory is both writable
-and executable. PostgreSQL is the dev edition's. As root, because a runtime is; nothing outlives the program.
+The root is read-only, /tmp is in memory, the user is the image's, no privilege can be had, and no memory is both
+writable and executable. PostgreSQL is the dev edition's. As root, because a runtime is; nothing outlives the program.
 """
 
 from __future__ import annotations
@@ -69,7 +69,6 @@ class Container:
             [*enter, *self._variables, *command],
             env=self._environ,
             text=True,
-            preexec_fn=_never_write_and_execute,
             **options,
         )
 
@@ -112,7 +111,7 @@ def check(holds: bool, otherwise: str) -> None:  # noqa: FBT001
 
 
 def _never_write_and_execute() -> None:
-    """Older kernels do not know this; there the unit's MemoryDenyWriteExecute is not tried."""
+    """Forbid it to this process and all that it starts from now on; kernels before 6.3 do not know how."""
     ctypes.CDLL(None).prctl(_PR_SET_MDWE, 1, 0, 0, 0)
 
 
@@ -163,6 +162,7 @@ def main(root: str, image: str) -> int:
 
 def examine(container: Container) -> None:
     """Ask everything."""
+    _never_write_and_execute()
     user = container.config["User"].split(":")[0]
     check(user not in {"", "0", "root"}, "the image's user is root")
     code, said = container.run("flovyn-server", "plugins")
