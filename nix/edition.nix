@@ -1,7 +1,7 @@
 # One edition, written by the rules of //editions: what they put into it is said there and nowhere else.
 #
 # Bazel runs inside of the derivation, without network: the wheelhouse replaces it, and Nix's sandbox replaces Bazel's. The
-# file is the one that `./bazelw build` writes with the same Python; only the launcher beside it knows of Nix.
+# file is the one that `./bazelw build` writes with the same CPython; only the launcher beside it knows of Nix.
 { lib, pkgs, toolchain, wheelhouse }:
 let
   unused = [ ".ci" ".git" ".venv" "deploy" "docs" "flake.lock" "flake.nix" "nix" ];
@@ -21,10 +21,10 @@ pkgs.runCommand "flovyn-server-${name}"
   sh ./bazelw --batch --output_user_root=$TMPDIR/bazel build --color=no --curses=no \
     --spawn_strategy=processwrapper-sandbox --action_env=LD_LIBRARY_PATH=${toolchain.libraryPath} //editions:${name}
 
-  # the edition and what is written beside it, without what it was packed from
+  # the edition, and what says of it what it is
   mkdir -p $out/bin $out/share/flovyn-server
-  for file in bazel-bin/editions/${name}.*; do
-    case $file in *.deps.pex | *.params | *.runfiles*) ;; *) [ -d "$file" ] || cp "$file" $out/share/flovyn-server/ ;; esac
+  for suffix in pex manifest.json cdx.json intoto.jsonl SHA256SUMS; do
+    cp bazel-bin/editions/${name}.$suffix $out/share/flovyn-server/
   done
 
   cat >$out/bin/flovyn-server <<END

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from editions.toolchain.fetch import FetchError, fetch
+from editions.toolchain.fetch import FetchError, fetch_pip
 from editions.toolchain.lockfile import LockError, asked_extras, merge_locks, parse_lock
 from editions.toolchain.unpack import unpack
 
@@ -48,10 +48,10 @@ def test_a_locked_pip_at_hand_is_used(tmp_path: Path, monkeypatch: pytest.Monkey
     _program(pip, "pip/__main__.py", "")
     monkeypatch.setenv("FLOVYN_WHEELHOUSE", str(wheels))
     locked = f"pip==1 --hash=sha256:{hashlib.sha256(pip.read_bytes()).hexdigest()}"
-    assert fetch({}, locked, tmp_path / "one" / "whl") == pip
+    assert fetch_pip(locked, tmp_path / "pip") == pip
     _program(pip, "pip/__main__.py", "raise SystemExit(0)")
     with pytest.raises(FetchError):
-        fetch({}, locked, tmp_path / "two" / "whl")
+        fetch_pip(locked, tmp_path / "pip")
 
 
 def _program(wheel: Path, name: str, text: str) -> None:
