@@ -3,7 +3,7 @@
 { default, nixosSystem }:
 let
   evaluate = settings: (nixosSystem {
-    inherit (pkgs) system;
+    inherit (pkgs.stdenv.hostPlatform) system;
     modules = [ default settings ];
   }).config;
   on = evaluate {

@@ -13,7 +13,8 @@ in
 
     package = lib.mkOption {
       type = lib.types.package;
-      default = self.packages.${pkgs.system}.default;
+      default = self.packages.${pkgs.stdenv.hostPlatform.system}.default;
+      defaultText = lib.literalExpression "flovyn-server.packages.\${system}.default";
       description = "The edition to run: any package of this flake.";
     };
 

@@ -7,7 +7,7 @@ let
   inherit (toolchain) python;
   toolchainFolder = ../editions/toolchain;
   locks = builtins.hashString "sha256" (lib.concatMapStrings (name: builtins.hashFile "sha256" (toolchainFolder + "/${name}.lock")) [ "runtime" "build" ]);
-  key = "${pkgs.system}-python${python.pythonVersion}";
+  key = "${pkgs.stdenv.hostPlatform.system}-python${python.pythonVersion}";
   recorded = (builtins.fromJSON (builtins.readFile ./wheelhouse-hashes.json)).${key} or { };
   missing = ''
     nix/wheelhouse-hashes.json has no hash of the wheels for ${key} and these locks. `nix build .#wheelhouse`

@@ -23,6 +23,7 @@ rec {
 
   warn = message: value: trace "warning: ${message}" value;
 
+  literalExpression = text: { _type = "literalExpression"; inherit text; };
   mkIf = condition: content: { _type = "if"; inherit condition content; };
   mkOption = option: option // { _type = "option"; };
   mkEnableOption = what: mkOption { type = types.bool; default = false; description = "Whether to enable ${what}."; };

@@ -1,8 +1,6 @@
 # Packages made of the host's programs: Python, Bazel, and a shell that builds.
 { host, lib, system }:
 rec {
-  inherit system;
-
   runCommand = name: attributes: script:
     let tools = attributes.nativeBuildInputs or [ ];
     in derivation (builtins.removeAttrs attributes [ "meta" "nativeBuildInputs" ] // {
@@ -31,7 +29,7 @@ rec {
   postgresql = linked "postgresql" { };
   zlib = linked "zlib" { };
   cacert = linked "cacert" { };
-  stdenv.cc.cc.lib = linked "libstdcxx" { };
+  stdenv = { cc.cc.lib = linked "libstdcxx" { }; hostPlatform = { inherit system; }; };
   runtimeShell = "/bin/bash";
 
   mkShell = attributes: runCommand "shell" (builtins.removeAttrs attributes [ "packages" ] // { nativeBuildInputs = attributes.packages; }) "touch $out";
