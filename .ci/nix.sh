@@ -35,7 +35,8 @@ fail() { echo "$*" >&2; exit 1; }
 ./bazelw build //editions:minimal 2>"$scratch/log" || { cat "$scratch/log" >&2; exit 1; }
 FLOVYN_WHEELHOUSE=$(./bazelw info output_base 2>/dev/null)/external/wheels/whl
 export FLOVYN_WHEELHOUSE # in place of the network, for Nix as for Bazel
-{ read -r python; read -r version; } < <("${FLOVYN_PYTHON:-python3}" editions/toolchain/probe_python.py)
+mapfile -t probed < <("${FLOVYN_PYTHON:-python3}" editions/toolchain/probe_python.py)
+python=${probed[0]} version=${probed[1]}
 bazel=$(command -v "${BAZEL:-bazel}" || command -v bazelisk)
 key=$(uname -m)-linux-python$version
 
@@ -82,6 +83,7 @@ python3 .ci/blocks.py docs/nix.md sh | sed "s/x86_64-linux/$(uname -m)-linux/g" 
     >"$scratch/log" 2>&1 || { tail -50 "$scratch/log" >&2; exit 1; }
 grep -q "edition minimal" "$scratch/log" || fail "nix run did not start the edition: $(tail -5 "$scratch/log")"
 
-echo "- it is the file that Bazel writes"
+echo "- it is the file that Bazel writes, and so are its manifest, SBOM and provenance"
 python3 .ci/members.py bazel-bin/editions/minimal.pex "$scratch/source/result/share/flovyn-server/minimal.pex"
-sha256sum <"$scratch/source/result/share/flovyn-server/minimal.pex"
+diff bazel-bin/editions/minimal.SHA256SUMS "$scratch/source/result/share/flovyn-server/minimal.SHA256SUMS"
+(cd "$scratch/source/result/share/flovyn-server" && sha256sum -c minimal.SHA256SUMS)
