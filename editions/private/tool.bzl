@@ -39,6 +39,11 @@ def tool_attr(label):
     """An attribute that names a `py_tool`."""
     return attr.label(doc = "A program that the rule's action runs.", default = label, providers = [PyToolInfo])
 
+def _library_path(ctx):
+    """Where compiled wheels find libraries on systems without /usr/lib; `--action_env=LD_LIBRARY_PATH=…` sets it."""
+    path = ctx.configuration.default_shell_env.get("LD_LIBRARY_PATH")
+    return {"LD_LIBRARY_PATH": path} if path else {}
+
 def run_tool(ctx, tool, arguments, inputs, outputs, **kwargs):
     """Runs a `py_tool` as an action, without network, host packages or bytecode left behind.
 
@@ -59,11 +64,12 @@ def run_tool(ctx, tool, arguments, inputs, outputs, **kwargs):
         arguments = [start] + arguments,
         inputs = depset([ctx.file._python], transitive = [info.files, inputs]),
         outputs = outputs,
-        env = {
-            "LC_ALL": "C.UTF-8",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONHASHSEED": "0",
-            "PYTHONPATH": ":".join(info.path),
-        },
+        env = dict(
+            _library_path(ctx),
+            LC_ALL = "C.UTF-8",
+            PYTHONDONTWRITEBYTECODE = "1",
+            PYTHONHASHSEED = "0",
+            PYTHONPATH = ":".join(info.path),
+        ),
         **kwargs
     )

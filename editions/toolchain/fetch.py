@@ -2,11 +2,12 @@
 
 The machine's own pip only fetches the locked pip, which then fetches the rest several times as fast as an old one.
 Which registry answers is the machine's pip configuration, never ours. FLOVYN_WHEELHOUSE names a directory of wheels
-that replaces the network; the hashes still decide.
+that replaces the network; the hashes still decide. If it holds the locked pip, the machine needs none.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -35,7 +36,10 @@ class MissingWheelError(FetchError):
 
 
 def fetch_pip(entry: str, to: Path) -> Path:
-    """Download the locked pip into ``to`` with the machine's own, and return its wheel."""
+    """Return the locked pip's wheel, downloaded into ``to`` with the machine's own pip where it is not at hand."""
+    at_hand = _at_hand(entry)
+    if at_hand is not None:
+        return at_hand
     _download([sys.executable, "-m", "pip"], entry, to)
     return next(to.glob("pip-*.whl"))
 
@@ -48,6 +52,15 @@ def fetch(entries: Mapping[str, str], pip: Path, to: Path, options: Sequence[str
         FetchError: the registry cannot be reached, or what it sends is not what the lock pins.
     """
     _download([sys.executable, str(pip / "pip")], "\n".join(entries.values()), to, options)
+
+
+def _at_hand(pip_entry: str) -> Path | None:
+    """The locked pip in the directory that replaces the network, checked as pip would check it."""
+    folder = os.environ.get("FLOVYN_WHEELHOUSE")
+    for wheel in Path(folder).glob("pip-*.whl") if folder else ():
+        if f"--hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}" in pip_entry:
+            return wheel.absolute()
+    return None
 
 
 def _download(pip: list[str], lock: str, to: Path, options: Sequence[str] = ()) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from editions.toolchain.fetch import FetchError, fetch_pip
 from editions.toolchain.lockfile import LockError, asked_extras, merge_locks, parse_lock
 from editions.toolchain.unpack import unpack
 
@@ -36,6 +38,25 @@ def test_locks_must_agree(tmp_path: Path) -> None:
     assert list(merge_locks([one, one])) == ["falcon"]
     with pytest.raises(LockError, match="falcon differs"):
         merge_locks([one, two])
+
+
+def test_a_locked_pip_at_hand_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory of wheels with the locked pip needs none of the machine's; one with other bytes is not started."""
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    pip = wheels / "pip-1-py3-none-any.whl"
+    _program(pip, "pip/__main__.py", "")
+    monkeypatch.setenv("FLOVYN_WHEELHOUSE", str(wheels))
+    locked = f"pip==1 --hash=sha256:{hashlib.sha256(pip.read_bytes()).hexdigest()}"
+    assert fetch_pip(locked, tmp_path / "pip") == pip
+    _program(pip, "pip/__main__.py", "raise SystemExit(0)")
+    with pytest.raises(FetchError):
+        fetch_pip(locked, tmp_path / "pip")
+
+
+def _program(wheel: Path, name: str, text: str) -> None:
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(name, text)
 
 
 def test_extras(tmp_path: Path) -> None:
