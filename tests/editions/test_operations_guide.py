@@ -37,6 +37,18 @@ class _Reader:
         self.successors: set[int] = set()
         for name in ("full.pex", "full.pex.new"):
             shutil.copy(pex("FULL_PEX"), folder / name)
+        if shutil.which("curl") is None:
+            self._add_curl()
+
+    def _add_curl(self) -> None:
+        """Give the reader, on a machine that has no curl, what gets an address and fails as curl does."""
+        tool = self.folder / "bin" / "curl"
+        tool.parent.mkdir()
+        tool.write_text(
+            f"#!{sys.executable}\nimport sys, urllib.request as r\nprint(r.urlopen(sys.argv[-1]).read().decode())\n"
+        )
+        tool.chmod(0o755)
+        self.environ["PATH"] = f"{tool.parent}{os.pathsep}{self.environ['PATH']}"
 
     def follow(self, kind: str, commands: str) -> None:
         """Do one block."""
