@@ -4,7 +4,7 @@
 #   --build-arg BASE_IMAGE=…               what it runs on: a glibc and the CPython 3.N of BUILD_IMAGE, nothing else
 #   --build-arg BUILD_IMAGE=…              what builds it: a Debian or Ubuntu with Python; Bazel comes from the distribution
 #   --build-context wheels=DIR             a directory of wheels in place of the package registry
-ARG BASE_IMAGE=docker.io/library/python:3.13-slim-bookworm
+ARG BASE_IMAGE=python:3.13-slim-bookworm
 ARG BUILD_IMAGE=${BASE_IMAGE}
 
 FROM scratch AS wheels
