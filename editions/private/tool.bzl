@@ -39,10 +39,13 @@ def tool_attr(label):
     """An attribute that names a `py_tool`."""
     return attr.label(doc = "A program that the rule's action runs.", default = label, providers = [PyToolInfo])
 
-def _library_path(ctx):
-    """Where compiled wheels find libraries on systems without /usr/lib; `--action_env=LD_LIBRARY_PATH=…` sets it."""
-    path = ctx.configuration.default_shell_env.get("LD_LIBRARY_PATH")
-    return {"LD_LIBRARY_PATH": path} if path else {}
+# What `--action_env` may give tools. The first tells compiled wheels where libraries are on systems without /usr/lib; the
+# others let a check set the clock of all actions, since no file may depend on it.
+_LOADER = ["LD_LIBRARY_PATH", "LD_PRELOAD", "FAKETIME"]
+
+def _loader(ctx):
+    given = ctx.configuration.default_shell_env
+    return {name: given[name] for name in _LOADER if name in given}
 
 def run_tool(ctx, tool, arguments, inputs, outputs, **kwargs):
     """Runs a `py_tool` as an action, without network, host packages or bytecode left behind.
@@ -65,7 +68,7 @@ def run_tool(ctx, tool, arguments, inputs, outputs, **kwargs):
         inputs = depset([ctx.file._python], transitive = [info.files, inputs]),
         outputs = outputs,
         env = dict(
-            _library_path(ctx),
+            _loader(ctx),
             LC_ALL = "C.UTF-8",
             PYTHONDONTWRITEBYTECODE = "1",
             PYTHONHASHSEED = "0",

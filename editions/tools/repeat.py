@@ -4,7 +4,7 @@
 
 The second build has another checkout directory, output base, user name, user id, home, umask, time zone, locale, hash
 seed and PATH of its own, another interpreter of the same minor version where PATH has one, and with --other-bazel
-another Bazel. Both run at different times; the clock itself is not set back, since that takes a machine of its own.
+another Bazel. Where libfaketime is installed, the clock of its actions is years behind.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from urllib.parse import unquote, urlsplit
 from editions.tools.first_difference import first_difference
 
 _ENV = ("/usr/bin/env",)
+_CLOCK = "-4000d"
+_FAKETIME = "usr/lib/*/faketime/libfaketime.so.1"
 _USER = [*_ENV, "unshare", "--user", "--map-user=4321", "--map-group=4321"]
 _ALL = ("--output_groups=+proof",)  # the edition, and what goes out beside it
 _PROBE = "import os, pip, sys; print('%d.%d' % sys.version_info[:2], os.path.realpath(sys.executable))"
@@ -126,6 +128,12 @@ def as_somebody(scratch: Path) -> list[str]:
     return _USER
 
 
+def other_clock() -> list[str]:
+    """Return Bazel's options for actions on a day long past; none where libfaketime is not installed."""
+    found = sorted(Path("/").glob(_FAKETIME))
+    return [f"--action_env=LD_PRELOAD={found[0]}", f"--action_env=FAKETIME={_CLOCK}"] if found else []
+
+
 def differences(ours: Mapping[str, Path], theirs: Mapping[str, Path]) -> Iterator[str]:
     """Yield one message per file that is missing on one side or differs."""
     for name in sorted(ours.keys() | theirs.keys()):
@@ -142,10 +150,12 @@ def repeat(targets: Sequence[str], bazel: str | None, scratch: Path) -> list[str
     output_base = Path(told.strip())
     python = other_python(output_base / "external/python/bin/python3")
     user = as_somebody(scratch)
-    print(f"again: {'another user id' if user else 'the same user id'}, {python or 'the same interpreter'}", flush=True)
+    clock = other_clock()
+    said = ["another user id" if user else "the same user id", str(python or "the same interpreter")]
+    print("again:", ", ".join([*said, "another clock" if clock else "the same clock"]), flush=True)
     theirs = build(
         copy_checkout(scratch / "somewhere/else"),
-        targets,
+        [*clock, *targets],
         scratch,
         [*user, "./bazelw", "--batch", f"--output_base={scratch}/base"],
         env=otherwise(scratch, collect_wheels(output_base, scratch / "wheels"), python, bazel),
