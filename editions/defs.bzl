@@ -21,6 +21,8 @@ file that tells what it contains (`full.pex version`). The order of the list nev
 adds `full-linux-aarch64-py3.12` and `full-macos-arm64-py3.12`, each a `.pex` of its own. They are tagged `manual`: a
 wildcard such as `:all` leaves them out, and their wheels are fetched when one of them is built. One file for several
 platforms is not offered: compiled wheels make most of an edition, so it would weigh as much as all of them together.
+Beside each stands a target `full-linux-aarch64-py3.12-scie`, an executable `full-linux-aarch64-py3.12` that carries the
+edition and its interpreter, for machines without Python.
 
 The editions of this repository stand in editions.json; call the macro yourself in a workspace of your own.
 """
@@ -28,7 +30,8 @@ The editions of this repository stand in editions.json; call the macro yourself 
 load("@python//:defs.bzl", "PYTHON_PLATFORM")
 load("//editions/private:chosen.bzl", "canonical")
 load("//editions/private:edition.bzl", "edition_rule")
-load("//editions/toolchain:platforms.bzl", "budget", "target_suffix", "targets", "wheels_repository", "wrong_budget", "wrong_targets")
+load("//editions/private:scie.bzl", "scie_rule")
+load("//editions/toolchain:platforms.bzl", "budget", "interpreter_repository", "target_suffix", "targets", "wheels_repository", "wrong_budget", "wrong_targets")
 
 def edition(
         name,
@@ -77,10 +80,19 @@ def edition(
     )
     edition_rule(name = name, max_size_mb = budget(max_size_mb, PYTHON_PLATFORM), tags = tags, **attributes)
     for platform, python in targets(platforms, pythons):
+        target = "%s-%s" % (name, target_suffix(platform, python))
         edition_rule(
-            name = "%s-%s" % (name, target_suffix(platform, python)),
+            name = target,
             max_size_mb = budget(max_size_mb, platform),
             tags = tags + ["manual"],
             target_wheels = "@%s//:wheels" % wheels_repository(platform, python),
             **attributes
+        )
+        scie_rule(
+            name = target + "-scie",
+            edition = target,
+            interpreter = "@%s//:interpreter" % interpreter_repository(platform, python),
+            tags = tags + ["manual"],
+            visibility = visibility,
+            **kwargs
         )

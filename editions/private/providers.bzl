@@ -34,6 +34,15 @@ TargetWheelsInfo = provider(
     },
 )
 
+InterpreterInfo = provider(
+    doc = "A relocatable CPython that an edition can carry.",
+    fields = {
+        "archive": "File: a .tar.gz of a folder 'python'; None when it is missing.",
+        "missing": "What is missing and what to do, in words; '' when nothing is.",
+        "python": "The CPython minor version, such as '3.12'.",
+    },
+)
+
 ServerPluginInfo = provider(
     doc = "A plugin that editions can list.",
     fields = {

@@ -65,3 +65,7 @@ def target_suffix(platform, python):
 def wheels_repository(platform, python):
     """The repository of a platform's and Python's wheels, such as 'wheels_linux_aarch64_py312'."""
     return "wheels_%s_py%s" % (platform.replace("-", "_"), python.replace(".", ""))
+
+def interpreter_repository(platform, python):
+    """The repository of a platform's and Python's interpreter, such as 'interpreter_linux_aarch64_py312'."""
+    return wheels_repository(platform, python).replace("wheels_", "interpreter_")

@@ -18,6 +18,9 @@ from server.process.worker import STOP_SIGNALS, Worker
 PEX = "PEX"
 """The variable in which a PEX says which file it was started from."""
 
+SCIE = "FLOVYN_SCIE"
+"""The variable in which an edition that carries its interpreter says which file it was started from."""
+
 READY_TIMEOUT_S = 30.0
 _LOOK_S = 0.02
 
@@ -30,10 +33,11 @@ class Arbiter(StockArbiter):
     def __init__(self, app: Any) -> None:
         """Let a binary upgrade (USR2) run the file that we were started from, as it is then.
 
-        The interpreter that runs us lies in an unpacked copy of the old file, which may be gone by then.
+        The interpreter that runs us lies in an unpacked copy of the old file, which may be gone by then; where an
+        edition carries its interpreter, so does the PEX itself.
         """
         super().__init__(app)
-        if file := os.environ.get(PEX):
+        if file := os.environ.get(SCIE) or os.environ.get(PEX):
             self.START_CTX.update({0: file, "args": [file, *sys.argv[1:]]})
 
     def spawn_worker(self) -> int:
