@@ -79,7 +79,7 @@ def test_every_cell_of_the_matrix_is_a_target() -> None:
 def test_every_script_exists(workflow: dict[str, Any]) -> None:
     """What is called by path is in the repository."""
     for script in scripts(workflow):
-        for path in re.findall(r"(?<![\w/])(?:\.ci|nix)/[\w./-]+", script):
+        for path in re.findall(r"(?<![\w/])(?:\.ci/[\w./-]+|nix/[\w./-]+\.py)", script):
             assert Path(path).is_file(), path
         for module in re.findall(r"python3 -m (editions[\w.]*)", script):
             assert Path(module.replace(".", "/") + ".py").is_file(), module
