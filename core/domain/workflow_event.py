@@ -70,8 +70,9 @@ class Event:
 
 
 def _size(event_type: str, data: Json) -> int:
-    text = len(data) if data.isascii() else len(data.encode())  # most are, and that is known without looking
-    return len(event_type) + text + EVENT_OVERHEAD_BYTES
+    if data.isascii():  # most are, and that is known without looking
+        return len(event_type) + len(data) + EVENT_OVERHEAD_BYTES
+    return len(event_type) + len(data.encode()) + EVENT_OVERHEAD_BYTES
 
 
 def numbered(last: int, events: Sequence[NewEvent]) -> tuple[Event, ...]:

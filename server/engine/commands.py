@@ -52,10 +52,11 @@ def decide(state: RunState, submitted: Submission, known: Known, max_history: in
             draft, ending = Draft(state, known), _outgrown(size, max_history)
     known.absorb(draft.known)
     longer, events = extended(state, [*draft.events, ending.event] if ending else draft.events)
-    seen = replace(longer, waking_sequence=longer.last_sequence if draft.must_see else state.waking_sequence)
+    waking = longer.last_sequence if draft.must_see else state.waking_sequence
     moved = replace(
-        seen,
-        status=ending.status if ending else _next_status(seen, submitted.outcome),
+        longer,
+        waking_sequence=waking,
+        status=ending.status if ending else _next_status(state, waking, submitted.outcome),
         has_dependents=state.has_dependents or bool(draft.effects),
     )
     return Step(
@@ -85,12 +86,11 @@ def _outgrown(size: int, limit: int) -> Ending:
     return failed(text, "", "HISTORY_LIMIT")
 
 
-def _next_status(state: RunState, outcome: Outcome) -> RunStatus:
+def _next_status(state: RunState, waking_sequence: int, outcome: Outcome) -> RunStatus:
     if outcome is Outcome.RUNNING or state.status is not RunStatus.RUNNING:
         # only a claimed run can be suspended; a late report must not park one that waits for a worker
         return state.status
-    unseen = state.waking_sequence > state.dispatched_sequence
-    return RunStatus.PENDING if unseen else RunStatus.WAITING
+    return RunStatus.PENDING if waking_sequence > state.dispatched_sequence else RunStatus.WAITING
 
 
 _ENDINGS: Mapping[type, Callable[[Any], Ending]] = {
