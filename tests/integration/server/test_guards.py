@@ -11,6 +11,7 @@ import falcon
 import falcon.asgi
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from core.auth import Action, Authenticator, Authorizer, AuthRequest, AuthzContext, Decision, Identity
@@ -203,6 +204,9 @@ async def test_work_is_given_back_when_its_poller_goes_while_observers_are_told(
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
+        health: Any = health_pb2_grpc.HealthStub(client.channel)
+        for _ in range(2):  # on the same connection: once it is answered, the server knows of the cancellation
+            await health.Check(health_pb2.HealthCheckRequest())
         plugin.hold.set()
         async with asyncio.timeout(WAIT_S):
             while True:
