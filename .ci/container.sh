@@ -16,7 +16,7 @@ leave() {
 took() { echo "- $1 ($((SECONDS - since)) s)"; since=$SECONDS; }
 since=$SECONDS
 
-packages=(buildah mmdebstrap)
+packages=(buildah mmdebstrap netavark) # the last is what newer buildahs look for, even for builds without a network
 dpkg-query -W "${packages[@]}" >/dev/null 2>&1 || {
     install=(apt-get install -y -qq --no-install-recommends "${packages[@]}")
     "${install[@]}" >/dev/null 2>&1 || { apt-get update -qq && "${install[@]}" >/dev/null; }
