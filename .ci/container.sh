@@ -53,11 +53,12 @@ quietly buildah_ commit --signature-policy "$scratch/policy.json" base localhost
 took "a base image of $suite"
 
 mkdir "$scratch/wheels" && cp "$FLOVYN_WHEELHOUSE"/*.whl "$scratch/wheels"
+limit() { ulimit "$1" | sed 's/unlimited/-1/; s/.*/&:&/'; }
 # the document's command, with what differs here; nobody can raise limits within a container
 buildah() {
     [ "$1" = build ] || { command buildah "$@"; return; }
     buildah_ build --signature-policy "$scratch/policy.json" --format docker --layers=false --pull-never \
-        --ulimit "nofile=$(ulimit -Hn):$(ulimit -Hn)" --ulimit "nproc=$(ulimit -Hu):$(ulimit -Hu)" \
+        --ulimit "nofile=$(limit -Hn)" --ulimit "nproc=$(limit -Hu)" \
         --build-arg BASE_IMAGE=localhost/base --build-context wheels="$scratch/wheels" "${@:2}"
 }
 python3 .ci/blocks.py docs/containers.md "sh image" >"$scratch/commands"
