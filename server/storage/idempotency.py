@@ -33,11 +33,9 @@ class KeyRepository:
         Raises:
             NotFound: a tenant does not exist.
         """
-        keys = list(claims)
         try:
-            await connection.execute(_SQL["insert"], _claim_columns(claims))
-            await connection.execute(_SQL["lock"], _columns(keys))
-            return await self.holders(connection, keys)
+            await connection.execute(_SQL["insert_or_lock"], _claim_columns(claims))
+            return await self.holders(connection, list(claims))
         except psycopg.errors.ForeignKeyViolation:
             raise NotFound("the tenant does not exist on this server; create it first") from None
 

@@ -1,21 +1,15 @@
--- name: insert
--- Waits for others that are inserting the same keys; those that exist are left as they are.
-INSERT INTO idempotency_key (tenant_id, key, workflow_execution_id, task_execution_id, promise_id, expires_at)
+-- name: insert_or_lock
+-- Afterwards every key exists and is locked. The update that never happens locks keys that exist, in the order of the
+-- rows, and inserts those that somebody deletes in the meantime; a lock in a statement of its own would miss them. What
+-- the keys lead to is read by another statement, after the wait for the locks and not before.
+INSERT INTO idempotency_key AS k (tenant_id, key, workflow_execution_id, task_execution_id, promise_id, expires_at)
 SELECT tenant_id, key, workflow_execution_id, task_execution_id, promise_id, now() + ttl * interval '1 second'
 FROM unnest(
     %(tenant_id)s::uuid[], %(key)s::text[], %(workflow_execution_id)s::uuid[], %(task_execution_id)s::uuid[],
     %(promise_id)s::uuid[], %(ttl)s::double precision[]
 ) AS c (tenant_id, key, workflow_execution_id, task_execution_id, promise_id, ttl)
 ORDER BY tenant_id, key
-ON CONFLICT DO NOTHING
-
--- name: lock
--- In a statement of its own, so that what a key leads to is read after the wait for the lock and not before.
-SELECT 1
-FROM idempotency_key AS k
-INNER JOIN unnest(%(tenant_id)s::uuid[], %(key)s::text[]) AS r (tenant_id, key) ON k.tenant_id = r.tenant_id AND k.key = r.key
-ORDER BY k.tenant_id, k.key
-FOR UPDATE OF k
+ON CONFLICT (tenant_id, key) DO UPDATE SET expires_at = k.expires_at WHERE FALSE
 
 -- name: holders
 SELECT
@@ -39,7 +33,7 @@ LEFT JOIN task_execution AS task ON task.tenant_id = k.tenant_id AND task.id = k
 LEFT JOIN promise ON promise.tenant_id = k.tenant_id AND promise.id = k.promise_id
 
 -- name: point
--- Keys, locked by the query above, that lead to something new from now on.
+-- Keys, locked by the first query, that lead to something new from now on.
 UPDATE idempotency_key AS k
 SET
     workflow_execution_id = c.workflow_execution_id,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import grpc
+import psycopg
 import pytest
 import pytest_asyncio
 
@@ -25,6 +27,8 @@ from tests.support.driving import (
 )
 from tests.support.repetitions import times
 from tests.support.running import OTHER_KEY, OTHER_TENANT, TENANT, bearer, running_server
+
+_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 @pytest_asyncio.fixture
@@ -173,3 +177,16 @@ async def test_failing_runs_and_new_starts_with_their_keys_do_not_block_each_oth
         again = [answer for answer in answers if answer is not None]
         assert len(again) == count
         assert await here.row("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == (0,)
+
+
+async def test_a_key_that_is_deleted_while_a_start_waits_for_it_is_the_starts_own(calls: Calls, database: str) -> None:
+    """As when the run that has it fails at that moment, or it expires."""
+    first = await _start(calls, "key")
+    async with await psycopg.AsyncConnection.connect(database) as other:
+        await other.execute("SELECT 1 FROM idempotency_key FOR UPDATE")
+        start = asyncio.create_task(_start(calls, "key"))
+        await calls.until(partial(calls.row, _WAITING), lambda waiting: waiting == (1,))
+        await other.execute("DELETE FROM idempotency_key")
+    second = await start
+    assert second[1:] == (True, True)
+    assert await _start(calls, "key") == (second[0], True, False) != first
