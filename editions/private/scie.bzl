@@ -9,10 +9,12 @@ def _scie_impl(ctx):
         fail("%s: %s" % (ctx.label, interpreter.missing))
     pex = ctx.file.edition
     out = ctx.actions.declare_file(pex.basename[:-len(".pex")])
+    sums = ctx.actions.declare_file(out.basename + ".scie.SHA256SUMS")
     args = ctx.actions.args()
     args.add("--pex", pex).add("--interpreter", interpreter.archive).add("--python", interpreter.python).add("--out", out)
-    run_tool(ctx, ctx.attr._write_scie, [args], [pex, interpreter.archive], [out], mnemonic = "EditionScie")
-    return [DefaultInfo(files = depset([out]), executable = out)]
+    args.add("--sums", sums)
+    run_tool(ctx, ctx.attr._write_scie, [args], [pex, interpreter.archive], [out, sums], mnemonic = "EditionScie")
+    return [DefaultInfo(files = depset([out, sums]), executable = out)]
 
 scie_rule = rule(
     implementation = _scie_impl,

@@ -63,20 +63,29 @@ def read_pins(lock: Path) -> dict[str, str]:
     return pins
 
 
+def named(platform: str, python: str) -> re.Pattern[str]:
+    """Return what the names of archives for a platform and a Python are like."""
+    return re.compile(rf"cpython-{re.escape(python)}\.\d+\+\d+-{TRIPLES[platform]}-install_only(_stripped)?\.tar\.gz")
+
+
+def sha256_of(file: Path) -> str:
+    """Return a file's digest, in hexadecimal."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
 def pin_of(pins: dict[str, str], platform: str, python: str) -> str:
     """Return the name of the one archive that is pinned for a platform and a Python.
 
     Raises:
         InterpreterError: there is none, or more than one.
     """
-    name = re.compile(rf"cpython-{re.escape(python)}\.\d+\+\d+-{TRIPLES[platform]}-install_only(_stripped)?\.tar\.gz")
-    found = sorted(filter(name.fullmatch, pins))
-    wanted = f"cpython-{python}.*-{TRIPLES[platform]}-install_only.tar.gz"
+    found = sorted(filter(named(platform, python).fullmatch, pins))
     lock = "editions/toolchain/interpreters.sha256"
     if not found:
         raise InterpreterError(
             f"no interpreter is pinned for {platform}, CPython {python};"
-            f" add the line that sha256sum prints for {wanted} to {lock}"
+            " ./bazelw run //editions:interpreters -- pin adds the newest"
         )
     if len(found) > 1:
         raise InterpreterError(f"{platform}, CPython {python} has several pins in {lock}: {', '.join(found)}; keep one")
@@ -90,13 +99,15 @@ def take(file: str, sha256: str, folder: str | None, to: Path, again: str) -> No
         InterpreterError: there is no folder or no such file, or the file is another.
     """
     if not folder:
-        raise InterpreterError(f"{FOLDER} is not set; set it to the folder that holds {file}")
+        raise InterpreterError(
+            f"{FOLDER} is not set; set it to the folder that holds {file}"
+            " (./bazelw run //editions:interpreters -- fetch brings it)"
+        )
     source = Path(folder) / file
     if not source.is_file():
         raise InterpreterError(f"{file} is not in {folder} ({FOLDER}); put it there and run: {again}")
     shutil.copyfile(source, to)
-    with to.open("rb") as copied:
-        found = hashlib.file_digest(copied, "sha256").hexdigest()
+    found = sha256_of(to)
     if found != sha256:
         to.unlink()
         raise InterpreterError(

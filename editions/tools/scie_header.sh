@@ -9,6 +9,9 @@ home=$(whole "${FLOVYN_HOME:-${XDG_CACHE_HOME:-${HOME:-}/.cache}/flovyn}")
 bin=$home/interpreters/$PYTHON_SHA256/python/bin
 pex=$home/editions/$PEX_SHA256/$PEX_NAME
 
+# Before anything is looked at: `cache prune` leaves alone what was started lately. A folder that is not there has no mark.
+for folder in "${bin%/python/bin}" "${pex%/*}"; do { echo >"$folder/.last-start"; } 2>/dev/null || :; done
+
 # The final name cannot be taken twice: a folder is renamed to one that does not exist or is empty, or not at all.
 keep() { mv "$new/$2" "$home/$1/" 2>/dev/null || [ -x "$3" ] || fail "$home/$1/$2 is not whole; remove it"; }
 damaged() { fail "cannot unpack its $1 into $home: the disk is full or $FLOVYN_SCIE is damaged${2:+ ($2)}"; }

@@ -7,12 +7,15 @@ import json
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import NotFound
+from server.cli import scie_cache
 from server.cli.in_use import own_root
 from server.cli.pex_cache import JUST_STARTED_S, Unpacked, remove, unpacked
+from server.cli.scie_cache import Carried
 from server.edition import Edition
 
 DAY_S = 86_400
@@ -48,20 +51,52 @@ def run(_edition: Edition, arguments: argparse.Namespace) -> int:
     root = own_root()
     if root is None:
         raise NotFound("this server was not started from an edition's file, so nothing was unpacked for it")
-    found = unpacked(root)
+    home = scie_cache.home_of(root)
+    places = scie_cache.roots(home) if home else [root]
+    found = _Found({place: unpacked(place) for place in places}, scie_cache.carried(home) if home else [])
     if arguments.action == "list":
-        _print(root, "unpacked", found, as_json=arguments.json)
+        _print(home or root, "unpacked", found, as_json=arguments.json)
         return 0
     before = time.time() - max(arguments.older_than * DAY_S, JUST_STARTED_S)
-    chosen = [each for each in found if each.last_use <= before and not each.running]
+    chosen = found.unused_since(before)
     if arguments.dry_run:
-        _print(root, "would_remove", chosen, as_json=arguments.json)
+        _print(home or root, "would_remove", chosen, as_json=arguments.json)
     else:
-        _print(root, "removed", remove(root, chosen) if chosen else [], as_json=arguments.json)
+        _print(home or root, "removed", _removed(chosen, home), as_json=arguments.json)
     return 0
 
 
-def _print(root: Path, heading: str, editions: Sequence[Unpacked], *, as_json: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Unpacked editions by the PEX root that they are in, and what files with their own interpreter have unpacked."""
+
+    editions: Mapping[Path, Sequence[Unpacked]]
+    carried: Sequence[Carried]
+
+    def unused_since(self, before: float) -> _Found:
+        """Return what runs nowhere and was not started since then; an interpreter needs all its editions to be so."""
+        editions = {
+            root: [each for each in all_ if each.last_use <= before and not each.running]
+            for root, all_ in self.editions.items()
+        }
+        going = {root.name for root, all_ in editions.items() if len(all_) == len(self.editions[root])}
+        carried = [
+            each for each in self.carried if each.last_use <= before and (not each.needed or each.path.name in going)
+        ]
+        return _Found(editions, carried)
+
+
+def _removed(chosen: _Found, home: Path | None) -> _Found:
+    """Remove, and return what went. Interpreters come after the editions that were made with them."""
+    editions = {root: remove(root, all_) if all_ else [] for root, all_ in chosen.editions.items()}
+    carried = scie_cache.remove(chosen.carried)
+    if home:
+        scie_cache.sweep(home)
+    return _Found(editions, carried)
+
+
+def _print(root: Path, heading: str, found: _Found, *, as_json: bool) -> None:
+    editions = [each for all_ in found.editions.values() for each in all_]
     if as_json:
         listed = [
             {
@@ -74,16 +109,25 @@ def _print(root: Path, heading: str, editions: Sequence[Unpacked], *, as_json: b
             }
             for each in editions
         ]
-        sys.stdout.write(json.dumps({"schema": SCHEMA, "root": str(root), heading: listed}, indent=2) + "\n")
+        carried = [
+            {"path": str(each.path), "bytes": each.size, "last_use": _when(each.last_use), "needed": each.needed}
+            for each in found.carried
+        ]
+        document = {"schema": SCHEMA, "root": str(root), heading: listed, "carried": carried}
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
         return
-    total = sum(each.size for each in editions) / 1e6
+    total = (sum(each.size for each in editions) + sum(each.size for each in found.carried)) / 1e6
     sys.stdout.write(f"{heading.replace('_', ' ')} in {root}: {len(editions)} editions, {total:.1f} MB\n")
     for each in editions:
         running = "running" if each.running else ""
-        size = f"{each.size / 1e6:.1f} MB"
-        sys.stdout.write(
-            f"  {each.edition:<16} {each.version:<12} {size:>9}  {_when(each.last_use)}  {running}".rstrip() + "\n"
-        )
+        sys.stdout.write(_line(f"{each.edition:<16} {each.version:<12}", each.size, each.last_use, running))
+    for part in found.carried:
+        name = f"{part.path.parent.name} {part.path.name[:12]}"
+        sys.stdout.write(_line(f"{name:<29}", part.size, part.last_use, "needed" if part.needed else ""))
+
+
+def _line(name: str, size: int, last_use: float, state: str) -> str:
+    return f"  {name} {f'{size / 1e6:.1f} MB':>9}  {_when(last_use)}  {state}".rstrip() + "\n"
 
 
 def _when(moment: float) -> str:

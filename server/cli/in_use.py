@@ -1,7 +1,8 @@
 """Says that the unpacked edition that this process runs from is in use, so that nobody removes it.
 
 A shared lock on its ``PEX-INFO`` lives exactly as long as the process and those that it forks, and kernels know such
-locks across containers, where processes do not see one another. Imports nothing heavy: every command calls it.
+locks across containers, where processes do not see one another. A file with its own interpreter unpacks the edition's
+file too, which is held likewise. Imports nothing heavy: every command calls it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
+
+from server.process.origin import unpacked_origin
 
 ABOUT = "PEX-INFO"
 """What an unpacked edition says of itself, to pex."""
@@ -32,5 +35,23 @@ def keep() -> None:
     """Say, until this process and what it forks have ended, that the environment is in use."""
     own = own_environment()
     if own is not None:
-        with suppress(OSError):  # where locks cannot be had, processes are still looked at
-            fcntl.flock(os.open(own / ABOUT, os.O_RDONLY), fcntl.LOCK_SH)  # who looks holds it for a moment only
+        _hold(own / ABOUT)
+        if file := unpacked_origin():
+            _hold(Path(file))
+
+
+def is_held(file: Path) -> bool:
+    """Return whether a process holds the file; False as well where it is gone or locks cannot be had."""
+    try:
+        with file.open("rb") as opened:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _hold(file: Path) -> None:
+    with suppress(OSError):  # where locks cannot be had, processes are still looked at
+        fcntl.flock(os.open(file, os.O_RDONLY), fcntl.LOCK_SH)  # who looks holds it for a moment only

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import StartupError, Unavailable
-from server.cli.in_use import ABOUT
+from server.cli.in_use import ABOUT, is_held
 from server.cli.processes import processes
 
 ENTRY = "flovyn_edition:main"
@@ -72,7 +72,7 @@ def unpacked(root: Path) -> list[Unpacked]:
         if about.get("entry_point") == ENTRY:
             with suppress(FileNotFoundError):  # somebody else has just removed it
                 name, version = _edition(path)
-                size = sum(map(_size, (path, *_parts(root, about, others))))
+                size = sum(map(folder_size, (path, *_parts(root, about, others))))
                 found.append(Unpacked(path, about, name, version, size, _last_use(path), _is_used(path, used)))
     return sorted(found, key=lambda each: (each.edition, each.version, each.last_use))
 
@@ -142,16 +142,7 @@ def _used(root: Path) -> set[Path]:
 
 
 def _is_used(path: Path, used: set[Path]) -> bool:
-    if path.resolve() in used:
-        return True
-    try:
-        with (path / ABOUT).open("rb") as opened:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # locks cannot be had here
-        return False
-    return False
+    return path.resolve() in used or is_held(path / ABOUT)
 
 
 def _taken_away(root: Path, path: Path) -> bool:
@@ -220,7 +211,7 @@ def _sweep(root: Path) -> None:
         shutil.rmtree(left)
 
 
-def _size(folder: Path) -> int:
+def folder_size(folder: Path) -> int:
     """Return the bytes of the files in a folder; links count for nothing."""
     return sum(
         (Path(parent) / name).lstat().st_size

@@ -5,7 +5,6 @@ On reload the stock one stops the old workers while the new ones are still start
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -13,13 +12,8 @@ from typing import Any
 
 from gunicorn.arbiter import Arbiter as StockArbiter
 
+from server.process.origin import origin
 from server.process.worker import STOP_SIGNALS, Worker
-
-PEX = "PEX"
-"""The variable in which a PEX says which file it was started from."""
-
-SCIE = "FLOVYN_SCIE"
-"""The variable in which an edition that carries its interpreter says which file it was started from."""
 
 READY_TIMEOUT_S = 30.0
 _LOOK_S = 0.02
@@ -37,7 +31,7 @@ class Arbiter(StockArbiter):
         edition carries its interpreter, so does the PEX itself.
         """
         super().__init__(app)
-        if file := os.environ.get(SCIE) or os.environ.get(PEX):
+        if file := origin():
             self.START_CTX.update({0: file, "args": [file, *sys.argv[1:]]})
 
     def spawn_worker(self) -> int:

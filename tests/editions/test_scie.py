@@ -1,7 +1,4 @@
-"""An edition that carries its interpreter, on a machine that has none: what the first start leaves to later ones.
-
-The interpreter is the one that runs the test, packed as python-build-standalone packs its own.
-"""
+"""An edition that carries its interpreter, on a machine that has none: what the first start leaves to later ones."""
 
 from __future__ import annotations
 
@@ -11,8 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-import sysconfig
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,84 +16,19 @@ import pytest
 
 from editions.tools.write_scie import HEADER_SIZE, write_scie
 from tests.support.pex import Serving, pex, run
-
-MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
-UNPACKING = ("chmod", "find", "gzip", "head", "mkdir", "mktemp", "mv", "rm", "tail", "tar")
-LEFT_OUT = {"site-packages", "dist-packages", "test", "__pycache__"}
-
-
-def relocatable(to: Path) -> Path:
-    """Pack the running interpreter: its program, its library and what it is linked to."""
-    python = Path(os.path.realpath(f"{sys.base_prefix}/bin/python{MINOR}"))
-    library = Path(sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix}))
-    shared = sysconfig.get_config_var("LDLIBRARY")
-    libpython = Path(sysconfig.get_config_var("LIBDIR"), shared if str(shared).endswith(".so") else "none")
-
-    def kept(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
-        return None if LEFT_OUT & set(Path(entry.name).parts) else entry
-
-    with tarfile.open(to, "w:gz", compresslevel=1, dereference=True) as archive:
-        archive.add(python, f"python/bin/python{MINOR}")
-        archive.add(library, f"python/lib/python{MINOR}", filter=kept)
-        for file in libpython.parent.glob(f"{libpython.name}*"):
-            archive.add(file, f"python/lib/{file.name}")
-    return to
+from tests.support.scie import MINOR, UNPACKING, Machine
 
 
 @pytest.fixture(scope="module")
-def interpreter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def interpreter() -> Path:
     """The archive of an interpreter."""
-    return relocatable(tmp_path_factory.mktemp("interpreter") / "python.tar.gz")
+    return pex("INTERPRETER")
 
 
 @pytest.fixture(scope="module")
-def scie(tmp_path_factory: pytest.TempPathFactory, interpreter: Path) -> Path:
+def scie() -> Path:
     """The minimal edition with it."""
-    file = tmp_path_factory.mktemp("scie") / "minimal"
-    write_scie(pex("MINIMAL_PEX"), interpreter, MINOR, file)
-    return file
-
-
-class Machine:
-    """A machine without Python, and a folder for what is unpacked."""
-
-    def __init__(self, folder: Path) -> None:
-        """Link to the few programs that it has."""
-        self.home, self.path = folder / "home", folder / "bin"
-        self.path.mkdir()
-        for name in ("sh", "ldd", *UNPACKING):  # pex asks ldd which C library there is
-            (self.path / name).symlink_to(str(shutil.which(name)))
-
-    @property
-    def environ(self) -> dict[str, str]:
-        """All variables that there are."""
-        return {"PATH": str(self.path), "FLOVYN_HOME": str(self.home)}
-
-    def begin(self, scie: Path, *arguments: str) -> subprocess.Popen[str]:
-        """Start a command without waiting for its end."""
-        return subprocess.Popen(
-            [str(scie), *arguments],
-            env=self.environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd="/",
-            start_new_session=True,
-        )
-
-    def start(self, scie: Path, *arguments: str) -> tuple[int, str, str]:
-        """Run a command to its end."""
-        with self.begin(scie, *arguments) as process:
-            out, err = process.communicate(timeout=120)
-        return process.returncode, out, err
-
-    def left(self) -> list[str]:
-        """What a start that failed or was killed has left."""
-        return sorted(path.name for path in self.home.glob(".new.*"))
-
-    def kept(self) -> list[Path]:
-        """What has its final name."""
-        return sorted(path for kind in ("interpreters", "editions") for path in (self.home / kind).glob("*"))
+    return pex("MINIMAL_SCIE")
 
 
 @pytest.fixture

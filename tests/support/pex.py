@@ -32,6 +32,8 @@ _BUILT = {
     "ARM_PEX": "bazel-bin/editions/full-linux-aarch64-py3.12.pex",
     "MINIMAL_PEX": "bazel-bin/editions/minimal.pex",
     "DEV_PEX": "bazel-bin/editions/dev.pex",
+    "MINIMAL_SCIE": "bazel-bin/tests/editions/minimal",
+    "INTERPRETER": "bazel-bin/tests/editions/python.tar.gz",
     "OUT_OF_TREE_PEX": "bazel-bin/tests/editions/out_of_tree.pex",
     "REVERSED_PEX": "bazel-bin/tests/editions/out_of_tree_reversed.pex",
     "PREVIOUS_PEX": "",  # built from another commit
@@ -39,7 +41,7 @@ _BUILT = {
 
 
 def pex(variable: str) -> Path:
-    """The edition that Bazel hands over, or the one that it built before plain pytest was started."""
+    """The file that Bazel hands over, or the one that it built before plain pytest was started."""
     path = Path(os.environ.get(variable, _BUILT[variable])).absolute()
     assert path.exists(), f"{path} is missing; build it first: ./bazelw test //tests/editions/..."
     return path

@@ -1,0 +1,20 @@
+"""Which file this process was started from. Imports nothing heavy: every command asks."""
+
+from __future__ import annotations
+
+import os
+
+_PEX = "PEX"
+"""The variable in which a PEX says which file it was started from."""
+_SCIE = "FLOVYN_SCIE"
+"""The variable in which a file that carries its interpreter says which it is."""
+
+
+def origin() -> str | None:
+    """Return the file that somebody started; None when it was none of an edition's."""
+    return os.environ.get(_SCIE) or os.environ.get(_PEX) or None
+
+
+def unpacked_origin() -> str | None:
+    """Return the edition's file that a file with its own interpreter has unpacked; None in all other cases."""
+    return os.environ.get(_PEX) or None if _SCIE in os.environ else None
