@@ -1,7 +1,9 @@
 """Group commit: concurrent calls of one kind become one statement and one commit.
 
 A batch is what gathered while the previous one was being committed, so a call that comes alone is
-not delayed. Each caller gets its own result or its own error.
+not delayed. In a crowd a batch waits a moment for those who are on their way (as PostgreSQL does with ``commit_delay``
+and ``commit_siblings``): every statement costs the process and the database about the same, whatever it carries.
+Each caller gets its own result or its own error.
 """
 
 from __future__ import annotations
@@ -20,6 +22,10 @@ Result = TypeVar("Result")
 MAX_BATCH = 256
 MAX_BATCH_BYTES = 16 * 1024 * 1024
 MAX_WAITING = 10_000
+CROWD = 8
+"""More calls than these, waiting anywhere in the process, are a crowd."""
+GATHER_S = 0.001
+"""How long a batch waits in a crowd."""
 RETURN_PAUSES_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Pauses between attempts to give results back: long enough for a database to restart."""
 
@@ -56,6 +62,12 @@ class Returns(Generic[Result]):
             else:
                 return
         _log.error("%d results without a caller could not be given back", len(results))
+
+
+class _Calls:
+    """The calls of a process that wait for their batches."""
+
+    waiting = 0
 
 
 class Batcher(Generic[Item, Result]):
@@ -95,12 +107,15 @@ class Batcher(Generic[Item, Result]):
         self._waiting.append((item, future))
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
+        _Calls.waiting += 1
         try:
             return await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and future.exception() is None:
                 self._give_back([future.result()])  # ready, but cancelled before the caller could take it
             raise
+        finally:
+            _Calls.waiting -= 1
 
     async def close(self) -> None:
         """Wait until everything that was submitted is committed."""
@@ -112,6 +127,8 @@ class Batcher(Generic[Item, Result]):
     async def _work(self) -> None:
         try:
             while self._waiting:
+                if _Calls.waiting > CROWD:
+                    await asyncio.sleep(GATHER_S)
                 batch = self._next_batch()
                 if batch:
                     await self._commit(batch)

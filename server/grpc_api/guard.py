@@ -87,17 +87,14 @@ class Guard:
         self._observers = observers
         self.in_flight = InFlight()
 
-    def handlers(self, service: GrpcService) -> grpc.GenericRpcHandler:
-        """Return the service's handlers, each behind authentication and authorization."""
+    def handlers(self, service: GrpcService) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
+        """Return the service's handlers by method, each behind authentication and authorization."""
         name = service.descriptor.full_name
         descriptors = service.descriptor.methods_by_name
-        return grpc.method_handlers_generic_handler(
-            name,
-            {
-                method: self._handler(f"/{name}/{method}", descriptors[method], offered)
-                for method, offered in service.methods.items()
-            },
-        )
+        return {
+            method: self._handler(f"/{name}/{method}", descriptors[method], offered)
+            for method, offered in service.methods.items()
+        }
 
     def _handler(self, path: str, descriptor: Any, method: GrpcMethod) -> grpc.RpcMethodHandler[Any, Any]:
         request_class = message_factory.GetMessageClass(descriptor.input_type)

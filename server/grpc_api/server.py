@@ -2,12 +2,17 @@
 
 It is made after the fork and never before: grpc objects do not survive one. All workers listen on
 the one port (SO_REUSEPORT), which the supervising process holds against strangers.
+
+grpc.aio takes a call off a listener and then, some turns of the event loop later, the next one. Under load the others
+would wait there, one by one, and reach the batches of ``core.batching`` too late to be written together. So all methods
+are registered, since each registered method has a queue of its own, and every worker has several listeners.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -31,6 +36,8 @@ _OPTIONS = (
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.http2.max_ping_strikes", 0),
 )
+LISTENERS = 4
+"""Of a worker process; the kernel spreads connections over them. More of them gained nothing."""
 _LEFTOVERS_S = 0.05
 
 HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
@@ -44,15 +51,24 @@ class GrpcServer:
         self._in_flight = guard.in_flight
         self._names = [service.descriptor.full_name for service in services]
         self._health = health.HealthServicer()
-        self._server = grpc.aio.server(options=_OPTIONS)
-        self._server.add_generic_rpc_handlers([guard.handlers(service) for service in services])
-        self._server.add_generic_rpc_handlers([reflection.handlers(guard, [*self._names, HEALTH])])
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        handlers = {service.descriptor.full_name: guard.handlers(service) for service in services}
+        reflected = reflection.handlers(guard, [*self._names, HEALTH])
+        self._listeners: list[grpc.aio.Server] = [self._listener(handlers, reflected) for _ in range(LISTENERS)]
+
+    def _listener(self, handlers: Mapping[str, Mapping[str, Any]], reflected: grpc.GenericRpcHandler) -> Any:
+        listener: Any = grpc.aio.server(options=_OPTIONS)
+        for service, methods in handlers.items():
+            listener.add_registered_method_handlers(service, methods)
+        listener.add_generic_rpc_handlers([reflected])
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, listener)
+        return listener
 
     async def start(self, host: str, port: int) -> None:
         """Listen and report SERVING."""
-        self._server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
-        await self._server.start()
+        for listener in self._listeners:
+            listener.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        for listener in self._listeners:
+            await listener.start()
         for name in ("", HEALTH, *self._names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
@@ -62,9 +78,12 @@ class GrpcServer:
         Calls of the health service's ``Watch`` never end by themselves; they are cut once only they are left.
         """
         await self._health.enter_graceful_shutdown()
-        stopping = asyncio.ensure_future(self._server.stop(grace))
+        stopping = asyncio.ensure_future(self._stop(grace))
         idle = asyncio.ensure_future(self._in_flight.idle.wait())
         await asyncio.wait([stopping, idle], return_when=asyncio.FIRST_COMPLETED)
         idle.cancel()
-        await self._server.stop(_LEFTOVERS_S)
+        await self._stop(_LEFTOVERS_S)
         await stopping
+
+    async def _stop(self, grace: float) -> None:
+        await asyncio.gather(*(listener.stop(grace) for listener in self._listeners))

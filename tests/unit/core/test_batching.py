@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from core.batching import MAX_BATCH, MAX_BATCH_BYTES, Batcher
+from core.batching import CROWD, MAX_BATCH, MAX_BATCH_BYTES, Batcher
 from core.errors import FlovynError, InvalidInput, NotFound, Unavailable
 
 
@@ -51,6 +51,48 @@ async def test_calls_during_a_flush_become_one_batch() -> None:
     assert await asyncio.gather(*calls, *later) == [0, 20, 40, 60, 80, 100]
     assert sum(map(len, recorder.batches)) == 6
     assert len(recorder.batches) <= 3
+
+
+async def _let_run() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_in_a_crowd_a_batch_waits_for_those_on_their_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the crowd waits for, and when it has gone nobody waits any more."""
+    monkeypatch.setattr("core.batching.GATHER_S", 0.05)
+    crowd, recorder = Recorder(), Recorder()
+    crowd.may_go_on.clear()
+    waiting = [asyncio.create_task(Batcher(crowd.flush).submit(0)) for _ in range(CROWD)]
+    await _let_run()
+    batcher = Batcher(recorder.flush)
+    first = asyncio.create_task(batcher.submit(2))
+    await _let_run()
+    second = asyncio.create_task(batcher.submit(4))
+    assert await asyncio.gather(first, second) == [20, 40]
+    assert recorder.batches == [[2, 4]]
+    crowd.may_go_on.set()
+    await asyncio.gather(*waiting)
+    monkeypatch.setattr("core.batching.GATHER_S", 3600)
+    waiting = [asyncio.create_task(batcher.submit(2)) for _ in range(CROWD)]
+    assert await asyncio.wait_for(asyncio.gather(*waiting), 20) == [20] * CROWD
+
+
+async def test_calls_that_fail_or_are_cancelled_leave_the_crowd(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or every later call would wait for nobody."""
+    recorder = Recorder()
+    batcher = Batcher(recorder.flush)
+    await asyncio.gather(*(batcher.submit(-1) for _ in range(2 * CROWD)), return_exceptions=True)
+    recorder.may_go_on.clear()
+    leaving = [asyncio.create_task(batcher.submit(2)) for _ in range(2 * CROWD)]
+    await _let_run()
+    for task in leaving:
+        task.cancel()
+    await asyncio.gather(*leaving, return_exceptions=True)
+    recorder.may_go_on.set()
+    await batcher.close()
+    monkeypatch.setattr("core.batching.GATHER_S", 3600)
+    assert await asyncio.wait_for(batcher.submit(2), 20) == 20
 
 
 async def test_each_caller_gets_its_own_error() -> None:
