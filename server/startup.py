@@ -39,6 +39,7 @@ from server.database.pool import Pool, open_pool
 from server.engine.engine import Engine
 from server.engine.launchers import EnginePromiseResolver, EngineTaskLauncher, EngineWorkflowLauncher
 from server.engine.schedules import Schedules
+from server.engine.task_claims import TaskClaims
 from server.engine.task_engine import TaskEngine
 from server.engine.wakeups import Announcer, Waker, Wakeups, parse_announcement
 from server.observability.calls import CallObservers
@@ -137,12 +138,12 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
     boot.wakeups = {category: Wakeups() for category in Category}
     wakers = {category: Waker(category, wakeups, boot.announcer) for category, wakeups in boot.wakeups.items()}
     runs, tasks, limits = Category.WORKFLOW, Category.TASK, boot.settings.engine
-    boot.engine = Engine(boot.pool, boot.wakeups[runs], wakers[runs], wakers[tasks], limits.max_history_bytes)
+    claims = TaskClaims(boot.pool, boot.wakeups[tasks], wakers[tasks])
+    boot.engine = Engine(boot.pool, boot.wakeups[runs], wakers[runs], claims, limits.max_history_bytes)
     boot.task_engine = TaskEngine(
         boot.pool,
         boot.engine.deliveries,
-        wakeups=boot.wakeups[tasks],
-        wake=wakers[tasks],
+        claims,
         send_chunks=partial(_notify, boot.pool, STREAM),
         clock=boot.clock,
         limits=limits,

@@ -46,6 +46,7 @@ class NewTask:
 
     ``timeout_ms`` is a deadline over all attempts, measured from the creation; None means none.
     ``scheduled_at`` holds the first attempt back until then; it does not go together with a priority.
+    ``worker_id`` tells that its first attempt is a waiting worker's from the start; None means that it is pending.
     """
 
     tenant_id: UUID
@@ -59,6 +60,7 @@ class NewTask:
     priority_ms: int = 0
     metadata: Mapping[str, str] = field(default_factory=dict)
     scheduled_at: datetime | None = None
+    worker_id: str | None = None
 
 
 def usable_timeout(timeout_ms: int | None) -> int | None:
@@ -88,6 +90,13 @@ class ClaimedTask:
     queue: str
     input: Json
     attempt: int
+
+
+def handed(task: NewTask) -> ClaimedTask:
+    """Return a new task as its worker gets it."""
+    return ClaimedTask(
+        task.tenant_id, task.id, task.workflow_execution_id, task.kind, task.queue, task.input, attempt=1
+    )
 
 
 @dataclass(frozen=True, slots=True)

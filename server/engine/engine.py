@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.domain.workflow import ClaimedRun, NewRun
 from core.plugin_services import Database
 from server.engine import idempotency
 from server.engine.cancellation import Cancellation
@@ -15,6 +16,7 @@ from server.engine.signals import Signals
 from server.engine.spans import Spans
 from server.engine.starts import Starts
 from server.engine.submissions import Submissions
+from server.engine.task_claims import TaskClaims
 from server.engine.timers import Timers
 from server.engine.wakeups import Waker, Wakeups
 from server.engine.workflows import Workflows
@@ -25,9 +27,9 @@ class Engine:
     """What gRPC, REST, plugins and background services ask for runs; tasks have their own (``server.engine.tasks``)."""
 
     def __init__(
-        self, database: Database, wakeups: Wakeups, wake: Waker, wake_task: Waker, max_history: int | None = None
+        self, database: Database, wakeups: Wakeups, wake: Waker, tasks: TaskClaims, max_history: int | None = None
     ) -> None:
-        """Take the pool, where pollers wait for runs, and what wakes them and the pollers of tasks.
+        """Take the pool, where pollers wait for runs, what wakes them, and what brings tasks to theirs.
 
         A run whose history would outgrow ``max_history`` bytes fails; None sets no limit.
         """
@@ -35,17 +37,18 @@ class Engine:
         self._keys = storage.keys
         self.alarms = Alarms()
         self.workflows = Workflows(storage.runs, wakeups, wake)
-        self.starts = Starts(storage, HandOver(wakeups, self.workflows.returns.give_back), wake)
+        hand_over: HandOver[NewRun, ClaimedRun] = HandOver(wakeups, self.workflows.returns.give_back)
+        self.starts = Starts(storage, hand_over, wake)
         self.deliveries = Deliveries(storage.runs, wake)
         self.timers = Timers(storage, self.deliveries)
         self.spans = Spans(storage)
         self.promises = Promises(storage, self.deliveries)
         self.signals = Signals(storage, self.deliveries)
         self.cancellation = Cancellation(storage, self.deliveries)
-        self.retries = Retries(storage, wake, wake_task)
+        self.retries = Retries(storage, wake, tasks.wake_queue)
         self.children = Children(storage, self.deliveries, wake)
         self.submissions = Submissions(
-            storage, self.cancellation, wake=wake, wake_task=wake_task, alarms=self.alarms, max_history=max_history
+            storage, self.cancellation, wake=wake, tasks=tasks, alarms=self.alarms, max_history=max_history
         )
 
     async def reclaim(self, lease: float, silence: float) -> int:

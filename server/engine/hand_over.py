@@ -1,7 +1,7 @@
-"""Hands new runs to pollers that wait for them: written as the worker's own, so that nobody has to claim them.
+"""Hands new work to pollers that wait for it: written as the worker's own, so that nobody has to claim it.
 
-A poller is reserved before its run is written and gets it when that is committed. One whose run was not written
-looks by itself; a run whose poller has gone meanwhile becomes pending.
+A poller is reserved before its run or task is written and gets it when that is committed. One whose work was not
+written looks by itself; work whose poller has gone meanwhile becomes pending.
 """
 
 from __future__ import annotations
@@ -9,63 +9,68 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Generic, TypeVar
 from uuid import UUID
 
+from core.domain.task import ClaimedTask, NewTask
 from core.domain.workflow import ClaimedRun, NewRun
 from core.errors import Unavailable
 from server.engine.wakeups import Poller, Wake, Wakeups
 
+New = TypeVar("New", NewRun, NewTask)
+Claimed = TypeVar("Claimed", ClaimedRun, ClaimedTask)
 
-class Reservations:
-    """The pollers that wait for the runs of one batch."""
 
-    def __init__(self, wakeups: Wakeups, give_back: Callable[[Sequence[ClaimedRun | NewRun]], None]) -> None:
-        """Take the pollers, and what makes runs pending again."""
+class Reservations(Generic[New, Claimed]):
+    """The pollers that wait for the work of one batch."""
+
+    def __init__(self, wakeups: Wakeups, give_back: Callable[[Sequence[Claimed | New]], None]) -> None:
+        """Take the pollers, and what makes work pending again."""
         self._wakeups = wakeups
-        self._give_back = give_back
-        self._reserved: dict[UUID, tuple[Poller, NewRun]] = {}
+        self._give_back: Callable[[Sequence[Claimed | New]], None] = give_back
+        self._reserved: dict[UUID, tuple[Poller, New]] = {}
         self.served: set[UUID] = set()
-        """The runs that need no wake-up: they were handed over, or are on their way back."""
+        """The work that needs no wake-up: it was handed over, or is on its way back."""
 
-    def assign(self, runs: Sequence[NewRun]) -> list[NewRun]:
-        """Return the runs, those as their workers' own for which a poller waits: the most urgent first."""
-        assigned = {run.id: self._assign(run) for run in sorted(runs, key=lambda run: -run.priority_ms)}
-        return [assigned[run.id] for run in runs]
+    def assign(self, work: Sequence[New]) -> list[New]:
+        """Return the work, that as its workers' own for which a poller waits: the most urgent first."""
+        assigned = {each.id: self._assign(each) for each in sorted(work, key=lambda each: -each.priority_ms)}
+        return [assigned[each.id] for each in work]
 
-    def serve(self, claimed: Sequence[ClaimedRun]) -> None:
-        """Hand committed runs to their pollers."""
-        self.served.update(run.id for run in claimed)
-        late = [run for run in claimed if not self._reserved.pop(run.id)[0].hand(run)]
+    def serve(self, claimed: Sequence[Claimed]) -> None:
+        """Hand committed work to its pollers."""
+        self.served.update(each.id for each in claimed)
+        late = [each for each in claimed if not self._reserved.pop(each.id)[0].hand(each)]
         self._give_back(late)
 
     def release(self, *, unknown: bool = False) -> None:
-        """Let those pollers look by themselves that were not served; ``unknown`` tells that runs may be written."""
+        """Let those pollers look by themselves that were not served; ``unknown`` tells that work may be written."""
         reserved, self._reserved = self._reserved, {}
         if unknown:
-            self._give_back([run for _, run in reserved.values()])
+            self._give_back([work for _, work in reserved.values()])
         for poller, _ in reserved.values():
             poller.hand(Wake.WORK)
 
-    def _assign(self, run: NewRun) -> NewRun:
-        poller = self._wakeups.reserve((run.tenant_id, run.queue), run.kind)
+    def _assign(self, work: New) -> New:
+        poller = self._wakeups.reserve((work.tenant_id, work.queue), work.kind)
         if poller is None:
-            return run
-        self._reserved[run.id] = (poller, run)
-        return replace(run, worker_id=poller.worker_id)
+            return work
+        self._reserved[work.id] = (poller, work)
+        return replace(work, worker_id=poller.worker_id)
 
 
-class HandOver:
-    """Reserves pollers for new runs."""
+class HandOver(Generic[New, Claimed]):
+    """Reserves pollers for new work."""
 
-    def __init__(self, wakeups: Wakeups, give_back: Callable[[Sequence[ClaimedRun | NewRun]], None]) -> None:
-        """Take the pollers, and what makes runs pending again."""
+    def __init__(self, wakeups: Wakeups, give_back: Callable[[Sequence[Claimed | New]], None]) -> None:
+        """Take the pollers, and what makes work pending again."""
         self._wakeups = wakeups
-        self._give_back = give_back
+        self._give_back: Callable[[Sequence[Claimed | New]], None] = give_back
 
     @contextmanager
-    def reserving(self) -> Iterator[Reservations]:
+    def reserving(self) -> Iterator[Reservations[New, Claimed]]:
         """Lend reservations for one batch; who was not served when the context is left looks by itself."""
-        reservations = Reservations(self._wakeups, self._give_back)
+        reservations: Reservations[New, Claimed] = Reservations(self._wakeups, self._give_back)
         try:
             yield reservations
         except Unavailable:

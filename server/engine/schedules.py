@@ -175,7 +175,7 @@ class Schedules:
     async def _after(self, batch: _Batch) -> None:
         for run in batch.runs:
             self._wake((run.tenant_id, run.queue), run.kind)
-        self._tasks.wake(batch.tasks)
+        self._tasks.claims.wake(batch.tasks)
         if batch.cancelled_runs:
             await self._cancellation.work_off()
         for tenant_id, task_id in batch.cancelled_tasks:

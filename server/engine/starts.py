@@ -9,7 +9,7 @@ from core.batching import Batcher
 from core.domain.fields import metadata_field, name_field, optional_text, queue_field
 from core.domain.idempotency import Entity, KeyClaim, KeyHolder, taken
 from core.domain.payload import dump, json_object
-from core.domain.workflow import NewRun
+from core.domain.workflow import ClaimedRun, NewRun
 from core.domain.workflow_event import EventType, NewEvent
 from core.errors import FlovynError
 from core.launchers import IdempotencyKey, Launched, WorkflowLaunch
@@ -24,7 +24,7 @@ Item = tuple[NewRun, IdempotencyKey | None]
 class Starts:
     """Group commit of starts."""
 
-    def __init__(self, storage: Repositories, hand_over: HandOver, wake: Waker) -> None:
+    def __init__(self, storage: Repositories, hand_over: HandOver[NewRun, ClaimedRun], wake: Waker) -> None:
         """Take the storage, what finds pollers that wait for new runs, and what wakes those for whom none did."""
         self._storage = storage
         self._hand_over = hand_over
@@ -57,7 +57,9 @@ class Starts:
                 self._wake((run.tenant_id, run.queue), run.kind)
         return results
 
-    async def _start_with_keys(self, items: Sequence[Item], pollers: Reservations) -> list[Launched | FlovynError]:
+    async def _start_with_keys(
+        self, items: Sequence[Item], pollers: Reservations[NewRun, ClaimedRun]
+    ) -> list[Launched | FlovynError]:
         claims = [KeyClaim(run.tenant_id, key, Entity.WORKFLOW, run.id) for run, key in items if key]
         async with self._storage.database.transaction() as connection:
             held = iter(await claim(connection, self._storage.keys, claims))

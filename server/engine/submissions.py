@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from uuid import UUID
 
 from core.batching import Batcher
 from core.domain.child import outcome
 from core.domain.delivery import receive_all
 from core.domain.effects import Effects
 from core.domain.submission import Step, Submission
+from core.domain.task import ClaimedTask, NewTask, handed
 from core.domain.workflow import RunState, RunStatus
 from core.errors import AlreadyExists, Collision, FlovynError, WrongState
 from server.engine.cancellation import Cancellation
@@ -17,9 +19,11 @@ from server.engine.commands import decide
 from server.engine.deliveries import woken
 from server.engine.drafts import Known
 from server.engine.endings import WITHOUT_COMMAND
+from server.engine.hand_over import Reservations
 from server.engine.lookup import look_up
 from server.engine.next_due import Alarms
 from server.engine.step_writer import StepWriter
+from server.engine.task_claims import TaskClaims
 from server.engine.wakeups import Waker
 from server.engine.workflows import unknown_run
 from server.storage.repositories import Repositories
@@ -40,11 +44,11 @@ class Submissions:
         cancellation: Cancellation,
         *,
         wake: Waker,
-        wake_task: Waker,
+        tasks: TaskClaims,
         alarms: Alarms,
         max_history: int | None,
     ) -> None:
-        """Take the storage, what ends runs that are being cancelled, what wakes pollers, and the alarms.
+        """Take the storage, what ends runs that are being cancelled, what wakes pollers and brings tasks to theirs.
 
         A run whose history would outgrow ``max_history`` bytes fails; None sets no limit.
         """
@@ -53,7 +57,7 @@ class Submissions:
         self._writer = StepWriter(storage)
         self._cancellation = cancellation
         self._wake = wake
-        self._wake_task = wake_task
+        self._tasks = tasks
         self._alarms = alarms
         self._batcher: Batcher[Submission, None] = Batcher(self._submit_all, weigh=lambda submission: submission.weight)
 
@@ -83,13 +87,16 @@ class Submissions:
         batch = _Batch(self._max_history)
         keys = list({_key(each) for each in submissions})
         may_end = self._max_history is not None or any(each.outcome in WITHOUT_COMMAND for each in submissions)
-        async with self._storage.database.transaction() as connection:
-            runs = self._storage.runs
-            batch.states = await (runs.lock_with_parents if may_end else runs.lock)(connection, keys)
-            batch.known = await look_up(connection, self._storage, submissions)
-            results = [batch.take(each) for each in submissions]
-            await self._writer.write(connection, batch.steps)
-        self._after(batch.steps)
+        with self._tasks.hand_over.reserving() as pollers:
+            async with self._storage.database.transaction() as connection:
+                runs = self._storage.runs
+                batch.states = await (runs.lock_with_parents if may_end else runs.lock)(connection, keys)
+                batch.known = await look_up(connection, self._storage, submissions)
+                results = [batch.take(each) for each in submissions]
+                tasks = batch.assign(pollers)
+                await self._writer.write(connection, batch.steps)
+            pollers.serve([handed(task) for task in tasks if task.worker_id is not None])
+        self._after(batch.steps, pollers.served)
         if batch.cancelling:
             await self._finish(list(batch.cancelling))
         return results
@@ -101,14 +108,13 @@ class Submissions:
         except FlovynError as error:
             _log.warning("%d runs could not be cancelled when their workers reported: %s", len(runs), error)
 
-    def _after(self, steps: Sequence[Step]) -> None:
+    def _after(self, steps: Sequence[Step], served: Collection[UUID]) -> None:
         for state in woken(steps):
             self._wake((state.tenant_id, state.queue), state.kind)
         for effects in (step.effects for step in steps if step.effects):
             for child in effects.children:
                 self._wake((child.tenant_id, child.queue), child.kind)
-            for task in effects.tasks:
-                self._wake_task((task.tenant_id, task.queue), task.kind)
+            self._tasks.wake([task for task in effects.tasks if task.id not in served])
             self._expect(effects)
 
     def _expect(self, effects: Effects) -> None:
@@ -130,6 +136,18 @@ class _Batch:
         self.known = Known()
         self.steps: list[Step] = []
         self.cancelling: set[RunKey] = set()
+
+    def assign(self, pollers: Reservations[NewTask, ClaimedTask]) -> list[NewTask]:
+        """Give new tasks to the pollers that wait for them and return them; those of runs that end are for claims."""
+        going = [step.effects for step in self.steps if step.effects and self._goes_on(step.state)]
+        assigned = pollers.assign([task for effects in going for task in effects.tasks])
+        by_id = {task.id: task for task in assigned}
+        for effects in going:
+            effects.tasks[:] = [by_id[task.id] for task in effects.tasks]
+        return assigned
+
+    def _goes_on(self, state: RunState) -> bool:
+        return not self.states[state.tenant_id, state.id].status.is_terminal
 
     def take(self, submission: Submission) -> FlovynError | None:
         """Decide one submission, and what its end means to the parent; return what is wrong with it."""

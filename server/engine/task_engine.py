@@ -10,10 +10,10 @@ from server.config.settings import Engine as Limits
 from server.engine.deliveries import Deliveries
 from server.engine.stream_tail import StreamTail
 from server.engine.streams import Streams
+from server.engine.task_claims import TaskClaims
 from server.engine.task_notes import TaskNotes
 from server.engine.task_starts import TaskStarts
 from server.engine.tasks import Tasks
-from server.engine.wakeups import Waker, Wakeups
 from server.engine.workers import Workers
 from server.storage.repositories import Repositories
 from server.storage.stream_tail import StreamTailRepository
@@ -27,16 +27,15 @@ class TaskEngine:
         self,
         database: Database,
         deliveries: Deliveries,
+        claims: TaskClaims,
         *,
-        wakeups: Wakeups,
-        wake: Waker,
         send_chunks: Callable[[list[str]], Awaitable[None]],
         clock: Clock,
         limits: Limits,
     ) -> None:
-        """Take the pool, the way into runs, where pollers wait and what wakes them, and what carries chunks."""
-        self.tasks = Tasks(database, wakeups, wake, deliveries)
-        self.starts = TaskStarts(Repositories(database), self.tasks)
+        """Take the pool, the way into runs, what brings tasks to pollers, and what carries chunks."""
+        self.tasks = Tasks(database, claims, deliveries)
+        self.starts = TaskStarts(Repositories(database), claims)
         self.notes = TaskNotes(database)
         self.streams = Streams(send_chunks, limits.streams, limits.streams_per_tenant)
         self.tail = StreamTail(StreamTailRepository(database), self.streams, clock)
@@ -44,5 +43,5 @@ class TaskEngine:
 
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""
-        for part in (self.starts, self.tasks, self.notes, self.workers, self.streams):
+        for part in (self.starts, self.tasks, self.tasks.claims, self.notes, self.workers, self.streams):
             await part.close()

@@ -10,12 +10,13 @@ from uuid import UUID, uuid4
 from core.batching import Batcher
 from core.domain.fields import metadata_field, name_field, queue_field
 from core.domain.idempotency import Entity, KeyClaim, KeyHolder, taken
-from core.domain.task import NewTask, usable_timeout
+from core.domain.task import ClaimedTask, NewTask, handed, usable_timeout
 from core.domain.workflow import RunState
 from core.errors import FlovynError, InvalidInput, NotFound, WrongState
 from core.launchers import IdempotencyKey, Launched, TaskLaunch
+from server.engine.hand_over import Reservations
 from server.engine.idempotency import claim
-from server.engine.tasks import Tasks
+from server.engine.task_claims import TaskClaims
 from server.storage.repositories import Repositories
 from server.storage.workflows import RunKey
 
@@ -31,10 +32,10 @@ class Item:
 class TaskStarts:
     """Group commit of creations."""
 
-    def __init__(self, storage: Repositories, tasks: Tasks) -> None:
-        """Take the storage, and what wakes pollers."""
+    def __init__(self, storage: Repositories, claims: TaskClaims) -> None:
+        """Take the storage, and what brings tasks to pollers."""
         self._storage = storage
-        self._tasks = tasks
+        self._claims = claims
         self._batcher: Batcher[Item, Launched] = Batcher(self._start_all, weigh=lambda item: len(item.task.input))
 
     async def start(
@@ -50,17 +51,23 @@ class TaskStarts:
             WrongState: the run has ended.
             AlreadyExists: the key leads to something else, or to a task of another kind.
         """
-        item = Item(new_task(launch, run_id, scheduled_at), launch.idempotency_key)
-        launched = await self._batcher.submit(item)
-        if launched.is_new and scheduled_at is None:
-            self._tasks.wake([item.task])
-        return launched
+        return await self._batcher.submit(Item(new_task(launch, run_id, scheduled_at), launch.idempotency_key))
 
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""
         await self._batcher.close()
 
     async def _start_all(self, items: Sequence[Item]) -> Sequence[Launched | FlovynError]:
+        with self._claims.hand_over.reserving() as pollers:
+            results, new = await self._insert(items, pollers)
+            pollers.serve([handed(task) for task in new if task.worker_id is not None])
+        self._claims.wake([task for task in new if task.scheduled_at is None and task.id not in pollers.served])
+        return results
+
+    async def _insert(
+        self, items: Sequence[Item], pollers: Reservations[NewTask, ClaimedTask]
+    ) -> tuple[Sequence[Launched | FlovynError], Sequence[NewTask]]:
+        """Return what became of the items, and the tasks that were inserted."""
         owners = {(each.task.tenant_id, run_id) for each in items if (run_id := each.task.workflow_execution_id)}
         async with self._storage.database.transaction() as connection:
             runs = await self._storage.runs.lock(connection, list(owners)) if owners else {}
@@ -74,9 +81,11 @@ class TaskStarts:
                 for index, holder in zip(keyed, holders, strict=True):
                     results[index] = _held(items[index], holder, kinds)
             new = [each.task for each, result in zip(items, results, strict=True) if _is_new(result)]
+            later = [task for task in new if task.scheduled_at is not None]
+            new = [*pollers.assign([task for task in new if task.scheduled_at is None]), *later]
             if new:
                 await self._storage.tasks.insert(connection, new)
-        return results
+        return results, new
 
 
 def new_task(launch: TaskLaunch, run_id: UUID | None, scheduled_at: datetime | None) -> NewTask:

@@ -1,4 +1,4 @@
-"""Tasks: hand them to pollers, and take what is reported on them to the runs that wait for it."""
+"""Tasks: take what is reported on them to the runs that wait for it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from uuid import UUID
 from core.batching import Batcher
 from core.domain.delivery import Delivery
 from core.domain.task import (
-    ClaimedTask,
-    NewTask,
     TaskReport,
-    TaskSlot,
     TaskState,
     TaskStatus,
     TaskStep,
@@ -21,7 +18,7 @@ from core.domain.task import (
 from core.errors import FlovynError, NotFound, WrongState
 from core.plugin_services import Database
 from server.engine.deliveries import Delivered, Deliveries
-from server.engine.wakeups import Waker, Wakeups
+from server.engine.task_claims import TaskClaims
 from server.storage.tasks import TaskKey, TaskRepository
 
 SWEEP_BATCH = 256
@@ -31,30 +28,15 @@ WORKER_LOST = "the worker was lost while it ran the task"
 class Tasks:
     """The engine's calls about tasks; every one of them may be folded with others of its kind."""
 
-    def __init__(self, database: Database, wakeups: Wakeups, wake: Waker, deliveries: Deliveries) -> None:
-        """Take the pool, where pollers wait for tasks, what wakes them, and the way into the tasks' runs."""
+    def __init__(self, database: Database, claims: TaskClaims, deliveries: Deliveries) -> None:
+        """Take the pool, what brings tasks to pollers, and the way into the tasks' runs."""
         self._database = database
         self._storage = TaskRepository(database)
-        self._wakeups = wakeups
-        self._wake = wake
+        self.claims = claims
         self._deliveries = deliveries
-        self._claims: Batcher[TaskSlot, ClaimedTask | None] = Batcher(self._storage.claim, self._release)
         self._reports: Batcher[TaskReport, None] = Batcher(
             self._report_all, weigh=lambda report: len(report.output or "")
         )
-
-    def wake(self, tasks: Sequence[NewTask | ClaimedTask | TaskState]) -> None:
-        """Wake pollers for tasks that became claimable; to be called when they are committed."""
-        for task in tasks:
-            self._wake((task.tenant_id, task.queue), task.kind)
-
-    async def poll(self, slot: TaskSlot, hold: float) -> ClaimedTask | None:
-        """Return a task for the poller, now its own; None when there was none within ``hold`` seconds."""
-        return await self._wakeups.take((slot.tenant_id, slot.queue), lambda: self._claims.submit(slot), hold)
-
-    async def give_back(self, tasks: Sequence[ClaimedTask]) -> None:
-        """Make tasks pending again that were claimed for pollers who never got them."""
-        await self._release(tasks)
 
     async def report(self, report: TaskReport) -> None:
         """Take what became of a task, or of an attempt at it; what is known already changes nothing.
@@ -101,8 +83,7 @@ class Tasks:
 
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""
-        for batcher in (self._reports, self._claims):
-            await batcher.close()
+        await self._reports.close()
 
     async def _report_all(self, reports: Sequence[TaskReport]) -> Sequence[FlovynError | None]:
         results: list[FlovynError | None] = []
@@ -124,14 +105,8 @@ class Tasks:
                 delivered = await self._deliveries.append(connection, runs, deliveries)
         self._deliveries.wake(delivered)
         # also those that were claimable all along: a poller that came by while they were locked has passed them over
-        self.wake([state for state in states.values() if state.status is TaskStatus.PENDING])
+        self.claims.wake([state for state in states.values() if state.status is TaskStatus.PENDING])
         return results
-
-    async def _release(self, tasks: Sequence[ClaimedTask | None]) -> None:
-        claimed = [task for task in tasks if task is not None]
-        if claimed:
-            await self._storage.release(claimed)
-            self.wake(claimed)
 
 
 def _judged(states: dict[TaskKey, TaskState], report: TaskReport) -> TaskStep | FlovynError | None:

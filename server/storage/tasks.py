@@ -33,7 +33,7 @@ class TaskRepository:
     async def insert(self, connection: Any, tasks: Sequence[NewTask]) -> None:
         """Insert tasks inside the connection's transaction; an id must not exist yet (see ``existing``)."""
         parameters = columns(tasks, "tenant_id", "id", "workflow_execution_id", "kind", "queue", "input")
-        parameters |= columns(tasks, "max_retries", "scheduled_at", "timeout_ms")
+        parameters |= columns(tasks, "max_retries", "scheduled_at", "timeout_ms", "worker_id")
         parameters["priority_ms"] = [max(task.priority_ms, 0) for task in tasks]
         parameters["metadata"] = [dump(dict(task.metadata)) for task in tasks]
         await connection.execute(_SQL["insert"], parameters)
@@ -59,10 +59,15 @@ class TaskRepository:
             claimed[members[group - 1][place - 1]] = ClaimedTask(*row)
         return claimed
 
-    async def release(self, tasks: Sequence[ClaimedTask]) -> None:
-        """Make claimed tasks pending again, as if the attempt had not been, unless they have moved on since."""
+    async def release(self, tasks: Sequence[ClaimedTask | NewTask]) -> None:
+        """Make claimed tasks pending again, as if the attempt had not been, unless they have moved on since.
+
+        New tasks among them are those of which the caller does not know whether they were written.
+        """
+        parameters = columns(tasks, "tenant_id", "id")
+        parameters["attempt"] = [task.attempt if isinstance(task, ClaimedTask) else 1 for task in tasks]
         async with self._database.connection() as connection:
-            await connection.execute(_SQL["release"], columns(tasks, "tenant_id", "id", "attempt"))
+            await connection.execute(_SQL["release"], parameters)
 
     async def lock(
         self, connection: Any, keys: Sequence[TaskKey]

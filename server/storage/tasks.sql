@@ -1,19 +1,23 @@
 -- name: insert
--- Tasks, pending. A priority is a head start; a task cannot be claimed before its claim_at.
+-- Tasks: pending, or a waiting worker's from the start, as after a claim. A priority is a head start; a task cannot be
+-- claimed before its claim_at.
 INSERT INTO task_execution (
-    tenant_id, id, workflow_execution_id, kind, queue, status, metadata, input, max_retries,
-    scheduled_at, claim_at, deadline_at, created_at, updated_at
+    tenant_id, id, workflow_execution_id, kind, queue, status, worker_id, execution_count, started_at, claimed_at,
+    metadata, input, max_retries, scheduled_at, claim_at, deadline_at, created_at, updated_at
 )
 SELECT
-    tenant_id, id, workflow_execution_id, kind, queue, 'PENDING', metadata::jsonb, input::json, max_retries,
+    tenant_id, id, workflow_execution_id, kind, queue, CASE WHEN worker_id IS NULL THEN 'PENDING' ELSE 'RUNNING' END,
+    worker_id, (worker_id IS NOT NULL)::integer, CASE WHEN worker_id IS NOT NULL THEN now() END,
+    CASE WHEN worker_id IS NOT NULL THEN now() END, metadata::jsonb, input::json, max_retries,
     scheduled_at, coalesce(scheduled_at, now() - priority_ms * interval '1 millisecond'),
     now() + timeout_ms * interval '1 millisecond', now(), now()
 FROM unnest(
     %(tenant_id)s::uuid[], %(id)s::uuid[], %(workflow_execution_id)s::uuid[], %(kind)s::text[], %(queue)s::text[],
     %(metadata)s::text[], %(input)s::text[], %(max_retries)s::integer[], %(scheduled_at)s::timestamptz[],
-    %(priority_ms)s::bigint[], %(timeout_ms)s::bigint[]
+    %(priority_ms)s::bigint[], %(timeout_ms)s::bigint[], %(worker_id)s::text[]
 ) AS t (
-    tenant_id, id, workflow_execution_id, kind, queue, metadata, input, max_retries, scheduled_at, priority_ms, timeout_ms
+    tenant_id, id, workflow_execution_id, kind, queue, metadata, input, max_retries, scheduled_at, priority_ms, timeout_ms,
+    worker_id
 )
 
 -- name: claim

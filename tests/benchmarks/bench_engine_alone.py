@@ -25,6 +25,7 @@ from server.config.settings import DatabasePool
 from server.database.pool import Pool, open_pool
 from server.engine.commands import submission
 from server.engine.engine import Engine
+from server.engine.task_claims import TaskClaims
 from server.engine.wakeups import Announcer, Waker, Wakeups
 from tests.benchmarks.engine_load import TENANT
 
@@ -43,7 +44,7 @@ async def _engine(url: str) -> AsyncIterator[tuple[Engine, Pool]]:
     async with open_pool(url, DatabasePool()) as pool:
         wakeups = Wakeups()
         wake = Waker(Category.WORKFLOW, wakeups, Announcer(nobody))
-        engine = Engine(pool, wakeups, wake, wake)
+        engine = Engine(pool, wakeups, wake, TaskClaims(pool, wakeups, wake))
         yield engine, pool
         await engine.close()
 

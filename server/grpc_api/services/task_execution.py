@@ -91,13 +91,13 @@ class TaskExecution:
             worker_id=optional_text(request.worker_id, "worker_id"),
         )
         self._seen((slot.tenant_id, slot.worker_id))
-        task = await self._tasks.poll(slot, self._poll_hold)
+        task = await self._tasks.claims.poll(slot, self._poll_hold)
         return pb.PollTaskResponse() if task is None else pb.PollTaskResponse(task=_info(task))
 
     async def take_back(self, answer: pb.PollTaskResponse, identity: Identity) -> None:
         """Give a task back whose poller had gone before the answer could reach it."""
         if answer.HasField("task"):
-            await self._tasks.give_back([_claimed(answer.task, tenant_of(identity))])
+            await self._tasks.claims.give_back([_claimed(answer.task, tenant_of(identity))])
 
     async def complete_task(self, request: pb.CompleteTaskRequest, identity: Identity) -> empty_pb2.Empty:
         """Record a task's result, once."""

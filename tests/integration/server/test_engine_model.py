@@ -38,6 +38,7 @@ from server.database.pool import Pool, open_pool
 from server.engine.commands import submission
 from server.engine.engine import Engine
 from server.engine.signals import Signal
+from server.engine.task_claims import TaskClaims
 from server.engine.task_engine import TaskEngine
 from server.engine.wakeups import Announcer, Waker, Wakeups
 from tests.support.engine_model import ACTS, ENDS, ONE, Act, Run, Task
@@ -78,12 +79,12 @@ class Rig:
         wakeups = {category: Wakeups() for category in Category}
         announcer = Announcer(_nobody)
         wakers = {category: Waker(category, wakeups[category], announcer) for category in Category}
-        self.engine = Engine(self.pool, wakeups[Category.WORKFLOW], wakers[Category.WORKFLOW], wakers[Category.TASK])
+        claims = TaskClaims(self.pool, wakeups[Category.TASK], wakers[Category.TASK])
+        self.engine = Engine(self.pool, wakeups[Category.WORKFLOW], wakers[Category.WORKFLOW], claims)
         self.tasks = TaskEngine(
             self.pool,
             self.engine.deliveries,
-            wakeups=wakeups[Category.TASK],
-            wake=wakers[Category.TASK],
+            claims,
             send_chunks=_nobody,
             clock=SystemClock(),
             limits=Limits(),
@@ -203,7 +204,7 @@ class EngineMachine(RuleBasedStateMachine):
     @rule()
     def poll_task(self) -> None:
         """Poll for a task; there is one exactly when one is pending."""
-        claimed = self.rig.do(self.rig.tasks.tasks.poll(TaskSlot(self.tenant, DEFAULT_QUEUE, "w"), 0))
+        claimed = self.rig.do(self.rig.tasks.tasks.claims.poll(TaskSlot(self.tenant, DEFAULT_QUEUE, "w"), 0))
         pending = {task.id: task for _, task in self._tasks() if task.status == "PENDING"}
         assert (claimed is not None) == bool(pending)
         if claimed is not None:

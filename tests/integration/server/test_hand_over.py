@@ -1,29 +1,53 @@
-"""A poller that waits gets a new run straight from the call that starts it."""
+"""A poller that waits gets a new run or task straight from the call that makes it."""
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import grpc
+import pytest
 
 from core.domain.worker import Category
-from tests.support.calls import events, poll, rows, start, status_of
+from core.launchers import TaskLaunch
+from proto.flovyn.v1 import workflow_pb2 as pb
+from tests.support.calls import (
+    complete_task,
+    events,
+    poll,
+    poll_task,
+    rows,
+    start,
+    status_of,
+    submit,
+    submit_task,
+)
+from tests.support.driving import RUNNING, schedule_task
 from tests.support.proxy import Cut, proxied
-from tests.support.running import Client, running_server
+from tests.support.running import TENANT, Client, running_server
 
 HOLD = "60000"
 MARK = "key-of-a-lost-answer"
 
 
-async def _parked(client: Client) -> asyncio.Task[Any]:
-    """Return a poll that waits."""
-    parked = client.boot.wakeups[Category.WORKFLOW].parked
+@pytest.fixture(autouse=True)
+def _no_nudges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else than work wakes a poller, however slow the machine."""
+    monkeypatch.setattr("server.background.poll_nudger.NUDGE_EVERY_S", 3600)
+
+
+async def _parked(client: Client, category: Category = Category.WORKFLOW) -> asyncio.Task[Any]:
+    """Return a poll that waits, and is not woken any more because the server has just begun to listen."""
+    await asyncio.wait_for(client.boot.listening.connected.wait(), 5)
+    parked = client.boot.wakeups[category].parked
     parked.clear()
-    task: asyncio.Task[Any] = asyncio.create_task(poll(client, worker_id="w7"))
+    asked = {Category.WORKFLOW: poll, Category.TASK: poll_task}[category]
+    task: asyncio.Task[Any] = asyncio.create_task(asked(client, worker_id="w7"))
     await asyncio.wait_for(parked.wait(), 5)
     return task
 
@@ -56,3 +80,72 @@ async def test_a_handed_over_run_of_unknown_outcome_is_not_lost(database: str) -
             ((written,),) = await rows(client, "SELECT id FROM workflow_execution")
             assert UUID(run.id) == written
             assert UUID(await start(client, idempotency_key=MARK)) == written
+
+
+TASK = "SELECT status, worker_id, execution_count, started_at = created_at, claimed_at = created_at FROM task_execution"
+
+
+async def _scheduled(client: Client) -> str:
+    run_id, task_id = await start(client), str(uuid4())
+    await submit(client, run_id, schedule_task(task_id, data=b'{"n": 1}'), status=RUNNING)
+    return task_id
+
+
+async def _standalone(client: Client) -> str:
+    return await submit_task(client, data={"n": 1})
+
+
+@pytest.mark.parametrize("make", [_scheduled, _standalone])
+async def test_a_task_is_written_as_the_waiting_workers_own(
+    database: str, make: Callable[[Client], Awaitable[str]]
+) -> None:
+    """In the transaction that makes it; it is completed like any other."""
+    async with running_server(database, ENGINE__POLL_HOLD_MS=HOLD) as client:
+        polling = await _parked(client, Category.TASK)
+        task_id = await make(client)
+        task = await asyncio.wait_for(polling, 5)
+        assert (task.task_execution_id, task.input, task.execution_count) == (task_id, b'{"n": 1}', 1)
+        assert await rows(client, TASK) == [("RUNNING", "w7", 1, True, True)]
+        await complete_task(client, task_id)
+        assert (await rows(client, TASK))[0][0] == "COMPLETED"
+
+
+async def test_tasks_of_a_run_that_ends_are_left_to_be_claimed(database: str) -> None:
+    """A run that is cancelled takes its tasks along: no worker may have been handed one."""
+    async with running_server(database, ENGINE__POLL_HOLD_MS=HOLD) as client:
+        polling = await _parked(client, Category.TASK)
+        run_id = await start(client)
+        end = pb.WorkflowCommand(cancel_workflow=pb.CancelWorkflowCommand(reason="enough"))
+        await submit(client, run_id, schedule_task(str(uuid4())), end, status=pb.WORKFLOW_STATUS_CANCELLED)
+        task_id = await submit_task(client)
+        task = await asyncio.wait_for(polling, 5)
+        assert task.task_execution_id == task_id
+        assert [status for status, *_ in await rows(client, TASK + " ORDER BY created_at")] == ["CANCELLED", "RUNNING"]
+
+
+async def test_a_scheduled_task_waits_for_its_time(database: str) -> None:
+    """However many pollers wait."""
+    async with running_server(database, ENGINE__POLL_HOLD_MS=HOLD) as client:
+        polling = await _parked(client, Category.TASK)
+        launch = TaskLaunch(TENANT, "k")
+        await client.boot.task_engine.starts.start(launch, scheduled_at=datetime.now(UTC) + timedelta(hours=1))
+        now = await submit_task(client)
+        assert (await asyncio.wait_for(polling, 5)).task_execution_id == now
+
+
+@pytest.mark.parametrize("cut", list(Cut))
+async def test_a_handed_over_task_of_unknown_outcome_is_not_lost(database: str, cut: Cut) -> None:
+    """Whether the commit came to the database or not: the poller gets the task once it is there, and only it."""
+    with tempfile.TemporaryDirectory(prefix="pg-cut-") as folder:
+        async with (
+            proxied(database, Path(folder)) as (proxy, url),
+            running_server(url, ENGINE__POLL_HOLD_MS=HOLD) as client,
+        ):
+            polling = await _parked(client, Category.TASK)
+            proxy.cut_next(cut, MARK)
+            code, _ = await status_of(submit_task(client, idempotency_key=MARK))
+            assert code is grpc.StatusCode.UNAVAILABLE
+            task_id = await submit_task(client, idempotency_key=MARK)
+            task = await asyncio.wait_for(polling, 10)
+            assert (task.task_execution_id, task.execution_count) == (task_id, 1)
+            assert await rows(client, "SELECT count(*) FROM task_execution") == [(1,)]

@@ -69,7 +69,7 @@ async def test_in_a_crowd_a_batch_waits_for_those_on_their_way(monkeypatch: pyte
     first = asyncio.create_task(batcher.submit(2))
     await _let_run()
     second = asyncio.create_task(batcher.submit(4))
-    assert await asyncio.gather(first, second) == [20, 40]
+    assert [await first, await second] == [20, 40]
     assert recorder.batches == [[2, 4]]
     crowd.may_go_on.set()
     await asyncio.gather(*waiting)

@@ -33,7 +33,7 @@ class _Bench:
     def __init__(self) -> None:
         self.wakeups = Wakeups()
         self.returned: list[ClaimedRun | NewRun] = []
-        self.hand_over = HandOver(self.wakeups, self.returned.extend)
+        self.hand_over: HandOver[NewRun, ClaimedRun] = HandOver(self.wakeups, self.returned.extend)
 
     async def poll(
         self, hold: float = 60, kinds: Sequence[str] = (), worker: str = "w"
