@@ -41,7 +41,7 @@ from server.engine.launchers import EnginePromiseResolver, EngineTaskLauncher, E
 from server.engine.schedules import Schedules
 from server.engine.task_claims import TaskClaims
 from server.engine.task_engine import TaskEngine
-from server.engine.wakeups import Announcer, Waker, Wakeups, parse_announcement
+from server.engine.wakeups import Announcer, Wake, Waker, Wakeups, parse_announcement
 from server.observability.calls import CallObservers
 from server.observability.metrics import MetricsRegistry
 from server.plugin_registry import PluginRegistry
@@ -230,7 +230,7 @@ async def background(boot: Boot) -> AsyncIterator[None]:
 
     def work(payload: str) -> None:
         category, key, kind = parse_announcement(payload)
-        boot.wakeups[category].wake(key, kind)
+        boot.wakeups[category].wake(key, kind, Wake.NUDGE)  # announced once, however much there is
 
     def connected() -> None:
         for wakeups in boot.wakeups.values():

@@ -27,7 +27,11 @@ NUDGE_EVERY_S = 2.0
 
 
 class Wake(Enum):
-    """Why a poller is woken that is not handed its work: there is some, or it shall look on behalf of its queue."""
+    """Why a poller is woken that is not handed its work: there is some for it, or it shall look on behalf of its queue.
+
+    In the second case there may be any amount of work: a poller that finds some lets two others look as well, so that
+    much work soon has many takers.
+    """
 
     WORK = auto()
     NUDGE = auto()
@@ -69,13 +73,13 @@ class Wakeups:
         self.parked = asyncio.Event()
         """Set whenever a poller has parked: a signal for tests, which never sleep."""
 
-    def wake(self, key: QueueKey, kind: str) -> bool:
+    def wake(self, key: QueueKey, kind: str, why: Wake = Wake.WORK) -> bool:
         """Wake the first poller of the queue that takes work of this kind; return whether there was one."""
         for event in self._watchers.get(key, ()):
             event.set()
         for poller in self._parked.get(key, ()):
             if poller.takes(kind):
-                self._wake(key, poller, Wake.WORK)
+                self._wake(key, poller, why)
                 return True
         return False
 
@@ -99,7 +103,7 @@ class Wakeups:
                 poller.hand(Wake.WORK)
 
     def nudge(self) -> None:
-        """Let one poller of each queue look by itself; one that finds work lets the next one look as well."""
+        """Let one poller of each queue look by itself, and of each choice of kinds in it."""
         for key, parked in list(self._parked.items()):
             asked: set[frozenset[str]] = set()
             for poller in list(parked):
@@ -159,8 +163,11 @@ class Wakeups:
                 work = await look()
                 left = deadline - loop.time()
                 if work is not None or left <= 0 or self._closing:
-                    if work is not None and (why is Wake.NUDGE or poller.woken.done()):
-                        self._pass_on(key, kinds, Wake.NUDGE if why is Wake.NUDGE else Wake.WORK)
+                    if work is not None and why is Wake.NUDGE:
+                        self._pass_on(key, kinds, Wake.NUDGE)
+                        self._pass_on(key, kinds, Wake.NUDGE)
+                    elif work is not None and poller.woken.done():
+                        self._pass_on(key, kinds, Wake.WORK)
                     return work
                 why = await self._rest(poller, left)
             except asyncio.CancelledError:

@@ -149,3 +149,15 @@ async def test_a_handed_over_task_of_unknown_outcome_is_not_lost(database: str, 
             task = await asyncio.wait_for(polling, 10)
             assert (task.task_execution_id, task.execution_count) == (task_id, 1)
             assert await rows(client, "SELECT count(*) FROM task_execution") == [(1,)]
+
+
+async def test_work_that_another_process_makes_at_once_reaches_all_who_wait(database: str) -> None:
+    """Five tasks of one command batch and five runs started together: announced once, and nobody waits for a nudge."""
+    async with running_server(database, ENGINE__POLL_HOLD_MS=HOLD) as here, running_server(database) as there:
+        runs = [await _parked(here) for _ in range(5)]
+        tasks = [await _parked(here, Category.TASK) for _ in range(5)]
+        started = await asyncio.gather(*(start(there) for _ in range(5)))
+        ids = [str(uuid4()) for _ in range(5)]
+        await submit(there, started[0], *map(schedule_task, ids), status=RUNNING)
+        assert {task.task_execution_id for task in await asyncio.wait_for(asyncio.gather(*tasks), 10)} == set(ids)
+        assert {run.id for run in await asyncio.wait_for(asyncio.gather(*runs), 10)} == set(started)
