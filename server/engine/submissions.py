@@ -89,9 +89,9 @@ class Submissions:
         may_end = self._max_history is not None or any(each.outcome in WITHOUT_COMMAND for each in submissions)
         with self._tasks.hand_over.reserving() as pollers:
             async with self._storage.database.transaction() as connection:
-                runs = self._storage.runs
-                batch.states = await (runs.lock_with_parents if may_end else runs.lock)(connection, keys)
+                states = await self._storage.runs.locking(connection, keys, with_parents=may_end)
                 batch.known = await look_up(connection, self._storage, submissions)
+                batch.states = await states()
                 results = [batch.take(each) for each in submissions]
                 tasks = batch.assign(pollers)
                 await self._writer.write(connection, batch.steps)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,9 @@ _SQL = named_queries(__package__, "workflows.sql")
 
 RunKey = tuple[UUID, UUID]
 """Tenant and run."""
+
+Locking = Callable[[], Awaitable[dict[RunKey, RunState]]]
+"""Tells what decides about runs that are being locked, once they are."""
 
 
 class WorkflowRepository:
@@ -110,11 +113,24 @@ class WorkflowRepository:
 
     async def lock(self, connection: Any, keys: Sequence[RunKey]) -> dict[RunKey, RunState]:
         """Lock runs until the end of the connection's transaction and return what decides about them."""
-        return run_states(await (await connection.execute(_SQL["lock"], key_columns(keys))).fetchall())
+        return await (await self.locking(connection, keys, with_parents=False))()
 
     async def lock_with_parents(self, connection: Any, keys: Sequence[RunKey]) -> dict[RunKey, RunState]:
         """Lock runs that may end, together with their parents; see ``lock``."""
-        return run_states(await (await connection.execute(_SQL["lock_with_parents"], key_columns(keys))).fetchall())
+        return await (await self.locking(connection, keys, with_parents=True))()
+
+    async def locking(self, connection: Any, keys: Sequence[RunKey], *, with_parents: bool) -> Locking:
+        """Lock runs as ``lock`` or ``lock_with_parents`` does, and return what tells their states.
+
+        It is asked after the caller's next statements, which travel together with this one (pipeline mode).
+        """
+        query = _SQL["lock_with_parents" if with_parents else "lock"]
+        cursor = await connection.execute(query, key_columns(keys))
+
+        async def states() -> dict[RunKey, RunState]:
+            return run_states(await cursor.fetchall())
+
+        return states
 
     async def lock_free(self, connection: Any, keys: Sequence[RunKey]) -> dict[RunKey, RunState]:
         """Lock those runs that nobody else has locked; see ``lock``."""
