@@ -60,7 +60,7 @@ async def _let_run() -> None:
 
 async def test_in_a_crowd_a_batch_waits_for_those_on_their_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the crowd waits for, and when it has gone nobody waits any more."""
-    monkeypatch.setattr("core.batching.GATHER_S", 0.05)
+    monkeypatch.setattr("core.batching.GATHER_S", 0.5)
     crowd, recorder = Recorder(), Recorder()
     crowd.may_go_on.clear()
     waiting = [asyncio.create_task(Batcher(crowd.flush).submit(0)) for _ in range(CROWD)]
