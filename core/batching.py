@@ -25,7 +25,7 @@ MAX_WAITING = 10_000
 CROWD = 8
 """More calls than these, waiting anywhere in the process, are a crowd."""
 GATHER_S = 0.001
-"""How long a batch waits in a crowd."""
+"""How long a batch waits in a crowd, unless it is one itself."""
 RETURN_PAUSES_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Pauses between attempts to give results back: long enough for a database to restart."""
 
@@ -127,7 +127,7 @@ class Batcher(Generic[Item, Result]):
     async def _work(self) -> None:
         try:
             while self._waiting:
-                if _Calls.waiting > CROWD:
+                if len(self._waiting) <= CROWD < _Calls.waiting:
                     await asyncio.sleep(GATHER_S)
                 batch = self._next_batch()
                 if batch:

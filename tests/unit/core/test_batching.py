@@ -78,6 +78,15 @@ async def test_in_a_crowd_a_batch_waits_for_those_on_their_way(monkeypatch: pyte
     assert await asyncio.wait_for(asyncio.gather(*waiting), 20) == [20] * CROWD
 
 
+async def test_a_batch_that_is_a_crowd_itself_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has company enough."""
+    monkeypatch.setattr("core.batching.GATHER_S", 3600)
+    recorder = Recorder()
+    calls = map(Batcher(recorder.flush).submit, range(0, 4 * CROWD, 2))
+    assert await asyncio.wait_for(asyncio.gather(*calls), 20) == [item * 10 for item in range(0, 4 * CROWD, 2)]
+    assert len(recorder.batches) == 1
+
+
 async def test_calls_that_fail_or_are_cancelled_leave_the_crowd(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or every later call would wait for nobody."""
     recorder = Recorder()
