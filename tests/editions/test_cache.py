@@ -127,7 +127,10 @@ def test_each_of_two_signs_of_life_is_enough(root: Path, tmp_path: Path) -> None
     alias = tmp_path / "alias"
     alias.symlink_to(root)
     named = alias / found.path.relative_to(root.resolve()) / "pex"
-    with subprocess.Popen(["/bin/sh", "-c", "read _", str(named)], stdin=subprocess.PIPE) as process:
+    command = ["/bin/sh", "-c", "echo; read _", str(named)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # it runs: while a program is being loaded, its command line is empty
         assert str(named) in dict(processes())[process.pid]
         assert pex_cache.unpacked(root)[0].running
         assert pex_cache.remove(root, [found]) == []
