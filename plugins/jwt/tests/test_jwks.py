@@ -122,7 +122,7 @@ async def test_calls_do_not_wait_for_a_provider_that_is_away() -> None:
     await bench.jwks.key("rsa")
     bench.source.gate.clear()
     bench.clock.move(60)
-    await asyncio.wait_for(bench.jwks.key("rsa"), 1)
+    await asyncio.wait_for(bench.jwks.key("rsa"), 5)
     flight = bench.jwks.refresh()
     assert flight is not None
     assert not flight.done()

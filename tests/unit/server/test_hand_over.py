@@ -69,7 +69,7 @@ async def test_a_waiting_poller_gets_the_run_when_it_is_written_and_not_before()
         done, _ = await asyncio.wait([poll], timeout=0.1)
         assert not done
         pollers.serve(_written([run]))
-    answer = await asyncio.wait_for(poll, 1)
+    answer = await asyncio.wait_for(poll, 5)
     assert answer is not None
     assert (answer.id, bench.returned) == (run.id, [])
 
@@ -99,7 +99,7 @@ async def test_the_most_urgent_run_finds_the_poller_first() -> None:
         slow, fast = pollers.assign([_run(priority=0), _run(priority=5)])
         assert (slow.worker_id, fast.worker_id) == (None, "w")
         pollers.serve(_written([slow, fast]))
-    answer = await asyncio.wait_for(poll, 1)
+    answer = await asyncio.wait_for(poll, 5)
     assert answer is not None
     assert (answer.id, picky.done()) == (fast.id, False)
     picky.cancel()
@@ -144,7 +144,7 @@ async def test_a_poller_whose_run_was_not_written_looks_by_itself(error: type[Ex
         await asyncio.sleep(0)
     with pytest.raises(error):
         _fail_to_write(bench, error("boom"))
-    await asyncio.wait_for(again.wait(), 1)
+    await asyncio.wait_for(again.wait(), 5)
     assert len(bench.returned) == unknown
     poll.cancel()
     await asyncio.wait([poll])
