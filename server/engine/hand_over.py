@@ -2,6 +2,9 @@
 
 A poller is reserved before its run or task is written and gets it when that is committed. One whose work was not
 written looks by itself; work whose poller has gone meanwhile becomes pending.
+
+It is for work whose ids the server makes. Tasks of workflows have their workers' ids: after a commit of unknown outcome
+the same id may be written again, and giving it back late would take it from a worker that rightly has it.
 """
 
 from __future__ import annotations

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
-from uuid import UUID
+from collections.abc import Sequence
 
 from core.batching import Batcher
 from core.domain.child import outcome
 from core.domain.delivery import receive_all
 from core.domain.effects import Effects
 from core.domain.submission import Step, Submission
-from core.domain.task import ClaimedTask, NewTask, handed
 from core.domain.workflow import RunState, RunStatus
 from core.errors import AlreadyExists, Collision, FlovynError, WrongState
 from server.engine.cancellation import Cancellation
@@ -19,7 +17,6 @@ from server.engine.commands import decide
 from server.engine.deliveries import woken
 from server.engine.drafts import Known
 from server.engine.endings import WITHOUT_COMMAND
-from server.engine.hand_over import Reservations
 from server.engine.lookup import look_up
 from server.engine.next_due import Alarms
 from server.engine.step_writer import StepWriter
@@ -48,7 +45,7 @@ class Submissions:
         alarms: Alarms,
         max_history: int | None,
     ) -> None:
-        """Take the storage, what ends runs that are being cancelled, what wakes pollers and brings tasks to theirs.
+        """Take the storage, what ends runs that are being cancelled, what wakes pollers, of runs and of tasks.
 
         A run whose history would outgrow ``max_history`` bytes fails; None sets no limit.
         """
@@ -87,16 +84,13 @@ class Submissions:
         batch = _Batch(self._max_history)
         keys = list({_key(each) for each in submissions})
         may_end = self._max_history is not None or any(each.outcome in WITHOUT_COMMAND for each in submissions)
-        with self._tasks.hand_over.reserving() as pollers:
-            async with self._storage.database.transaction() as connection:
-                states = await self._storage.runs.locking(connection, keys, with_parents=may_end)
-                batch.known = await look_up(connection, self._storage, submissions)
-                batch.states = await states()
-                results = [batch.take(each) for each in submissions]
-                tasks = batch.assign(pollers)
-                await self._writer.write(connection, batch.steps)
-            pollers.serve([handed(task) for task in tasks if task.worker_id is not None])
-        self._after(batch.steps, pollers.served)
+        async with self._storage.database.transaction() as connection:
+            states = await self._storage.runs.locking(connection, keys, with_parents=may_end)
+            batch.known = await look_up(connection, self._storage, submissions)
+            batch.states = await states()
+            results = [batch.take(each) for each in submissions]
+            await self._writer.write(connection, batch.steps)
+        self._after(batch.steps)
         if batch.cancelling:
             await self._finish(list(batch.cancelling))
         return results
@@ -108,13 +102,13 @@ class Submissions:
         except FlovynError as error:
             _log.warning("%d runs could not be cancelled when their workers reported: %s", len(runs), error)
 
-    def _after(self, steps: Sequence[Step], served: Collection[UUID]) -> None:
+    def _after(self, steps: Sequence[Step]) -> None:
         for state in woken(steps):
             self._wake((state.tenant_id, state.queue), state.kind)
         for effects in (step.effects for step in steps if step.effects):
             for child in effects.children:
                 self._wake((child.tenant_id, child.queue), child.kind)
-            self._tasks.wake([task for task in effects.tasks if task.id not in served])
+            self._tasks.wake(effects.tasks)
             self._expect(effects)
 
     def _expect(self, effects: Effects) -> None:
@@ -136,18 +130,6 @@ class _Batch:
         self.known = Known()
         self.steps: list[Step] = []
         self.cancelling: set[RunKey] = set()
-
-    def assign(self, pollers: Reservations[NewTask, ClaimedTask]) -> list[NewTask]:
-        """Give new tasks to the pollers that wait for them and return them; those of runs that end are for claims."""
-        going = [step.effects for step in self.steps if step.effects and self._goes_on(step.state)]
-        assigned = pollers.assign([task for effects in going for task in effects.tasks])
-        by_id = {task.id: task for task in assigned}
-        for effects in going:
-            effects.tasks[:] = [by_id[task.id] for task in effects.tasks]
-        return assigned
-
-    def _goes_on(self, state: RunState) -> bool:
-        return not self.states[state.tenant_id, state.id].status.is_terminal
 
     def take(self, submission: Submission) -> FlovynError | None:
         """Decide one submission, and what its end means to the parent; return what is wrong with it."""

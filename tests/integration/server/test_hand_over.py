@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import pytest
 
 from core.domain.worker import Category
 from core.launchers import TaskLaunch
-from proto.flovyn.v1 import workflow_pb2 as pb
 from tests.support.calls import (
     complete_task,
     events,
@@ -85,24 +83,11 @@ async def test_a_handed_over_run_of_unknown_outcome_is_not_lost(database: str) -
 TASK = "SELECT status, worker_id, execution_count, started_at = created_at, claimed_at = created_at FROM task_execution"
 
 
-async def _scheduled(client: Client) -> str:
-    run_id, task_id = await start(client), str(uuid4())
-    await submit(client, run_id, schedule_task(task_id, data=b'{"n": 1}'), status=RUNNING)
-    return task_id
-
-
-async def _standalone(client: Client) -> str:
-    return await submit_task(client, data={"n": 1})
-
-
-@pytest.mark.parametrize("make", [_scheduled, _standalone])
-async def test_a_task_is_written_as_the_waiting_workers_own(
-    database: str, make: Callable[[Client], Awaitable[str]]
-) -> None:
+async def test_a_task_is_written_as_the_waiting_workers_own(database: str) -> None:
     """In the transaction that makes it; it is completed like any other."""
     async with running_server(database, ENGINE__POLL_HOLD_MS=HOLD) as client:
         polling = await _parked(client, Category.TASK)
-        task_id = await make(client)
+        task_id = await submit_task(client, data={"n": 1})
         task = await asyncio.wait_for(polling, 5)
         assert (task.task_execution_id, task.input, task.execution_count) == (task_id, b'{"n": 1}', 1)
         assert await rows(client, TASK) == [("RUNNING", "w7", 1, True, True)]
@@ -110,17 +95,14 @@ async def test_a_task_is_written_as_the_waiting_workers_own(
         assert (await rows(client, TASK))[0][0] == "COMPLETED"
 
 
-async def test_tasks_of_a_run_that_ends_are_left_to_be_claimed(database: str) -> None:
-    """A run that is cancelled takes its tasks along: no worker may have been handed one."""
+async def test_a_workflows_task_is_claimed(database: str) -> None:
+    """Its id is the worker's, who may write it again: nothing of it may be on its way back."""
     async with running_server(database, ENGINE__POLL_HOLD_MS=HOLD) as client:
         polling = await _parked(client, Category.TASK)
-        run_id = await start(client)
-        end = pb.WorkflowCommand(cancel_workflow=pb.CancelWorkflowCommand(reason="enough"))
-        await submit(client, run_id, schedule_task(str(uuid4())), end, status=pb.WORKFLOW_STATUS_CANCELLED)
-        task_id = await submit_task(client)
-        task = await asyncio.wait_for(polling, 5)
-        assert task.task_execution_id == task_id
-        assert [status for status, *_ in await rows(client, TASK + " ORDER BY created_at")] == ["CANCELLED", "RUNNING"]
+        run_id, task_id = await start(client), str(uuid4())
+        await submit(client, run_id, schedule_task(task_id), status=RUNNING)
+        assert (await asyncio.wait_for(polling, 5)).task_execution_id == task_id
+        assert [row[:4] for row in await rows(client, TASK)] == [("RUNNING", "w7", 1, False)]
 
 
 async def test_a_scheduled_task_waits_for_its_time(database: str) -> None:
