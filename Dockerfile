@@ -15,10 +15,9 @@ ARG PLUGINS=none
 WORKDIR /build
 COPY . .
 COPY --from=wheels . /wheels/
-# Bazel's own sandbox needs name spaces that a build of an image may not make; this build is one itself.
 RUN python3 -m editions.tools.choose_edition --edition "${EDITION}" --plugins "${PLUGINS}" >/edition \
  && if ls /wheels/*.whl >/dev/null 2>&1; then export FLOVYN_WHEELHOUSE=/wheels; fi \
- && ./bazelw --batch build --color=no --curses=no --spawn_strategy=processwrapper-sandbox "//editions:$(cat /edition)" \
+ && ./bazelw --batch build --color=no --curses=no "//editions:$(cat /edition)" \
  && install -D "bazel-bin/editions/$(cat /edition).pex" /out/flovyn-server \
  && rm -rf /root/.cache
 

@@ -1,7 +1,6 @@
 # One edition, written by the rules of //editions: what they put into it is said there and nowhere else.
 #
-# Bazel runs inside of the derivation, without network: the wheelhouse replaces it, and Nix's sandbox replaces Bazel's. The
-# file is the one that `./bazelw build` writes with the same CPython; only the launcher beside it knows of Nix.
+# Bazel runs inside of the derivation, without network: the wheelhouse replaces it. The file is the one that `./bazelw build` writes with the same CPython; only the launcher beside it knows of Nix.
 { lib, pkgs, toolchain, wheelhouse }:
 let
   unused = [ ".ci" ".git" ".venv" "deploy" "docs" "flake.lock" "flake.nix" "nix" ];
@@ -19,7 +18,7 @@ pkgs.runCommand "flovyn-server-${name}"
   chmod -R u+w source
   cd source
   sh ./bazelw --batch --output_user_root=$TMPDIR/bazel build --color=no --curses=no \
-    --spawn_strategy=processwrapper-sandbox --action_env=LD_LIBRARY_PATH=${toolchain.libraryPath} //editions:${name}
+    --action_env=LD_LIBRARY_PATH=${toolchain.libraryPath} //editions:${name}
 
   # the edition, and what says of it what it is
   mkdir -p $out/bin $out/share/flovyn-server
