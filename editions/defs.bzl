@@ -27,11 +27,11 @@ edition and its interpreter, for machines without Python.
 The editions of this repository stand in editions.json; call the macro yourself in a workspace of your own.
 """
 
-load("@python//:defs.bzl", "PYTHON_PLATFORM")
+load("@python//:defs.bzl", "PYTHON_PLATFORM", "PYTHON_VERSION")
 load("//editions/private:chosen.bzl", "canonical")
 load("//editions/private:edition.bzl", "edition_rule")
 load("//editions/private:scie.bzl", "scie_rule")
-load("//editions/toolchain:platforms.bzl", "budget", "interpreter_repository", "target_suffix", "targets", "wheels_repository", "wrong_budget", "wrong_targets")
+load("//editions/toolchain:platforms.bzl", "budget", "interpreter_repository", "target_suffix", "targets", "wheels_of", "wrong_budget", "wrong_targets")
 
 def edition(
         name,
@@ -78,14 +78,20 @@ def edition(
         }),
         visibility = visibility,
     )
-    edition_rule(name = name, max_size_mb = budget(max_size_mb, PYTHON_PLATFORM), tags = tags, **attributes)
+    edition_rule(
+        name = name,
+        max_size_mb = budget(max_size_mb, PYTHON_PLATFORM),
+        tags = tags,
+        target_wheels = wheels_of(PYTHON_PLATFORM, PYTHON_VERSION, PYTHON_PLATFORM, PYTHON_VERSION),
+        **attributes
+    )
     for platform, python in targets(platforms, pythons):
         target = "%s-%s" % (name, target_suffix(platform, python))
         edition_rule(
             name = target,
             max_size_mb = budget(max_size_mb, platform),
             tags = tags + ["manual"],
-            target_wheels = "@%s//:wheels" % wheels_repository(platform, python),
+            target_wheels = wheels_of(platform, python, PYTHON_PLATFORM, PYTHON_VERSION),
             **attributes
         )
         scie_rule(

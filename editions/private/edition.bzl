@@ -46,7 +46,7 @@ def _boot(ctx, target, plugins):
     contributions = [plugin.contributions for plugin in plugins]
     inputs = manifests + contributions + [ctx.file.version, ctx.file._lock, ctx.file._lint_rules, ctx.file._server_names]
     args = ctx.actions.args()
-    args.add("--edition", ctx.attr.edition).add("--label", "//%s:%s" % (ctx.label.package, ctx.label.name))
+    args.add("--edition", ctx.attr.edition).add("--label", "//%s:%s" % (ctx.label.package, ctx.attr.edition))
     args.add("--platform", target.platform).add("--python", target.python)
     args.add("--version-file", ctx.file.version).add("--lock", ctx.file._lock).add("--lint-rules", ctx.file._lint_rules)
     args.add("--server-names", ctx.file._server_names)

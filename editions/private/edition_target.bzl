@@ -1,4 +1,4 @@
-"""What an edition is for: this machine, or another platform and Python; and which wheels it takes there.
+"""The platform and Python that an edition is for, and the wheels that it takes there.
 
 Sources are the same everywhere. Wheels are not: the ones that exist differ, and so do those that each one needs.
 """
@@ -7,7 +7,7 @@ load("@python//:defs.bzl", "PYTHON_PLATFORM", "PYTHON_VERSION")
 load(":providers.bzl", "TargetWheelsInfo")
 
 TARGET_ATTR = attr.label(
-    doc = "The wheels of the platform and Python that the edition is for; none for those of this machine.",
+    doc = "The wheels of the platform and Python that the edition is for; none for this machine where it is none of the platforms.",
     providers = [TargetWheelsInfo],
 )
 

@@ -22,7 +22,7 @@ PackInfo = provider(
 )
 
 TargetWheelsInfo = provider(
-    doc = "The locked wheels of one platform and Python other than, perhaps, this machine's.",
+    doc = "The locked wheels of one platform and Python.",
     fields = {
         "platform": "The platform, such as 'linux-aarch64'.",
         "python": "The CPython minor version, such as '3.12'.",

@@ -62,6 +62,26 @@ def target_suffix(platform, python):
     """The part of an edition's target that tells its platform and Python, such as 'linux-aarch64-py3.12'."""
     return "%s-py%s" % (platform, python)
 
+def wheels_of(platform, python, host_platform, host_python):
+    """The label of the wheels of a platform and Python.
+
+    Those of this machine stand in @wheels, which tests and tools use as well; they are fetched once.
+
+    Args:
+        platform: the platform.
+        python: the CPython minor version.
+        host_platform: the platform of this machine.
+        host_python: the CPython minor version of this machine.
+
+    Returns:
+        a label; None for a machine whose platform is none of PLATFORMS, for which pip chooses.
+    """
+    if platform not in PLATFORMS:
+        return None
+    if (platform, python) == (host_platform, host_python):
+        return "@wheels//:wheels"
+    return "@%s//:wheels" % wheels_repository(platform, python)
+
 def wheels_repository(platform, python):
     """The repository of a platform's and Python's wheels, such as 'wheels_linux_aarch64_py312'."""
     return "wheels_%s_py%s" % (platform.replace("-", "_"), python.replace(".", ""))

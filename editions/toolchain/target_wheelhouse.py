@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from editions.toolchain.needs import Wheel
     from editions.toolchain.targets import Target
 
-_BUILD = """\
-load("@flovyn_server//editions/toolchain:target_wheels.bzl", "target_wheels")
+_LOAD = 'load("@flovyn_server//editions/toolchain:target_wheels.bzl", "target_wheels")\n\n'
 
+_TARGET = """\
 target_wheels(
     name = "wheels",
     environment = "environment.json",
@@ -78,15 +78,15 @@ def explain(pin: str, target: Target, repository: str) -> str:
     return lack
 
 
-def build_file(
+def wheels_target(
     target: Target,
     wheels: Mapping[str, Wheel],
     needs: Mapping[str, set[str]],
     missing: Mapping[str, str],
     excluded: set[str],
 ) -> str:
-    """Return the text of the repository's BUILD file."""
-    return _BUILD.format(
+    """Return the Bazel target of a platform's and Python's wheels, as text of a BUILD file."""
+    return _TARGET.format(
         excluded=json.dumps(sorted(excluded)),
         missing=json.dumps(missing, sort_keys=True),
         needs=json.dumps({name: sorted(others) for name, others in sorted(needs.items())}),
@@ -111,8 +111,8 @@ def build(options: argparse.Namespace) -> None:
     needs = edges(wheels, asked_extras([options.requirements]), target.markers(), pins)
     missing = {name: explain(pin, target, options.repository) for name, pin in pins.items()}
     Path("environment.json").write_text(json.dumps(target.environment(), indent=1) + "\n", encoding="utf-8")
-    text = build_file(target, wheels, needs, missing, locked.keys() - entries.keys())
-    Path("BUILD.bazel").write_text(text, encoding="utf-8")
+    text = wheels_target(target, wheels, needs, missing, locked.keys() - entries.keys())
+    Path("BUILD.bazel").write_text(_LOAD + text, encoding="utf-8")
 
 
 def main() -> int:

@@ -3,6 +3,8 @@
 The work is done by the Python program wheelhouse.py; this rule only starts it.
 """
 
+load(":platforms.bzl", "PLATFORMS")
+
 WHEELHOUSE_SETTINGS = ["FLOVYN_WHEELHOUSE"]
 
 def watch(rctx, files):
@@ -32,12 +34,17 @@ def python_program(rctx, module, arguments, timeout = 1200):
 
 def _wheelhouse_impl(rctx):
     locks = [rctx.path(lock) for lock in rctx.attr.locks]
+    edition_locks = [rctx.path(lock) for lock in rctx.attr.edition_locks]
     requirements = [rctx.path(file) for file in rctx.attr.requirements]
     pip_lock = rctx.path(rctx.attr._pip_lock)
-    watch(rctx, locks + requirements + [pip_lock])
+    watch(rctx, locks + edition_locks + requirements + [pip_lock])
     arguments = ["--pip-lock", str(pip_lock)]
     for lock in locks:
         arguments += ["--lock", str(lock)]
+    for lock in edition_locks:
+        arguments += ["--edition-lock", str(lock)]
+    for platform in PLATFORMS:
+        arguments += ["--platform", platform]
     for file in requirements:
         arguments += ["--requirements", str(file)]
     rctx.report_progress("fetching the locked wheels")
@@ -56,7 +63,10 @@ wheelhouse = repository_rule(
     doc = "Fetches the wheels of locks and declares one `wheel` target each.",
     attrs = dict(
         PROGRAM_ATTRS,
-        locks = attr.label_list(doc = "Hash locks; a wheel named twice must be the same.", mandatory = True),
+        edition_locks = attr.label_list(
+            doc = "Hash locks of what editions may contain: the same wheels on every host of one platform and Python.",
+        ),
+        locks = attr.label_list(doc = "Hash locks of everything else; a wheel named twice must be the same.", mandatory = True),
         requirements = attr.label_list(doc = "The `.in` files that say which extras are wanted."),
     ),
     environ = WHEELHOUSE_SETTINGS,

@@ -14,7 +14,7 @@ from editions.toolchain import target_wheelhouse
 from editions.toolchain.fetch import FetchError, MissingWheelError, wheel_error
 from editions.toolchain.needs import Wheel, edges
 from editions.toolchain.probe_python import NEWEST, OLDEST
-from editions.toolchain.target_wheelhouse import build_file, explain, fetch_available, for_target
+from editions.toolchain.target_wheelhouse import explain, fetch_available, for_target, wheels_target
 from editions.toolchain.targets import Target
 
 LINUX, ARM, MAC = Target("linux-x86_64", "3.11"), Target("linux-aarch64", "3.12"), Target("macos-arm64", "3.14")
@@ -166,7 +166,7 @@ def test_who_misses_a_wheel_reads_what_and_where(monkeypatch: pytest.MonkeyPatch
 
 def test_build_file_names_wheels_needs_and_gaps() -> None:
     """What the rule reads: files with their pins, edges, and what is missing or of no use."""
-    text = build_file(ARM, {"a": wheel("a")}, {"a": {"b"}, "b": set()}, {"b": "b is missing"}, {"c"})
+    text = wheels_target(ARM, {"a": wheel("a")}, {"a": {"b"}, "b": set()}, {"b": "b is missing"}, {"c"})
     assert '"whl/a-1-py3-none-any.whl": "a==1"' in text
     assert 'needs = {"a": ["b"], "b": []}' in text
     assert 'missing = {"b": "b is missing"}' in text
