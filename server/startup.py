@@ -54,6 +54,9 @@ from server.rest_api.resources.health import Health
 from server.rest_api.routes import UseCases, server_routes
 from server.storage.tenants import TenantRepository
 
+REAP_EVERY_S = 5.0
+"""How long, at most, a lease may be over before a reaper sees it, in seconds."""
+
 CORE_STOP_S = 1.0
 """For how long the server's own services may stop, in seconds."""
 
@@ -259,13 +262,13 @@ async def background(boot: Boot) -> AsyncIterator[None]:
 def _sweepers(boot: Boot) -> list[Service]:
     """Return what takes back, fails or deletes what is over; how often follows from how long that takes to be so."""
     runs, tasks, limits = boot.engine, boot.task_engine.tasks, boot.settings.engine
-    lease, silence, patience = limits.activation_lease, limits.worker_silence, limits.task_silence
-    reclaim_runs, reclaim_tasks = partial(runs.reclaim, lease, silence), partial(tasks.reclaim, patience, silence)
+    lease, silence, task_lease = limits.activation_lease, limits.worker_silence, limits.task_lease
+    reclaim_runs, reclaim_tasks = partial(runs.reclaim, lease, silence), partial(tasks.reclaim, task_lease)
     runs_back = "%d runs were taken back from workers that did not report in time"
-    tasks_back = "%d tasks were taken back from workers that show no life"
+    tasks_back = "the leases of %d tasks are over; they are tried again where retries are left"
     found: list[Service] = [
-        Sweeper("lease reaper", reclaim_runs, min(30, lease / 4, silence / 4), runs_back, logging.WARNING),
-        Sweeper("worker watcher", reclaim_tasks, min(30, patience / 4), tasks_back, logging.WARNING),
+        Sweeper("workflow reaper", reclaim_runs, min(REAP_EVERY_S, lease / 4, silence / 4), runs_back, logging.WARNING),
+        Sweeper("task reaper", reclaim_tasks, min(REAP_EVERY_S, task_lease / 4), tasks_back, logging.WARNING),
         Sweeper("task expirer", tasks.expire, 1, "%d tasks exceeded their deadline"),
         Sweeper("key cleaner", runs.clean_keys, 300, "%d expired idempotency keys were deleted", logging.DEBUG),
     ]

@@ -91,7 +91,8 @@ class Engine(Section):
         activation_lease: seconds after which a run whose worker has not reported is handed to another.
         worker_silence: seconds without a sign of life after which a worker counts as gone and its runs are handed to
             others.
-        task_silence: seconds of silence after which a task of a worker that is gone is taken back.
+        task_lease: seconds after which a running task is tried again. They count from its claim or its last heartbeat,
+            progress report, log line, state call or stream chunk. The ``timeout_seconds`` of a task's kind replaces it.
         retain_finished: seconds after which runs that ended are deleted with their histories; without it, none is.
         max_history_bytes: bytes that a run's history may take; one that would outgrow it fails with the reason. Without
             it, a large history is only warned of.
@@ -102,7 +103,7 @@ class Engine(Section):
     poll_hold_ms: int = Field(default=50, ge=0)
     activation_lease: float = Field(default=300.0, ge=1)
     worker_silence: float = Field(default=60.0, ge=1)
-    task_silence: float = Field(default=300.0, ge=1)
+    task_lease: float = Field(default=300.0, ge=1, validation_alias=AliasChoices("task_lease", "task_silence"))
     retain_finished: float | None = Field(default=None, gt=0)
     max_history_bytes: int | None = Field(default=None, ge=65536)
     streams: int = Field(default=1000, ge=0)

@@ -36,7 +36,7 @@ class TaskEngine:
         """Take the pool, the way into runs, what brings tasks to pollers, and what carries chunks."""
         self.tasks = Tasks(database, claims, deliveries)
         self.starts = TaskStarts(Repositories(database), claims)
-        self.notes = TaskNotes(database)
+        self.notes = TaskNotes(database, limits.task_lease)
         self.streams = Streams(send_chunks, limits.streams, limits.streams_per_tenant)
         self.tail = StreamTail(StreamTailRepository(database), self.streams, clock)
         self.workers = Workers(WorkerRepository(database))

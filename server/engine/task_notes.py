@@ -5,26 +5,36 @@ None of it is an event of a run's history. Every call may be folded with others 
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from core.batching import Batcher
 from core.domain.payload import Json
 from core.domain.task_note import LogLine, Progress, StateEntry, StateKey
-from core.errors import FlovynError, WrongState
+from core.errors import FlovynError, NotFound, WrongState
 from core.plugin_services import Database
 from server.engine.tasks import unknown_task
+from server.engine.throttle import Throttle
 from server.storage.task_notes import Found, TaskNoteRepository
 from server.storage.tasks import TaskKey
+
+SIGN_EVERY_S = 1.0
+"""A task's signs of life other than heartbeats and progress are written at most this often."""
+
+_log = logging.getLogger(__name__)
 
 ClearedKey = tuple[TaskKey, str | None]
 
 
 class TaskNotes:
-    """The calls of a running task about itself."""
+    """The calls of a running task about itself. Each of them is a sign of life, which renews the task's lease."""
 
-    def __init__(self, database: Database) -> None:
-        """Take the pool."""
+    def __init__(self, database: Database, lease: float) -> None:
+        """Take the pool, and the lease of tasks in seconds."""
+        self._signs: Throttle[TaskKey] = Throttle(min(SIGN_EVERY_S, lease / 4))
+        self._signing: set[asyncio.Task[None]] = set()
         self._storage = TaskNoteRepository(database)
         self._progress: Batcher[Progress, UUID | None] = Batcher(self._report_progress)
         self._heartbeats: Batcher[TaskKey, None] = Batcher(self._heartbeat)
@@ -59,6 +69,7 @@ class TaskNotes:
             NotFound: the tenant has no such task.
         """
         await self._lines.submit(line)
+        self.sign((line.tenant_id, line.task_id))
 
     async def get_state(self, key: StateKey) -> Json | None:
         """Return what a task keeps under a key, or None.
@@ -66,7 +77,9 @@ class TaskNotes:
         Raises:
             NotFound: the tenant has no such task.
         """
-        return await self._reads.submit(key)
+        value = await self._reads.submit(key)
+        self.sign((key.tenant_id, key.task_id))
+        return value
 
     async def set_state(self, entry: StateEntry) -> None:
         """Keep a value for a task's later attempts.
@@ -75,6 +88,7 @@ class TaskNotes:
             NotFound: the tenant has no such task.
         """
         await self._writes.submit(entry)
+        self.sign((entry.tenant_id, entry.task_id))
 
     async def clear_state(self, task: TaskKey, key: str | None = None) -> None:
         """Forget one key, or everything that a task keeps.
@@ -83,6 +97,7 @@ class TaskNotes:
             NotFound: the tenant has no such task.
         """
         await self._clearings.submit((task, key))
+        self.sign(task)
 
     async def state_keys(self, task: TaskKey) -> list[str]:
         """Return the keys under which a task keeps something, sorted.
@@ -90,10 +105,29 @@ class TaskNotes:
         Raises:
             NotFound: the tenant has no such task.
         """
-        return await self._listings.submit(task)
+        found = await self._listings.submit(task)
+        self.sign(task)
+        return found
+
+    def sign(self, task: TaskKey) -> None:
+        """Renew a task's lease soon, at most once in a while; this never waits and never fails the caller."""
+        if self._signs.is_due(task):
+            signing = asyncio.create_task(self._sign(task))
+            self._signing.add(signing)
+            signing.add_done_callback(self._signing.discard)
+
+    async def _sign(self, task: TaskKey) -> None:
+        try:
+            await self._heartbeats.submit(task)
+        except (NotFound, WrongState):
+            pass  # a task that does not run has no lease
+        except FlovynError as error:
+            _log.warning("the sign of life of task %s was not written: %s", task[1], error)
 
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""
+        while self._signing:
+            await asyncio.wait(self._signing)
         for batcher in (self._progress, self._heartbeats, self._lines, self._writes, self._clearings):
             await batcher.close()
         for reader in (self._reads, self._listings):

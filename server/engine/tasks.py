@@ -22,7 +22,7 @@ from server.engine.task_claims import TaskClaims
 from server.storage.tasks import TaskKey, TaskRepository
 
 SWEEP_BATCH = 256
-WORKER_LOST = "the worker was lost while it ran the task"
+LEASE_OVER = "the lease is over: the worker gave no sign of life for this task in time"
 
 
 class Tasks:
@@ -55,20 +55,20 @@ class Tasks:
 
         return await self._sweep(overdue)
 
-    async def reclaim(self, patience: float, silence: float) -> int:
-        """Count the attempts of dead workers as failed; return how many were found.
+    async def reclaim(self, lease: float) -> int:
+        """Count attempts as failed that gave no sign of life for ``lease`` seconds; return their number.
 
-        A task must have said nothing for ``patience`` seconds, and its worker nothing for ``silence`` seconds.
+        The time-out of a task's kind replaces ``lease``.
         """
 
-        async def abandoned() -> list[TaskReport]:
-            found = await self._storage.abandoned(patience, silence, SWEEP_BATCH)
+        async def expired() -> list[TaskReport]:
+            found = await self._storage.expired_leases(lease, SWEEP_BATCH)
             return [
-                TaskReport(tenant_id, task_id, Verdict.ABANDONED, error=WORKER_LOST, attempt=attempt)
+                TaskReport(tenant_id, task_id, Verdict.ABANDONED, error=LEASE_OVER, attempt=attempt)
                 for tenant_id, task_id, attempt in found
             ]
 
-        return await self._sweep(abandoned)
+        return await self._sweep(expired)
 
     async def _sweep(self, look: Callable[[], Awaitable[list[TaskReport]]]) -> int:
         """Report on what is found until nothing is left."""

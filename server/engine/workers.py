@@ -14,12 +14,11 @@ from uuid import UUID
 from core.batching import Batcher
 from core.domain.worker import Registration, WorkerKey
 from core.errors import FlovynError, NotFound
+from server.engine.throttle import Throttle
 from server.storage.workers import WorkerRepository
 
 WRITE_EVERY_S = 5.0
 """A worker's polls are written down at most this often."""
-
-MAX_REMEMBERED = 10_000
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +30,7 @@ class Workers:
         """Take where workers are stored."""
         self._storage = storage
         self._heartbeats: Batcher[WorkerKey, None] = Batcher(self._heartbeat_all)
-        self._written: dict[WorkerKey, float] = {}
+        self._polls: Throttle[WorkerKey] = Throttle(WRITE_EVERY_S)
         self._notes: set[asyncio.Task[None]] = set()
 
     async def register(self, registration: Registration) -> UUID:
@@ -52,12 +51,8 @@ class Workers:
 
     def seen(self, worker: WorkerKey) -> None:
         """Note, soon, that a worker has polled; never waits and never fails the caller."""
-        now = asyncio.get_running_loop().time()
-        if now - self._written.get(worker, -WRITE_EVERY_S) < WRITE_EVERY_S:
+        if not self._polls.is_due(worker):
             return
-        if len(self._written) >= MAX_REMEMBERED:
-            self._written.clear()  # costs a few more writes, and no more memory
-        self._written[worker] = now
         note = asyncio.create_task(self._note(worker))
         self._notes.add(note)
         note.add_done_callback(self._notes.discard)

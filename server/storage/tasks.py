@@ -99,15 +99,14 @@ class TaskRepository:
             rows = await (await connection.execute(_SQL["overdue"], {"limit": limit})).fetchall()
         return [(row[0], row[1]) for row in rows]
 
-    async def abandoned(self, patience: float, silence: float, limit: int) -> list[tuple[UUID, UUID, int]]:
-        """Return tenant, task and attempt of up to ``limit`` tasks that nobody seems to work on.
+    async def expired_leases(self, lease: float, limit: int) -> list[tuple[UUID, UUID, int]]:
+        """Return tenant, task and attempt of up to ``limit`` running tasks without a sign of life for their lease.
 
-        They have said nothing for ``patience`` seconds, and their worker nothing for ``silence`` seconds.
+        The lease is ``lease`` seconds, or the time-out of the task's kind.
         """
-        parameters = {"patience": patience, "silence": silence, "limit": limit}
         async with self._database.connection() as connection:
             rows: list[tuple[UUID, UUID, int]]
-            rows = await (await connection.execute(_SQL["abandoned"], parameters)).fetchall()
+            rows = await (await connection.execute(_SQL["expired_leases"], {"lease": lease, "limit": limit})).fetchall()
         return rows
 
     async def existing(self, connection: Any, keys: Sequence[TaskKey]) -> dict[TaskKey, tuple[UUID | None, str]]:

@@ -128,26 +128,17 @@ WHERE t.deadline_at <= now() AND t.status IN ('PENDING', 'RUNNING')
 ORDER BY t.deadline_at
 LIMIT %(limit)s
 
--- name: abandoned
--- Running tasks that have been silent for too long, and whose worker shows no life either, of all tenants: a bounded
--- number. Workers poll under their id or under their name. Nothing is locked, as above.
+-- name: expired_leases
+-- Running tasks without a sign of life for their lease, of all tenants: a bounded number. The time-out of a task's kind
+-- replaces the lease. Whether a worker of that name polls is not asked: workers share names. Nothing is locked, as above.
 SELECT t.tenant_id, t.id, t.execution_count
 FROM task_execution AS t
+LEFT JOIN definition AS d ON d.tenant_id = t.tenant_id AND d.category = 'TASK' AND d.kind = t.kind AND d.timeout_seconds > 0
 WHERE
     t.status = 'RUNNING'
-    AND t.claimed_at < now() - %(patience)s * interval '1 second'
-    AND coalesce(t.last_heartbeat_at, t.claimed_at) < now() - %(patience)s * interval '1 second'
-    AND NOT EXISTS (
-        SELECT 1
-        FROM worker AS w
-        WHERE
-            w.tenant_id = t.tenant_id
-            AND (
-                w.worker_name = t.worker_id
-                OR w.id = CASE WHEN t.worker_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN t.worker_id::uuid END
-            )
-            AND w.last_heartbeat_at >= now() - %(silence)s * interval '1 second'
-    )
+    -- the shortest lease that a kind can have: keeps the scan of the index away from tasks that have just been claimed
+    AND t.claimed_at < now() - least(%(lease)s, 1) * interval '1 second'
+    AND greatest(t.claimed_at, t.last_heartbeat_at) < now() - coalesce(d.timeout_seconds, %(lease)s) * interval '1 second'
 ORDER BY t.claimed_at
 LIMIT %(limit)s
 

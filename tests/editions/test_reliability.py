@@ -26,7 +26,7 @@ from tests.support.running import TENANT, WORKER_KEY, Connection, bearer
 from tests.support.styles import FFI, RUST
 
 SETTINGS = {**FOR_TENANT, "PROCESS__WORKERS": "2", "PROCESS__DRAIN_TIMEOUT": "8"}
-IMPATIENT = {"ENGINE__ACTIVATION_LEASE": "2", "ENGINE__WORKER_SILENCE": "1", "ENGINE__TASK_SILENCE": "1"}
+IMPATIENT = {"ENGINE__ACTIVATION_LEASE": "2", "ENGINE__WORKER_SILENCE": "1", "ENGINE__TASK_LEASE": "1"}
 """What a crash took from its worker is handed out again soon."""
 
 CALLERS, POLLERS = 50, 200

@@ -165,6 +165,7 @@ class TaskExecution:
             raise InvalidInput(f"type {request.type} is not a StreamEventType that can be sent")
         tenant_id, task_id = _task(request, identity)
         run_id = _run_id(request)
+        self._notes.sign((tenant_id, task_id))
         self._streams.publish(Chunk(tenant_id, run_id, task_id, _CHUNKS[request.type], free_text(request.payload)))
         return pb.StreamTaskDataResponse(acknowledged=True)
 

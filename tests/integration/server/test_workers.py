@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
@@ -13,11 +13,12 @@ import pytest_asyncio
 
 from proto.flovyn.v1 import task_pb2, worker_pb2
 from server.config.settings import Engine
+from server.engine.tasks import LEASE_OVER
 from server.engine.workers import WRITE_EVERY_S
 from tests.support.calls import complete_task, poll, poll_task, rows, start, status_of, submit_task
 from tests.support.running import CONFIG, OTHER_KEY, TENANT, Client, bearer, running_server
 
-_PATIENT = {**CONFIG, "engine": {"activation_lease": 1e6, "worker_silence": 1e6, "task_silence": 1e6}}
+_PATIENT = {**CONFIG, "engine": {"activation_lease": 1e6, "worker_silence": 1e6, "task_lease": 1e6}}
 
 
 @pytest_asyncio.fixture
@@ -44,6 +45,11 @@ async def _silence(client: Client, what: str, seconds: int = 3600) -> None:
     statement = f"UPDATE {what} SET {columns[what]} = now() - %s * interval '1 second'"
     async with client.boot.pool.connection() as connection:
         await connection.execute(statement.encode(), [seconds])
+
+
+async def _reclaim(client: Client) -> int:
+    """Take tasks back whose lease of five minutes is over."""
+    return await client.boot.task_engine.tasks.reclaim(300)
 
 
 async def _is_alive(client: Client) -> bool:
@@ -115,38 +121,82 @@ async def test_a_silent_run_of_a_living_worker_comes_back_when_its_lease_is_over
     assert await client.boot.engine.workflows.reclaim(300, 60) == 1
 
 
-@pytest.mark.parametrize("polls_by", ["id", "name", "nobody knows"])
-async def test_tasks_of_silent_workers_are_tried_again(client: Client, polls_by: str) -> None:
-    """Only when task and worker are both silent; it counts as an attempt, and retries may be used up."""
+async def test_a_task_whose_lease_is_over_is_tried_again(client: Client) -> None:
+    """A namesake of its worker polls on; it counts as an attempt, and retries may be used up."""
     worker_id = await _register(client)
-    said = {"id": worker_id, "name": "worker-1", "nobody knows": "-" * 36}[polls_by]
-    reclaim = client.boot.task_engine.tasks.reclaim
     task_id = await submit_task(client, max_retries=1)
     for attempt in (1, 2):
-        task = await poll_task(client, worker_id=said)
+        task = await poll_task(client, worker_id="worker-1")
         assert task is not None
         assert task.execution_count == attempt
         await client.lifecycle.SendHeartbeat(worker_pb2.WorkerHeartbeatRequest(worker_id=worker_id), metadata=bearer())
-        assert await reclaim(300, 60) == 0
-        await _silence(client, "task_execution")
-        if polls_by != "nobody knows":
-            assert await reclaim(300, 60) == 0
-            await _silence(client, "worker")
-        assert await reclaim(300, 60) == 1
+        assert await _reclaim(client) == 0
+        await _silence(client, "task_execution", 301)
+        assert await _reclaim(client) == 1
     attempts = await rows(client, "SELECT attempt, status, error FROM task_attempt ORDER BY attempt")
-    assert attempts == [(n, "FAILED", "the worker was lost while it ran the task") for n in (1, 2)]
+    assert attempts == [(n, "FAILED", LEASE_OVER) for n in (1, 2)]
     assert (await rows(client, "SELECT status FROM task_execution"))[0] == ("FAILED",)
     code, _ = await status_of(complete_task(client, task_id))
     assert code is grpc.StatusCode.FAILED_PRECONDITION
 
 
-async def test_a_task_that_heartbeats_stays_with_its_worker(client: Client) -> None:
-    """The task's own heartbeat counts, whatever else its worker says."""
+@pytest.mark.parametrize(
+    ("seconds", "silent_for", "taken_back"), [(10, 11, 1), (600, 301, 0), (0, 299, 0), (0, 301, 1)]
+)
+async def test_the_time_out_of_a_kind_replaces_the_lease(
+    client: Client, seconds: int, silent_for: int, taken_back: int
+) -> None:
+    """A shorter one and a longer one; zero means that the kind has none."""
+    capability = worker_pb2.TaskCapability(kind="k", name="k", timeout_seconds=seconds)
+    await _register(client, tasks=[capability])
+    await submit_task(client)
+    await poll_task(client)
+    await _silence(client, "task_execution", silent_for)
+    assert await _reclaim(client) == taken_back
+
+
+def _note(name: str, **fields: Any) -> Callable[[Client, str], Awaitable[Any]]:
+    async def call(client: Client, task_id: str) -> Any:
+        request = getattr(task_pb2, f"{name}Request")(task_execution_id=task_id, **fields)
+        return await getattr(client.tasks, name)(request, metadata=bearer())
+
+    return call
+
+
+SIGNS = {
+    "heartbeat": _note("Heartbeat"),
+    "progress": _note("ReportProgress", progress=0.5),
+    "log line": _note("LogMessage", message="m"),
+    "state write": _note("SetState", key="k", value=b"1"),
+    "state read": _note("GetState", key="k"),
+    "state removal": _note("ClearState", key="k"),
+    "removal of all state": _note("ClearAllState"),
+    "list of state": _note("GetStateKeys"),
+    "stream chunk": _note("StreamTaskData", type=task_pb2.STREAM_EVENT_TYPE_TOKEN, payload="x"),
+}
+
+
+@pytest.mark.parametrize("sign", SIGNS.values(), ids=SIGNS.keys())
+async def test_a_sign_of_life_of_a_task_renews_its_lease(
+    database: str, monkeypatch: pytest.MonkeyPatch, sign: Callable[..., Awaitable[Any]]
+) -> None:
+    """Every call of a running task about itself, for as long as it goes on."""
+    monkeypatch.setattr("server.engine.task_notes.SIGN_EVERY_S", 0.0)
+    async with running_server(database, config=_PATIENT) as client:
+        await _renewed_by(client, sign)
+
+
+async def _renewed_by(client: Client, sign: Callable[..., Awaitable[Any]]) -> None:
     task_id = await submit_task(client)
-    await poll_task(client, worker_id="unknown")
-    await _silence(client, "task_execution")
-    await client.tasks.Heartbeat(task_pb2.HeartbeatRequest(task_execution_id=task_id), metadata=bearer())
-    assert await client.boot.task_engine.tasks.reclaim(300, 60) == 0
+    await poll_task(client)
+    for _ in range(2):
+        await _silence(client, "task_execution", 301)
+        await sign(client, task_id)
+        await client.boot.task_engine.notes.close()  # waits for what is written in the background
+        assert await _reclaim(client) == 0
+        async with client.boot.pool.connection() as connection:
+            await connection.execute("UPDATE task_execution SET last_heartbeat_at = now() - interval '301 seconds'")
+    assert await _reclaim(client) == 1
 
 
 async def test_servers_that_look_at_the_same_time_take_a_task_back_once(database: str) -> None:
@@ -155,6 +205,6 @@ async def test_servers_that_look_at_the_same_time_take_a_task_back_once(database
         await submit_task(here, max_retries=9)
         await poll_task(here, worker_id="dead")
         await _silence(here, "task_execution")
-        await asyncio.gather(*(server.boot.task_engine.tasks.reclaim(300, 60) for server in (here, there, here, there)))
+        await asyncio.gather(*(server.boot.task_engine.tasks.reclaim(300) for server in (here, there, here, there)))
         assert await rows(here, "SELECT status, execution_count FROM task_execution") == [("PENDING", 1)]
         assert await rows(here, "SELECT count(*) FROM task_attempt") == [(1,)]

@@ -1,0 +1,28 @@
+"""Limits how often something is done for one key, in bounded memory."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key")
+
+MAX_REMEMBERED = 10_000
+
+
+class Throttle(Generic[Key]):
+    """Tells for a key whether it is due again."""
+
+    def __init__(self, every: float) -> None:
+        self._every = every
+        self._last: dict[Key, float] = {}
+
+    def is_due(self, key: Key) -> bool:
+        """Return whether ``every`` seconds have passed since this returned True for the key."""
+        now = asyncio.get_running_loop().time()
+        if now - self._last.get(key, -self._every) < self._every:
+            return False
+        if len(self._last) >= MAX_REMEMBERED:
+            self._last.clear()  # costs some repetitions, and no more memory
+        self._last[key] = now
+        return True
