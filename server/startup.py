@@ -32,7 +32,7 @@ from server.auth.stack import AuthStack
 from server.background.due_service import DueService
 from server.background.poll_nudger import PollNudger
 from server.background.supervisor import Supervisor
-from server.background.sweeper import Sweeper
+from server.background.sweepers import sweepers
 from server.database.exclusive import Locks
 from server.database.notifications import NOTIFY, STREAM, WAKE, Notifications
 from server.database.pool import Pool, open_pool
@@ -53,9 +53,6 @@ from server.rest_api.openapi import document
 from server.rest_api.resources.health import Health
 from server.rest_api.routes import UseCases, server_routes
 from server.storage.tenants import TenantRepository
-
-REAP_EVERY_S = 5.0
-"""How long, at most, a lease may be over before a reaper sees it, in seconds."""
 
 CORE_STOP_S = 1.0
 """For how long the server's own services may stop, in seconds."""
@@ -243,7 +240,7 @@ async def background(boot: Boot) -> AsyncIterator[None]:
     runs = boot.engine
     services: list[Service] = [
         boot.listening,
-        *_sweepers(boot),
+        *sweepers(runs, boot.task_engine.tasks, boot.settings.engine),
         DueService("timer firer", runs.timers.fire_due, runs.alarms.timers),
         DueService("promise expirer", runs.promises.expire_due, runs.alarms.promises),
         DueService("canceller", runs.cancellation.work_off, runs.alarms.cancellations),
@@ -257,26 +254,6 @@ async def background(boot: Boot) -> AsyncIterator[None]:
         yield
     finally:
         await supervisor.stop(within=CORE_STOP_S)
-
-
-def _sweepers(boot: Boot) -> list[Service]:
-    """Return what takes back, fails or deletes what is over; how often follows from how long that takes to be so."""
-    runs, tasks, limits = boot.engine, boot.task_engine.tasks, boot.settings.engine
-    lease, silence, task_lease = limits.activation_lease, limits.worker_silence, limits.task_lease
-    reclaim_runs, reclaim_tasks = partial(runs.reclaim, lease, silence), partial(tasks.reclaim, task_lease)
-    runs_back = "%d runs were taken back from workers that did not report in time"
-    tasks_back = "the leases of %d tasks are over; they are tried again where retries are left"
-    found: list[Service] = [
-        Sweeper("workflow reaper", reclaim_runs, min(REAP_EVERY_S, lease / 4, silence / 4), runs_back, logging.WARNING),
-        Sweeper("task reaper", reclaim_tasks, min(REAP_EVERY_S, task_lease / 4), tasks_back, logging.WARNING),
-        Sweeper("task expirer", tasks.expire, 1, "%d tasks exceeded their deadline"),
-        Sweeper("key cleaner", runs.clean_keys, 300, "%d expired idempotency keys were deleted", logging.DEBUG),
-    ]
-    age = limits.retain_finished
-    if age is not None:
-        pruned = f"%d workflow executions that ended more than {age:g} s ago were deleted"
-        found.append(Sweeper("history pruner", partial(runs.workflows.prune, age), min(60, age / 4), pruned))
-    return found
 
 
 @asynccontextmanager
