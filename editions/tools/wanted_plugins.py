@@ -13,7 +13,7 @@ from core.endpoints import REST_PREFIX
 from core.errors import ConfigError
 from core.migration import sql_name
 from server.config.auth import ACCEPTED_AUTH_TABLES
-from server.config.path_rules import compiled
+from server.config.path_rules import compiled, segments
 
 _OTHERS_TABLES = ("session", "cedar", "attr_resolver")
 """Below ``[auth]``: other servers' tables, which this one lets stand."""
@@ -120,7 +120,7 @@ def _aliases(config: Mapping[str, Any], plugins: Mapping[str, Contributions]) ->
                 continue  # the server itself says what is wrong with it
             for plugin, adds in plugins.items():
                 served = (_PARAMETER.sub("x", alias.partition(" ")[2]) for alias in adds.aliases)
-                if any(pattern.fullmatch(each) for each in served):
+                if any(pattern.matches(segments(each)) for each in served):
                     yield Reason(plugin, f"{place}: {path}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from core.auth import ANONYMOUS, Authenticator, Authorizer, Identity, PrincipalType, Protocol
 from core.contributions import SERVER_AUTHENTICATORS, SERVER_AUTHORIZERS
@@ -87,6 +88,7 @@ def build_stack(
     core = dict(zip(SERVER_AUTHORIZERS, (TenantScopeAuthorizer(), roles, roles, noop, noop), strict=True))
     authorizers: Mapping[str, Authorizer] = {**plugin_authorizers, **core}
 
+    @cache  # equal checks are one object: rules that ask for the same are no reason to ask twice
     def made(checks: PlannedChecks) -> Checks:
         names = checks.authenticators
         # where nobody is known, there is nothing to tell callers apart by

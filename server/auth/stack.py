@@ -9,12 +9,17 @@ from collections.abc import Sequence
 
 from core.auth import ANONYMOUS, Authenticator, Authorizer, AuthRequest, AuthResponse, AuthzContext, Decision, Identity
 from core.errors import AuthError, AuthzError, FlovynError
+from server.auth.route_rules import RouteRules, rules_of_route
 from server.auth.tenant_scope import NoopAuthorizer
+from server.config.path_rules import PathPattern, segments
 
 TIMEOUT_S = 10.0
 """How long one authenticator, or the authorizer, may take; then the call is refused."""
 
 _log = logging.getLogger(__name__)
+
+Answers = dict[str, Identity | FlovynError | None]
+"""By the name of an authenticator, what it said of one request; None: it does not know credentials of this kind."""
 
 
 class Checks:
@@ -31,26 +36,26 @@ class Checks:
         self._authorizer = authorizer
         self._anonymous = anonymous
 
-    async def authenticate(self, request: AuthRequest) -> Identity:
-        """Return who calls.
+    async def authenticate(self, request: AuthRequest, answers: Answers | None = None) -> Identity:
+        """Return the caller's identity.
+
+        ``answers`` keeps what the authenticators said of the same request: a call that may have to pass one of several
+        checks asks each authenticator at most once.
 
         Raises:
             AuthError: no authenticator knows the credentials, one refuses them, or one fails.
         """
         if not self._authenticators:
             return self._anonymous
+        known: Answers = {} if answers is None else answers
         for name, authenticator in self._authenticators:
-            try:
-                async with asyncio.timeout(TIMEOUT_S):
-                    identity = _identity_of(await authenticator.authenticate(request))
-            except FlovynError:
-                raise
-            except (Exception, asyncio.CancelledError) as error:
-                _raise_own_cancellation(error)
-                _log.exception("authenticator %r failed; the call is refused", name)
-                raise AuthError("the credentials could not be checked") from error
-            if identity is not None:
-                return identity
+            if name not in known:
+                known[name] = await _answer(name, authenticator, request)
+            answer = known[name]
+            if isinstance(answer, FlovynError):
+                raise answer
+            if answer is not None:
+                return answer
         if "authorization" in request.headers:
             raise AuthError("the credentials are not known to this server")
         raise AuthError("credentials are required: send 'authorization: Bearer <token>'")
@@ -74,6 +79,18 @@ class Checks:
             raise AuthzError(decision.reason or f"{context.action} {context.resource} is not allowed")
 
 
+async def _answer(name: str, authenticator: Authenticator, request: AuthRequest) -> Identity | FlovynError | None:
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            return _identity_of(await authenticator.authenticate(request))
+    except FlovynError as error:
+        return error
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - logged whole, and refused
+        _raise_own_cancellation(error)
+        _log.exception("authenticator %r failed; the call is refused", name)
+        return AuthError("the credentials could not be checked")
+
+
 def _identity_of(response: AuthResponse) -> Identity | None:
     if not isinstance(response, AuthResponse) or not isinstance(response.identity, Identity | None):
         raise TypeError(f"an AuthResponse is wanted, not {type(response).__name__}")
@@ -94,7 +111,7 @@ def _raise_own_cancellation(error: BaseException) -> None:
 
 
 OPEN = Checks([], NoopAuthorizer())
-"""What a call to an excluded path has to pass: nothing."""
+"""The checks of a call to an excluded path: none."""
 
 
 class AuthStack:
@@ -103,7 +120,7 @@ class AuthStack:
     def __init__(
         self,
         checks: Checks,
-        rules: Sequence[tuple[re.Pattern[str], Checks]] = (),
+        rules: Sequence[tuple[PathPattern, Checks]] = (),
         excluded: Sequence[re.Pattern[str]] = (),
     ) -> None:
         """Take the checks of every path, those of some paths (the first match counts), and the open paths."""
@@ -111,21 +128,17 @@ class AuthStack:
         self._rules = rules
         self._excluded = excluded
 
-    @property
-    def has_rules(self) -> bool:
-        """Whether some paths have checks of their own."""
-        return bool(self._rules)
+    def is_open(self, path: str) -> bool:
+        """Whether a path, as the router sees it, is excluded from all checks."""
+        return any(pattern.fullmatch(path) for pattern in self._excluded)
 
-    def of(self, path: str, others: Sequence[str] = ()) -> Checks:
-        """Return what a call to the path has to pass.
-
-        ``others`` are further places of the same endpoint: a rule that names any of them counts, so that an alias
-        is no way around it.
-        """
-        if any(pattern.fullmatch(path) for pattern in self._excluded):
+    def of(self, path: str) -> Checks:
+        """Return what a call to the path has to pass; for paths that have one spelling and name no tenant."""
+        if self.is_open(path):
             return OPEN
-        places = (path, *others)
-        return next(
-            (checks for pattern, checks in self._rules if any(map(pattern.fullmatch, places))),
-            self._checks,
-        )
+        found = segments(path)
+        return next((checks for pattern, checks in self._rules if pattern.matches(found)), self._checks)
+
+    def of_route(self, paths: Sequence[str]) -> RouteRules:
+        """Return what calls of a route have to pass that is served at all of these paths, with parameters in braces."""
+        return rules_of_route(paths, self._rules, self._checks)

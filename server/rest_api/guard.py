@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import UUID
 
 import falcon.asgi
 from pydantic import BaseModel, ValidationError
 
-from core.auth import AuthRequest, AuthzContext, Identity, Protocol
+from core.auth import Protocol
 from core.domain.payload import half_character
-from core.domain.tenant import Tenant, is_slug
-from core.endpoints import RestRoute, Scope
-from core.errors import AuthzError, InvalidInput, NotFound, TooLarge
+from core.endpoints import RestRoute
+from core.errors import InvalidInput, NotFound, TooLarge
 from core.launchers import TenantLookup
 from core.rest_model import needs_body
+from server.auth.route_rules import TENANT_PARAMETER
 from server.auth.stack import AuthStack
 from server.observability.calls import CallObservers, Endpoint, WatchedCall, text_of
 from server.rest_api import error_mapping
-from server.rest_api.path_segments import as_segment, plain
+from server.rest_api.entrance import Entrance
+from server.rest_api.path_segments import plain
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 """Twice the largest payload: room for the fields around it."""
-
-TENANT_PARAMETER = "slug"
-
-_PARAMETERS = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 Responder = Callable[..., Awaitable[None]]
 Request = falcon.asgi.Request
@@ -47,18 +42,19 @@ class Guard:
     def responder(self, route: RestRoute) -> Responder:
         """Return the route's responder: who calls, may they, what do they send, then the handler."""
         endpoint = Endpoint(Protocol.REST, f"{route.method} {route.path}", route.action, route.resource)
+        entrance = Entrance(route, self._auth, self._tenants)
 
         async def respond(_resource: object, request: Request, response: Response, **parameters: Any) -> None:
             parameters = {name: plain(value) for name, value in parameters.items()}
             watched = self._observers.watch(endpoint, request.remote_addr or "")
             if watched is None:
-                await self._checked(route, request, parameters, None)
+                await _checked(entrance, request, parameters, None)
                 response.status = route.status
                 await route.handler(request, response, **parameters)
                 return
             watched.resource_id = text_of(parameters, route.resource_id)
             try:
-                await self._checked(route, request, parameters, watched)
+                await _checked(entrance, request, parameters, watched)
                 await watched.before()
                 response.status = route.status
                 await route.handler(request, response, **parameters)
@@ -72,64 +68,23 @@ class Guard:
 
         return respond
 
-    async def _checked(
-        self, route: RestRoute, request: Request, parameters: dict[str, Any], watched: WatchedCall | None
-    ) -> None:
-        path = "/" + request.path.lstrip("/")  # as the router sees it
-        others = _places(route, parameters) if self._auth.has_rules else ()
-        checks = self._auth.of(path, others)
-        identity = await checks.authenticate(_auth_request(request))
-        if watched is not None:
-            watched.identity = identity
-        tenant_id = await self._tenant(route, identity, parameters.pop(TENANT_PARAMETER, None))
-        if watched is not None:
-            watched.tenant_id = tenant_id
-        await checks.authorize(AuthzContext(identity, route.action, route.resource, tenant_id))
-        if any("\x00" in value for value in parameters.values()):
-            raise NotFound("there is nothing here: a part of the path holds a NUL character, which no name can hold")
-        context = request.context
-        context.identity = identity
-        context.tenant_id = tenant_id
-        if route.query_model is not None:
-            context.query = _fitting(route.query_model, request.params, "the query string")
-        if route.request_model is not None:
-            context.body = await _body(request, route.request_model)
 
-    async def _tenant(self, route: RestRoute, identity: Identity, slug: str | None) -> UUID | None:
-        """Return the tenant that the request concerns: the path's, or else the caller's own.
-
-        A tenant that does not exist and one of somebody else look the same to a caller.
-        """
-        if route.scope is Scope.SERVER:
-            return None
-        if slug is None:
-            if identity.tenant_id is None and route.scope is Scope.TENANT:
-                raise AuthzError("this call needs credentials of a tenant")
-            return identity.tenant_id
-        tenant = await self._find_tenant(slug)
-        if tenant is None or (identity.tenant_id is not None and identity.tenant_id != tenant.id):
-            raise NotFound(f"there is no tenant {slug!r} that these credentials may see")
-        return tenant.id
-
-    async def _find_tenant(self, name: str) -> Tenant | None:
-        """Return the tenant of a UUID or of a slug, which never look alike."""
-        try:
-            tenant_id = UUID(name)
-        except ValueError:
-            return await self._tenants.by_slug(name) if is_slug(name) else None
-        return await self._tenants.by_id(tenant_id)
-
-
-def _places(route: RestRoute, parameters: Mapping[str, str]) -> list[str]:
-    """Return every path of the route with the request's parameters; what the request does not say stays a name."""
-    paths = (route.path, *route.aliases)
-    known = {name: "{" + name + "}" for path in paths for name in _PARAMETERS.findall(path)}
-    known |= {name: as_segment(value) for name, value in parameters.items()}
-    return [path.format_map(known) for path in paths]
-
-
-def _auth_request(request: Request) -> AuthRequest:
-    return AuthRequest(Protocol.REST, request.path, request.headers_lower, request.remote_addr or "")
+async def _checked(
+    entrance: Entrance, request: Request, parameters: dict[str, Any], watched: WatchedCall | None
+) -> None:
+    """Admit the caller, then check what it sends."""
+    identity, tenant_id = await entrance.admitted(request, parameters, watched)
+    parameters.pop(TENANT_PARAMETER, None)
+    if any("\x00" in value for value in parameters.values()):
+        raise NotFound("there is nothing here: a part of the path holds a NUL character, which no name can hold")
+    context = request.context
+    context.identity = identity
+    context.tenant_id = tenant_id
+    route = entrance.route
+    if route.query_model is not None:
+        context.query = _fitting(route.query_model, request.params, "the query string")
+    if route.request_model is not None:
+        context.body = await _body(request, route.request_model)
 
 
 async def _body(request: Request, model: type[BaseModel]) -> BaseModel:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import psycopg
 
+from core.batching import Batcher
 from core.domain.tenant import NewTenant, Tenant
 from core.errors import AlreadyExists
 from core.named_queries import named_queries
@@ -19,11 +20,16 @@ _COLUMNS = ("id", "slug", "name", "tier", "region")
 
 
 class TenantRepository:
-    """Reads and writes ``tenant``."""
+    """Reads and writes ``tenant``.
+
+    Concurrent look-ups are one statement: callers choose the names that are looked up, so their number must not be that
+    of statements.
+    """
 
     def __init__(self, database: Database) -> None:
         """Take the pool."""
         self._database = database
+        self._lookups: Batcher[UUID | str, Tenant | None] = Batcher(self._named)
 
     async def create(self, tenants: Sequence[NewTenant]) -> list[Tenant]:
         """Insert tenants; those whose id or slug exists are missing from the result."""
@@ -46,11 +52,19 @@ class TenantRepository:
 
     async def by_id(self, tenant_id: UUID) -> Tenant | None:
         """Return the tenant of this id."""
-        return next(iter(await self._tenants("by_id", {"id": tenant_id})), None)
+        return await self._lookups.submit(tenant_id)
 
     async def by_slug(self, slug: str) -> Tenant | None:
         """Return the tenant of this slug."""
-        return next(iter(await self._tenants("by_slug", {"slug": slug})), None)
+        return await self._lookups.submit(slug)
+
+    async def _named(self, names: Sequence[UUID | str]) -> list[Tenant | None]:
+        ids = [name for name in names if isinstance(name, UUID)]
+        slugs = [name for name in names if isinstance(name, str)]
+        found = await self._tenants("named", {"ids": ids, "slugs": slugs})
+        tenants: dict[UUID | str, Tenant] = {tenant.id: tenant for tenant in found}
+        tenants |= {tenant.slug: tenant for tenant in found}
+        return [tenants.get(name) for name in names]
 
     async def page(self, limit: int, offset: int) -> tuple[list[Tenant], int]:
         """Return a page of all tenants, oldest first, and how many there are."""

@@ -12,11 +12,11 @@ SELECT * FROM unnest(%(id)s::uuid[], %(slug)s::text[], %(name)s::text[], %(tier)
 ON CONFLICT (id) DO UPDATE
 SET slug = excluded.slug, name = excluded.name, tier = excluded.tier, region = excluded.region
 
--- name: by_id
-SELECT id, slug, name, tier, region, created_at FROM tenant WHERE id = %(id)s
-
--- name: by_slug
-SELECT id, slug, name, tier, region, created_at FROM tenant WHERE slug = %(slug)s
+-- name: named
+-- The tenants of ids and of slugs; one by one through the two unique indexes.
+SELECT id, slug, name, tier, region, created_at FROM tenant WHERE id = ANY(%(ids)s::uuid[])
+UNION ALL
+SELECT id, slug, name, tier, region, created_at FROM tenant WHERE slug = ANY(%(slugs)s::text[])
 
 -- name: page
 SELECT id, slug, name, tier, region, created_at FROM tenant ORDER BY created_at, id LIMIT %(limit)s OFFSET %(offset)s
