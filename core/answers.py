@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from core.auth import Action
-from core.endpoints import ALIAS_PREFIXES, REST_PREFIX, GrpcMethod, GrpcService, RestRoute, Scope
+from core.endpoints import ALIAS_PREFIXES, REST_PREFIX, GrpcMethod, GrpcService, Repeat, RestRoute, Scope
 from core.errors import PluginError
 from core.migration import PluginMigration, sql_name
 from core.openapi import OpenApiFragment
@@ -120,7 +120,7 @@ def fragment(answer: Any, plugin: str, mounted: tuple[RestRoute, ...]) -> OpenAp
 
 
 def _mounted(plugin: str, route: RestRoute) -> RestRoute:
-    problem = _wrong_type(route) or _wrong_place(route) or _wrong_handler(route)
+    problem = _wrong_type(route) or _wrong_repeat(route) or _wrong_place(route) or _wrong_handler(route)
     if problem:
         raise PluginError(f"route {route.method} {route.path!r}: {problem}")
     return replace(route, path=f"{REST_PREFIX}{plugin}{route.path}", tag=plugin)
@@ -144,6 +144,12 @@ def _wrong_type(route: RestRoute) -> str:
             return f"{name} must be a tuple of texts, not {getattr(route, name)!r}"
     right = isinstance(route.more_statuses, tuple) and all(map(_is_success, (route.status, *route.more_statuses)))
     return "" if right else "status and more_statuses must be numbers from 200 to 299"
+
+
+def _wrong_repeat(endpoint: RestRoute | GrpcMethod) -> str:
+    if not isinstance(endpoint.repeat, Repeat | None):
+        return f"repeat must be a member of Repeat or None, not {endpoint.repeat!r}"
+    return "" if isinstance(endpoint.secret_answer, bool) else "secret_answer must be True or False"
 
 
 def _wrong_place(route: RestRoute) -> str:
@@ -202,7 +208,7 @@ def _check_service(plugin: str, service: GrpcService) -> None:
     if not isinstance(service.methods, Mapping):
         raise PluginError(f"the gRPC service {name}: methods must map names to GrpcMethod")
     for method, offered in service.methods.items():
-        problem = _wrong_method(known, method, offered)
+        problem = _wrong_method(known, method, offered) or _wrong_repeat(offered)
         if problem:
             raise PluginError(f"the gRPC service {name}: {method}: {problem}")
 

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from core.errors import FlovynError, LimitExceeded, Unavailable
+from core.unit_of_work import current
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -101,6 +102,8 @@ class Batcher(Generic[Item, Result]):
         Raises:
             LimitExceeded: too many calls are waiting.
         """
+        if current() is not None:
+            return await self._alone(item)
         if len(self._waiting) >= MAX_WAITING:
             raise LimitExceeded(f"{MAX_WAITING} calls of this kind are waiting already; slow down and try again")
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
@@ -116,6 +119,13 @@ class Batcher(Generic[Item, Result]):
             raise
         finally:
             _Calls.waiting -= 1
+
+    async def _alone(self, item: Item) -> Result:
+        """Write an item inside its caller's unit of work, which cannot be shared with others."""
+        (result,) = await self._flushed([item])
+        if isinstance(result, FlovynError):
+            raise result
+        return result
 
     async def close(self) -> None:
         """Wait until everything that was submitted is committed."""

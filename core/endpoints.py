@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any
 
 from pydantic import BaseModel
@@ -42,6 +42,37 @@ class Scope(Enum):
     ANYBODY = "anybody"
 
 
+LONGEST_KEY = 255
+"""Characters of an idempotency key at most."""
+
+
+class Repeat(StrEnum):
+    """What happens when a call is sent again, because its answer was lost or its sender was not sure.
+
+    READS: it changes nothing. SAME: what it says identifies it; sent again, at once or later, it changes nothing more.
+    LAST: it overwrites; sent again at once it changes nothing more, sent again later it also overwrites what others
+    wrote in between. COUNTS: each time counts. POLLS: it asks for work, and gets other work each time.
+
+    A call of LAST or COUNTS takes an idempotency key, with which it is carried out once: the server stores its answer
+    in the transaction of what it does, and gives it again to the same caller who sends the same call with that key.
+    """
+
+    READS = "reads"
+    SAME = "same"
+    LAST = "last"
+    COUNTS = "counts"
+    POLLS = "polls"
+
+    @property
+    def takes_key(self) -> bool:
+        """Whether an idempotency key makes a difference."""
+        return self in {Repeat.LAST, Repeat.COUNTS}
+
+
+_BY_METHOD = {"GET": Repeat.READS, "DELETE": Repeat.SAME, "PUT": Repeat.LAST}
+_BY_ACTION = {Action.VIEW: Repeat.READS, Action.POLL: Repeat.POLLS, Action.HEARTBEAT: Repeat.SAME}
+
+
 @dataclass(frozen=True, slots=True)
 class RestRoute:
     """One REST endpoint.
@@ -67,6 +98,10 @@ class RestRoute:
             ``/api/tenants/{slug}/``, ``/api/orgs/{slug}/`` or ``/api/v1/tenants/{slug}/``, and the edition's
             manifest lists them.
         tag: heading in the OpenAPI document; a plugin's routes stand under the plugin's.
+        repeat: what happens when the call is sent again, see ``Repeat``; by default, GET reads, DELETE is the same each
+            time, PUT overwrites, and POST and PATCH count.
+        secret_answer: the answer holds a secret that is shown once. It is never stored: sent again with an idempotency
+            key, the call is refused with a text that names what it made.
     """
 
     method: str
@@ -85,6 +120,13 @@ class RestRoute:
     scope: Scope = Scope.TENANT
     aliases: tuple[str, ...] = ()
     tag: str = ""
+    repeat: Repeat | None = None
+    secret_answer: bool = False
+
+    @property
+    def repeated(self) -> Repeat:
+        """What happens when the call is sent again."""
+        return self.repeat or _BY_METHOD.get(self.method, Repeat.COUNTS)
 
 
 GrpcHandler = Callable[[Any, Identity], Awaitable[Any]] | Callable[[Any, Identity], AsyncIterator[Any]]
@@ -107,6 +149,9 @@ class GrpcMethod:
             leads into a message. Without it, the field that is named after the resource (``task_execution_id``).
         scope: whose the method is, as for ``RestRoute``; the tenant is the one that the request names in ``tenant_id``,
             or else the caller's.
+        repeat: what happens when the call is sent again, see ``Repeat``; by default, what views reads, what polls or
+            heartbeats is as its name says, and everything else counts. A key is sent as ``idempotency-key`` metadata.
+        secret_answer: as for ``RestRoute``.
     """
 
     handler: GrpcHandler
@@ -115,6 +160,13 @@ class GrpcMethod:
     undelivered: Callable[[Any, Identity], Awaitable[None]] | None = None
     resource_id: str = ""
     scope: Scope = Scope.TENANT
+    repeat: Repeat | None = None
+    secret_answer: bool = False
+
+    @property
+    def repeated(self) -> Repeat:
+        """What happens when the call is sent again."""
+        return self.repeat or _BY_ACTION.get(self.action, Repeat.COUNTS)
 
 
 @dataclass(frozen=True, slots=True)

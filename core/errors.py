@@ -38,6 +38,18 @@ class AlreadyExists(FlovynError):
     code = "already_exists"
 
 
+class KeyReused(AlreadyExists):
+    """The idempotency key of a call belongs to an earlier call with another content."""
+
+    code = "idempotency_key_reused"
+
+
+class AnswerNotKept(AlreadyExists):
+    """The call of an idempotency key was carried out before, and its answer held a secret, which is not stored."""
+
+    code = "answer_not_kept"
+
+
 class LimitExceeded(FlovynError):
     """A size, a rate or a quota is used up."""
 

@@ -139,7 +139,7 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
     wakers = {category: Waker(category, wakeups, boot.announcer) for category, wakeups in boot.wakeups.items()}
     runs, tasks, limits = Category.WORKFLOW, Category.TASK, boot.settings.engine
     claims = TaskClaims(boot.pool, boot.wakeups[tasks], wakers[tasks])
-    boot.engine = Engine(boot.pool, boot.wakeups[runs], wakers[runs], claims, limits.max_history_bytes)
+    boot.engine = Engine(boot.pool, boot.wakeups[runs], wakers[runs], claims, limits)
     boot.task_engine = TaskEngine(
         boot.pool,
         boot.engine.deliveries,
@@ -263,7 +263,7 @@ async def rest_api(boot: Boot) -> AsyncIterator[None]:
     async def is_ready() -> dict[str, bool]:
         return {"database": await _database_answers(boot.pool), "serving": not boot.draining}
 
-    guard = Guard(boot.rest_auth, boot.tenants, boot.observers)
+    guard = Guard(boot.rest_auth, boot.tenants, boot.observers, boot.engine.repeats)
     boot.app = build_app(_all_routes(boot), guard, Health(boot.edition.build_info, is_ready))
     yield
 
@@ -300,7 +300,7 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
         WorkerLifecycle(boot.task_engine.workers).service(),
         *boot.registry.grpc_services(),
     ]
-    server = GrpcServer(services, GrpcGuard(boot.grpc_auth, boot.observers))
+    server = GrpcServer(services, GrpcGuard(boot.grpc_auth, boot.observers, boot.engine.repeats))
     draining: list[asyncio.Task[None]] = []
 
     def drain() -> asyncio.Task[None]:

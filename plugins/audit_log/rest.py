@@ -9,7 +9,7 @@ from typing import Final
 import falcon.asgi
 
 from core.auth import Action
-from core.endpoints import RestRoute, Scope
+from core.endpoints import Repeat, RestRoute, Scope
 from plugins.audit_log.config import AuditLogConfig
 from plugins.audit_log.export import CONTENT_TYPES, CSV, NDJSON, lines
 from plugins.audit_log.models import (
@@ -96,6 +96,7 @@ class AuditRest:
                 summary="Verify the chain of hashes",
                 request_model=Verify,
                 response_model=VerdictBody,
+                repeat=Repeat.READS,
             ),
             _managed(
                 "GET",

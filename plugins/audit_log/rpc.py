@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from core.auth import Action, Identity
-from core.endpoints import GrpcHandler, GrpcMethod, GrpcService, Scope
+from core.endpoints import GrpcHandler, GrpcMethod, GrpcService, Repeat, Scope
 from core.errors import InvalidInput
 from core.rest_model import DEFAULT_LIMIT, MAX_LIMIT
 from plugins.audit_log import audit_pb2 as pb
@@ -42,9 +43,10 @@ class AuditRpc:
             "GetHead": self.get_head,
         }
         methods = {
-            name: GrpcMethod(handler, Action.MANAGE, RESOURCE, scope=Scope.ANYBODY)
+            name: GrpcMethod(handler, Action.MANAGE, RESOURCE, scope=Scope.ANYBODY, repeat=Repeat.READS)
             for name, handler in handlers.items()
         }
+        methods["SetRetention"] = replace(methods["SetRetention"], repeat=Repeat.LAST)
         return GrpcService(pb.DESCRIPTOR.services_by_name["AuditService"], methods)
 
     async def list_events(self, request: pb.ListEventsRequest, identity: Identity) -> pb.ListEventsResponse:

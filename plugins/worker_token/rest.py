@@ -41,6 +41,7 @@ class Tokens:
                 "Create a worker token",
                 request_model=CreateToken,
                 response_model=NewToken,
+                secret_answer=True,
                 status=201,
                 aliases=_aliases(),
             ),
@@ -78,6 +79,7 @@ class Tokens:
                 "Give a worker token a new secret",
                 request_model=RotateToken,
                 response_model=NewToken,
+                secret_answer=True,
                 aliases=_aliases("/{id}/rotate"),
             ),
             RestRoute(

@@ -8,7 +8,7 @@ from uuid import UUID
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from core.auth import Action, Identity
-from core.endpoints import GrpcMethod, GrpcService
+from core.endpoints import GrpcMethod, GrpcService, Repeat
 from core.errors import InvalidInput
 from core.rest_model import DEFAULT_LIMIT, MAX_LIMIT
 from plugins.worker_token import token_pb2 as pb
@@ -27,11 +27,11 @@ class TokenRpc:
     def service(self) -> GrpcService:
         """Return the service with all of its methods."""
         methods = {
-            "CreateToken": GrpcMethod(self.create, Action.CREATE, RESOURCE, resource_id="id"),
+            "CreateToken": GrpcMethod(self.create, Action.CREATE, RESOURCE, resource_id="id", secret_answer=True),
             "ListTokens": GrpcMethod(self.list, Action.VIEW, RESOURCE),
             "GetToken": GrpcMethod(self.get, Action.VIEW, RESOURCE, resource_id="id"),
-            "RotateToken": GrpcMethod(self.rotate, Action.UPDATE, RESOURCE, resource_id="id"),
-            "RevokeToken": GrpcMethod(self.revoke, Action.DELETE, RESOURCE, resource_id="id"),
+            "RotateToken": GrpcMethod(self.rotate, Action.UPDATE, RESOURCE, resource_id="id", secret_answer=True),
+            "RevokeToken": GrpcMethod(self.revoke, Action.DELETE, RESOURCE, resource_id="id", repeat=Repeat.SAME),
         }
         return GrpcService(pb.DESCRIPTOR.services_by_name["TokenService"], methods)
 

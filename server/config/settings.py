@@ -96,6 +96,7 @@ class Engine(Section):
         retain_finished: seconds after which runs that ended are deleted with their histories; without it, none is.
         max_history_bytes: bytes that a run's history may take; one that would outgrow it fails with the reason. Without
             it, a large history is only warned of.
+        keep_answers: seconds for which the answers of calls with an idempotency key, and of deletions, are stored.
         streams: streams that are open at most in a worker process.
         streams_per_tenant: of these, streams of one tenant.
     """
@@ -106,6 +107,7 @@ class Engine(Section):
     task_lease: float = Field(default=300.0, ge=1, validation_alias=AliasChoices("task_lease", "task_silence"))
     retain_finished: float | None = Field(default=None, gt=0)
     max_history_bytes: int | None = Field(default=None, ge=65536)
+    keep_answers: float = Field(default=86400.0, ge=60, le=30 * 86400)
     streams: int = Field(default=1000, ge=0)
     streams_per_tenant: int = Field(default=200, ge=0)
 

@@ -12,6 +12,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from core.errors import AlreadyExists, Collision, FlovynError, NotFound, StartupError, Unavailable
+from core.unit_of_work import UnitOfWork, current
 from server.config.settings import DatabasePool
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -62,8 +63,17 @@ class Pool:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Lend a connection; see ``core.plugin_services.Database``."""
+        """Lend a connection; see ``core.plugin_services.Database``. Inside a unit of work it is the unit's.
+
+        There, a savepoint takes the place of the transaction: a statement that fails must not spoil the unit for a
+        caller that goes on without it.
+        """
+        unit = current()
         try:
+            if unit is not None:
+                async with unit.connection.transaction():
+                    yield unit.connection
+                return
             async with self._pool.connection() as connection:
                 yield connection
         except psycopg.Error as error:
@@ -72,8 +82,25 @@ class Pool:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """Lend a connection inside a transaction. BEGIN and COMMIT travel with the statements (pipeline mode)."""
+        if current() is not None:
+            async with self.connection() as connection:
+                yield connection
+            return
         async with self.connection() as connection, connection.pipeline(), connection.transaction():
             yield connection
+
+    @asynccontextmanager
+    async def unit_of_work(self) -> AsyncIterator[Connection]:
+        """Lend a connection inside a transaction that everything joins which the task does in the database."""
+        try:
+            async with self._pool.connection() as connection:
+                unit = UnitOfWork(connection)
+                async with connection.transaction():
+                    with unit.entered():
+                        yield connection
+        except psycopg.Error as error:
+            raise worded(error) from None
+        unit.committed()
 
 
 @asynccontextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from core.domain.workflow import ClaimedRun, NewRun
-from core.plugin_services import Database
+from server.config.settings import Engine as Limits
+from server.database.pool import Pool
 from server.engine import idempotency
 from server.engine.cancellation import Cancellation
 from server.engine.children import Children
@@ -11,6 +12,7 @@ from server.engine.deliveries import Deliveries
 from server.engine.hand_over import HandOver
 from server.engine.next_due import Alarms
 from server.engine.promises import Promises
+from server.engine.repeats import Repeats
 from server.engine.retries import Retries
 from server.engine.signals import Signals
 from server.engine.spans import Spans
@@ -26,15 +28,11 @@ from server.storage.repositories import Repositories
 class Engine:
     """What gRPC, REST, plugins and background services ask for runs; tasks have their own (``server.engine.tasks``)."""
 
-    def __init__(
-        self, database: Database, wakeups: Wakeups, wake: Waker, tasks: TaskClaims, max_history: int | None = None
-    ) -> None:
-        """Take the pool, where pollers wait for runs, what wakes them, and what brings tasks to theirs.
-
-        A run whose history would outgrow ``max_history`` bytes fails; None sets no limit.
-        """
+    def __init__(self, database: Pool, wakeups: Wakeups, wake: Waker, tasks: TaskClaims, limits: Limits) -> None:
+        """Take the pool, where pollers wait for runs, what wakes them, what brings tasks to theirs, and settings."""
         storage = Repositories(database)
         self._keys = storage.keys
+        self.repeats = Repeats(database, limits.keep_answers)
         self.alarms = Alarms()
         self.workflows = Workflows(storage.runs, wakeups, wake)
         hand_over: HandOver[NewRun, ClaimedRun] = HandOver(wakeups, self.workflows.returns.give_back)
@@ -48,7 +46,7 @@ class Engine:
         self.retries = Retries(storage, wake, tasks.wake_queue)
         self.children = Children(storage, self.deliveries, wake)
         self.submissions = Submissions(
-            storage, self.cancellation, wake=wake, tasks=tasks, alarms=self.alarms, max_history=max_history
+            storage, self.cancellation, wake=wake, tasks=tasks, alarms=self.alarms, max_history=limits.max_history_bytes
         )
 
     async def reclaim(self, lease: float, silence: float) -> int:
@@ -59,8 +57,8 @@ class Engine:
         return await self.workflows.reclaim(lease, silence) + await self.cancellation.reclaim(lease)
 
     async def clean_keys(self) -> int:
-        """Delete expired idempotency keys; return how many there were."""
-        return await idempotency.clean(self._keys.clean)
+        """Delete expired idempotency keys and expired answers of calls; return how many there were."""
+        return await idempotency.clean(self._keys.clean) + await idempotency.clean(self.repeats.clean)
 
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""

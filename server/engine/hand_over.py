@@ -18,6 +18,7 @@ from uuid import UUID
 from core.domain.task import ClaimedTask, NewTask
 from core.domain.workflow import ClaimedRun, NewRun
 from core.errors import Unavailable
+from core.unit_of_work import current
 from server.engine.wakeups import Poller, Wake, Wakeups
 
 New = TypeVar("New", NewRun, NewTask)
@@ -72,8 +73,12 @@ class HandOver(Generic[New, Claimed]):
 
     @contextmanager
     def reserving(self) -> Iterator[Reservations[New, Claimed]]:
-        """Lend reservations for one batch; who was not served when the context is left looks by itself."""
-        reservations: Reservations[New, Claimed] = Reservations(self._wakeups, self._give_back)
+        """Lend reservations for one batch; who was not served when the context is left looks by itself.
+
+        A unit of work is committed later than its parts, and nobody may get work before: it finds no pollers here.
+        """
+        wakeups = self._wakeups if current() is None else Wakeups()
+        reservations: Reservations[New, Claimed] = Reservations(wakeups, self._give_back)
         try:
             yield reservations
         except Unavailable:

@@ -11,10 +11,12 @@ import logging
 from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from uuid import UUID
 
 from core.domain.stream import Chunk, Shown
 from core.errors import FlovynError, LimitExceeded
+from core.unit_of_work import current
 from server.engine.stream_wire import Receiver, Sender
 
 BUFFER = 256
@@ -94,7 +96,11 @@ class Streams:
         self._closing = False
 
     def publish(self, chunk: Chunk) -> None:
-        """Send a chunk on its way; never waits and never fails the caller."""
+        """Send a chunk on its way, inside a unit of work when that is committed; never waits and never fails."""
+        unit = current()
+        if unit is not None:
+            unit.after_commit(partial(self.publish, chunk))
+            return
         if len(chunk.payload) > MAX_PAYLOAD_CHARACTERS or len(self._unsent) >= MAX_UNSENT:
             _log.warning("a chunk of task %s was too large, or too many chunks waited: it was dropped", chunk.task_id)
             return

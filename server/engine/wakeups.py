@@ -12,10 +12,12 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
 from core.domain.worker import Category
+from core.unit_of_work import current
 
 Work = TypeVar("Work")
 
@@ -267,6 +269,9 @@ class Waker:
         self._announcer = announcer
 
     def __call__(self, key: QueueKey, kind: str) -> None:
-        """Tell one poller that there is work of this kind in the queue."""
-        if not self._wakeups.wake(key, kind):
+        """Tell one poller that there is work of this kind in the queue; inside a unit of work, when it is committed."""
+        unit = current()
+        if unit is not None:
+            unit.after_commit(partial(self, key, kind))
+        elif not self._wakeups.wake(key, kind):
             self._announcer.announce(self._category, key, kind)

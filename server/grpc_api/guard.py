@@ -23,6 +23,7 @@ from core.calls import OK
 from core.endpoints import GrpcMethod, GrpcService, Scope
 from core.errors import AuthzError, FlovynError, InvalidInput
 from server.auth.stack import AuthStack
+from server.engine.repeats import HEADER, REPLAYED, Answer, Repeats, SentCall, checked_key
 from server.grpc_api.conversions import uuid_field
 from server.grpc_api.error_mapping import status_of
 from server.observability.calls import CallObservers, Endpoint, WatchedCall, code_of
@@ -81,10 +82,11 @@ async def _taken_back(undelivered: Callable[[], Awaitable[None]]) -> None:
 class Guard:
     """What stands before every method of a process."""
 
-    def __init__(self, auth: AuthStack, observers: CallObservers) -> None:
-        """Take the checks, and who wants to know of calls."""
+    def __init__(self, auth: AuthStack, observers: CallObservers, repeats: Repeats) -> None:
+        """Take the checks, who wants to know of calls, and what carries them out once."""
         self._auth = auth
         self._observers = observers
+        self._repeats = repeats
         self.in_flight = InFlight()
 
     def handlers(self, service: GrpcService) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
@@ -114,11 +116,11 @@ class Guard:
         self.in_flight.count(context)
         watched = self._observers.watch(endpoint.shown, _source(context))
         try:
-            identity, request = await self._checked(endpoint, data, context, watched)
+            admitted = await self._checked(endpoint, data, context, watched)
+            identity = admitted.identity
             if watched is not None:
                 await watched.before()
-            handler: Any = endpoint.method.handler
-            response = _wanted(endpoint, await handler(request, identity))
+            response = await self._carried_out(endpoint, admitted, context)
         except BaseException as error:
             if watched is not None:
                 await watched.after(code_of(error))
@@ -136,11 +138,11 @@ class Guard:
         watched = self._observers.watch(endpoint.shown, _source(context))
         problem: BaseException | None = None
         try:
-            identity, request = await self._checked(endpoint, data, context, watched)
+            admitted = await self._checked(endpoint, data, context, watched)
             if watched is not None:
                 await watched.before()
             handler: Any = endpoint.method.handler
-            async for response in handler(request, identity):
+            async for response in handler(admitted.request, admitted.identity):
                 yield _wanted(endpoint, response)
         except GeneratorExit as error:
             problem = error
@@ -177,11 +179,31 @@ class Guard:
             if watched is not None:
                 await watched.after(code_of(problem))
 
+    async def _carried_out(self, endpoint: _Served, admitted: _Admitted, context: Context) -> Message:
+        """Return the answer of a call: of the handler, or of the same call before, where it has an idempotency key."""
+        handler: Any = endpoint.method.handler
+        if admitted.key is None:
+            return _wanted(endpoint, await handler(admitted.request, admitted.identity))
+
+        async def carry_out() -> Answer:
+            response = _wanted(endpoint, await handler(admitted.request, admitted.identity))
+            named = _resource_id(endpoint, admitted.request) or _resource_id(endpoint, response)
+            return Answer(response.SerializeToString(), named)
+
+        # one message has many spellings where it holds a map, and libraries differ
+        content = admitted.request.SerializeToString(deterministic=True)
+        call = SentCall(admitted.tenant_id, admitted.identity, endpoint.path, checked_key(admitted.key), content)
+        answer = await self._repeats.once(call, carry_out, secret=endpoint.method.secret_answer)
+        if answer.replayed:
+            context.set_trailing_metadata(((REPLAYED, "true"),))
+        return endpoint.response_class.FromString(answer.content)
+
     async def _checked(
         self, endpoint: _Served, data: bytes, context: Context, watched: WatchedCall | None
-    ) -> tuple[Identity, Message]:
+    ) -> _Admitted:
         checks = self._auth.of(endpoint.path)
-        identity = await checks.authenticate(_auth_request(endpoint.path, context))
+        asked = _auth_request(endpoint.path, context)
+        identity = await checks.authenticate(asked)
         if watched is not None:
             watched.identity = identity
             watched.tenant_id = identity.tenant_id
@@ -195,7 +217,8 @@ class Guard:
         await checks.authorize(AuthzContext(identity, method.action, method.resource, tenant_id))
         if watched is not None:
             watched.tenant_id = tenant_id
-        return identity, request
+        key = asked.headers.get(HEADER) if method.repeated.takes_key else None
+        return _Admitted(identity, request, tenant_id, key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +229,16 @@ class _Served:
     request_class: type[Message]
     response_class: type[Message]
     resource_field: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """A call whose caller may make it, and its idempotency key, where one was sent and makes a difference."""
+
+    identity: Identity
+    request: Message
+    tenant_id: UUID | None
+    key: str | None
 
 
 async def answer(context: Context, path: str, error: BaseException) -> None:

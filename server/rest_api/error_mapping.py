@@ -22,6 +22,7 @@ _STATUS: dict[type[errors.FlovynError], int] = {
     errors.NotFound: 404,
     errors.WrongState: 409,
     errors.AlreadyExists: 409,
+    errors.KeyReused: 422,
     errors.TooLarge: 413,
     errors.LimitExceeded: 429,
     errors.NotOffered: 501,

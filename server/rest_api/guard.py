@@ -17,10 +17,12 @@ from core.launchers import TenantLookup
 from core.rest_model import needs_body
 from server.auth.route_rules import TENANT_PARAMETER
 from server.auth.stack import AuthStack
+from server.engine.repeats import HEADER, Repeats
 from server.observability.calls import CallObservers, Endpoint, WatchedCall, text_of
 from server.rest_api import error_mapping
 from server.rest_api.entrance import Entrance
 from server.rest_api.path_segments import plain
+from server.rest_api.repeats import repeatable
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 """Twice the largest payload: room for the fields around it."""
@@ -33,16 +35,18 @@ Response = falcon.asgi.Response
 class Guard:
     """What stands before every route of a process."""
 
-    def __init__(self, auth: AuthStack, tenants: TenantLookup, observers: CallObservers) -> None:
-        """Take the checks, what resolves tenants in paths, and who wants to know of calls."""
+    def __init__(self, auth: AuthStack, tenants: TenantLookup, observers: CallObservers, repeats: Repeats) -> None:
+        """Take the checks, what resolves tenants in paths, who observes calls, and what makes them repeatable."""
         self._auth = auth
         self._tenants = tenants
         self._observers = observers
+        self._repeats = repeats
 
     def responder(self, route: RestRoute) -> Responder:
         """Return the route's responder: who calls, may they, what do they send, then the handler."""
         endpoint = Endpoint(Protocol.REST, f"{route.method} {route.path}", route.action, route.resource)
         entrance = Entrance(route, self._auth, self._tenants)
+        handler = repeatable(route, self._repeats)
 
         async def respond(_resource: object, request: Request, response: Response, **parameters: Any) -> None:
             parameters = {name: plain(value) for name, value in parameters.items()}
@@ -50,20 +54,21 @@ class Guard:
             if watched is None:
                 await _checked(entrance, request, parameters, None)
                 response.status = route.status
-                await route.handler(request, response, **parameters)
+                await handler(request, response, **parameters)
                 return
             watched.resource_id = text_of(parameters, route.resource_id)
             try:
                 await _checked(entrance, request, parameters, watched)
                 await watched.before()
                 response.status = route.status
-                await route.handler(request, response, **parameters)
+                await handler(request, response, **parameters)
                 await response.render_body()  # an answer that cannot be sent is no success
             except BaseException as error:
                 await watched.after(error_mapping.code_of(error))
                 raise
             media = response.media
-            named = text_of(media, route.resource_id) if isinstance(media, dict) else None
+            before = getattr(response.context, "resource_id", None)
+            named = text_of(media, route.resource_id) if isinstance(media, dict) else before
             await watched.after(error_mapping.code_of_status(response.status_code), named)
 
         return respond
@@ -91,6 +96,8 @@ async def _body(request: Request, model: type[BaseModel]) -> BaseModel:
     data = await request.stream.read(MAX_BODY_BYTES + 1)
     if len(data) > MAX_BODY_BYTES:
         raise TooLarge(f"the body is larger than {MAX_BODY_BYTES} bytes")
+    if HEADER in request.headers_lower:
+        request.context.sent = data
     if not data and not needs_body(model):
         data = b"{}"
     try:

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from core.build_info import BuildInfo
-from core.endpoints import JSON, REST_PREFIX, RestRoute
+from core.endpoints import JSON, LONGEST_KEY, REST_PREFIX, Repeat, RestRoute
 from core.migration import sql_name
 from core.openapi import OpenApiFragment
 from core.rest_model import ErrorBody, needs_body
@@ -40,6 +40,13 @@ _ERRORS = {
 _ERRORS_OF_CHANGES = {
     "409": "The thing is in a state that does not allow it, or its name or key belongs to another one.",
     "413": "The body, or a part of it, is too large.",
+}
+_REUSED_KEY = "The Idempotency-Key belongs to an earlier request with another content."
+_REPEATED = {
+    Repeat.SAME: "Sent again, it changes nothing more.",
+    Repeat.LAST: "Sent again at once, it changes nothing more; sent again later, it overwrites what others wrote in"
+    " between, unless it has an Idempotency-Key.",
+    Repeat.COUNTS: "Each request counts, unless it has an Idempotency-Key.",
 }
 _log = logging.getLogger(__name__)
 
@@ -134,14 +141,22 @@ def _operation(
     operation: dict[str, Any] = {
         "summary": route.summary,
         "tags": [route.tag] if route.tag else [],
-        "parameters": [*_path_parameters(route), *_query_parameters(route, references, schemas)],
+        "parameters": [
+            *_path_parameters(route),
+            *_query_parameters(route, references, schemas),
+            *_header_parameters(route),
+        ],
         "responses": {str(status): _success(route, status, schema) for status in (route.status, *route.more_statuses)},
     }
+    if route.repeated in _REPEATED:
+        operation["description"] = _REPEATED[route.repeated]
     if route.request_model is not None:
         content = {JSON: {"schema": schema(route.request_model)}}
         operation["requestBody"] = {"required": needs_body(route.request_model), "content": content}
     error = {JSON: {"schema": {"$ref": COMPONENTS + ErrorBody.__name__}}}
     problems = _ERRORS if route.method == "GET" else _ERRORS | _ERRORS_OF_CHANGES
+    if route.repeated.takes_key:
+        problems = problems | {"422": _REUSED_KEY}
     for status, text in sorted(problems.items()):
         operation["responses"][status] = {"description": text, "content": error}
     return operation
@@ -188,6 +203,16 @@ def _query_parameters(
     schema = schemas[references[route.query_model].removeprefix(COMPONENTS)]
     for name, member in schema.get("properties", {}).items():
         yield {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": member}
+
+
+def _header_parameters(route: RestRoute) -> Iterator[dict[str, Any]]:
+    if not route.repeated.takes_key:
+        return
+    what = "Any text that is the caller's own for this request. Sent again with it, the request gets the same answer."
+    if route.secret_answer:
+        what = "As elsewhere, but for the answer, which holds a secret: sent again, the request is refused with 409."
+    schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY}
+    yield {"name": "Idempotency-Key", "in": "header", "required": False, "description": what, "schema": schema}
 
 
 def _schemas(plugin: str, routes: Sequence[RestRoute]) -> tuple[dict[str, Any], dict[type[BaseModel], str]]:

@@ -22,6 +22,7 @@ from core.domain.submission import Outcome
 from core.domain.worker import Category
 from core.launchers import WorkflowLaunch
 from server.config.settings import DatabasePool
+from server.config.settings import Engine as Limits
 from server.database.pool import Pool, open_pool
 from server.engine.commands import submission
 from server.engine.engine import Engine
@@ -44,7 +45,7 @@ async def _engine(url: str) -> AsyncIterator[tuple[Engine, Pool]]:
     async with open_pool(url, DatabasePool()) as pool:
         wakeups = Wakeups()
         wake = Waker(Category.WORKFLOW, wakeups, Announcer(nobody))
-        engine = Engine(pool, wakeups, wake, TaskClaims(pool, wakeups, wake))
+        engine = Engine(pool, wakeups, wake, TaskClaims(pool, wakeups, wake), Limits())
         yield engine, pool
         await engine.close()
 

@@ -15,7 +15,7 @@ from core.domain.payload import Json, dump, parse_payload
 from core.domain.stream import Chunk, ChunkKind
 from core.domain.task import ClaimedTask, TaskReport, TaskSlot, Verdict, usable_timeout
 from core.domain.task_note import LogLine, Progress, StateEntry, StateKey, checked_progress, log_level
-from core.endpoints import GrpcMethod, GrpcService
+from core.endpoints import GrpcMethod, GrpcService, Repeat
 from core.errors import InvalidInput
 from core.launchers import TaskLaunch
 from proto.flovyn.v1 import task_pb2 as pb
@@ -49,17 +49,17 @@ class TaskExecution:
             "PollTask": GrpcMethod(
                 self.poll_task, Action.POLL, "task-execution", self.take_back, "task.task_execution_id"
             ),
-            "CompleteTask": GrpcMethod(self.complete_task, Action.COMPLETE, "task-execution"),
-            "FailTask": GrpcMethod(self.fail_task, Action.FAIL, "task-execution"),
-            "CancelTask": GrpcMethod(self.cancel_task, Action.UPDATE, "task-execution"),
-            "ReportProgress": GrpcMethod(self.report_progress, Action.UPDATE, "task-execution"),
+            "CompleteTask": GrpcMethod(self.complete_task, Action.COMPLETE, "task-execution", repeat=Repeat.SAME),
+            "FailTask": GrpcMethod(self.fail_task, Action.FAIL, "task-execution", repeat=Repeat.SAME),
+            "CancelTask": GrpcMethod(self.cancel_task, Action.UPDATE, "task-execution", repeat=Repeat.SAME),
+            "ReportProgress": GrpcMethod(self.report_progress, Action.UPDATE, "task-execution", repeat=Repeat.LAST),
             "Heartbeat": GrpcMethod(self.heartbeat, Action.HEARTBEAT, "task-execution"),
             "LogMessage": GrpcMethod(self.log_message, Action.UPDATE, "task-execution"),
             "GetState": GrpcMethod(self.get_state, Action.VIEW, "task-execution"),
-            "SetState": GrpcMethod(self.set_state, Action.UPDATE, "task-execution"),
-            "ClearState": GrpcMethod(self.clear_state, Action.UPDATE, "task-execution"),
-            "ClearAllState": GrpcMethod(self.clear_all_state, Action.UPDATE, "task-execution"),
-            "StreamTaskData": GrpcMethod(self.stream_task_data, Action.VIEW, "task-execution"),
+            "SetState": GrpcMethod(self.set_state, Action.UPDATE, "task-execution", repeat=Repeat.LAST),
+            "ClearState": GrpcMethod(self.clear_state, Action.UPDATE, "task-execution", repeat=Repeat.LAST),
+            "ClearAllState": GrpcMethod(self.clear_all_state, Action.UPDATE, "task-execution", repeat=Repeat.LAST),
+            "StreamTaskData": GrpcMethod(self.stream_task_data, Action.VIEW, "task-execution", repeat=Repeat.COUNTS),
             "GetStateKeys": GrpcMethod(self.get_state_keys, Action.VIEW, "task-execution"),
         }
         return GrpcService(pb.DESCRIPTOR.services_by_name["TaskExecution"], methods)

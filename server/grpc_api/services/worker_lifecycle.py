@@ -11,7 +11,7 @@ from core.auth import Action, Identity
 from core.domain.fields import free_text, name_field, optional_text
 from core.domain.payload import dump
 from core.domain.worker import Category, Definition, Registration
-from core.endpoints import GrpcMethod, GrpcService
+from core.endpoints import GrpcMethod, GrpcService, Repeat
 from core.errors import InvalidInput
 from proto.flovyn.v1 import worker_pb2 as pb
 from server.engine.workers import Workers
@@ -30,7 +30,7 @@ class WorkerLifecycle:
     def service(self) -> GrpcService:
         """Return the service with the methods that this server offers."""
         methods = {
-            "RegisterWorker": GrpcMethod(self.register_worker, Action.CREATE, "worker"),
+            "RegisterWorker": GrpcMethod(self.register_worker, Action.CREATE, "worker", repeat=Repeat.LAST),
             "SendHeartbeat": GrpcMethod(self.send_heartbeat, Action.HEARTBEAT, "worker"),
         }
         return GrpcService(pb.DESCRIPTOR.services_by_name["WorkerLifecycle"], methods)

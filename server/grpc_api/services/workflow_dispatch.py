@@ -17,7 +17,7 @@ from core.domain.promise import parse_ref, rejected, resolved
 from core.domain.submission import Outcome
 from core.domain.worker import WorkerKey
 from core.domain.workflow import ClaimedRun, PollSlot
-from core.endpoints import GrpcMethod, GrpcService
+from core.endpoints import GrpcMethod, GrpcService, Repeat
 from core.errors import InvalidInput, NotFound, NotOffered
 from core.launchers import WorkflowLaunch
 from proto.flovyn.v1 import workflow_pb2 as pb
@@ -72,17 +72,27 @@ class WorkflowDispatch:
                 self.get_visual_workflow_definition_by_id, Action.VIEW, "workflow-definition"
             ),
             "GetEvents": GrpcMethod(self.get_events, Action.VIEW, "workflow-execution"),
-            "SubmitWorkflowCommands": GrpcMethod(self.submit_workflow_commands, Action.UPDATE, "workflow-execution"),
+            "SubmitWorkflowCommands": GrpcMethod(
+                self.submit_workflow_commands, Action.UPDATE, "workflow-execution", repeat=Repeat.SAME
+            ),
             "SignalWorkflow": GrpcMethod(self.signal_workflow, Action.UPDATE, "workflow-execution"),
             "SignalWithStartWorkflow": GrpcMethod(
                 self.signal_with_start_workflow, Action.EXECUTE, "workflow", resource_id=RUN
             ),
             "ResolvePromise": GrpcMethod(
-                self.resolve_promise, Action.UPDATE, "workflow-execution", resource_id="promise_id"
+                self.resolve_promise,
+                Action.UPDATE,
+                "workflow-execution",
+                resource_id="promise_id",
+                repeat=Repeat.SAME,
             ),
             "ReportExecutionSpans": GrpcMethod(self.report_execution_spans, Action.UPDATE, "workflow-execution"),
             "RejectPromise": GrpcMethod(
-                self.reject_promise, Action.UPDATE, "workflow-execution", resource_id="promise_id"
+                self.reject_promise,
+                Action.UPDATE,
+                "workflow-execution",
+                resource_id="promise_id",
+                repeat=Repeat.SAME,
             ),
         }
         return GrpcService(pb.DESCRIPTOR.services_by_name["WorkflowDispatch"], methods)

@@ -11,7 +11,7 @@ import falcon.asgi
 from core.auth import Action
 from core.domain.fields import free_text
 from core.domain.promise import PromiseRef, Verdict, rejected, resolved
-from core.endpoints import RestRoute
+from core.endpoints import Repeat, RestRoute
 from core.rest_model import RestModel
 from server.engine.promises import Promises
 from server.rest_api.fields import path_id, payload
@@ -93,4 +93,5 @@ def _route(verb: str, handler: Callable[..., Any], summary: str, model: type[Res
         resource_id="promiseId",
         aliases=(*older(path), f"/api{path}"),
         tag=TAG,
+        repeat=Repeat.SAME,
     )

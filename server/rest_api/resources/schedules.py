@@ -10,7 +10,7 @@ from uuid import UUID
 import falcon.asgi
 
 from core.auth import Action
-from core.endpoints import RestRoute
+from core.endpoints import Repeat, RestRoute
 from core.rest_model import PageQuery
 from server.engine.schedules import Schedules
 from server.rest_api.fields import path_id
@@ -33,7 +33,7 @@ class ScheduleRoutes:
     def routes(self) -> list[RestRoute]:
         """Return the routes."""
         view = partial(_route, "GET", action=Action.VIEW)
-        update = partial(_route, "POST", action=Action.UPDATE, response=m.ScheduleBody)
+        update = partial(_route, "POST", action=Action.UPDATE, response=m.ScheduleBody, repeat=Repeat.LAST)
         one = "/{id}"
         body: dict[str, Any] = {"request": m.ScheduleInput, "response": m.ScheduleBody}
         return [
@@ -120,6 +120,7 @@ def _route(
     query: Any = None,
     response: Any = None,
     status: int = 200,
+    repeat: Repeat | None = None,
 ) -> RestRoute:
     place = "/schedules" + path
     return RestRoute(
@@ -135,4 +136,5 @@ def _route(
         status=status,
         aliases=older(place),
         tag=TAG,
+        repeat=repeat,
     )

@@ -9,7 +9,7 @@ import falcon.asgi
 
 from core.auth import Action
 from core.domain.tenant import Tenant
-from core.endpoints import RestRoute, Scope
+from core.endpoints import Repeat, RestRoute, Scope
 from core.rest_model import Page, PageQuery, RestModel, Text
 from server.engine.tenants import create_tenant
 from server.storage.tenants import TenantRepository
@@ -79,6 +79,7 @@ class Tenants:
                 scope=Scope.SERVER,
                 aliases=older,
                 tag=TAG,
+                repeat=Repeat.SAME,
             ),
             RestRoute(
                 "GET",

@@ -18,7 +18,7 @@ from core.domain.idempotency import checked_key
 from core.domain.payload import Json
 from core.domain.run_view import RunFilter, RunView
 from core.domain.workflow import RunStatus
-from core.endpoints import RestRoute
+from core.endpoints import Repeat, RestRoute
 from core.errors import InvalidInput, NotFound, WrongState
 from core.launchers import WorkflowLaunch
 from server.engine.engine import Engine
@@ -64,7 +64,14 @@ class WorkflowExecutions:
             view(f"{one}/audit-events", self.audit_events, "What was asked about it", response=m.AuditEvents),
             view(f"{one}/children", self.children, "The child workflows", response=m.Children),
             view(f"{one}/state", self.state, "The workflow's state", response=m.State),
-            change(f"{one}/cancel", self.cancel, "Cancel it", request=m.CancelWorkflow, response=m.CancelledWorkflow),
+            change(
+                f"{one}/cancel",
+                self.cancel,
+                "Cancel it",
+                request=m.CancelWorkflow,
+                response=m.CancelledWorkflow,
+                repeat=Repeat.SAME,
+            ),
             change(f"{one}/retry", self.retry, "Retry it", request=m.RetryWorkflow, response=m.RetriedWorkflow),
             change(f"{one}/signal", self.signal, "Signal it", request=m.SignalWorkflow, response=m.SignalledWorkflow),
             execute(
@@ -230,6 +237,7 @@ def _route(
     query: Any = None,
     response: Any = None,
     status: int = 200,
+    repeat: Repeat | None = None,
 ) -> RestRoute:
     return RestRoute(
         method,
@@ -246,6 +254,7 @@ def _route(
         resource_id="workflowExecutionId" if action is Action.EXECUTE else "id",
         aliases=(*older(_HERE + path), _OWN + path),
         tag=TAG,
+        repeat=repeat,
     )
 
 

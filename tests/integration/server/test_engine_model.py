@@ -80,7 +80,7 @@ class Rig:
         announcer = Announcer(_nobody)
         wakers = {category: Waker(category, wakeups[category], announcer) for category in Category}
         claims = TaskClaims(self.pool, wakeups[Category.TASK], wakers[Category.TASK])
-        self.engine = Engine(self.pool, wakeups[Category.WORKFLOW], wakers[Category.WORKFLOW], claims)
+        self.engine = Engine(self.pool, wakeups[Category.WORKFLOW], wakers[Category.WORKFLOW], claims, Limits())
         self.tasks = TaskEngine(
             self.pool,
             self.engine.deliveries,

@@ -24,7 +24,7 @@ from core.auth import NOT_MY_KIND, Authenticator, AuthRequest, AuthResponse, Ide
 from core.build_info import BuildInfo
 from core.clock import SystemClock
 from core.domain.tenant import Tenant
-from core.endpoints import RestRoute, Scope
+from core.endpoints import Repeat, RestRoute, Scope
 from plugins.audit_log.plugin import AuditLogPlugin
 from plugins.hello_world.plugin import HelloWorldPlugin
 from plugins.worker_token.plugin import WorkerTokenPlugin
@@ -92,7 +92,8 @@ class Server:
         known = Known(**{USUAL_KEY: TENANT, OTHER_KEY: OTHER_TENANT}), Known(**{RULE_KEY: TENANT})
         usual, special = checks or [Checks([(f"{each}", each)], NoopAuthorizer()) for each in known]
         self.lookup = Lookup()
-        guard = Guard(AuthStack(usual, [(compiled(rule), special)]), self.lookup, CallObservers([], SystemClock()))
+        stack = AuthStack(usual, [(compiled(rule), special)])
+        guard = Guard(stack, self.lookup, CallObservers([], SystemClock()), _no_repeats())
         stubs = [_stub(each, REACHED if route is None or each is route else ELSEWHERE) for each in routes]
         self._app = build_app(stubs, guard, Health(BuildInfo("test", "1", "3.11", "", ()), _ready))
 
@@ -116,6 +117,11 @@ class Server:
         return int(sent[0]["status"])
 
 
+def _no_repeats() -> Any:
+    """Stand for what stores answers: the stubs below take no keys."""
+    return None
+
+
 async def _ready() -> dict[str, bool]:
     return {}
 
@@ -124,7 +130,8 @@ def _stub(route: RestRoute, status: int) -> RestRoute:
     async def reached(_request: Any, _response: Any, **_parameters: str) -> None:
         pass
 
-    return replace(route, handler=reached, status=status, request_model=None, query_model=None)
+    kept: dict[str, Any] = {"request_model": None, "query_model": None, "repeat": Repeat.READS}
+    return replace(route, handler=reached, status=status, **kept)
 
 
 @pytest.fixture(scope="module")

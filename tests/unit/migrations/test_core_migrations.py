@@ -13,8 +13,9 @@ MIGRATIONS = PluginMigration.from_folder(files("migrations"))
 
 
 def test_there_are_core_migrations() -> None:
-    """The list below is not empty, and is numbered without a gap."""
-    assert [each.version for each in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
+    """The list below is not empty, and no number is given twice: branches that are worked on at once leave gaps."""
+    numbers = [each.version for each in MIGRATIONS]
+    assert numbers == sorted(set(numbers))
     assert MIGRATIONS
 
 
