@@ -1,7 +1,7 @@
-"""The shell script in front of an edition, which finds the interpreter that runs it.
+"""The shell script in front of an edition: start.sh, with the values of the edition before it.
 
-pex's own script takes whatever Python it finds, and a wrong one ends in a page of text. Its first part, the short way
-into the unpacked copy, stays as it is; what looks for an interpreter is find_python.sh.
+It takes the place of pex's own script, which takes any Python that it finds, keeps a copy whose Python is gone, and
+lets a read-only folder or a full disk end in a page of text.
 """
 
 from __future__ import annotations
@@ -12,17 +12,14 @@ from pathlib import Path
 
 from editions.tools.pex_file import PexFormatError
 
-_SEARCH = "\nfind_python() {\n"
-_INSTALLED = re.compile(
-    r'^INSTALLED_PEX="\$\{PEX_ROOT\}/venvs/\d+/[0-9a-f]{40}/(?P<contents>[0-9a-f]{40})"$', re.MULTILINE
-)
+_UNPACKED = re.compile(r'^INSTALLED_PEX="\$\{PEX_ROOT\}/(venvs/\d+/[0-9a-f]{40})/[0-9a-f]{40}"$', re.MULTILINE)
 _LEGACY = {"manylinux1": "manylinux_2_5", "manylinux2010": "manylinux_2_12", "manylinux2014": "manylinux_2_17"}
 _PLATFORM = re.compile(r"(?P<kind>manylinux|macosx)_(?P<major>\d+)_(?P<minor>\d+)_")
 _KINDS = {"manylinux": "glibc", "macosx": "macOS"}
 
 
-def boot_header(header: str, platform: str, python: str, wheels: Iterable[str], contents: str) -> str:
-    """Return pex's script with our search in the place of its own.
+def boot_header(header: str, platform: str, python: str, wheels: Iterable[str], *, contents: str, kib: int) -> str:
+    """Return our script in the place of pex's.
 
     Args:
         header: the script that pex wrote.
@@ -30,16 +27,23 @@ def boot_header(header: str, platform: str, python: str, wheels: Iterable[str], 
         python: the CPython minor version that it runs on, such as ``3.11``.
         wheels: file names of its wheels, which tell how old a system may be.
         contents: the last folder of the unpacked copy's path.
+        kib: the room that the unpacked copy takes, in KiB.
 
     Raises:
-        PexFormatError: the script is not laid out as this module knows it.
+        PexFormatError: pex's script does not say in the known form where the copy is.
     """
-    if header.count(_SEARCH) != 1 or len(_INSTALLED.findall(header)) != 1:
+    found = _UNPACKED.findall(header)
+    if len(found) != 1:
         raise PexFormatError("the shell header of the PEX has another form; the pinned pex has changed")
-    fast = _INSTALLED.sub(lambda match: match[0].replace(match["contents"], contents), header.partition(_SEARCH)[0])
-    needs = {"NEEDS_PYTHON": python, "NEEDS_PLATFORM": platform, "NEEDS_SYSTEM": oldest_system(wheels)}
-    assignments = "".join(f"{name}='{value}'\n" for name, value in needs.items())
-    return f"{fast}\n{assignments}{Path(__file__).with_name('find_python.sh').read_text('utf-8')}"
+    values = {
+        "UNPACKED": f"{found[0]}/{contents}",
+        "NEEDS_PYTHON": python,
+        "NEEDS_PLATFORM": platform,
+        "NEEDS_SYSTEM": oldest_system(wheels),
+        "NEEDS_KIB": str(kib),
+    }
+    assignments = "".join(f"{name}='{value}'\n" for name, value in values.items())
+    return f"#!/bin/sh\n{assignments}{Path(__file__).with_name('start.sh').read_text('utf-8')}"
 
 
 def oldest_system(wheels: Iterable[str]) -> str:

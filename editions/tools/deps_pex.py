@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 from pex.interpreter_constraints import InterpreterConstraints
@@ -20,6 +21,9 @@ from pex.pex_info import PexInfo
 
 from editions.tools.boot_header import boot_header
 from editions.tools.pex_file import read_header, replace
+
+_UNPACKED_SHARE = 1.5
+"""Room for the copy, as a share of its files: `full` took 1.2 at first and 1.3 once commands had compiled modules."""
 
 _ALWAYS = ("--no-pypi", "--venv", "prepend", "--sh-boot", "--no-emit-warnings")
 
@@ -52,12 +56,20 @@ def environment(scratch: Path) -> dict[str, str]:
     }
 
 
+def room(pex: Path) -> int:
+    """Return the KiB that the unpacked copy of ``pex`` takes, with the files that Python compiles in it."""
+    with zipfile.ZipFile(pex) as archive:
+        return round(sum(entry.file_size for entry in archive.infolist()) * _UNPACKED_SHARE / 1024)
+
+
 def bind(pex: Path, platform: str, python: str) -> None:
     """Make ``pex`` need one CPython minor version of one platform, wherever that lies."""
     info = PexInfo.from_pex(str(pex))
     info.interpreter_constraints = InterpreterConstraints.parse(f"CPython=={python}.*")
     contents = Path(info.raw_venv_dir(str(pex)).path).name
-    header = boot_header(read_header(pex).decode(), platform, python, info.distributions, contents)
+    header = boot_header(
+        read_header(pex).decode(), platform, python, info.distributions, contents=contents, kib=room(pex)
+    )
     replace(pex, header.encode(), {"PEX-INFO": json.dumps(info.as_json_dict(), sort_keys=True).encode()})
 
 

@@ -40,6 +40,10 @@ COMMANDS = {
 }
 
 
+_NOEXEC = "failed to map segment from shared object"
+"""The dynamic linker's text for a library on a file system that is mounted noexec."""
+
+
 def run(edition: Edition, argv: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     parser = argparse.ArgumentParser(
@@ -79,6 +83,12 @@ def _guarded(edition: Edition, command: Callable[..., int], arguments: argparse.
         sys.stdout.flush()
     except FlovynError as error:
         sys.stderr.write(f"error: {error}\n")
+        return 1
+    except ImportError as error:
+        if _NOEXEC not in str(error):
+            raise
+        place = f"{sys.prefix} is on a file system that runs no programs (noexec)"
+        sys.stderr.write(f"error: {place}; set PEX_ROOT to another folder\n")
         return 1
     except KeyboardInterrupt:
         return 130

@@ -60,6 +60,19 @@ def names(answer: dict[str, Any], heading: str) -> list[str]:
     return [each["edition"] for each in answer[heading]]
 
 
+def test_a_copy_whose_python_is_gone_is_unpacked_again(root: Path) -> None:
+    """After an upgrade of the system, the copy's link to its Python leads nowhere; the next start mends that."""
+    start("MINIMAL_PEX", root)
+    (link,) = root.glob("venvs/*/*/*/bin/python")
+    target = link.readlink()
+    link.unlink()
+    link.symlink_to("/nonexistent/python3")
+    done = start("MINIMAL_PEX", root)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert link.readlink() == target
+    assert not list(root.glob("venvs/*/*/*.gone.*"))
+
+
 def test_the_list_says_what_is_there(root: Path, cache: Edition) -> None:
     """Name, version, size and last start of each edition, and that the one that asks is running."""
     start("MINIMAL_PEX", root)
