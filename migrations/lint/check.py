@@ -34,13 +34,13 @@ class Checker:
                 self.world.update(readers.read(statement))
         self.world.new_tables.clear()
 
-    def check(self, sql: str) -> list[Finding]:
+    def check(self, sql: str, *, second_opinion: bool = True) -> list[Finding]:
         """Return the findings of the next migration, and remember what it makes."""
         unusable = text.unusable(sql)
         if unusable is not None:
             return [_finding(BY_ID["M070"], Lines(""), Hit(0, unusable.message))]
         file = _File(sql, self.world, self._ownership, self._rules, self._ids)
-        findings = file.findings()
+        findings = file.findings(second_opinion=second_opinion)
         self.world = file.world
         self.world.new_tables.clear()
         return findings
@@ -49,6 +49,15 @@ class Checker:
         """Return (line, core table, lock mode) of what the up part of the next migration locks."""
         file = _File(sql, self.world, self._ownership, self._rules, self._ids)
         return [] if text.unusable(sql) else file.locks()
+
+
+def routine_faults(plugin: str, definition: str) -> list[Finding]:
+    """Return the errors of one routine as the catalog has it, by the plugin's own readers and rules alone.
+
+    The second reader is not asked about a text that PostgreSQL itself has written.
+    """
+    findings = Checker(Ownership(plugin)).check(definition, second_opinion=False)
+    return [finding for finding in findings if finding.severity == "error"]
 
 
 class _File:
@@ -65,7 +74,7 @@ class _File:
         self._found: set[Finding] = set()
         self._errors = 0
 
-    def findings(self) -> list[Finding]:
+    def findings(self, *, second_opinion: bool = True) -> list[Finding]:
         """Return all findings; afterwards ``world`` is what the up part has made."""
         problems = text.problems(self.sql, self._lexed)
         for problem in problems:
@@ -80,7 +89,7 @@ class _File:
         made, self.world = self.world, self.world.copy()
         judged += self._judge(down)
         self.world = made
-        if limit > len(self.sql):
+        if second_opinion and limit > len(self.sql):
             self._second_opinion(judged)
         return sorted(self._found)
 

@@ -133,11 +133,16 @@ class Calls(NamedTuple):
 
 
 class UsesType(NamedTuple):
-    """A type that is named in a column, a cast, an argument; ``shape_of`` marks ``table%ROWTYPE``."""
+    """A type that is named in a column, a cast, an argument.
+
+    ``copied`` marks ``table.column%TYPE`` and names inside a body that PostgreSQL keeps as text, ``declared`` the type
+    of a variable of such a body.
+    """
 
     at: int
     name: Name
     copied: bool = False
+    declared: bool = False
 
 
 class NamesSequence(NamedTuple):

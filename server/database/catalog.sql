@@ -235,6 +235,36 @@ object AS (
     SELECT 'subscription', '', u.subname, u.subenabled::text
     FROM pg_subscription AS u
     UNION ALL
+    -- An object that depends on a type, function, sequence, operator, operator class or collation of others: their owner
+    -- can then no longer change it. Foreign keys and views depend on tables, which is allowed; extensions are shared.
+    SELECT
+        'tie', '',
+        concat_ws(
+            ' to ', pg_describe_object(d.classid, d.objid, d.objsubid),
+            pg_describe_object(d.refclassid, d.refobjid, d.refobjsubid)
+        ),
+        ''
+    FROM pg_depend AS d
+    LEFT JOIN pg_type AS t ON d.refclassid = 'pg_type'::regclass AND d.refobjid = t.oid
+    LEFT JOIN pg_type AS element ON t.typelem = element.oid AND t.typcategory = 'A'
+    LEFT JOIN pg_proc AS f ON d.refclassid = 'pg_proc'::regclass AND d.refobjid = f.oid
+    LEFT JOIN pg_class AS c ON d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
+    WHERE
+        d.refobjid >= 16384
+        AND d.deptype = 'n'
+        AND (
+            d.refclassid IN (
+                'pg_type'::regclass, 'pg_proc'::regclass, 'pg_operator'::regclass, 'pg_opclass'::regclass,
+                'pg_opfamily'::regclass, 'pg_collation'::regclass, 'pg_am'::regclass, 'pg_ts_config'::regclass,
+                'pg_ts_dict'::regclass
+            )
+            OR c.relkind = 'S'
+        )
+        AND coalesce(element.typname, t.typname, f.proname, c.relname, '') !~ %(own)s
+        AND NOT EXISTS (
+            SELECT 1 FROM pg_depend AS e WHERE e.classid = d.refclassid AND e.objid = d.refobjid AND e.deptype = 'e'
+        )
+    UNION ALL
     SELECT 'large object', '', g.oid::text, g.lomowner::regrole::text
     FROM pg_largeobject_metadata AS g
 )

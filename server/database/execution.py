@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -21,8 +22,14 @@ from server.database import catalog, plugin_role
 from server.database.history import Pending
 from server.database.pool import Connection
 
+if TYPE_CHECKING:
+    from migrations.lint import Statement
+
 LOCK_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 600
+IDLE_TIMEOUT_S = 60
+"""A plugin's migration may shorten these, and no more (``migrations.lint.limits`` says the same to its author)."""
+
 ATTEMPTS = 12
 PAUSE_S = 1.0
 """A migration that does not get its locks in time is tried again, so that calls may pass in between."""
@@ -78,36 +85,97 @@ class Executor:
         if owner != CORE:
             await connection.execute("DISCARD ALL")
         async with connection.transaction():
-            before = None if owner == CORE else await catalog.snapshot(connection, owner)
-            await self._statements(part)
-            if before is not None:
-                changed = catalog.differences(before, await catalog.snapshot(connection, owner))
-                if changed:
-                    raise MigrationError(
-                        f"{part.pending}: it changed what is not the plugin's and was rolled back: {'; '.join(changed)}"
-                    )
+            if owner == CORE:
+                await self._statements(part)
+            else:
+                await self._guarded(part)
             await record(round((time.monotonic() - started) * 1000))
+
+    async def _guarded(self, part: Part) -> None:
+        """Run a plugin's part, and refuse it when what it left behind reaches further than the plugin."""
+        from server.database import own_objects  # imports the linter: only when something is pending
+
+        owner, connection = part.pending.owner, self._connection
+        before = await catalog.snapshot(connection, owner)
+        own = await own_objects.look(connection, owner)
+        await self._statements(part)
+        changed = catalog.differences(before, await catalog.snapshot(connection, owner))
+        if changed:
+            raise MigrationError(
+                f"{part.pending}: it changed what is not the plugin's and was rolled back: {'; '.join(changed)}"
+            )
+        harm = list(own_objects.faults(owner, own, await own_objects.look(connection, owner)))
+        if not self._separate_role:
+            tables = await own_objects.locked_tables(connection, owner)
+            harm += [f"it locked rows of {table}, which is not the plugin's" for table in tables]
+        if harm:
+            raise MigrationError(f"{part.pending}: it would harm the server and was rolled back: {'; '.join(harm)}")
 
     async def _statements(self, part: Part) -> None:
         from migrations.lint import split  # imports sqlglot: only when something is pending
 
         connection = self._connection
         separate = self._separate_role and part.pending.owner != CORE
-        limits = {"lock_timeout": f"{LOCK_TIMEOUT_S}s", "statement_timeout": f"{STATEMENT_TIMEOUT_S}s"}
-        await connection.execute(_SQL["set_limits"], limits)
+        limits = _limits()
+        await connection.execute(_SQL["set_limits"], {name: f"{limit}ms" for name, limit in limits.items()})
+        limits |= await self._operators_limit()
         if separate:
             await connection.execute(plugin_role.SQL["become"])
         for statement in split(part.sql):
             try:
+                if part.pending.owner != CORE and not separate:
+                    await self._refuse_row_locks(part, statement)
                 # binary asks for the extended protocol, in which PostgreSQL takes one statement and no more
                 await connection.execute(statement.text.encode(), binary=True)
             except psycopg.errors.LockNotAvailable:
                 raise
             except psycopg.Error as error:
-                line = part.first_line - 1 + statement.line
                 reason = " ".join(str(error).split())
                 raise MigrationError(
-                    f"{part.pending}:{line}: PostgreSQL refused it, and the migration was rolled back: {reason}"
+                    f"{part.pending}:{_line(part, statement)}: PostgreSQL refused it, and the migration was rolled"
+                    f" back: {reason}"
                 ) from None
+            if part.pending.owner != CORE:
+                await self._refuse_long_waits(part, statement, limits)
         if separate:
             await connection.execute(plugin_role.SQL["return"])
+
+    async def _operators_limit(self) -> dict[str, int]:
+        """Return the operator's own limit for a transaction, where PostgreSQL (17 and newer) has one and it is set."""
+        row = await (await self._connection.execute(_SQL["transaction_timeout"])).fetchone()
+        return {"transaction_timeout": int(row[0])} if row and row[0] else {}
+
+    async def _refuse_row_locks(self, part: Part, statement: Statement) -> None:
+        """Refuse a statement that locks rows of others; a role of its own would lack the right to."""
+        from server.database import own_objects
+
+        tables = await own_objects.locked_by(self._connection, part.pending.owner, statement)
+        if tables:
+            raise MigrationError(
+                f"{part.pending}:{_line(part, statement)}: it would lock rows of {', '.join(tables)} against the"
+                " running servers, and was rolled back"
+            )
+
+    async def _refuse_long_waits(self, part: Part, statement: Statement, limits: Mapping[str, int]) -> None:
+        """Refuse a statement that lets the next ones wait for longer than the server allows."""
+        from server.database import own_objects
+
+        too_long = await own_objects.too_long_waits(self._connection, limits)
+        if too_long:
+            raise MigrationError(
+                f"{part.pending}:{_line(part, statement)}: a migration may only shorten its waits, and was rolled back:"
+                f" {'; '.join(too_long)}"
+            )
+
+
+def _line(part: Part, statement: Statement) -> int:
+    return part.first_line - 1 + statement.line
+
+
+def _limits() -> dict[str, int]:
+    """Return the longest waits in milliseconds, by the setting's name."""
+    return {
+        "lock_timeout": round(LOCK_TIMEOUT_S * 1000),
+        "statement_timeout": STATEMENT_TIMEOUT_S * 1000,
+        "idle_in_transaction_session_timeout": IDLE_TIMEOUT_S * 1000,
+    }

@@ -33,7 +33,11 @@ DELETE FROM _plugin_migrations WHERE plugin = %(plugin)s AND version = %(version
 SELECT
     set_config('lock_timeout', %(lock_timeout)s, true),
     set_config('statement_timeout', %(statement_timeout)s, true),
+    set_config('idle_in_transaction_session_timeout', %(idle_in_transaction_session_timeout)s, true),
     set_config('standard_conforming_strings', 'on', true)
 
 -- name: server_version
 SELECT current_setting('server_version_num')::integer
+
+-- name: transaction_timeout
+SELECT setting::bigint FROM pg_settings WHERE name = 'transaction_timeout'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from migrations.lint.cursor import Cursor, UnreadableError
-from migrations.lint.facts import Calls, Fact, Refused
+from migrations.lint.facts import Calls, Fact, Refused, UsesType
 from migrations.lint.lexer import PUNCT, WORD, Token
 from migrations.lint.readers.expression import STATEMENT_WORDS, group, walk
 from migrations.lint.readers.query import clauses, query
@@ -50,8 +50,10 @@ class _Body:
         c = self.c
         self._label()
         while c.take("declare"):
+            start = len(c.facts)
             while not c.at_word("begin", "declare"):
                 self._declaration()
+            c.facts[start:] = [_declared(fact) for fact in c.facts[start:]]
         c.expect("begin")
         self._statements("end", "exception")
         if c.take("exception"):
@@ -279,6 +281,11 @@ class _Body:
         name = c.name()
         c.add(Calls(name.at, name))
         group(c)
+
+
+def _declared(fact: Fact) -> Fact:
+    """Mark the type of a variable, but not one that is copied from a column."""
+    return fact._replace(declared=True) if isinstance(fact, UsesType) and not fact.copied else fact
 
 
 def _is_assignment(c: Cursor) -> bool:

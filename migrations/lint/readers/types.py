@@ -43,7 +43,7 @@ def _base(c: Cursor) -> Name:
         column = c.peek().text == "type" and len(name.parts) > 1
         c.next()
         c.next()
-        c.add(UsesType(name.at, name.without_last() if column else name, copied=True))
+        c.add(UsesType(name.at, name.without_last() if column else name, copied=column))
     elif not is_builtin(name):
         c.add(UsesType(name.at, name))
     elif name.last in _SECOND_WORDS:

@@ -12,7 +12,8 @@ def check(context: Context) -> Iterator[Hit]:
     """Report ties by inheritance, by type, and every use of another plugin's objects."""
     yield from _joins(context)
     for use in context.anywhere(UsesType):
-        if context.foreign(use.name) and not (use.copied and context.ownership.owner(use.name) == "server"):
+        text_only = use.copied and not use.declared
+        if context.foreign(use.name) and not (text_only and context.ownership.owner(use.name) == "server"):
             yield Hit(use.at, f'type "{use.name}" is neither built in nor this plugin\'s')
     used: list[Reads | Calls] = [*context.anywhere(Reads), *context.anywhere(Calls)]
     for fact in used:

@@ -13,6 +13,7 @@ from core.migration import PluginMigration
 from server.database.history import Owner
 from server.database.migrator import Migrator, owners
 from server.database.pool import connect
+from tests.support.roles import owned_by
 
 ITEMS = "CREATE TABLE p_sample__items (id uuid CONSTRAINT p_sample__items_pkey PRIMARY KEY)"
 
@@ -42,30 +43,15 @@ def _one(url: str, query: str) -> object:
 @pytest.fixture
 def as_owner(database: str) -> Iterator[str]:
     """The address of a migrated database for a role that owns it and may not make roles."""
-    yield from _as_role(database, "plain_owner", "LOGIN")
+    with owned_by(database, "plain_owner", "LOGIN") as url:
+        yield url
 
 
 @pytest.fixture
 def as_role_maker(database: str) -> Iterator[str]:
     """The address of a migrated database for a role that owns it and may make roles."""
-    yield from _as_role(database, "role_maker", "LOGIN CREATEROLE")
-
-
-def _as_role(database: str, role: str, options: str) -> Iterator[str]:
-    with psycopg.connect(database, autocommit=True) as admin:
-        name = admin.info.dbname
-        admin.execute(f"CREATE ROLE {role} {options}")
-        admin.execute(f"ALTER DATABASE {name} OWNER TO {role}")
-        for (table,) in admin.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall():
-            admin.execute(f"ALTER TABLE {table} OWNER TO {role}")
-    yield database.replace("postgres@", f"{role}@")
-    with psycopg.connect(database, autocommit=True) as admin:
-        admin.execute(f"ALTER DATABASE {name} OWNER TO postgres")
-        roles = "SELECT rolname FROM pg_roles WHERE rolname LIKE %s ORDER BY length(rolname) DESC"
-        for (each,) in admin.execute(roles, (f"{role}%",)).fetchall():
-            admin.execute(f"REASSIGN OWNED BY {each} TO postgres")
-            admin.execute(f"DROP OWNED BY {each}")
-            admin.execute(f"DROP ROLE {each}")
+    with owned_by(database, "role_maker", "LOGIN CREATEROLE") as url:
+        yield url
 
 
 UNSEEN = [

@@ -1,0 +1,128 @@
+"""What a plugin's own objects do to others: their triggers, functions, waits and row locks, as PostgreSQL has them.
+
+The comparison of the catalogs sees what is not the plugin's. A trigger on an own table that stops the server's DELETE,
+or a view through which a statement locks the server's rows, is the plugin's own and is looked for here. All of it is
+read from the database inside the migration's transaction, so a proof that the edition carries cannot hide it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from core.migration import table_prefix
+from core.named_queries import named_queries
+from migrations.lint import Statement
+from migrations.lint.check import routine_faults
+from migrations.lint.trigger_body import why_it_stops
+from server.database.pool import Connection
+
+_SQL = named_queries(__package__, "own_objects.sql")
+_WRITES = frozenset({"insert", "update", "delete", "merge", "with"})
+
+
+class OwnObjects(NamedTuple):
+    """What is wrong with triggers inside the server's cascades, and the plugin's routines with their definitions."""
+
+    triggers: frozenset[str]
+    routines: Mapping[str, str]
+
+
+async def look(connection: Connection, plugin: str) -> OwnObjects:
+    """Return what the plugin has now; compare two looks inside one transaction with ``faults``."""
+    own = _own(plugin)
+    triggers = await (await connection.execute(_SQL["cascade_triggers"], own)).fetchall()
+    routines = await (await connection.execute(_SQL["routines"], own)).fetchall()
+    return OwnObjects(frozenset(fault for row in triggers if (fault := _stops(row))), dict(routines))
+
+
+def faults(plugin: str, before: OwnObjects, after: OwnObjects) -> Sequence[str]:
+    """Say what a migration made between two looks that may harm the server."""
+    found = sorted(after.triggers - before.triggers)
+    for signature, definition in sorted(after.routines.items()):
+        if before.routines.get(signature) != definition:
+            found += [f"{each.rule} {each.message}" for each in routine_faults(plugin, definition)]
+    return found
+
+
+def _stops(row: Sequence[Any]) -> str | None:
+    """Return what is wrong with a trigger inside a cascade, or None."""
+    name, table, body, event, timing, each_row, conditional, language = row
+    reason = None
+    if language == "plpgsql":
+        reason = why_it_stops(body, event, timing, each_row=each_row)
+    elif timing == "before" and event == "delete":
+        reason = "its function is not in PL/pgSQL"
+    if reason is None and conditional and timing == "before" and event == "delete":
+        reason = "its WHEN can fail"
+    return f"trigger {name} on {table} may stop the server's {event.upper()} ({reason})" if reason else None
+
+
+async def too_long_waits(connection: Connection, limits: Mapping[str, int]) -> Sequence[str]:
+    """Return the timeouts, in words, that exceed ``limits`` (milliseconds by name); 0 waits for ever."""
+    rows = await (await connection.execute(_SQL["limits"])).fetchall()
+    return [
+        f"{name} is {value or 'off'}; at most {limits[name]} ms are allowed"
+        for name, value in rows
+        if name in limits and not 0 < value <= limits[name]
+    ]
+
+
+async def locked_by(connection: Connection, plugin: str, statement: Statement) -> Sequence[str]:
+    """Return the tables of others of which a statement would lock rows, as its plan says.
+
+    A plan does not tell which of several tables are meant by FOR UPDATE OF; when the names behind OF are all aliases of
+    the plugin's own tables, the others are only read.
+    """
+    words = [token.text for token in statement.tokens]
+    if words[0] not in _WRITES or "for" not in words or not {"update", "share"} & set(words):
+        return ()
+    explain = b"EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) " + statement.text.encode()
+    row = await (await connection.execute(explain, binary=True)).fetchone()
+    assert row is not None
+    prefix = table_prefix(plugin)
+    scans = [scan for lock in _nodes(row[0][0]["Plan"], "LockRows") for scan in _scans(lock)]
+    own = {alias for schema, name, alias in scans if schema == "public" and name.startswith(prefix)}
+    named = _behind_of(words)
+    if named and named <= own:
+        return ()
+    return sorted({name for schema, name, _ in scans if schema != "public" or not name.startswith(prefix)})
+
+
+async def locked_tables(connection: Connection, plugin: str) -> Sequence[str]:
+    """Return tables of others in which this transaction holds row locks that no foreign key explains."""
+    return [row[0] for row in await (await connection.execute(_SQL["locked_tables"], _own(plugin))).fetchall()]
+
+
+def _own(plugin: str) -> Mapping[str, str]:
+    return {"own": f"^{table_prefix(plugin)}[a-z0-9_]+$"}
+
+
+def _nodes(plan: Mapping[str, Any], kind: str) -> Iterator[Mapping[str, Any]]:
+    if plan["Node Type"] == kind:
+        yield plan
+    for child in plan.get("Plans", ()):
+        yield from _nodes(child, kind)
+
+
+def _scans(plan: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield (schema, relation, alias) of every scan below a node of a plan."""
+    if "Relation Name" in plan:
+        yield plan.get("Schema", ""), plan["Relation Name"], plan.get("Alias", "")
+    for child in plan.get("Plans", ()):
+        yield from _scans(child)
+
+
+def _behind_of(words: Sequence[str]) -> set[str]:
+    """Return the names behind every ``FOR … OF``."""
+    found: set[str] = set()
+    inside = False
+    for before, word in pairwise(words):
+        if word == "of" and before in ("update", "share"):
+            inside = True
+        elif inside and before in ("of", ","):
+            found.add(word)
+        elif word != ",":
+            inside = False
+    return found
