@@ -19,6 +19,7 @@ import falcon.asgi
 from pydantic import BaseModel
 
 from core.auth import Protocol
+from core.auth.failure_limit import FailureLimit
 from core.clock import SystemClock
 from core.domain.worker import Category
 from core.endpoints import RestRoute
@@ -211,8 +212,10 @@ async def authentication(boot: Boot) -> AsyncIterator[None]:
     authenticators, authorizers = enabled(plans)
     made = boot.registry.collect_authenticators(sorted(authenticators))
     by_name = boot.registry.collect_authorizers(sorted(authorizers))
+    keys = boot.settings.auth.static_api_key
+    guesses = FailureLimit(keys.max_failures, keys.failures_per_minute)
     boot.rest_auth, boot.grpc_auth = (
-        build_stack(boot.settings, protocol, plans[protocol], made, by_name)
+        build_stack(boot.settings, protocol, plans[protocol], made, by_name, guesses=guesses)
         for protocol in (Protocol.REST, Protocol.GRPC)
     )
     for protocol, plan in plans.items():

@@ -1,7 +1,9 @@
 """Decides whether a token admits. Every check of the process goes through the one instance.
 
-The order is what keeps it cheap: the form of the text, the memory, the limit on failures, and only then the database,
-where concurrent checks of one token are one question and concurrent questions one statement.
+The order is what keeps it cheap: the memory, the form of the text, and only then the database, where concurrent checks
+of one token are one question and concurrent questions one statement. A source that has failed too often is not refused,
+since valid tokens may come from the same address: its tokens are looked up together with those of other such sources,
+by a few statements a second.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Final
 from uuid import UUID
 
 from core.auth import AuthResponse, Identity, PrincipalType
+from core.auth.failure_limit import FailureLimit
 from core.batching import Batcher
 from core.clock import Clock
 from core.errors import AuthError, FlovynError, LimitExceeded
@@ -23,12 +26,14 @@ from plugins.worker_token.cache import TRUST_S, Memory, TokenCache
 from plugins.worker_token.domain import PREFIX_LENGTH, Outcome, Rehash, WorkerToken
 from plugins.worker_token.grammar import TokenGrammar
 from plugins.worker_token.hashing import Match, TokenHasher
-from plugins.worker_token.limits import FailureLimit
 from plugins.worker_token.outcomes import Outcomes
 from plugins.worker_token.repository import WorkerTokenRepository
 
 NOTE_EVERY_S: Final = 60.0
 """How often the use of a token is noted."""
+
+LIMITED_EVERY_S: Final = 0.1
+"""How often the database is asked about tokens of sources that have failed too often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ class TokenChecker:
         self._monotonic = monotonic
         self._flights: dict[bytes, _Flight] = {}
         self._lookups: Batcher[str, _Answer] = Batcher(self._ask)
+        self._limited_lookups: Batcher[str, _Answer] = Batcher(self._ask_later)
         self.uses: set[tuple[UUID, UUID]] = set()
         self.rehashes: dict[str, Rehash] = {}
         self.busy = asyncio.Event()
@@ -87,7 +93,7 @@ class TokenChecker:
 
         Raises:
             AuthError: it is not one of ours, revoked, replaced or expired; the text does not say which.
-            LimitExceeded: its source has failed too often.
+            LimitExceeded: it is not one of ours, and its source has failed too often.
             Unavailable: the database cannot be asked.
         """
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
@@ -102,6 +108,7 @@ class TokenChecker:
     async def close(self) -> None:
         """Wait until no look-up is under way."""
         await self._lookups.close()
+        await self._limited_lookups.close()
 
     def _note(self, memory: Memory) -> None:
         memory.note_at = self._monotonic() + NOTE_EVERY_S
@@ -109,21 +116,23 @@ class TokenChecker:
         self.busy.set()
 
     async def _looked_up(self, digest: bytes, token: str, peer: str) -> Memory:
-        if digest not in self._cache and not self._limit.allows(peer):
-            self._refuse(Outcome.LIMITED, peer)
-            raise LimitExceeded("too many worker tokens from this address were refused; wait a minute and try again")
+        limited = digest not in self._cache and not self._limit.allows(peer)
         if not self._grammar.fits(token):
-            raise self._failed(Outcome.MALFORMED, peer)
+            raise self._failed(Outcome.MALFORMED, peer, limited=limited)
+        lookups = self._limited_lookups if limited else self._lookups
         try:
-            found = await asyncio.shield(self._flight(digest, token).task)
+            found = await asyncio.shield(self._flight(digest, token, lookups).task)
         except FlovynError:
             self._refuse(Outcome.UNAVAILABLE, peer)
             raise
         if isinstance(found, Outcome):
-            raise self._failed(found, peer)
+            raise self._failed(found, peer, limited=limited)
         return found
 
-    def _failed(self, outcome: Outcome, peer: str) -> AuthError:
+    def _failed(self, outcome: Outcome, peer: str, *, limited: bool) -> FlovynError:
+        if limited:
+            self._refuse(Outcome.LIMITED, peer)
+            return LimitExceeded("too many worker tokens from this address were refused; wait a minute and try again")
         self._limit.count(peer)
         self._refuse(outcome, peer)
         return AuthError("the worker token is not valid")
@@ -132,7 +141,7 @@ class TokenChecker:
         self._outcomes.refused(outcome, peer)
         self.busy.set()
 
-    def _flight(self, digest: bytes, token: str) -> _Flight:
+    def _flight(self, digest: bytes, token: str, lookups: Batcher[str, _Answer]) -> _Flight:
         """Return the look-up of the token that is under way, or a new one.
 
         A look-up that began long ago, or before this process revoked something, may not know what a call that begins
@@ -141,7 +150,7 @@ class TokenChecker:
         flight = self._flights.get(digest)
         at = self._monotonic()
         if flight is None or at - flight.began_at >= TRUST_S or flight.epoch != self._cache.epoch:
-            task = asyncio.create_task(self._look_up(digest, token, self._cache.epoch))
+            task = asyncio.create_task(self._look_up(digest, token, self._cache.epoch, lookups))
             flight = self._flights[digest] = _Flight(task, at, self._cache.epoch)
             task.add_done_callback(lambda done: self._landed(digest, done))
         return flight
@@ -152,8 +161,8 @@ class TokenChecker:
         if not task.cancelled():
             task.exception()  # the callers have it; none may be left when all have gone
 
-    async def _look_up(self, digest: bytes, token: str, epoch: int) -> Memory | Outcome:
-        answer = await self._lookups.submit(token[:PREFIX_LENGTH])
+    async def _look_up(self, digest: bytes, token: str, epoch: int, lookups: Batcher[str, _Answer]) -> Memory | Outcome:
+        answer = await lookups.submit(token[:PREFIX_LENGTH])
         match = self._hasher.match(token, answer.candidates)
         now = self._clock.now()
         refusal = Outcome.ALTERED if answer.candidates else Outcome.UNKNOWN
@@ -179,6 +188,10 @@ class TokenChecker:
         return Memory(
             AuthResponse(identity), stored, stored.valid_until(match.hash), sent_at, at, at + min(note_in, NOTE_EVERY_S)
         )
+
+    async def _ask_later(self, prefixes: Sequence[str]) -> Sequence[_Answer]:
+        await asyncio.sleep(LIMITED_EVERY_S)
+        return await self._ask(prefixes)
 
     async def _ask(self, prefixes: Sequence[str]) -> Sequence[_Answer]:
         sent_at = self._monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from core.auth.failure_limit import FailureLimit
 from core.plugin_services import PluginServices
 from plugins.worker_token.cache import TokenCache
 from plugins.worker_token.checker import TokenChecker
@@ -12,7 +13,6 @@ from plugins.worker_token.config import WorkerTokenConfig
 from plugins.worker_token.grammar import TokenGrammar
 from plugins.worker_token.hashing import TokenHasher
 from plugins.worker_token.keeper import TokenKeeper
-from plugins.worker_token.limits import FailureLimit
 from plugins.worker_token.outcomes import Outcomes
 from plugins.worker_token.repository import WorkerTokenRepository
 from plugins.worker_token.service import WorkerTokenService

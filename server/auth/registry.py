@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from core.auth import ANONYMOUS, Authenticator, Authorizer, Identity, PrincipalType, Protocol
+from core.auth.failure_limit import FailureLimit
 from core.contributions import SERVER_AUTHENTICATORS, SERVER_AUTHORIZERS
 from core.errors import ConfigError
 from server.auth.noop import NoopAuthenticator
@@ -79,8 +80,10 @@ def build_stack(
     plan: AuthPlan,
     plugin_authenticators: Mapping[str, Authenticator],
     plugin_authorizers: Mapping[str, Authorizer],
+    *,
+    guesses: FailureLimit,
 ) -> AuthStack:
-    """Return the stack of one protocol."""
+    """Return the stack of one protocol; ``guesses`` counts unknown credentials, of all protocols together."""
     anonymous = _anonymous(settings)
     static = StaticApiKeyAuthenticator(settings.auth.static_api_key.keys)
     authenticators = {**plugin_authenticators, STATIC_API_KEY: static, NOOP: NoopAuthenticator(anonymous)}
@@ -99,6 +102,7 @@ def build_stack(
         made(plan.checks),
         [(compiled(pattern), made(checks)) for pattern, checks in plan.rules],
         [excluded(path) for path in _endpoint(settings, protocol).exclude_paths],
+        guesses,
     )
 
 

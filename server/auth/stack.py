@@ -8,7 +8,9 @@ import re
 from collections.abc import Sequence
 
 from core.auth import ANONYMOUS, Authenticator, Authorizer, AuthRequest, AuthResponse, AuthzContext, Decision, Identity
-from core.errors import AuthError, AuthzError, FlovynError
+from core.auth.failure_limit import FailureLimit, source
+from core.errors import AuthError, AuthzError, FlovynError, LimitExceeded
+from core.log_limit import LogLimit
 from server.auth.route_rules import RouteRules, rules_of_route
 from server.auth.tenant_scope import NoopAuthorizer
 from server.config.path_rules import PathPattern, segments
@@ -20,6 +22,10 @@ _log = logging.getLogger(__name__)
 
 Answers = dict[str, Identity | FlovynError | None]
 """By the name of an authenticator, what it said of one request; None: it does not know credentials of this kind."""
+
+
+class UnknownCredentials(AuthError):
+    """No authenticator knows the credentials: they may be a guess at a static key."""
 
 
 class Checks:
@@ -57,7 +63,7 @@ class Checks:
             if answer is not None:
                 return answer
         if "authorization" in request.headers:
-            raise AuthError("the credentials are not known to this server")
+            raise UnknownCredentials("the credentials are not known to this server")
         raise AuthError("credentials are required: send 'authorization: Bearer <token>'")
 
     async def authorize(self, context: AuthzContext) -> None:
@@ -122,11 +128,17 @@ class AuthStack:
         checks: Checks,
         rules: Sequence[tuple[PathPattern, Checks]] = (),
         excluded: Sequence[re.Pattern[str]] = (),
+        guesses: FailureLimit | None = None,
     ) -> None:
-        """Take the checks of every path, those of some paths (the first match counts), and the open paths."""
+        """Take the checks of every path, those of some paths (the first match counts), and the open paths.
+
+        ``guesses`` limits how often a source may send unknown credentials before it is told so.
+        """
         self._checks = checks
         self._rules = rules
         self._excluded = excluded
+        self._guesses = guesses
+        self._refused = LogLimit(_log)
 
     def is_open(self, path: str) -> bool:
         """Whether a path, as the router sees it, is excluded from all checks."""
@@ -142,3 +154,28 @@ class AuthStack:
     def of_route(self, paths: Sequence[str]) -> RouteRules:
         """Return what calls of a route have to pass that is served at all of these paths, with parameters in braces."""
         return rules_of_route(paths, self._rules, self._checks)
+
+    def refusal(self, request: AuthRequest, operation: str, error: FlovynError) -> FlovynError:
+        """Return the error of a call whose caller is not known: log it, and count unknown credentials.
+
+        The limit only changes the answer: credentials are looked at first, so valid ones are admitted whatever others
+        send from the same address.
+        """
+        if isinstance(error, UnknownCredentials) and self._guesses is not None:
+            if self._guesses.allows(request.peer):
+                self._guesses.count(request.peer)
+            else:
+                error = LimitExceeded("too many unknown credentials came from this address; wait a minute, try again")
+        peer = source(request.peer) or "an unknown address"
+        self._refused.warning(error.code, "the caller of %s from %s was refused: %s", operation, peer, error)
+        return error
+
+
+def require_one_credential(count: int) -> None:
+    """Refuse a call that sends several credentials: whose they are would depend on which of them is looked at.
+
+    Raises:
+        AuthError: there are several.
+    """
+    if count > 1:
+        raise AuthError("several 'authorization' headers were sent; send one")

@@ -49,9 +49,18 @@ class StaticApiKey(Section):
 
 
 class StaticApiKeys(Section):
-    """``[auth.static_api_key]``: keys fixed in the configuration."""
+    """``[auth.static_api_key]``: keys fixed in the configuration.
+
+    Attributes:
+        keys: the keys.
+        max_failures: how many calls with unknown credentials one address may make at once before they are answered
+            as too many; 0 sets no limit. Valid keys are admitted in any case.
+        failures_per_minute: how many of them it gets back in a minute.
+    """
 
     keys: tuple[StaticApiKey, ...] = ()
+    max_failures: int = Field(default=100, ge=0, le=1_000_000)
+    failures_per_minute: int = Field(default=60, ge=1, le=1_000_000)
 
 
 def _pattern(path: str) -> str:

@@ -21,8 +21,8 @@ from google.protobuf.message import DecodeError, Message
 from core.auth import Action, AuthRequest, AuthzContext, Identity, Protocol
 from core.calls import OK
 from core.endpoints import GrpcMethod, GrpcService, Scope
-from core.errors import AuthzError, FlovynError, InvalidInput
-from server.auth.stack import AuthStack
+from core.errors import AuthError, AuthzError, FlovynError, InvalidInput, LimitExceeded
+from server.auth.stack import AuthStack, Checks, require_one_credential
 from server.engine.repeats import HEADER, REPLAYED, Answer, Repeats, SentCall, checked_key
 from server.grpc_api.conversions import uuid_field
 from server.grpc_api.error_mapping import status_of
@@ -165,8 +165,7 @@ class Guard:
         watched = self._observers.watch(Endpoint(Protocol.GRPC, path, action, resource), _source(context))
         problem: BaseException | None = None
         try:
-            checks = self._auth.of(path)
-            identity = await checks.authenticate(_auth_request(path, context))
+            checks, _, identity = await self._identified(path, context)
             if watched is not None:
                 watched.identity, watched.tenant_id = identity, identity.tenant_id
             await checks.authorize(AuthzContext(identity, action, resource, identity.tenant_id))
@@ -198,12 +197,21 @@ class Guard:
             context.set_trailing_metadata(((REPLAYED, "true"),))
         return endpoint.response_class.FromString(answer.content)
 
+    async def _identified(self, path: str, context: Context) -> tuple[Checks, AuthRequest, Identity]:
+        """Return what a call to the path has to pass, what it was asked with, and who calls."""
+        checks = self._auth.of(path)
+        metadata = context.invocation_metadata() or ()
+        asked = _auth_request(path, metadata, context)
+        try:
+            require_one_credential(sum(key == "authorization" for key, _ in metadata))
+            return checks, asked, await checks.authenticate(asked)
+        except (AuthError, LimitExceeded) as error:
+            raise self._auth.refusal(asked, path, error) from None
+
     async def _checked(
         self, endpoint: _Served, data: bytes, context: Context, watched: WatchedCall | None
     ) -> _Admitted:
-        checks = self._auth.of(endpoint.path)
-        asked = _auth_request(endpoint.path, context)
-        identity = await checks.authenticate(asked)
+        checks, asked, identity = await self._identified(endpoint.path, context)
         if watched is not None:
             watched.identity = identity
             watched.tenant_id = identity.tenant_id
@@ -254,8 +262,8 @@ async def answer(context: Context, path: str, error: BaseException) -> None:
     await context.abort(grpc.StatusCode.INTERNAL, text)
 
 
-def _auth_request(path: str, context: Context) -> AuthRequest:
-    headers = _headers(context.invocation_metadata() or ())
+def _auth_request(path: str, metadata: Any, context: Context) -> AuthRequest:
+    headers = _headers(metadata)
     REQUEST_ID.set(new_request_id(headers.get("x-request-id")))
     return AuthRequest(Protocol.GRPC, path, headers, _source(context))
 

@@ -11,14 +11,17 @@ are registered, since each registered method has a queue of its own, and every w
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 
 from core.endpoints import GrpcService
+from core.log_limit import LogLimit
 from server.grpc_api import reflection
 from server.grpc_api.guard import Guard
 
@@ -40,7 +43,21 @@ LISTENERS = 4
 """Of a worker process; the kernel spreads connections over them. More of them gained nothing."""
 _LEFTOVERS_S = 0.05
 
+MAX_METHOD_CHARACTERS = 200
+"""Of an unknown method's name in the log."""
+
+_unknown = LogLimit(logging.getLogger(__name__))
+
 HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+
+
+class _Unknown(grpc.GenericRpcHandler):
+    """Leaves a log line of calls to methods that nobody serves; the library answers UNIMPLEMENTED."""
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> None:
+        """Log the method."""
+        method = str(handler_call_details.method)[:MAX_METHOD_CHARACTERS]
+        _unknown.warning("method", "a call to the unknown gRPC method %r was refused", method)
 
 
 class GrpcServer:
@@ -61,6 +78,7 @@ class GrpcServer:
             listener.add_registered_method_handlers(service, methods)
         listener.add_generic_rpc_handlers([reflected])
         health_pb2_grpc.add_HealthServicer_to_server(self._health, listener)
+        listener.add_generic_rpc_handlers([_Unknown()])  # the last one that is asked
         return listener
 
     async def start(self, host: str, port: int) -> None:

@@ -16,10 +16,10 @@ import falcon.asgi
 from core.auth import AuthRequest, AuthzContext, Identity, PrincipalType, Protocol
 from core.domain.tenant import Tenant, is_slug
 from core.endpoints import RestRoute, Scope
-from core.errors import AuthError, AuthzError, NotFound
+from core.errors import AuthError, AuthzError, LimitExceeded, NotFound
 from core.launchers import TenantLookup
 from server.auth.route_rules import TENANT_PARAMETER
-from server.auth.stack import OPEN, Answers, AuthStack, Checks
+from server.auth.stack import OPEN, Answers, AuthStack, Checks, require_one_credential
 from server.config.path_rules import UNNAMED, Segment, names
 from server.observability.calls import WatchedCall
 
@@ -41,11 +41,16 @@ class Entrance:
 
         Raises:
             AuthError: the caller is not known.
+            LimitExceeded: nor were many others from the same address.
             AuthzError: the caller may not do this.
             NotFound: the path names a tenant that does not exist, or that is not the caller's: both look the same.
         """
-        visit = _Visit(self.route, self._tenants, parameters)
-        checks, identity, tenant_id = await self._found(request, parameters, visit, watched)
+        asked = AuthRequest(Protocol.REST, request.path, request.headers_lower, request.remote_addr or "")
+        try:
+            require_one_credential(sum(name == b"authorization" for name, _ in request.scope["headers"]))
+            checks, identity, tenant_id = await self._found(request, asked, parameters, watched)
+        except (AuthError, LimitExceeded) as error:
+            raise self._auth.refusal(asked, f"{self.route.method} {self.route.path}", error) from None
         if watched is not None:
             watched.identity, watched.tenant_id = identity, tenant_id
         await checks.authorize(AuthzContext(identity, self.route.action, self.route.resource, tenant_id))
@@ -54,13 +59,14 @@ class Entrance:
     async def _found(
         self,
         request: falcon.asgi.Request,
+        asked: AuthRequest,
         parameters: Mapping[str, str],
-        visit: _Visit,
         watched: WatchedCall | None,
     ) -> tuple[Checks, Identity, UUID | None]:
         path = "/" + request.path.lstrip("/")  # as the router sees it
         possible = [OPEN] if self._auth.is_open(path) else self._rules.possible(parameters)
-        asked, answers, refusals = _auth_request(request), Answers(), _Refusals()
+        answers, refusals = Answers(), _Refusals()
+        visit = _Visit(self.route, self._tenants, parameters)
         for checks in possible:
             try:
                 identity = await checks.authenticate(asked, answers)
@@ -148,7 +154,3 @@ class _Visit:
             if tenant is not None:
                 self._known |= {tenant.id: tenant, tenant.slug: tenant}
         return self._known[name]
-
-
-def _auth_request(request: falcon.asgi.Request) -> AuthRequest:
-    return AuthRequest(Protocol.REST, request.path, request.headers_lower, request.remote_addr or "")

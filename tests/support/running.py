@@ -71,7 +71,7 @@ class Client(Connection):
         self, method: str, path: str, body: object = None, key: str | None = OPERATOR_KEY, **more: Any
     ) -> testing.Result:
         """Make one REST request."""
-        headers = {} if key is None else {"authorization": f"Bearer {key}"}
+        headers = more.pop("headers", [] if key is None else [("authorization", f"Bearer {key}")])
         async with testing.ASGIConductor(self.boot.app) as conductor:
             answer: testing.Result = await conductor.simulate_request(method, path, headers=headers, json=body, **more)
         return answer

@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 import pytest
 import pytest_asyncio
+from gunicorn.config import Config
 
 from plugins.jwt import fetch, jwks
 from plugins.jwt.plugin import JwtPlugin
@@ -28,6 +29,7 @@ from plugins.jwt.tests.provider import (
     serving,
     signed,
 )
+from plugins.jwt.token import MAX_LENGTH
 from proto.flovyn.v1 import workflow_pb2
 from tests.support.running import CONFIG, WORKER_KEY, Client, bearer, running_server
 
@@ -78,6 +80,28 @@ async def test_a_user_is_admitted_over_both_protocols(algorithm: str, client: Cl
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await start(client, key, str(OTHER_TENANT))
     assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+def _of_length(length: int) -> str:
+    """Return a good token of so many characters."""
+    bare = len(token(x=""))
+    for padding in range((length - bare) * 3 // 4 - 4, length):
+        made = token(x="y" * padding)
+        if len(made) >= length:
+            return made
+    raise AssertionError(length)
+
+
+async def test_the_longest_token_is_admitted_over_both_protocols(client: Client) -> None:
+    """What the README promises fits into a header line and into metadata; a longer one is refused by its length."""
+    longest = _of_length(MAX_LENGTH - 2)
+    assert MAX_LENGTH - 2 <= len(longest) <= MAX_LENGTH
+    for _ in range(20):  # between its two limits, the library refuses metadata by chance
+        assert (await start(client, longest)).workflow_execution_id
+    assert await status(client, longest) == 200
+    assert len(f"authorization: Bearer {longest}\r\n") <= Config().limit_request_field_size
+    answer = await client.rest("GET", PLACE, key=_of_length(MAX_LENGTH + 1))
+    assert (answer.status_code, "longer than" in answer.json["error"]) == (401, True)
 
 
 async def test_the_servers_own_keys_go_on_working(client: Client) -> None:

@@ -201,7 +201,7 @@ ATTACKS: dict[str, tuple[Callable[[], str], Refusal]] = {
     "two algorithms": (lambda: genuine(claims(), b'{"alg":"none","alg":"RS256","kid":"rsa"}'), Refusal.MALFORMED),
     "claims that are a list": (lambda: genuine([]), Refusal.MALFORMED),
     "claims that are no JSON": (lambda: genuine(b"{"), Refusal.MALFORMED),
-    "claims without an end": (lambda: genuine(b"[" * 10_000), Refusal.MALFORMED),
+    "claims without an end": (lambda: genuine(b"[" * 4_000), Refusal.MALFORMED),
     "two subjects": (lambda: genuine(b'{"sub":"a","sub":"b"}'), Refusal.MALFORMED),
     "not a number": (lambda: genuine(b'{"exp":NaN}'), Refusal.MALFORMED),
     "an infinite end": (lambda: genuine(b'{"exp":1e999}'), Refusal.CLAIMS),

@@ -4,9 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from plugins.worker_token import limits
-from plugins.worker_token.limits import FailureLimit, source
-from plugins.worker_token.tests.workbench import Time
+from core.auth import failure_limit
+from core.auth.failure_limit import FailureLimit, source
+
+
+class Time:
+    """Seconds that a test moves."""
+
+    def __init__(self) -> None:
+        """Start at some time."""
+        self._seconds = 1000.0
+
+    def monotonic(self) -> float:
+        """Return the time."""
+        return self._seconds
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self._seconds += seconds
 
 
 def test_failures_use_the_limit_up_and_time_gives_it_back() -> None:
@@ -49,7 +64,7 @@ def test_no_limit_counts_nothing() -> None:
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred addresses, room for ten: the ten that failed last are known."""
-    monkeypatch.setattr(limits, "MAX_SOURCES", 10)
+    monkeypatch.setattr(failure_limit, "MAX_SOURCES", 10)
     limit = FailureLimit(1, 1, Time().monotonic)
     for number in range(100):
         limit.count(str(number))

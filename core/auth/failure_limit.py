@@ -1,8 +1,8 @@
-"""A limit on failed checks per source, so that guessing costs the database nothing.
+"""A limit on refused credentials per source, so that guessing costs little and is seen.
 
-Only failures count, and a token that the process remembers is admitted before the limit is looked at: a worker goes on
-working beside somebody who guesses from the same address. In memory, per process: with several worker processes, an
-address has the limit in each of them.
+Only failures count. The limit says which source guesses; what that means is for those to decide who ask: valid
+credentials are never refused for the guesses of somebody else behind the same address. In memory, per process: with
+several worker processes, an address has the limit in each of them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class FailureLimit:
         return len(self._left)
 
     def allows(self, peer: str) -> bool:
-        """Whether the source may have another token looked up."""
+        """Whether the source has failed less often than the limit says."""
         return not self._burst or self._now_left(source(peer)) >= 1
 
     def count(self, peer: str) -> None:
