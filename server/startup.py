@@ -139,8 +139,9 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
     boot.wakeups = {category: Wakeups() for category in Category}
     wakers = {category: Waker(category, wakeups, boot.announcer) for category, wakeups in boot.wakeups.items()}
     runs, tasks, limits = Category.WORKFLOW, Category.TASK, boot.settings.engine
-    claims = TaskClaims(boot.pool, boot.wakeups[tasks], wakers[tasks])
-    boot.engine = Engine(boot.pool, boot.wakeups[runs], wakers[runs], claims, limits)
+    longest = boot.settings.database.statement_timeout
+    claims = TaskClaims(boot.pool, boot.wakeups[tasks], wakers[tasks], longest)
+    boot.engine = Engine(boot.pool, boot.wakeups[runs], wakers[runs], claims, limits, longest_statement=longest)
     boot.task_engine = TaskEngine(
         boot.pool,
         boot.engine.deliveries,

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from core.domain.claim import Claim
 from core.domain.payload import Json, dump, json_object
 from core.domain.retry_policy import may_try_again
 from core.domain.workflow_event import EventType, NewEvent
@@ -46,7 +47,7 @@ class NewTask:
 
     ``timeout_ms`` is a deadline over all attempts, measured from the creation; None means none.
     ``scheduled_at`` holds the first attempt back until then; it does not go together with a priority.
-    ``worker_id`` tells that its first attempt is a waiting worker's from the start; None means that it is pending.
+    ``claim`` is that of a parked poller for which the first attempt is inserted; None means that the task is pending.
     """
 
     tenant_id: UUID
@@ -60,7 +61,7 @@ class NewTask:
     priority_ms: int = 0
     metadata: Mapping[str, str] = field(default_factory=dict)
     scheduled_at: datetime | None = None
-    worker_id: str | None = None
+    claim: Claim | None = None
 
 
 def usable_timeout(timeout_ms: int | None) -> int | None:
@@ -76,12 +77,12 @@ class TaskSlot:
 
     tenant_id: UUID
     queue: str
-    worker_id: str
+    claim: Claim
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedTask:
-    """A task as handed to a worker; ``attempt`` counts from 1 and identifies the claim."""
+    """A task as dispatched to a worker; ``attempt`` counts from 1."""
 
     tenant_id: UUID
     id: UUID
@@ -90,12 +91,20 @@ class ClaimedTask:
     queue: str
     input: Json
     attempt: int
+    claim_id: UUID
 
 
-def handed(task: NewTask) -> ClaimedTask:
-    """Return a new task as its worker gets it."""
+def dispatched(task: NewTask, claim: Claim) -> ClaimedTask:
+    """Return a new task as the poller of its claim gets it."""
     return ClaimedTask(
-        task.tenant_id, task.id, task.workflow_execution_id, task.kind, task.queue, task.input, attempt=1
+        tenant_id=task.tenant_id,
+        id=task.id,
+        workflow_execution_id=task.workflow_execution_id,
+        kind=task.kind,
+        queue=task.queue,
+        input=task.input,
+        attempt=1,
+        claim_id=claim.id,
     )
 
 

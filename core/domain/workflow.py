@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from core.domain.claim import Claim
 from core.domain.payload import Json
 from core.domain.workflow_event import Event, NewEvent, numbered
 
@@ -40,8 +41,8 @@ _TERMINAL = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLE
 class NewRun:
     """A run to start, with its first event.
 
-    ``child_name`` is what a parent calls it; ``has_key`` tells that an idempotency key leads to it. With a
-    ``worker_id`` it starts as claimed by that worker, which waits for it.
+    ``child_name`` is what a parent calls it; ``has_key`` tells that an idempotency key leads to it. ``claim``
+    is that of a parked poller for which the run is inserted; None means that the run is pending.
     """
 
     tenant_id: UUID
@@ -57,7 +58,7 @@ class NewRun:
     child_name: str | None = None
     depth: int = 0
     has_key: bool = False
-    worker_id: str | None = None
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class PollSlot:
 
     tenant_id: UUID
     queue: str
-    worker_id: str
+    claim: Claim
     kinds: tuple[str, ...] = ()
 
 
@@ -84,6 +85,7 @@ class ClaimedRun:
     last_sequence: int
     created_at: datetime
     claimed_at: datetime
+    claim_id: UUID
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from core.domain.workflow import ClaimedRun, NewRun
 from server.config.settings import Engine as Limits
 from server.database.pool import Pool
 from server.engine import idempotency
 from server.engine.cancellation import Cancellation
 from server.engine.children import Children
 from server.engine.deliveries import Deliveries
-from server.engine.hand_over import HandOver
 from server.engine.next_due import Alarms
 from server.engine.promises import Promises
 from server.engine.repeats import Repeats
@@ -28,15 +26,23 @@ from server.storage.repositories import Repositories
 class Engine:
     """What gRPC, REST, plugins and background services ask for runs; tasks have their own (``server.engine.tasks``)."""
 
-    def __init__(self, database: Pool, wakeups: Wakeups, wake: Waker, tasks: TaskClaims, limits: Limits) -> None:
-        """Take the pool, where pollers wait for runs, what wakes them, what brings tasks to theirs, and settings."""
+    def __init__(
+        self,
+        database: Pool,
+        wakeups: Wakeups,
+        wake: Waker,
+        tasks: TaskClaims,
+        limits: Limits,
+        *,
+        longest_statement: float = 30.0,
+    ) -> None:
+        """Put the parts together; the database stops a statement after ``longest_statement`` seconds."""
         storage = Repositories(database)
         self._keys = storage.keys
         self.repeats = Repeats(database, limits.keep_answers)
         self.alarms = Alarms()
-        self.workflows = Workflows(storage.runs, wakeups, wake)
-        hand_over: HandOver[NewRun, ClaimedRun] = HandOver(wakeups, self.workflows.returns.give_back)
-        self.starts = Starts(storage, hand_over, wake)
+        self.workflows = Workflows(storage.runs, wakeups, wake, longest_statement)
+        self.starts = Starts(storage, self.workflows.direct_dispatch, wake)
         self.deliveries = Deliveries(storage.runs, wake)
         self.timers = Timers(storage, self.deliveries)
         self.spans = Spans(storage)

@@ -13,7 +13,7 @@ from core.domain.workflow import ClaimedRun, NewRun
 from core.domain.workflow_event import EventType, NewEvent
 from core.errors import FlovynError
 from core.launchers import IdempotencyKey, Launched, WorkflowLaunch
-from server.engine.hand_over import HandOver, Reservations
+from server.engine.direct_dispatch import DirectDispatch, Reservations
 from server.engine.idempotency import claim
 from server.engine.wakeups import Waker
 from server.storage.repositories import Repositories
@@ -24,10 +24,10 @@ Item = tuple[NewRun, IdempotencyKey | None]
 class Starts:
     """Group commit of starts."""
 
-    def __init__(self, storage: Repositories, hand_over: HandOver[NewRun, ClaimedRun], wake: Waker) -> None:
+    def __init__(self, storage: Repositories, direct_dispatch: DirectDispatch[NewRun, ClaimedRun], wake: Waker) -> None:
         """Take the storage, what finds pollers that wait for new runs, and what wakes those for whom none did."""
         self._storage = storage
-        self._hand_over = hand_over
+        self._direct_dispatch = direct_dispatch
         self._wake = wake
         self._batcher: Batcher[Item, Launched] = Batcher(self._start_all, weigh=lambda item: len(item[0].input))
 
@@ -46,7 +46,7 @@ class Starts:
         await self._batcher.close()
 
     async def _start_all(self, items: Sequence[Item]) -> Sequence[Launched | FlovynError]:
-        with self._hand_over.reserving() as pollers:
+        with self._direct_dispatch.reserving() as pollers:
             if any(key for _, key in items):
                 results = await self._start_with_keys(items, pollers)
             else:

@@ -1,37 +1,44 @@
-"""Hands tasks to pollers, and takes those back that no poller got."""
+"""Claims tasks for pollers, and releases those that no poller got."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Sequence
+from uuid import UUID
 
 from core.batching import Batcher, Returns
 from core.domain.task import ClaimedTask, NewTask, TaskSlot, TaskState
 from core.plugin_services import Database
-from server.engine.hand_over import HandOver
+from server.engine.direct_dispatch import DirectDispatch
+from server.engine.lost_claims import LostClaims
 from server.engine.wakeups import Waker, Wakeups
 from server.storage.tasks import TaskRepository
 
 
 class TaskClaims:
-    """Where pollers of tasks wait, and how work comes to them."""
+    """The place where pollers of tasks wait, and the ways in which work comes to them."""
 
-    def __init__(self, database: Database, wakeups: Wakeups, wake_queue: Waker) -> None:
-        """Take the pool, where pollers wait for tasks, and what wakes them."""
+    def __init__(
+        self, database: Database, wakeups: Wakeups, wake_queue: Waker, longest_statement: float = 30.0
+    ) -> None:
         self._storage = TaskRepository(database)
         self._wakeups = wakeups
         self.wake_queue = wake_queue
-        self._claims: Batcher[TaskSlot, ClaimedTask | None] = Batcher(self._storage.claim, self._release)
-        self._returns: Returns[ClaimedTask | NewTask] = Returns(self.give_back)
-        self.hand_over: HandOver[NewTask, ClaimedTask] = HandOver(wakeups, self._returns.give_back)
+        self._claims: Batcher[TaskSlot, ClaimedTask | None] = Batcher(self._claim, self._release_some)
+        self._releases: Returns[ClaimedTask] = Returns(self.release)
+        self._lost = LostClaims(self._release_lost, longest_statement)
+        self.direct_dispatch: DirectDispatch[NewTask, ClaimedTask] = DirectDispatch(
+            wakeups, self._releases.give_back, self._lost.look_for
+        )
 
     async def poll(self, slot: TaskSlot, hold: float) -> ClaimedTask | None:
-        """Return a task for the poller, now its own; None when there was none within ``hold`` seconds."""
+        """Return a task that the poller now holds; None when there was none within ``hold`` seconds."""
         return await self._wakeups.take(
             (slot.tenant_id, slot.queue),
             lambda: self._claims.submit(slot),
             hold,
-            worker_id=slot.worker_id,
-            hand_back=lambda task: self._returns.give_back([task]),
+            claim=slot.claim,
+            hand_back=lambda task: self._releases.give_back([task]),
         )
 
     def wake(self, tasks: Sequence[NewTask | ClaimedTask | TaskState]) -> None:
@@ -39,17 +46,32 @@ class TaskClaims:
         for task in tasks:
             self.wake_queue((task.tenant_id, task.queue), task.kind)
 
-    async def give_back(self, tasks: Sequence[ClaimedTask | NewTask]) -> None:
-        """Make tasks pending again that were claimed, or written, for pollers who never got them."""
+    async def release(self, tasks: Sequence[ClaimedTask]) -> None:
+        """Make tasks pending again whose pollers never got them, unless their claims are over."""
         await self._storage.release(tasks)
         self.wake(tasks)
 
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""
         await self._claims.close()
-        await self._returns.close()
+        await self._releases.close()
+        await self._lost.close()
 
-    async def _release(self, tasks: Sequence[ClaimedTask | None]) -> None:
+    async def _claim(self, slots: Sequence[TaskSlot]) -> Sequence[ClaimedTask | None]:
+        since = asyncio.get_running_loop().time()
+        try:
+            return await self._storage.claim(slots)
+        except BaseException:
+            self._lost.look_for([slot.claim.id for slot in slots], since)
+            raise
+
+    async def _release_some(self, tasks: Sequence[ClaimedTask | None]) -> None:
         claimed = [task for task in tasks if task is not None]
         if claimed:
-            await self.give_back(claimed)
+            await self.release(claimed)
+
+    async def _release_lost(self, claims: Collection[UUID], age: float) -> set[UUID]:
+        found = await self._storage.release_claims(claims, age)
+        for claim in found:
+            self.wake_queue(claim.queue_key, claim.kind)
+        return {claim.id for claim in found}

@@ -10,11 +10,11 @@ from uuid import UUID, uuid4
 from core.batching import Batcher
 from core.domain.fields import metadata_field, name_field, queue_field
 from core.domain.idempotency import Entity, KeyClaim, KeyHolder, taken
-from core.domain.task import ClaimedTask, NewTask, handed, usable_timeout
+from core.domain.task import ClaimedTask, NewTask, dispatched, usable_timeout
 from core.domain.workflow import RunState
 from core.errors import FlovynError, InvalidInput, NotFound, WrongState
 from core.launchers import IdempotencyKey, Launched, TaskLaunch
-from server.engine.hand_over import Reservations
+from server.engine.direct_dispatch import Reservations
 from server.engine.idempotency import claim
 from server.engine.task_claims import TaskClaims
 from server.storage.repositories import Repositories
@@ -58,9 +58,9 @@ class TaskStarts:
         await self._batcher.close()
 
     async def _start_all(self, items: Sequence[Item]) -> Sequence[Launched | FlovynError]:
-        with self._claims.hand_over.reserving() as pollers:
+        with self._claims.direct_dispatch.reserving() as pollers:
             results, new = await self._insert(items, pollers)
-            pollers.serve([handed(task) for task in new if task.worker_id is not None])
+            pollers.serve([dispatched(task, task.claim) for task in new if task.claim is not None])
         self._claims.wake([task for task in new if task.scheduled_at is None and task.id not in pollers.served])
         return results
 

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
+from core.domain.claim import UNNAMED, Claim
 from core.domain.worker import Category
 from core.unit_of_work import current
 
@@ -41,13 +42,13 @@ class Wake(Enum):
 
 @dataclass(eq=False, slots=True)
 class Poller:
-    """A parked poller: what it takes (no kinds means any) and who it is.
+    """A parked poller: the kinds that it takes (none means any) and the claim that it makes.
 
     ``waits`` tells that it has looked and found nothing; ``woken`` gets why it is woken, or the work itself.
     """
 
     kinds: Collection[str]
-    worker_id: str
+    claim: Claim
     waits: bool = False
     reserved: bool = False
     woken: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -146,7 +147,7 @@ class Wakeups:
         hold: float,
         kinds: Collection[str] = (),
         *,
-        worker_id: str = "",
+        claim: Claim = UNNAMED,
         hand_back: Callable[[Any], None] | None = None,
     ) -> Work | None:
         """Return what ``look`` finds or what it is handed, waiting up to ``hold`` seconds for it; no kinds means any.
@@ -159,7 +160,7 @@ class Wakeups:
         deadline = loop.time() + hold
         why: Wake | Work | None = None
         while True:
-            poller = Poller(kinds, worker_id)
+            poller = Poller(kinds, claim)
             self._parked[key][poller] = None  # before looking: work that appears meanwhile must wake us
             try:
                 work = await look()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Collection, Sequence
 from uuid import UUID
 
 from core.batching import Batcher, Returns
 from core.domain.workflow import ClaimedRun, NewRun, PollSlot
 from core.domain.workflow_event import Event
 from core.errors import NotFound
+from server.engine.direct_dispatch import DirectDispatch
 from server.engine.history_sizes import HistorySizes
+from server.engine.lost_claims import LostClaims
 from server.engine.wakeups import QueueKey, Waker, Wakeups
 from server.storage.workflows import RunKey, WorkflowRepository
 
@@ -20,27 +23,29 @@ PRUNE_BATCH = 200
 class Workflows:
     """The engine's calls about runs; every one of them may be folded with others of its kind."""
 
-    def __init__(self, storage: WorkflowRepository, wakeups: Wakeups, wake: Waker) -> None:
-        """Take the storage, where pollers wait for runs, and what wakes them."""
+    def __init__(self, storage: WorkflowRepository, wakeups: Wakeups, wake: Waker, longest_statement: float) -> None:
         self._storage = storage
         self._wakeups = wakeups
         self._wake = wake
         self._sizes = HistorySizes()
-        self._claims: Batcher[PollSlot, ClaimedRun | None] = Batcher(self._storage.claim, self._release)
-        self.returns: Returns[ClaimedRun | NewRun] = Returns(self.give_back)
-        """Takes runs whose pollers have gone."""
+        self._claims: Batcher[PollSlot, ClaimedRun | None] = Batcher(self._claim, self._release_some)
+        self._releases: Returns[ClaimedRun] = Returns(self.release)
+        self._lost = LostClaims(self._release_lost, longest_statement)
+        self.direct_dispatch: DirectDispatch[NewRun, ClaimedRun] = DirectDispatch(
+            wakeups, self._releases.give_back, self._lost.look_for
+        )
         self._histories: Batcher[RunKey, list[Event]] = Batcher(self._storage.histories)
 
     async def poll(self, slot: PollSlot, hold: float) -> ClaimedRun | None:
-        """Return a run for the poller, now its own; None when there was none within ``hold`` seconds."""
+        """Return a run that the poller now holds; None when there was none within ``hold`` seconds."""
         key = (slot.tenant_id, slot.queue)
         return await self._wakeups.take(
             key,
             lambda: self._claims.submit(slot),
             hold,
             slot.kinds,
-            worker_id=slot.worker_id,
-            hand_back=lambda run: self.returns.give_back([run]),
+            claim=slot.claim,
+            hand_back=lambda run: self._releases.give_back([run]),
         )
 
     def watch(self, key: QueueKey) -> AsyncIterator[None]:
@@ -82,8 +87,8 @@ class Workflows:
             if pruned < PRUNE_BATCH:
                 return count
 
-    async def give_back(self, runs: Sequence[ClaimedRun | NewRun]) -> None:
-        """Make runs pending again that were claimed for pollers who never got them."""
+    async def release(self, runs: Sequence[ClaimedRun]) -> None:
+        """Make runs pending again whose pollers never got them, unless their claims are over."""
         await self._storage.release(runs)
         for run in runs:
             self._wake((run.tenant_id, run.queue), run.kind)
@@ -92,12 +97,27 @@ class Workflows:
         """Wait for everything that was accepted to be committed."""
         for batcher in (self._claims, self._histories):
             await batcher.close()
-        await self.returns.close()
+        await self._releases.close()
+        await self._lost.close()
 
-    async def _release(self, runs: Sequence[ClaimedRun | None]) -> None:
+    async def _claim(self, slots: Sequence[PollSlot]) -> Sequence[ClaimedRun | None]:
+        since = asyncio.get_running_loop().time()
+        try:
+            return await self._storage.claim(slots)
+        except BaseException:
+            self._lost.look_for([slot.claim.id for slot in slots], since)
+            raise
+
+    async def _release_some(self, runs: Sequence[ClaimedRun | None]) -> None:
         claimed = [run for run in runs if run is not None]
         if claimed:
-            await self.give_back(claimed)
+            await self.release(claimed)
+
+    async def _release_lost(self, claims: Collection[UUID], age: float) -> set[UUID]:
+        found = await self._storage.release_claims(claims, age)
+        for claim in found:
+            self._wake(claim.queue_key, claim.kind)
+        return {claim.id for claim in found}
 
 
 def unknown_run(run_id: UUID) -> NotFound:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -24,6 +25,7 @@ from core.endpoints import GrpcMethod, GrpcService, Scope
 from core.errors import AuthError, AuthzError, FlovynError, InvalidInput, LimitExceeded
 from server.auth.stack import AuthStack, Checks, require_one_credential
 from server.engine.repeats import HEADER, REPLAYED, Answer, Repeats, SentCall, checked_key
+from server.grpc_api.call_context import CONNECTION
 from server.grpc_api.conversions import uuid_field
 from server.grpc_api.error_mapping import status_of
 from server.observability.calls import CallObservers, Endpoint, WatchedCall, code_of
@@ -55,11 +57,15 @@ class InFlight:
         context.add_done_callback(ended)
 
     def watch(self, context: Context, undelivered: Callable[[], Awaitable[None]]) -> None:
-        """Take the answer back if the call turns out to have ended before the answer could be sent."""
+        """Take the answer back if the call turns out to have ended before the answer could be sent.
+
+        ``undelivered`` runs in the context of the caller of this method: the handler has left in it what it answers.
+        """
+        variables = copy_context()
 
         def ended(_context: Any) -> None:
             if not context.done():  # its status was never sent
-                task = asyncio.create_task(_taken_back(undelivered))
+                task = asyncio.create_task(_taken_back(undelivered), context=variables)
                 self._returns.add(task)
                 task.add_done_callback(self._returns.discard)
 
@@ -263,6 +269,7 @@ async def answer(context: Context, path: str, error: BaseException) -> None:
 
 
 def _auth_request(path: str, metadata: Any, context: Context) -> AuthRequest:
+    CONNECTION.set(context.peer())
     headers = _headers(metadata)
     REQUEST_ID.set(new_request_id(headers.get("x-request-id")))
     return AuthRequest(Protocol.GRPC, path, headers, _source(context))

@@ -36,6 +36,7 @@ SET
     error = NULL,
     completed_at = NULL,
     worker_id = NULL,
+    held_by = NULL,
     max_retries = t.execution_count + (scheduled.event_data ->> 'maxRetries')::integer,
     deadline_at = now() + (t.deadline_at - t.created_at),
     updated_at = now()
@@ -69,6 +70,7 @@ SET
     error = NULL,
     completed_at = NULL,
     worker_id = NULL,
+    held_by = NULL,
     retry_count = e.retry_count + 1,
     updated_at = now()
 WHERE e.tenant_id = %(tenant_id)s AND e.id = %(id)s

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from core.domain.claim import Released
 from core.domain.payload import dump
 from core.domain.task import ClaimedTask, NewTask, TaskSlot, TaskState, TaskStatus, TaskStep
 from core.domain.workflow import RunState
 from core.named_queries import named_queries
 from core.plugin_services import Database
-from server.storage.columns import columns
+from server.storage.columns import claim_columns, columns
 from server.storage.workflows import RunKey, run_states
 
 _SQL = named_queries(__package__, "tasks.sql")
@@ -33,7 +34,8 @@ class TaskRepository:
     async def insert(self, connection: Any, tasks: Sequence[NewTask]) -> None:
         """Insert tasks inside the connection's transaction; an id must not exist yet (see ``existing``)."""
         parameters = columns(tasks, "tenant_id", "id", "workflow_execution_id", "kind", "queue", "input")
-        parameters |= columns(tasks, "max_retries", "scheduled_at", "timeout_ms", "worker_id")
+        parameters |= columns(tasks, "max_retries", "scheduled_at", "timeout_ms")
+        parameters |= claim_columns([task.claim for task in tasks])
         parameters["priority_ms"] = [max(task.priority_ms, 0) for task in tasks]
         parameters["metadata"] = [dump(dict(task.metadata)) for task in tasks]
         await connection.execute(_SQL["insert"], parameters)
@@ -50,8 +52,8 @@ class TaskRepository:
             "count": [len(group) for group in members],
             "slot_group": [number for number, group in enumerate(members, 1) for _ in group],
             "place": [place for group in members for place in range(1, len(group) + 1)],
-            "worker_id": [slots[index].worker_id for group in members for index in group],
         }
+        parameters |= claim_columns([slots[index].claim for group in members for index in group])
         async with self._database.connection() as connection:
             rows = await (await connection.execute(_SQL["claim"], parameters)).fetchall()
         claimed: list[ClaimedTask | None] = [None] * len(slots)
@@ -59,15 +61,17 @@ class TaskRepository:
             claimed[members[group - 1][place - 1]] = ClaimedTask(*row)
         return claimed
 
-    async def release(self, tasks: Sequence[ClaimedTask | NewTask]) -> None:
-        """Make claimed tasks pending again, as if the attempt had not been, unless they have moved on since.
-
-        New tasks among them are those of which the caller does not know whether they were written.
-        """
-        parameters = columns(tasks, "tenant_id", "id")
-        parameters["attempt"] = [task.attempt if isinstance(task, ClaimedTask) else 1 for task in tasks]
+    async def release(self, tasks: Sequence[ClaimedTask]) -> None:
+        """Make claimed tasks pending again, as if the attempt had not been, unless their claims are over."""
         async with self._database.connection() as connection:
-            await connection.execute(_SQL["release"], parameters)
+            await connection.execute(_SQL["release"], columns(tasks, "tenant_id", "id", "claim_id"))
+
+    async def release_claims(self, claims: Collection[UUID], age: float) -> list[Released]:
+        """Do the same with those of the claims that were written, at most ``age`` seconds ago; return them."""
+        async with self._database.connection() as connection:
+            parameters = {"claim_ids": list(claims), "age": age}
+            rows = await (await connection.execute(_SQL["release_claims"], parameters)).fetchall()
+        return [Released(*row) for row in rows]
 
     async def lock(
         self, connection: Any, keys: Sequence[TaskKey]

@@ -1,23 +1,24 @@
 -- name: insert
--- Tasks: pending, or a waiting worker's from the start, as after a claim. A priority is a head start; a task cannot be
--- claimed before its claim_at.
+-- Tasks: pending, or claimed by a parked poller from the start. A priority is a head start; a task cannot be claimed
+-- before its claim_at.
 INSERT INTO task_execution (
-    tenant_id, id, workflow_execution_id, kind, queue, status, worker_id, execution_count, started_at, claimed_at,
-    metadata, input, max_retries, scheduled_at, claim_at, deadline_at, created_at, updated_at
+    tenant_id, id, workflow_execution_id, kind, queue, status, claim_id, worker_id, held_by, claimed_by, execution_count,
+    started_at, claimed_at, metadata, input, max_retries, scheduled_at, claim_at, deadline_at, created_at, updated_at
 )
 SELECT
-    tenant_id, id, workflow_execution_id, kind, queue, CASE WHEN worker_id IS NULL THEN 'PENDING' ELSE 'RUNNING' END,
-    worker_id, (worker_id IS NOT NULL)::integer, CASE WHEN worker_id IS NOT NULL THEN now() END,
-    CASE WHEN worker_id IS NOT NULL THEN now() END, metadata::jsonb, input::json, max_retries,
+    tenant_id, id, workflow_execution_id, kind, queue, CASE WHEN claim_id IS NULL THEN 'PENDING' ELSE 'RUNNING' END,
+    claim_id, worker_id, held_by, claimed_by, (claim_id IS NOT NULL)::integer, CASE WHEN claim_id IS NOT NULL THEN now() END,
+    CASE WHEN claim_id IS NOT NULL THEN now() END, metadata::jsonb, input::json, max_retries,
     scheduled_at, coalesce(scheduled_at, now() - priority_ms * interval '1 millisecond'),
     now() + timeout_ms * interval '1 millisecond', now(), now()
 FROM unnest(
     %(tenant_id)s::uuid[], %(id)s::uuid[], %(workflow_execution_id)s::uuid[], %(kind)s::text[], %(queue)s::text[],
     %(metadata)s::text[], %(input)s::text[], %(max_retries)s::integer[], %(scheduled_at)s::timestamptz[],
-    %(priority_ms)s::bigint[], %(timeout_ms)s::bigint[], %(worker_id)s::text[]
+    %(priority_ms)s::bigint[], %(timeout_ms)s::bigint[], %(claim_id)s::uuid[], %(worker_id)s::text[], %(held_by)s::text[],
+    %(claimed_by)s::integer[]
 ) AS t (
     tenant_id, id, workflow_execution_id, kind, queue, metadata, input, max_retries, scheduled_at, priority_ms, timeout_ms,
-    worker_id
+    claim_id, worker_id, held_by, claimed_by
 )
 
 -- name: claim
@@ -49,12 +50,18 @@ picked AS (
 ),
 poller AS (
     SELECT *
-    FROM unnest(%(slot_group)s::bigint[], %(place)s::bigint[], %(worker_id)s::text[]) AS p (slot_group, place, worker_id)
+    FROM unnest(
+        %(slot_group)s::bigint[], %(place)s::bigint[], %(claim_id)s::uuid[], %(worker_id)s::text[], %(held_by)s::text[],
+        %(claimed_by)s::integer[]
+    ) AS p (slot_group, place, claim_id, worker_id, held_by, claimed_by)
 )
 UPDATE task_execution AS t
 SET
     status = 'RUNNING',
+    claim_id = poller.claim_id,
     worker_id = poller.worker_id,
+    held_by = poller.held_by,
+    claimed_by = poller.claimed_by,
     execution_count = t.execution_count + 1,
     started_at = coalesce(t.started_at, now()),
     claimed_at = now(),
@@ -65,19 +72,49 @@ INNER JOIN poller ON picked.slot_group = poller.slot_group AND picked.place = po
 WHERE t.tenant_id = picked.tenant_id AND t.id = picked.id
 RETURNING
     picked.slot_group, picked.place,
-    t.tenant_id, t.id, t.workflow_execution_id, t.kind, t.queue, t.input::text, t.execution_count
+    t.tenant_id, t.id, t.workflow_execution_id, t.kind, t.queue, t.input::text, t.execution_count, t.claim_id
 
 -- name: release
--- Gives back tasks that were claimed for pollers who had gone before they could be answered: no attempt was made.
+-- Tasks whose pollers never got them: no attempt was made. The id of the claim says whether they are still held by it.
 UPDATE task_execution AS t
 SET
     status = 'PENDING',
+    claim_id = NULL,
     worker_id = NULL,
+    held_by = NULL,
+    claimed_by = NULL,
+    former_holders = (array_prepend(t.held_by, array_remove(t.former_holders, t.held_by)))[1:8],
     execution_count = t.execution_count - 1,
     started_at = CASE WHEN t.execution_count > 1 THEN t.started_at END,
     updated_at = now()
-FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(attempt)s::integer[]) AS r (tenant_id, id, attempt)
-WHERE t.tenant_id = r.tenant_id AND t.id = r.id AND t.status = 'RUNNING' AND t.execution_count = r.attempt
+FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(claim_id)s::uuid[]) AS r (tenant_id, id, claim_id)
+WHERE t.tenant_id = r.tenant_id AND t.id = r.id AND t.status = 'RUNNING' AND t.claim_id = r.claim_id
+
+-- name: release_claims
+-- The same of claims of which nobody knows whether they were written, of all tenants; see workflows.sql.
+WITH lost AS (
+    SELECT t.tenant_id, t.id, t.claim_id
+    FROM task_execution AS t
+    WHERE
+        t.status = 'RUNNING'
+        AND t.claimed_at >= now() - %(age)s * interval '1 second'
+        AND t.claim_id = ANY (%(claim_ids)s::uuid[])
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE task_execution AS t
+SET
+    status = 'PENDING',
+    claim_id = NULL,
+    worker_id = NULL,
+    held_by = NULL,
+    claimed_by = NULL,
+    former_holders = (array_prepend(t.held_by, array_remove(t.former_holders, t.held_by)))[1:8],
+    execution_count = t.execution_count - 1,
+    started_at = CASE WHEN t.execution_count > 1 THEN t.started_at END,
+    updated_at = now()
+FROM lost
+WHERE t.tenant_id = lost.tenant_id AND t.id = lost.id
+RETURNING lost.claim_id, t.tenant_id, t.queue, t.kind
 
 -- name: lock
 -- The rows that decide, locked in the order of their ids, after the runs that they belong to.
@@ -102,7 +139,15 @@ moved AS (
         status = step.status,
         output = step.output::json,
         error = step.error,
+        claim_id = NULL,
         worker_id = CASE WHEN step.ended THEN t.worker_id END,
+        held_by = CASE WHEN step.ended THEN t.held_by END,
+        claimed_by = NULL,
+        -- the last eight: more would only say that the task is hard to keep
+        former_holders = CASE
+            WHEN step.ended OR t.held_by IS NULL THEN t.former_holders
+            ELSE (array_prepend(t.held_by, array_remove(t.former_holders, t.held_by)))[1:8]
+        END,
         claim_at = CASE WHEN step.ended THEN t.claim_at ELSE now() END,
         completed_at = CASE WHEN step.ended THEN now() END,
         updated_at = now()

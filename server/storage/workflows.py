@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from uuid import UUID
 
 import psycopg
 
+from core.domain.claim import Claim, Released
 from core.domain.payload import Json, dump
 from core.domain.submission import Step
 from core.domain.workflow import ClaimedRun, NewRun, PollSlot, RunState, RunStatus
@@ -18,7 +19,7 @@ from core.domain.workflow_event import Event
 from core.errors import NotFound
 from core.named_queries import named_queries
 from core.plugin_services import Database
-from server.storage.columns import columns
+from server.storage.columns import claim_columns, columns
 
 _SQL = named_queries(__package__, "workflows.sql")
 
@@ -42,7 +43,7 @@ class WorkflowRepository:
             return await self.insert(connection, runs)
 
     async def insert(self, connection: Any, runs: Sequence[NewRun]) -> list[ClaimedRun]:
-        """Insert runs with their first events, in the connection's transaction; return those that workers wait for.
+        """Insert runs with their first events, in the connection's transaction; return the claimed ones.
 
         Raises:
             NotFound: a tenant does not exist; nothing was inserted.
@@ -52,14 +53,15 @@ class WorkflowRepository:
         parameters["event_type"] = [run.started.type for run in runs]
         parameters["event_data"] = [run.started.data for run in runs]
         parameters["history_bytes"] = [run.started.size for run in runs]
-        parameters |= columns(runs, "parent_id", "child_name", "depth", "has_key", "worker_id")
-        awaited = {(run.tenant_id, run.id): run for run in runs if run.worker_id is not None}
+        parameters |= columns(runs, "parent_id", "child_name", "depth", "has_key")
+        parameters |= claim_columns([run.claim for run in runs])
+        awaited = {(run.tenant_id, run.id): (run, run.claim) for run in runs if run.claim is not None}
         try:
             cursor = await connection.execute(_SQL["start"], parameters)
             rows = await cursor.fetchall() if awaited else []
         except psycopg.errors.ForeignKeyViolation:
             raise NotFound("the tenant does not exist on this server; create it first") from None
-        return [_as_claimed(awaited[tenant_id, run_id], *times) for tenant_id, run_id, *times in rows]
+        return [_as_claimed(*awaited[tenant_id, run_id], *times) for tenant_id, run_id, *times in rows]
 
     async def claim(self, slots: Sequence[PollSlot]) -> list[ClaimedRun | None]:
         """Hand pending runs to the slots, oldest first; None where there is no work."""
@@ -74,8 +76,8 @@ class WorkflowRepository:
             "count": [len(group) for group in members],
             "slot_group": [number for number, group in enumerate(members, 1) for _ in group],
             "place": [place for group in members for place in range(1, len(group) + 1)],
-            "worker_id": [slots[index].worker_id for group in members for index in group],
         }
+        parameters |= claim_columns([slots[index].claim for group in members for index in group])
         async with self._database.connection() as connection:
             rows = await (await connection.execute(_SQL["claim"], parameters)).fetchall()
         claimed: list[ClaimedRun | None] = [None] * len(slots)
@@ -83,15 +85,17 @@ class WorkflowRepository:
             claimed[members[group - 1][place - 1]] = ClaimedRun(*row)
         return claimed
 
-    async def release(self, runs: Sequence[ClaimedRun | NewRun]) -> None:
-        """Make claimed runs pending again, unless somebody has moved them on since.
-
-        New runs among them are those of which the caller does not know whether they were written.
-        """
-        parameters = columns(runs, "tenant_id", "id")
-        parameters["claimed_at"] = [run.claimed_at if isinstance(run, ClaimedRun) else None for run in runs]
+    async def release(self, runs: Sequence[ClaimedRun]) -> None:
+        """Make claimed runs pending again, unless their claims are over."""
         async with self._database.connection() as connection:
-            await connection.execute(_SQL["release"], parameters)
+            await connection.execute(_SQL["release"], columns(runs, "tenant_id", "id", "claim_id"))
+
+    async def release_claims(self, claims: Collection[UUID], age: float) -> list[Released]:
+        """Do the same with those of the claims that were written, at most ``age`` seconds ago; return them."""
+        async with self._database.connection() as connection:
+            parameters = {"claim_ids": list(claims), "age": age}
+            rows = await (await connection.execute(_SQL["release_claims"], parameters)).fetchall()
+        return [Released(*row) for row in rows]
 
     async def reclaim(self, lease: float, silence: float, limit: int) -> list[tuple[UUID, str, str]]:
         """Make up to ``limit`` runs pending whose worker will not report any more.
@@ -167,7 +171,7 @@ class WorkflowRepository:
         return [found[key] for key in keys]
 
 
-def _as_claimed(run: NewRun, created_at: datetime, claimed_at: datetime) -> ClaimedRun:
+def _as_claimed(run: NewRun, claim: Claim, created_at: datetime, claimed_at: datetime) -> ClaimedRun:
     return ClaimedRun(
         tenant_id=run.tenant_id,
         id=run.id,
@@ -179,6 +183,7 @@ def _as_claimed(run: NewRun, created_at: datetime, claimed_at: datetime) -> Clai
         last_sequence=1,
         created_at=created_at,
         claimed_at=claimed_at,
+        claim_id=claim.id,
     )
 
 

@@ -1,32 +1,32 @@
 -- name: start
--- Runs and their first events, in one statement; returns those that begin as a worker's own.
+-- Runs and their first events, in one statement; returns those that begin as claimed.
 WITH request AS (
     SELECT *
     FROM unnest(
         %(tenant_id)s::uuid[], %(id)s::uuid[], %(kind)s::text[], %(queue)s::text[], %(input)s::text[],
         %(priority_ms)s::bigint[], %(workflow_version)s::text[], %(metadata)s::text[],
         %(event_type)s::text[], %(event_data)s::text[], %(parent_id)s::uuid[], %(child_name)s::text[], %(depth)s::integer[],
-        %(has_key)s::boolean[], %(worker_id)s::text[], %(history_bytes)s::bigint[]
+        %(has_key)s::boolean[], %(history_bytes)s::bigint[], %(claim_id)s::uuid[], %(worker_id)s::text[],
+        %(held_by)s::text[], %(claimed_by)s::integer[]
     ) AS r (
         tenant_id, id, kind, queue, input, priority_ms, workflow_version, metadata, event_type, event_data,
-        parent_id, child_name, depth, has_key, worker_id, history_bytes
+        parent_id, child_name, depth, has_key, history_bytes, claim_id, worker_id, held_by, claimed_by
     )
 ),
 run AS (
     INSERT INTO workflow_execution (
         tenant_id, id, kind, queue, status, priority_ms, workflow_version, metadata, input,
         last_sequence, created_at, claim_at, updated_at, parent_id, child_execution_name, depth, has_dependents,
-        worker_id, dispatched_sequence, started_at, claimed_at, history_bytes
+        history_bytes, claim_id, worker_id, held_by, claimed_by, dispatched_sequence, started_at, claimed_at
     )
     SELECT
-        tenant_id, id, kind, queue, CASE WHEN worker_id IS NULL THEN 'PENDING' ELSE 'RUNNING' END, priority_ms,
+        tenant_id, id, kind, queue, CASE WHEN claim_id IS NULL THEN 'PENDING' ELSE 'RUNNING' END, priority_ms,
         workflow_version, metadata::jsonb, input::json,
         1, now(), now() - priority_ms * interval '1 millisecond', now(), parent_id, child_name, depth, has_key,
-        worker_id,
-        CASE WHEN worker_id IS NULL THEN 0 ELSE 1 END,
-        CASE WHEN worker_id IS NOT NULL THEN now() END,
-        CASE WHEN worker_id IS NOT NULL THEN date_trunc('milliseconds', now()) END,
-        history_bytes
+        history_bytes, claim_id, worker_id, held_by, claimed_by,
+        CASE WHEN claim_id IS NULL THEN 0 ELSE 1 END,
+        CASE WHEN claim_id IS NOT NULL THEN now() END,
+        CASE WHEN claim_id IS NOT NULL THEN date_trunc('milliseconds', now()) END
     FROM request
     RETURNING tenant_id, id, created_at, claimed_at
 ),
@@ -69,15 +69,21 @@ picked AS (
 ),
 poller AS (
     SELECT *
-    FROM unnest(%(slot_group)s::bigint[], %(place)s::bigint[], %(worker_id)s::text[]) AS p (slot_group, place, worker_id)
+    FROM unnest(
+        %(slot_group)s::bigint[], %(place)s::bigint[], %(claim_id)s::uuid[], %(worker_id)s::text[], %(held_by)s::text[],
+        %(claimed_by)s::integer[]
+    ) AS p (slot_group, place, claim_id, worker_id, held_by, claimed_by)
 )
 UPDATE workflow_execution AS e
 SET
     status = 'RUNNING',
+    claim_id = poller.claim_id,
     worker_id = poller.worker_id,
+    held_by = poller.held_by,
+    claimed_by = poller.claimed_by,
     dispatched_sequence = e.last_sequence,
     started_at = coalesce(e.started_at, now()),
-    -- to the millisecond, as the wire carries it: it identifies the claim
+    -- to the millisecond, as the wire carries it
     claimed_at = greatest(e.claimed_at, date_trunc('milliseconds', now())),
     updated_at = now()
 FROM picked
@@ -86,15 +92,32 @@ WHERE e.tenant_id = picked.tenant_id AND e.id = picked.id
 RETURNING
     picked.slot_group, picked.place,
     e.tenant_id, e.id, e.kind, e.queue, e.input::text, e.priority_ms, e.workflow_version,
-    e.last_sequence, e.created_at, e.claimed_at
+    e.last_sequence, e.created_at, e.claimed_at, e.claim_id
 
 -- name: release
--- Gives back runs that were claimed for pollers who had gone before they could be answered; without the time of the
--- claim, runs that nobody but the one who asks has ever known.
+-- Runs whose pollers never got them; the id of the claim says whether they are still held by it.
 UPDATE workflow_execution AS e
-SET status = 'PENDING', worker_id = NULL, updated_at = now()
-FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(claimed_at)s::timestamptz[]) AS r (tenant_id, id, claimed_at)
-WHERE e.tenant_id = r.tenant_id AND e.id = r.id AND e.status = 'RUNNING' AND e.claimed_at = coalesce(r.claimed_at, e.claimed_at)
+SET status = 'PENDING', claim_id = NULL, worker_id = NULL, held_by = NULL, claimed_by = NULL, updated_at = now()
+FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(claim_id)s::uuid[]) AS r (tenant_id, id, claim_id)
+WHERE e.tenant_id = r.tenant_id AND e.id = r.id AND e.status = 'RUNNING' AND e.claim_id = r.claim_id
+
+-- name: release_claims
+-- The same of claims of which nobody knows whether they were written, of all tenants. The index over the times of claims
+-- finds them: they are no older than age. Of locked rows, the next look finds out.
+WITH lost AS (
+    SELECT e.tenant_id, e.id, e.claim_id
+    FROM workflow_execution AS e
+    WHERE
+        e.status = 'RUNNING'
+        AND e.claimed_at >= now() - %(age)s * interval '1 second'
+        AND e.claim_id = ANY (%(claim_ids)s::uuid[])
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE workflow_execution AS e
+SET status = 'PENDING', claim_id = NULL, worker_id = NULL, held_by = NULL, claimed_by = NULL, updated_at = now()
+FROM lost
+WHERE e.tenant_id = lost.tenant_id AND e.id = lost.id
+RETURNING lost.claim_id, e.tenant_id, e.queue, e.kind
 
 -- name: reclaim
 -- Runs whose lease is over, or whose worker shows no life, of all tenants: a bounded number, and those that another
@@ -124,7 +147,7 @@ WITH expired AS (
     FOR UPDATE SKIP LOCKED
 )
 UPDATE workflow_execution AS e
-SET status = 'PENDING', worker_id = NULL, updated_at = now()
+SET status = 'PENDING', claim_id = NULL, worker_id = NULL, held_by = NULL, claimed_by = NULL, updated_at = now()
 FROM expired
 WHERE e.tenant_id = expired.tenant_id AND e.id = expired.id
 RETURNING e.tenant_id, e.queue, e.kind

@@ -1,4 +1,4 @@
-"""Stands between a server and its database, and cuts the connection at the worst moment: around a COMMIT."""
+"""A proxy between a server and its database that cuts the connection at the worst moment: around a commit."""
 
 from __future__ import annotations
 
@@ -14,10 +14,17 @@ READ_BYTES = 65536
 
 
 class Cut(Enum):
-    """When a connection is cut."""
+    """The moment in which a connection is cut."""
 
     BEFORE = "before the database gets the COMMIT"
     AFTER = "after the database has answered the COMMIT, before the server gets the answer"
+    AFTER_STATEMENT = "after the database has carried out and answered one statement outside of a transaction block"
+
+
+AROUND_COMMIT = [Cut.BEFORE, Cut.AFTER]
+
+ANSWERED = {Cut.AFTER: b"COMMIT\0", Cut.AFTER_STATEMENT: b"Z\0\0\0\5I"}
+"""The database's answer: the tag of COMMIT, which ends with a zero byte; that it is idle again."""
 
 
 class Proxy:
@@ -29,10 +36,12 @@ class Proxy:
         self._wanted: tuple[Cut, bytes] | None = None
         self._open: set[asyncio.Task[None]] = set()
         self.cuts = 0
+        self._orders = 0
 
     def cut_next(self, cut: Cut, mark: str) -> None:
-        """Cut the next connection that sends a COMMIT, having sent ``mark`` before it."""
+        """Cut the next connection that sends a COMMIT, or a statement, with ``mark`` before it or in it."""
         self._wanted = (cut, mark.encode())
+        self._orders += 1
 
     async def wait_closed(self) -> None:
         """Wait until everybody has hung up."""
@@ -49,16 +58,16 @@ class Proxy:
         """Connect a client of this proxy with the database, until either hangs up or the connection is cut."""
         from_database, to_database = await asyncio.open_unix_connection(self._database)
         answers = asyncio.create_task(_pass_on(from_database, writer))
-        sent = b""
+        sent, orders = b"", self._orders
         try:
             while data := await reader.read(READ_BYTES):
-                sent += data
+                sent, orders = (sent if orders == self._orders else b"") + data, self._orders
                 cut = self._due_cut(sent)
-                if cut is Cut.AFTER:
+                if cut in ANSWERED:
                     answers.cancel()
                     await asyncio.wait([answers])  # it gives the reader free
                     to_database.write(data)
-                    await _until_committed(from_database)
+                    await _until(from_database, ANSWERED[cut])
                 if cut is not None:
                     break
                 to_database.write(data)
@@ -71,17 +80,17 @@ class Proxy:
         if self._wanted is None:
             return None
         cut, mark = self._wanted
-        if b"COMMIT" not in sent.rpartition(mark)[2] or mark not in sent:
+        if mark not in sent or (cut is not Cut.AFTER_STATEMENT and b"COMMIT" not in sent.rpartition(mark)[2]):
             return None
         self._wanted = None
         self.cuts += 1
         return cut
 
 
-async def _until_committed(reader: asyncio.StreamReader) -> None:
-    """Read until the COMMIT's own answer: a command's tag ends with a zero byte."""
+async def _until(reader: asyncio.StreamReader, answer: bytes) -> None:
+    """Read until the answer has come."""
     seen = b""
-    while b"COMMIT\0" not in seen:
+    while answer not in seen:
         data = await reader.read(READ_BYTES)
         assert data, "the database hung up before it answered"
         seen += data

@@ -10,8 +10,9 @@ from uuid import UUID
 from google.protobuf import empty_pb2
 
 from core.auth import Action, Identity
+from core.domain.claim import Claim
 from core.domain.fields import free_text, name_field, optional_text, queue_field
-from core.domain.payload import Json, dump, parse_payload
+from core.domain.payload import dump, parse_payload
 from core.domain.stream import Chunk, ChunkKind
 from core.domain.task import ClaimedTask, TaskReport, TaskSlot, Verdict, usable_timeout
 from core.domain.task_note import LogLine, Progress, StateEntry, StateKey, checked_progress, log_level
@@ -20,6 +21,7 @@ from core.errors import InvalidInput
 from core.launchers import TaskLaunch
 from proto.flovyn.v1 import task_pb2 as pb
 from server.engine.task_engine import TaskEngine
+from server.grpc_api.call_context import CLAIMED, holder
 from server.grpc_api.conversions import key_field, tenant_of, uuid_field
 
 _CHUNKS: Mapping[int, ChunkKind] = {
@@ -47,7 +49,7 @@ class TaskExecution:
         methods = {
             "SubmitTask": GrpcMethod(self.submit_task, Action.CREATE, "task-execution"),
             "PollTask": GrpcMethod(
-                self.poll_task, Action.POLL, "task-execution", self.take_back, "task.task_execution_id"
+                self.poll_task, Action.POLL, "task-execution", self.release, "task.task_execution_id"
             ),
             "CompleteTask": GrpcMethod(self.complete_task, Action.COMPLETE, "task-execution", repeat=Repeat.SAME),
             "FailTask": GrpcMethod(self.fail_task, Action.FAIL, "task-execution", repeat=Repeat.SAME),
@@ -88,16 +90,18 @@ class TaskExecution:
         slot = TaskSlot(
             tenant_id=uuid_field(request.tenant_id, "tenant_id"),
             queue=queue_field(request.queue),
-            worker_id=optional_text(request.worker_id, "worker_id"),
+            claim=Claim(optional_text(request.worker_id, "worker_id"), holder(identity)),
         )
-        self._seen((slot.tenant_id, slot.worker_id))
+        self._seen((slot.tenant_id, slot.claim.worker_id))
         task = await self._tasks.claims.poll(slot, self._poll_hold)
+        CLAIMED.set(task)
         return pb.PollTaskResponse() if task is None else pb.PollTaskResponse(task=_info(task))
 
-    async def take_back(self, answer: pb.PollTaskResponse, identity: Identity) -> None:
-        """Give a task back whose poller had gone before the answer could reach it."""
-        if answer.HasField("task"):
-            await self._tasks.claims.give_back([_claimed(answer.task, tenant_of(identity))])
+    async def release(self, _answer: pb.PollTaskResponse, _identity: Identity) -> None:
+        """Release the task of a poll that had ended before the answer could reach the worker."""
+        task = CLAIMED.get()
+        if task is not None:
+            await self._tasks.claims.release([task])
 
     async def complete_task(self, request: pb.CompleteTaskRequest, identity: Identity) -> empty_pb2.Empty:
         """Record a task's result, once."""
@@ -202,17 +206,4 @@ def _info(task: ClaimedTask) -> pb.TaskExecutionInfo:
         workflow_execution_id=str(task.workflow_execution_id or ""),
         execution_count=task.attempt,
         queue=task.queue,
-    )
-
-
-def _claimed(info: pb.TaskExecutionInfo, tenant_id: UUID) -> ClaimedTask:
-    """Return the claimed task that an answer was made of."""
-    return ClaimedTask(
-        tenant_id=tenant_id,
-        id=UUID(info.task_execution_id),
-        workflow_execution_id=UUID(info.workflow_execution_id) if info.workflow_execution_id else None,
-        kind=info.kind,
-        queue=info.queue,
-        input=Json(info.input.decode()),
-        attempt=info.execution_count,
     )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 from google.protobuf import empty_pb2
 
 from core.auth import Action, Identity
 from core.clock import Clock
+from core.domain.claim import Claim
 from core.domain.fields import free_text, name_field, optional_text, queue_field
 from core.domain.idempotency import checked_key
-from core.domain.payload import Json, parse_payload
+from core.domain.payload import parse_payload
 from core.domain.promise import parse_ref, rejected, resolved
 from core.domain.submission import Outcome
 from core.domain.worker import WorkerKey
@@ -25,6 +25,7 @@ from server.engine.children import ChildRequest
 from server.engine.commands import submission
 from server.engine.engine import Engine
 from server.engine.signals import Signal, SignalWithStart
+from server.grpc_api.call_context import CLAIMED, holder
 from server.grpc_api.commands import command_of, inherited_queue
 from server.grpc_api.conversions import key_field, optional_uuid, tenant_of, uuid_field
 
@@ -65,7 +66,7 @@ class WorkflowDispatch:
                 self.start_child_workflow, Action.EXECUTE, "workflow", resource_id="child_workflow_execution_id"
             ),
             "PollWorkflow": GrpcMethod(
-                self.poll_workflow, Action.POLL, "workflow", self.take_back, "workflow_execution.id"
+                self.poll_workflow, Action.POLL, "workflow", self.release, "workflow_execution.id"
             ),
             "SubscribeToNotifications": GrpcMethod(self.subscribe_to_notifications, Action.POLL, "workflow"),
             "GetVisualWorkflowDefinitionById": GrpcMethod(
@@ -145,17 +146,19 @@ class WorkflowDispatch:
         slot = PollSlot(
             tenant_id=uuid_field(request.tenant_id, "tenant_id"),
             queue=queue_field(request.queue),
-            worker_id=optional_text(request.worker_id, "worker_id"),
+            claim=Claim(optional_text(request.worker_id, "worker_id"), holder(identity)),
             kinds=tuple(sorted(name_field(kind, "workflow_capabilities") for kind in request.workflow_capabilities)),
         )
-        self._seen((slot.tenant_id, slot.worker_id))
+        self._seen((slot.tenant_id, slot.claim.worker_id))
         run = await self._workflows.poll(slot, self._poll_hold)
+        CLAIMED.set(run)
         return pb.PollResponse() if run is None else pb.PollResponse(workflow_execution=_execution(run))
 
-    async def take_back(self, answer: pb.PollResponse, _identity: Identity) -> None:
-        """Give a run back whose poller had gone before the answer could reach it."""
-        if answer.HasField("workflow_execution"):
-            await self._workflows.give_back([_claimed(answer.workflow_execution)])
+    async def release(self, _answer: pb.PollResponse, _identity: Identity) -> None:
+        """Release the run of a poll that had ended before the answer could reach the worker."""
+        run = CLAIMED.get()
+        if run is not None:
+            await self._workflows.release([run])
 
     async def subscribe_to_notifications(
         self, request: pb.SubscriptionRequest, identity: Identity
@@ -268,26 +271,6 @@ def _execution(run: ClaimedRun) -> pb.WorkflowExecution:
     if run.workflow_version is not None:
         execution.workflow_version = run.workflow_version
     return execution
-
-
-def _claimed(execution: pb.WorkflowExecution) -> ClaimedRun:
-    """Return the claimed run that an answer was made of."""
-    return ClaimedRun(
-        tenant_id=UUID(execution.tenant_id),
-        id=UUID(execution.id),
-        kind=execution.kind,
-        queue=execution.queue,
-        input=Json(execution.input.decode()),
-        priority_ms=execution.priority_ms,
-        workflow_version=execution.workflow_version if execution.HasField("workflow_version") else None,
-        last_sequence=execution.current_sequence,
-        created_at=_moment(execution.created_at_ms),
-        claimed_at=_moment(execution.workflow_task_time_millis),
-    )
-
-
-def _moment(milliseconds: int) -> datetime:
-    return EPOCH + timedelta(milliseconds=milliseconds)
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 
 from core.clock import SystemClock
 from core.domain.cancellation import CancellationRequest
+from core.domain.claim import Claim
 from core.domain.command import Cancel, Command, Complete, Fail
 from core.domain.promise import PromiseRef, rejected, resolved
 from core.domain.submission import Outcome
@@ -153,7 +154,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     def _poll(self) -> Run | None:
         """Poll for a run: the oldest that is pending."""
-        claimed = self.rig.do(self.rig.engine.workflows.poll(PollSlot(self.tenant, DEFAULT_QUEUE, "w"), 0))
+        claimed = self.rig.do(self.rig.engine.workflows.poll(PollSlot(self.tenant, DEFAULT_QUEUE, Claim("w")), 0))
         expected = next((run for run in self.runs if run.status == "PENDING"), None)
         assert (claimed and claimed.id) == (expected and expected.id)
         if expected is not None:
@@ -204,7 +205,7 @@ class EngineMachine(RuleBasedStateMachine):
     @rule()
     def poll_task(self) -> None:
         """Poll for a task; there is one exactly when one is pending."""
-        claimed = self.rig.do(self.rig.tasks.tasks.claims.poll(TaskSlot(self.tenant, DEFAULT_QUEUE, "w"), 0))
+        claimed = self.rig.do(self.rig.tasks.tasks.claims.poll(TaskSlot(self.tenant, DEFAULT_QUEUE, Claim("w")), 0))
         pending = {task.id: task for _, task in self._tasks() if task.status == "PENDING"}
         assert (claimed is not None) == bool(pending)
         if claimed is not None:

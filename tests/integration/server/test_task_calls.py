@@ -11,14 +11,14 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from core.auth import Identity, PrincipalType
+from core.domain.claim import Claim
 from core.domain.payload import Json
+from core.domain.task import TaskSlot
 from core.domain.worker import Category
 from core.errors import InvalidInput
 from core.launchers import IdempotencyKey, Launched, TaskLaunch
 from proto.flovyn.v1 import task_pb2
 from server.engine.launchers import EngineTaskLauncher
-from server.grpc_api.services.task_execution import TaskExecution
 from tests.support.calls import complete_task, fail_task, poll_task, rows, start, status_of, submit_task
 from tests.support.repetitions import times
 from tests.support.running import OTHER_KEY, OTHER_TENANT, TENANT, Client, bearer, running_server
@@ -149,7 +149,7 @@ async def test_cancelling_ends_an_open_task(client: Client) -> None:
 
 
 async def test_a_waiting_poller_is_answered_when_a_task_appears(database: str) -> None:
-    """Hand-over, here and from another process; a run in the same queue does not wake a poller for tasks."""
+    """Direct dispatch, here and from another process; a run in the same queue does not wake a poller for tasks."""
     async with running_server(database, ENGINE__POLL_HOLD_MS="60000") as here, running_server(database) as there:
         parked = here.boot.wakeups[Category.TASK].parked
         for server in (here, there):
@@ -244,23 +244,18 @@ async def test_a_task_for_a_run_must_find_it_open(client: Client) -> None:
     assert task.workflow_execution_id == run_id
 
 
-def _servicer(client: Client) -> TaskExecution:
-    return TaskExecution(client.boot.task_engine, 0)
-
-
 async def test_a_task_that_nobody_received_counts_no_attempt(client: Client) -> None:
-    """Given back, it is handed out again as the same attempt; given back late, it stays with its next worker."""
+    """Released, it is dispatched again as the same attempt; released late, it stays with its next worker."""
     task_id = await submit_task(client)
-    servicer = _servicer(client)
-    identity = Identity(PrincipalType.WORKER, "w", TENANT)
-    handed = await client.tasks.PollTask(task_pb2.PollTaskRequest(tenant_id=str(TENANT)), metadata=bearer())
-    await servicer.take_back(handed, identity)
+    claims = client.boot.task_engine.tasks.claims
+    lost = await claims.poll(TaskSlot(TENANT, "default", Claim("w")), 0)
+    assert lost is not None
+    await claims.release([lost])
     again = await poll_task(client)
     assert again is not None
     assert (again.task_execution_id, again.execution_count) == (task_id, 1)
-    await fail_task(client, task_id)
-    await servicer.take_back(handed, identity)
-    assert (await _task(client, task_id))[0] == "FAILED"
+    await claims.release([lost])
+    assert (await _task(client, task_id))[:2] == ("RUNNING", 1)
 
 
 async def _keyed(client: Client, **fields: Any) -> tuple[str, bool, bool]:

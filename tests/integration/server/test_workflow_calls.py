@@ -12,10 +12,10 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from core.auth import ANONYMOUS
+from core.domain.claim import Claim
 from core.domain.worker import Category
+from core.domain.workflow import PollSlot
 from proto.flovyn.v1 import worker_pb2, workflow_pb2
-from server.grpc_api.services.workflow_dispatch import WorkflowDispatch
 from tests.support.repetitions import times
 from tests.support.running import OPERATOR_KEY, OTHER_KEY, OTHER_TENANT, TENANT, Client, bearer, running_server
 
@@ -160,7 +160,7 @@ async def test_runs_are_handed_out_by_effective_time(client: Client) -> None:
 
 
 async def test_a_waiting_poller_is_answered_when_work_appears(database: str) -> None:
-    """Hand-over: the poll is answered by the start, long before its hold is over."""
+    """Direct dispatch: the poll is answered by the start, long before its hold is over."""
     async with running_server(database, ENGINE__POLL_HOLD_MS="60000") as patient:
         poll = asyncio.ensure_future(_poll(patient))
         await asyncio.wait_for(patient.boot.wakeups[Category.WORKFLOW].parked.wait(), 5)
@@ -357,15 +357,16 @@ async def test_runs_of_cancelled_polls_are_not_lost(database: str) -> None:
         assert got == set(started)
 
 
-async def test_a_given_back_claim_must_be_the_current_one(client: Client) -> None:
-    """A claim that is given back late does not take the run from its next worker."""
+async def test_a_released_claim_must_be_the_current_one(client: Client) -> None:
+    """A claim that is released late does not take the run from its next worker."""
     run_id = await _start(client)
-    first = await _poll(client)
-    servicer = WorkflowDispatch(client.boot.engine, client.boot.task_engine.workers.seen, client.boot.clock, 0)
-    await servicer.take_back(first, ANONYMOUS)
+    workflows = client.boot.engine.workflows
+    first = await workflows.poll(PollSlot(TENANT, "default", Claim("w")), 0)
+    assert first is not None
+    await workflows.release([first])
     second = await _poll(client)
     assert second.workflow_execution.id == run_id
-    await servicer.take_back(first, ANONYMOUS)
+    await workflows.release([first])
     assert not (await _poll(client)).HasField("workflow_execution")
 
 

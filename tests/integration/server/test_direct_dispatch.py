@@ -26,7 +26,7 @@ from tests.support.calls import (
     submit_task,
 )
 from tests.support.driving import RUNNING, schedule_task
-from tests.support.proxy import Cut, proxied
+from tests.support.proxy import AROUND_COMMIT, Cut, proxied
 from tests.support.running import TENANT, Client, running_server
 
 HOLD = "60000"
@@ -115,7 +115,7 @@ async def test_a_scheduled_task_waits_for_its_time(database: str) -> None:
         assert (await asyncio.wait_for(polling, 5)).task_execution_id == now
 
 
-@pytest.mark.parametrize("cut", list(Cut))
+@pytest.mark.parametrize("cut", AROUND_COMMIT)
 async def test_a_handed_over_task_of_unknown_outcome_is_not_lost(database: str, cut: Cut) -> None:
     """Whether the commit came to the database or not: the poller gets the task once it is there, and only it."""
     with tempfile.TemporaryDirectory(prefix="pg-cut-") as folder:

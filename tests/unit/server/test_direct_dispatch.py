@@ -10,10 +10,11 @@ from uuid import UUID
 
 import pytest
 
+from core.domain.claim import Claim
 from core.domain.workflow import ClaimedRun, NewRun
 from core.errors import Unavailable
 from core.launchers import WorkflowLaunch
-from server.engine.hand_over import HandOver
+from server.engine.direct_dispatch import DirectDispatch
 from server.engine.starts import new_run
 from server.engine.wakeups import Wakeups
 from tests.support.repetitions import times
@@ -32,15 +33,18 @@ class _Bench:
 
     def __init__(self) -> None:
         self.wakeups = Wakeups()
-        self.returned: list[ClaimedRun | NewRun] = []
-        self.hand_over: HandOver[NewRun, ClaimedRun] = HandOver(self.wakeups, self.returned.extend)
+        self.returned: list[ClaimedRun] = []
+        self.lost: list[UUID] = []
+        self.direct_dispatch: DirectDispatch[NewRun, ClaimedRun] = DirectDispatch(
+            self.wakeups, self.returned.extend, lambda claims, _: self.lost.extend(claims)
+        )
 
     async def poll(
         self, hold: float = 60, kinds: Sequence[str] = (), worker: str = "w"
     ) -> asyncio.Task[ClaimedRun | None]:
         """Return a poll that has looked in vain and waits."""
         poll = asyncio.create_task(
-            self.wakeups.take(KEY, _nothing, hold, kinds, worker_id=worker, hand_back=self.returned.append)
+            self.wakeups.take(KEY, _nothing, hold, kinds, claim=Claim(worker), hand_back=self.returned.append)
         )
         for _ in range(3):
             await asyncio.sleep(0)
@@ -53,9 +57,11 @@ def _run(kind: str = "k", priority: int = 0) -> NewRun:
 
 def _written(runs: Sequence[NewRun]) -> list[ClaimedRun]:
     return [
-        ClaimedRun(run.tenant_id, run.id, run.kind, run.queue, run.input, run.priority_ms, None, 1, NOW, NOW)
+        ClaimedRun(
+            run.tenant_id, run.id, run.kind, run.queue, run.input, run.priority_ms, None, 1, NOW, NOW, run.claim.id
+        )
         for run in runs
-        if run.worker_id is not None
+        if run.claim is not None
     ]
 
 
@@ -63,9 +69,10 @@ async def test_a_waiting_poller_gets_the_run_when_it_is_written_and_not_before()
     """The run is written as the worker's own; even a poll whose time is over meanwhile waits for it."""
     bench = _Bench()
     poll = await bench.poll(hold=0.02, worker="w7")
-    with bench.hand_over.reserving() as pollers:
+    with bench.direct_dispatch.reserving() as pollers:
         (run,) = pollers.assign([_run()])
-        assert run.worker_id == "w7"
+        assert run.claim is not None
+        assert run.claim.worker_id == "w7"
         done, _ = await asyncio.wait([poll], timeout=0.1)
         assert not done
         pollers.serve(_written([run]))
@@ -84,8 +91,8 @@ async def test_a_poller_that_still_looks_is_not_reserved() -> None:
 
     poll = asyncio.create_task(bench.wakeups.take(KEY, look, 60))
     await asyncio.sleep(0)
-    with bench.hand_over.reserving() as pollers:
-        assert pollers.assign([_run()])[0].worker_id is None
+    with bench.direct_dispatch.reserving() as pollers:
+        assert pollers.assign([_run()])[0].claim is None
     poll.cancel()
     await asyncio.wait([poll])
 
@@ -95,9 +102,9 @@ async def test_the_most_urgent_run_finds_the_poller_first() -> None:
     bench = _Bench()
     picky = await bench.poll(kinds=("other",))
     poll = await bench.poll()
-    with bench.hand_over.reserving() as pollers:
+    with bench.direct_dispatch.reserving() as pollers:
         slow, fast = pollers.assign([_run(priority=0), _run(priority=5)])
-        assert (slow.worker_id, fast.worker_id) == (None, "w")
+        assert (slow.claim is None, fast.claim is None) == (True, False)
         pollers.serve(_written([slow, fast]))
     answer = await asyncio.wait_for(poll, 5)
     assert answer is not None
@@ -110,7 +117,7 @@ async def test_a_run_whose_poller_has_gone_is_given_back() -> None:
     """Cancelled while the run was being written, or in the moment in which it was handed over."""
     bench = _Bench()
     gone, late = await bench.poll(), await bench.poll()
-    with bench.hand_over.reserving() as pollers:
+    with bench.direct_dispatch.reserving() as pollers:
         runs = pollers.assign([_run(), _run()])
         gone.cancel()
         await asyncio.wait([gone])
@@ -121,14 +128,14 @@ async def test_a_run_whose_poller_has_gone_is_given_back() -> None:
 
 
 def _fail_to_write(bench: _Bench, error: Exception) -> None:
-    with bench.hand_over.reserving() as pollers:
+    with bench.direct_dispatch.reserving() as pollers:
         pollers.assign([_run()])
         raise error
 
 
 @pytest.mark.parametrize(("error", "unknown"), [(ValueError, 0), (Unavailable, 1)])
 async def test_a_poller_whose_run_was_not_written_looks_by_itself(error: type[Exception], unknown: int) -> None:
-    """Where the outcome is not known, the run is made pending in case it was written."""
+    """Where the outcome is not known, the claim is looked for, and the poller makes other claims."""
     bench, looks = _Bench(), 0
     again = asyncio.Event()
 
@@ -145,7 +152,7 @@ async def test_a_poller_whose_run_was_not_written_looks_by_itself(error: type[Ex
     with pytest.raises(error):
         _fail_to_write(bench, error("boom"))
     await asyncio.wait_for(again.wait(), 5)
-    assert len(bench.returned) == unknown
+    assert len(bench.lost) == unknown
     poll.cancel()
     await asyncio.wait([poll])
 
@@ -159,7 +166,7 @@ async def test_every_written_run_reaches_one_poller_or_comes_back(seed: int) -> 
     pending: list[UUID] = []
 
     async def start() -> None:
-        with bench.hand_over.reserving() as pollers:
+        with bench.direct_dispatch.reserving() as pollers:
             runs = pollers.assign([_run() for _ in range(rng.randrange(1, 4))])
             for _ in range(rng.randrange(4)):
                 await asyncio.sleep(0)
@@ -167,7 +174,7 @@ async def test_every_written_run_reaches_one_poller_or_comes_back(seed: int) -> 
                 return  # nothing is written
             written.extend(run.id for run in runs)
             pollers.serve(_written(runs))
-            pending.extend(run.id for run in runs if run.worker_id is None)
+            pending.extend(run.id for run in runs if run.claim is None)
 
     async def produce() -> None:
         for _ in range(100):

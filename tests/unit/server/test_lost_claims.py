@@ -1,0 +1,110 @@
+"""Claims of unknown outcome are looked for until they are found or cannot be under way any more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from uuid import UUID, uuid4
+
+import pytest
+
+from core.errors import Unavailable
+from server.engine import lost_claims
+from server.engine.lost_claims import LostClaims
+
+
+class _Database:
+    """Claims that were written, and the looks at them."""
+
+    def __init__(self) -> None:
+        self.written: set[UUID] = set()
+        self.away = False
+        self.looks: list[set[UUID]] = []
+        self.looked = asyncio.Event()
+
+    async def release(self, claims: Collection[UUID], _age: float) -> set[UUID]:
+        """Release what is written."""
+        self.looks.append(set(claims))
+        self.looked.set()
+        if self.away:
+            raise Unavailable("the database is away")
+        found = self.written & set(claims)
+        self.written -= found
+        return found
+
+    async def next_look(self) -> None:
+        """Wait for the next look."""
+        self.looked.clear()
+        await asyncio.wait_for(self.looked.wait(), 5)
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lost_claims, "PAUSES_S", (0.0,))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def test_a_claim_that_is_written_late_is_found_by_a_later_look() -> None:
+    """The database may carry a statement out long after its connection broke, or be away for a while."""
+    database = _Database()
+    lost = LostClaims(database.release, longest_statement=60)
+    late, never = uuid4(), uuid4()
+    database.away = True
+    lost.look_for([late, never], _now())
+    await database.next_look()
+    database.away = False
+    await database.next_look()
+    database.written = {late}
+    while database.written:
+        await database.next_look()
+    await database.next_look()
+    assert database.looks[-1] == {never}
+    await lost.close()
+
+
+async def test_a_claim_is_not_looked_for_when_no_statement_can_be_under_way() -> None:
+    """One look after that time is enough, and one is made."""
+    database = _Database()
+    lost = LostClaims(database.release, longest_statement=60)
+    lost.look_for([claim := uuid4()], _now() - 61)
+    await database.next_look()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    lost.look_for([other := uuid4()], _now())
+    await database.next_look()
+    assert database.looks[:2] == [{claim}, {other}]
+    await lost.close()
+
+
+async def test_closing_takes_bounded_time_and_looks_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the database does not answer."""
+    monkeypatch.setattr(lost_claims, "CLOSE_WITHIN_S", 0.01)
+    database = _Database()
+    lost = LostClaims(database.release, longest_statement=60)
+    database.written = {uuid4()}
+    lost.look_for(database.written, _now())
+    await lost.close()
+    assert database.written == set()
+
+    async def hang(_claims: Collection[UUID], _age: float) -> set[UUID]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    hanging = LostClaims(hang, longest_statement=60)
+    hanging.look_for([uuid4()], _now())
+    await asyncio.wait_for(hanging.close(), 5)
+
+
+async def test_no_more_claims_are_remembered_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others wait for their lease."""
+    monkeypatch.setattr(lost_claims, "MAX_LOST", 3)
+    database = _Database()
+    lost = LostClaims(database.release, longest_statement=60)
+    lost.look_for([uuid4() for _ in range(2)], _now())
+    lost.look_for([uuid4() for _ in range(5)], _now())
+    await database.next_look()
+    assert len(database.looks[-1]) == 3
+    await lost.close()
