@@ -12,13 +12,15 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from contextvars import ContextVar
+from typing import Generic, TypeAlias, TypeVar
 
-from core.errors import FlovynError, LimitExceeded, Unavailable
+from core.errors import FlovynError, LimitExceeded, StartupError, Unavailable
 from core.unit_of_work import current
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_Batch: TypeAlias = list[tuple[Item, asyncio.Future[Result]]]
 
 MAX_BATCH = 256
 MAX_BATCH_BYTES = 16 * 1024 * 1024
@@ -27,10 +29,31 @@ CROWD = 8
 """More calls than these, waiting anywhere in the process, are a crowd."""
 GATHER_S = 0.001
 """How long a batch waits in a crowd, unless it is one itself."""
+MAX_FLUSHES = 128
+"""How often one batch may be written, whole and in parts, to find the items at fault: enough for seven of 256."""
 RETURN_PAUSES_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Pauses between attempts to give results back: long enough for a database to restart."""
 
 _log = logging.getLogger(__name__)
+
+
+class _Flush:
+    """One attempt to write a batch or a part of it."""
+
+    may_be_committed = False
+
+
+_FLUSH: ContextVar[_Flush | None] = ContextVar("flush", default=None)
+
+
+def note_commit() -> None:
+    """Note that the current flush may have committed something; what lends connections calls this.
+
+    A batch whose flush fails after this point is not written again: its items could be applied twice.
+    """
+    flush = _FLUSH.get()
+    if flush is not None:
+        flush.may_be_committed = True
 
 
 class Returns(Generic[Result]):
@@ -83,14 +106,16 @@ class Batcher(Generic[Item, Result]):
         """Take the two ends.
 
         ``flush`` writes a batch, all or nothing, and returns one result per item in order; an error in
-        place of a result concerns that item alone. When it raises a ``FlovynError`` (other than
-        ``Unavailable``) the batch is halved, so that only the item at fault fails.
+        place of a result concerns that item alone. When it raises anything, the batch is halved and written again,
+        so that only the item at fault fails; unless the error concerns every item (``Unavailable``,
+        ``StartupError``) or something may be committed already (``note_commit``): then every item gets the error.
+        The attempts are bounded by ``MAX_FLUSHES``; what is left then gets ``Unavailable``, and is not written.
         ``undelivered`` gets the results whose callers had gone when they were ready; it is tried again until it
         succeeds. ``weigh`` tells an item's size in bytes: a batch is bounded by count and by size.
         """
         self._flush = flush
         self._undelivered = Returns(undelivered) if undelivered is not None else None
-        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._waiting: deque[tuple[Item, asyncio.Future[Result], int]] = deque()
         self._weigh = weigh
         self._worker: asyncio.Task[None] | None = None
 
@@ -106,8 +131,9 @@ class Batcher(Generic[Item, Result]):
             return await self._alone(item)
         if len(self._waiting) >= MAX_WAITING:
             raise LimitExceeded(f"{MAX_WAITING} calls of this kind are waiting already; slow down and try again")
+        weight = self._weigh(item)  # here, so that an item that cannot be weighed fails alone
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+        self._waiting.append((item, future, weight))
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
         _Calls.waiting += 1
@@ -122,7 +148,10 @@ class Batcher(Generic[Item, Result]):
 
     async def _alone(self, item: Item) -> Result:
         """Write an item inside its caller's unit of work, which cannot be shared with others."""
-        (result,) = await self._flushed([item])
+        results = await self._flush([item])
+        if len(results) != 1:
+            raise _miscounted(1, len(results))
+        (result,) = results
         if isinstance(result, FlovynError):
             raise result
         return result
@@ -147,42 +176,54 @@ class Batcher(Generic[Item, Result]):
             while self._waiting:  # only when cancelled: nobody may wait for ever
                 self._waiting.popleft()[1].cancel()
 
-    def _next_batch(self) -> list[tuple[Item, asyncio.Future[Result]]]:
-        batch: list[tuple[Item, asyncio.Future[Result]]] = []
+    def _next_batch(self) -> _Batch[Item, Result]:
+        batch: _Batch[Item, Result] = []
         size = 0
         while self._waiting and len(batch) < MAX_BATCH and (size < MAX_BATCH_BYTES or not batch):
-            item, future = self._waiting.popleft()
+            item, future, weight = self._waiting.popleft()
             if not future.done():  # a caller that has gone is not written at all
                 batch.append((item, future))
-                size += self._weigh(item)
+                size += weight
         return batch
 
-    async def _commit(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+    async def _commit(self, batch: _Batch[Item, Result]) -> None:
+        parts = [batch]
         try:
-            results = await self._flushed([item for item, _ in batch])
+            for _ in range(MAX_FLUSHES):
+                part = [each for each in parts.pop() if not each[1].done()]
+                if part and not await self._answered(part):
+                    middle = len(part) // 2
+                    parts += [part[middle:], part[:middle]]
+                if not parts:
+                    return
         except asyncio.CancelledError:
             for _, future in batch:
                 future.cancel()
             raise
+        for part in parts:
+            _fail(part, Unavailable("this call was not written: too many calls beside it were at fault; try again"))
+
+    async def _answered(self, part: _Batch[Item, Result]) -> bool:
+        """Flush items and answer their callers; False when nothing was written and the part has to be halved."""
+        flush = _Flush()
+        token = _FLUSH.set(flush)
+        try:
+            results = await self._flush([item for item, _ in part])
         except Exception as error:  # noqa: BLE001 - handed to the callers
-            if len(batch) > 1 and isinstance(error, FlovynError) and not isinstance(error, Unavailable):
-                middle = len(batch) // 2
-                await self._commit(batch[:middle])
-                await self._commit(batch[middle:])
-                return
-            _fail(batch, error)
-            return
-        self._deliver(batch, results)
+            concerns_all = flush.may_be_committed or isinstance(error, Unavailable | StartupError)
+            if len(part) > 1 and not concerns_all:
+                return False
+            _fail(part, error)
+            return True
+        finally:
+            _FLUSH.reset(token)
+        if len(results) != len(part):
+            _fail(part, _miscounted(len(part), len(results)))
+        else:
+            self._deliver(part, results)
+        return True
 
-    async def _flushed(self, items: list[Item]) -> Sequence[Result | FlovynError]:
-        results = await self._flush(items)
-        if len(results) != len(items):
-            raise RuntimeError(f"{len(items)} items were flushed and {len(results)} results came back")
-        return results
-
-    def _deliver(
-        self, batch: list[tuple[Item, asyncio.Future[Result]]], results: Sequence[Result | FlovynError]
-    ) -> None:
+    def _deliver(self, batch: _Batch[Item, Result], results: Sequence[Result | FlovynError]) -> None:
         late: list[Result] = []
         for (_, future), result in zip(batch, results, strict=True):
             if isinstance(result, FlovynError):
@@ -199,7 +240,11 @@ class Batcher(Generic[Item, Result]):
             self._undelivered.give_back(results)
 
 
-def _fail(batch: Sequence[tuple[object, asyncio.Future[Result]]], error: Exception) -> None:
+def _fail(batch: _Batch[Item, Result], error: Exception) -> None:
     for _, future in batch:
         if not future.done():
             future.set_exception(error)
+
+
+def _miscounted(items: int, results: int) -> RuntimeError:
+    return RuntimeError(f"{items} items were flushed and {results} results came back")

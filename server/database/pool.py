@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from core.batching import note_commit
 from core.errors import AlreadyExists, Collision, FlovynError, NotFound, StartupError, Unavailable
 from core.unit_of_work import UnitOfWork, current
 from server.config.settings import DatabasePool
@@ -68,6 +69,25 @@ class Pool:
         There, a savepoint takes the place of the transaction: a statement that fails must not spoil the unit for a
         caller that goes on without it.
         """
+        async with self._lent() as connection:
+            yield connection
+        if current() is None:
+            note_commit()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Lend a connection inside a transaction. BEGIN and COMMIT travel with the statements (pipeline mode)."""
+        if current() is not None:
+            async with self._lent() as connection:
+                yield connection
+            return
+        async with self._lent() as connection:
+            async with connection.pipeline(), connection.transaction():
+                yield connection
+            note_commit()
+
+    @asynccontextmanager
+    async def _lent(self) -> AsyncIterator[Connection]:
         unit = current()
         try:
             if unit is not None:
@@ -78,16 +98,6 @@ class Pool:
                 yield connection
         except psycopg.Error as error:
             raise worded(error) from None
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """Lend a connection inside a transaction. BEGIN and COMMIT travel with the statements (pipeline mode)."""
-        if current() is not None:
-            async with self.connection() as connection:
-                yield connection
-            return
-        async with self.connection() as connection, connection.pipeline(), connection.transaction():
-            yield connection
 
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[Connection]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from core.batching import CROWD, MAX_BATCH, MAX_BATCH_BYTES, Batcher
-from core.errors import FlovynError, InvalidInput, NotFound, Unavailable
+from core.batching import CROWD, MAX_BATCH, MAX_BATCH_BYTES, MAX_FLUSHES, Batcher, note_commit
+from core.errors import FlovynError, InvalidInput, NotFound, StartupError, Unavailable
 
 
 class Recorder:
@@ -120,17 +120,104 @@ async def test_a_poisoned_item_fails_alone() -> None:
         assert isinstance(result, InvalidInput) if item < 0 else result == item * 10
 
 
-async def test_an_unavailable_database_is_not_asked_again_for_each_half() -> None:
+@pytest.mark.parametrize(
+    "error", [UnicodeEncodeError("utf-8", "\ud800", 0, 1, "half"), ZeroDivisionError(), TypeError()]
+)
+async def test_whatever_an_item_makes_a_flush_raise_it_fails_alone(error: Exception) -> None:
+    """The calls beside it, of other tenants perhaps, succeed."""
+
+    async def flush(items: Sequence[int]) -> list[int]:
+        if 100 in items or 130 in items:
+            raise error
+        return list(items)
+
+    results = await asyncio.gather(*map(Batcher(flush).submit, range(MAX_BATCH)), return_exceptions=True)
+    assert results == [error if item in {100, 130} else item for item in range(MAX_BATCH)]
+
+
+async def test_a_batch_that_may_be_committed_is_not_written_again() -> None:
+    """Its items could be applied twice: all of its callers get the error."""
+    batches: list[list[int]] = []
+
+    async def flush(items: Sequence[int]) -> list[int]:
+        batches.append(list(items))
+        note_commit()
+        raise ZeroDivisionError
+
+    results = await asyncio.gather(*map(Batcher(flush).submit, range(8)), return_exceptions=True)
+    assert [type(result) for result in results] == [ZeroDivisionError] * 8
+    assert batches == [list(range(8))]
+
+
+async def test_a_commit_counts_for_its_own_flush_alone() -> None:
+    """Neither for the next batch nor for the other half of its own."""
+
+    async def flush(items: Sequence[int]) -> list[int]:
+        if 3 in items:
+            raise ZeroDivisionError
+        note_commit()
+        return list(items)
+
+    batcher = Batcher(flush)
+    for _ in range(2):
+        results = await asyncio.gather(*map(batcher.submit, range(8)), return_exceptions=True)
+        assert [item for item in results if isinstance(item, int)] == [0, 1, 2, 4, 5, 6, 7]
+
+
+async def test_the_search_for_items_at_fault_is_bounded() -> None:
+    """A batch of nothing else is not written more often than the limit says, and every caller hears of it."""
+    flushes = 0
+
+    async def flush(_items: Sequence[int]) -> list[int]:
+        nonlocal flushes
+        flushes += 1
+        raise ZeroDivisionError
+
+    results = await asyncio.gather(*map(Batcher(flush).submit, range(MAX_BATCH)), return_exceptions=True)
+    assert flushes == MAX_FLUSHES
+    assert {type(result) for result in results} == {ZeroDivisionError, Unavailable}
+
+
+async def test_a_caller_that_goes_while_its_batch_is_halved_is_not_written() -> None:
+    """It was not written with the whole batch, and is left out of its part."""
+    batches: list[list[int]] = []
+    calls: list[asyncio.Task[int]] = []
+
+    async def flush(items: Sequence[int]) -> list[int]:
+        batches.append(list(items))
+        if len(items) == 4:
+            calls[3].cancel()
+            await asyncio.sleep(0)
+        if 0 in items:
+            raise ZeroDivisionError
+        return list(items)
+
+    batcher = Batcher(flush)
+    calls += [asyncio.create_task(batcher.submit(item)) for item in range(4)]
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(each) for each in results] == [ZeroDivisionError, int, int, asyncio.CancelledError]
+    assert batches == [[0, 1, 2, 3], [0, 1], [0], [1], [2]]
+
+
+async def test_an_item_that_cannot_be_weighed_fails_alone() -> None:
+    """Before it joins a batch."""
+    batcher = Batcher(Recorder().flush, weigh=lambda item: 1 // item)
+    results = await asyncio.gather(*map(batcher.submit, (0, 2)), return_exceptions=True)
+    assert [type(results[0]), results[1]] == [ZeroDivisionError, 20]
+
+
+@pytest.mark.parametrize("error", [Unavailable("away"), StartupError("not up to date")])
+async def test_an_error_that_concerns_every_item_is_not_looked_for_in_each_half(error: FlovynError) -> None:
     """Halving would multiply an outage."""
     flushes = 0
 
     async def flush(_items: Sequence[int]) -> list[int]:
         nonlocal flushes
         flushes += 1
-        raise Unavailable("away")
+        raise error
 
     results = await asyncio.gather(*map(Batcher(flush).submit, range(8)), return_exceptions=True)
-    assert all(isinstance(result, Unavailable) for result in results)
+    assert results == [error] * 8
     assert flushes == 1
 
 
