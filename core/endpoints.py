@@ -147,6 +147,9 @@ class GrpcMethod:
         undelivered: gets an answer that its caller, also given, did not wait for, where it must be taken back.
         resource_id: the field of the request, or else of the answer, that says which thing the call was about; a dot
             leads into a message. Without it, the field that is named after the resource (``task_execution_id``).
+        free_texts: the names of fields, anywhere in the request, whose texts may hold anything, such as an error
+            message: the handler makes them storable (``core.domain.fields.free_text``). A NUL character in the text
+            of any other field is refused before the handler runs.
         scope: whose the method is, as for ``RestRoute``; the tenant is the one that the request names in ``tenant_id``,
             or else the caller's.
         repeat: what happens when the call is sent again, see ``Repeat``; by default, what views reads, what polls or
@@ -159,6 +162,7 @@ class GrpcMethod:
     resource: str
     undelivered: Callable[[Any, Identity], Awaitable[None]] | None = None
     resource_id: str = ""
+    free_texts: tuple[str, ...] = ()
     scope: Scope = Scope.TENANT
     repeat: Repeat | None = None
     secret_answer: bool = False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from core.domain.payload import MAX_PAYLOAD_BYTES
+from core.domain.text import flaw
 from core.errors import InvalidInput
 from core.launchers import DEFAULT_QUEUE
 
@@ -14,12 +16,14 @@ MAX_METADATA_KEYS = 50
 MAX_METADATA_BYTES = 64 * 1024
 RESERVED_METADATA_PREFIX = "_flovyn_"
 
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
 
 def name_field(value: str, field: str, longest: int = MAX_NAME) -> str:
     """Return a required short text.
 
     Raises:
-        InvalidInput: it is empty, too long, or holds a NUL character.
+        InvalidInput: it is empty, too long, or cannot be stored (``core.domain.text``).
     """
     if not value:
         raise InvalidInput(f"{field} is required")
@@ -30,18 +34,19 @@ def optional_text(value: str, field: str, longest: int = MAX_NAME) -> str:
     """Return a short text that may be empty.
 
     Raises:
-        InvalidInput: it is too long or holds a NUL character.
+        InvalidInput: it is too long, or cannot be stored (``core.domain.text``).
     """
     if len(value) > longest:
         raise InvalidInput(f"{field} has {len(value)} characters; at most {longest} are allowed")
-    if "\x00" in value:
-        raise InvalidInput(f"{field} holds a NUL character, which cannot be stored")
+    if problem := flaw(value):
+        raise InvalidInput(f"{field} {problem}")
     return value
 
 
 def free_text(value: str) -> str:
     """Return a text of any kind, such as an error message, as it can be stored; it never fails."""
-    return value.replace("\x00", "\ufffd")[:MAX_PAYLOAD_BYTES]
+    cut = value[:MAX_PAYLOAD_BYTES]
+    return cut if flaw(cut) is None else _UNSTORABLE.sub("\ufffd", cut)
 
 
 def queue_field(value: str) -> str:
@@ -57,11 +62,12 @@ def metadata_field(metadata: Mapping[str, str]) -> dict[str, str]:
     """
     if len(metadata) > MAX_METADATA_KEYS:
         raise InvalidInput(f"metadata has {len(metadata)} keys; at most {MAX_METADATA_KEYS} are allowed")
-    if sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items()) > MAX_METADATA_BYTES:
-        raise InvalidInput(f"metadata is larger than {MAX_METADATA_BYTES} bytes")
     for key, value in metadata.items():
         name_field(key, "a key of metadata")
         optional_text(value, f"metadata[{key!r}]", MAX_METADATA_BYTES)
+    if sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items()) > MAX_METADATA_BYTES:
+        raise InvalidInput(f"metadata is larger than {MAX_METADATA_BYTES} bytes")
+    for key in metadata:
         if key.startswith(RESERVED_METADATA_PREFIX):
             raise InvalidInput(f"metadata key {key!r}: keys that begin with {RESERVED_METADATA_PREFIX!r} are reserved")
     return dict(metadata)

@@ -10,6 +10,7 @@ import math
 import re
 from typing import Any, NewType
 
+from core.domain.text import is_whole
 from core.errors import InvalidInput, TooLarge
 
 Json = NewType("Json", str)
@@ -18,8 +19,16 @@ Json = NewType("Json", str)
 NULL = Json("null")
 
 MAX_PAYLOAD_BYTES = 1024 * 1024
-_MAYBE_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+MAYBE_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 """How a character that has two halves, or only one of them, is escaped."""
+
+_ESCAPE = re.compile(
+    r"""\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2} # a character in two halves
+    | u[dD][89a-fA-F][0-9a-fA-F]{2} # half of one
+    | .)""",
+    re.VERBOSE | re.DOTALL,
+)
+_HALF_LENGTH = len("\\ud800")
 
 _MAYBE_HUGE = re.compile(r"\d[eE]\+?\d{3}|\d{309}")
 """What a number looks like that may be larger than a float can be."""
@@ -41,16 +50,40 @@ def parse_payload(data: bytes, field: str) -> Json:
         raise TooLarge(f"{field} has {len(data)} bytes; at most {MAX_PAYLOAD_BYTES} are allowed")
     try:
         text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{field} is not valid JSON: it is not UTF-8 ({error.reason})") from None
+    value = parsed(text, field)
+    if MAYBE_HALF.search(text) and (place := half_character(value, field)):
+        raise InvalidInput(f"{place} holds half of a character (a lone surrogate), which UTF-8 cannot hold")
+    return Json(text)
+
+
+def payload_of(text: str, field: str) -> Json:
+    """Return the payload of a text that did not come over the wire, such as a plugin's; see ``parse_payload``."""
+    if not is_whole(text):
+        raise InvalidInput(f"{field} holds half of a character (a lone surrogate), which UTF-8 cannot hold")
+    return parse_payload(text.encode(), field)
+
+
+def parsed(text: str, field: str) -> Any:
+    """Return the value of a JSON text.
+
+    Raises:
+        InvalidInput: it is not valid JSON, nested too deeply, or holds a number out of range.
+    """
+    try:
         if text.count("[") + text.count("{") > MAX_DEPTH:
             _check_depth(text, field)
-        parse_float = _finite if _MAYBE_HUGE.search(text) else None
-        value = json.loads(text, parse_constant=_refuse_constant, parse_float=parse_float)
+        return decoder(text).decode(text)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error).split(":")[0].lower()
         raise InvalidInput(f"{field} is not valid JSON: {reason}") from None
-    if _MAYBE_HALF.search(text) and (place := half_character(value, field)):
-        raise InvalidInput(f"{place} holds half of a character (a lone surrogate), which UTF-8 cannot hold")
-    return Json(text)
+
+
+def decoder(text: str) -> json.JSONDecoder:
+    """Return a decoder for a text that refuses what only Python takes: NaN, Infinity and numbers out of range."""
+    parse_float = _finite if _MAYBE_HUGE.search(text) else None
+    return json.JSONDecoder(parse_constant=_refuse_constant, parse_float=parse_float)
 
 
 def half_character(value: Any, name: str) -> str | None:
@@ -62,10 +95,10 @@ def half_character(value: Any, name: str) -> str | None:
     while open_values:
         found, place = open_values.pop()
         if isinstance(found, str):
-            if not _is_text(found):
+            if not is_whole(found):
                 return place
         elif isinstance(found, dict):
-            if not all(map(_is_text, found)):
+            if not all(map(is_whole, found)):
                 return f"a name in {place}"
             open_values += [(member, f"{place}.{key}") for key, member in found.items()]
         elif isinstance(found, list):
@@ -73,12 +106,14 @@ def half_character(value: Any, name: str) -> str | None:
     return None
 
 
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def readable(document: Json) -> Json:
+    """Return a stored document with U+FFFD for each half of a character: older versions of the server stored some.
+
+    Every other character of the document stays as it is.
+    """
+    if not MAYBE_HALF.search(document):
+        return document
+    return Json(_ESCAPE.sub(lambda found: "\\ufffd" if len(found[0]) == _HALF_LENGTH else found[0], document))
 
 
 def dump(value: Any) -> Json:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from core.domain.payload import Json, dump
+from core.domain.payload import NULL, Json, dump, json_object, readable
+from core.json_text import members
 
-_Snapshot = Callable[[str, Mapping[str, Any]], dict[str, Any]]
+Members = Mapping[str, Json]
+_Snapshot = Callable[[str, Members], Mapping[str, Json | None]]
 
 
 def _task(status: str) -> _Snapshot:
     return lambda _run_id, data: {
         "id": data.get("taskExecutionId"),
         "kind": data.get("kind"),
-        "status": status,
+        "status": dump(status),
         "maxRetries": data.get("maxRetries"),
         "error": data.get("error"),
     }
@@ -23,19 +23,19 @@ def _task(status: str) -> _Snapshot:
 
 def _workflow(status: str) -> _Snapshot:
     return lambda run_id, data: {
-        "id": run_id,
+        "id": dump(run_id),
         "kind": data.get("workflowKind"),
-        "status": status,
+        "status": dump(status),
         "error": data.get("error"),
         "parentWorkflowExecutionId": data.get("parentWorkflowExecutionId"),
     }
 
 
-def _timer(_run_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
+def _timer(_run_id: str, data: Members) -> Mapping[str, Json | None]:
     return {"timerId": data.get("timerId")}
 
 
-def _promise(_run_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
+def _promise(_run_id: str, data: Members) -> Mapping[str, Json | None]:
     return {"promiseId": data.get("promiseId"), "result": data.get("value"), "error": data.get("error")}
 
 
@@ -43,21 +43,21 @@ def _child(status: str | None) -> _Snapshot:
     return lambda _run_id, data: {
         "childWorkflowId": data.get("childExecutionId"),
         "kind": data.get("childWorkflowKind"),
-        "status": status,
+        "status": dump(status),
         "error": data.get("error"),
     }
 
 
-def _operation(_run_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
+def _operation(_run_id: str, data: Members) -> Mapping[str, Json | None]:
     return {"operationId": data.get("operationName"), "result": data.get("result")}
 
 
-def _state(_run_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
+def _state(_run_id: str, data: Members) -> Mapping[str, Json | None]:
     return {"key": data.get("key"), "value": data.get("value")}
 
 
-def _cancellation(run_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
-    return {"workflowExecutionId": run_id, "reason": data.get("reason")}
+def _cancellation(run_id: str, data: Members) -> Mapping[str, Json | None]:
+    return {"workflowExecutionId": dump(run_id), "reason": data.get("reason")}
 
 
 _SHOWN: Mapping[str, tuple[str, _Snapshot]] = {
@@ -91,10 +91,18 @@ def state_change(run_id: str, event_type: str, data: Json, timestamp_ms: int) ->
     if event_type not in _SHOWN:
         return None
     name, snapshot = _SHOWN[event_type]
-    return body(name, snapshot(run_id, json.loads(data)), timestamp_ms)
+    return body(name, snapshot(run_id, _members(data)), timestamp_ms)
 
 
-def body(name: str, snapshot: Mapping[str, Any], timestamp_ms: int) -> Json:
+def body(name: str, snapshot: Mapping[str, Json | None], timestamp_ms: int) -> Json:
     """Return a change of state as it is streamed; members without a value are left out."""
-    known = {key: value for key, value in snapshot.items() if value is not None}
-    return dump({"type": "Event", "event": name, "timestampMs": timestamp_ms, "data": known})
+    known = json_object(**{key: value for key, value in snapshot.items() if value != NULL})
+    return json_object(type=dump("Event"), event=dump(name), timestampMs=dump(timestamp_ms), data=known)
+
+
+def _members(data: Json) -> Members:
+    """Return the members of an event's data; none of data that no version of the server writes."""
+    try:
+        return members(readable(data))
+    except (ValueError, RecursionError):
+        return {}

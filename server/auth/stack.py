@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from core.auth import ANONYMOUS, Authenticator, Authorizer, AuthRequest, AuthResponse, AuthzContext, Decision, Identity
 from core.auth.failure_limit import FailureLimit, source
+from core.domain.text import flaw
 from core.errors import AuthError, AuthzError, FlovynError, LimitExceeded
 from core.log_limit import LogLimit
 from server.auth.route_rules import RouteRules, rules_of_route
@@ -61,7 +62,7 @@ class Checks:
             if isinstance(answer, FlovynError):
                 raise answer
             if answer is not None:
-                return answer
+                return _nameable(answer, name)
         if "authorization" in request.headers:
             raise UnknownCredentials("the credentials are not known to this server")
         raise AuthError("credentials are required: send 'authorization: Bearer <token>'")
@@ -101,6 +102,15 @@ def _identity_of(response: AuthResponse) -> Identity | None:
     if not isinstance(response, AuthResponse) or not isinstance(response.identity, Identity | None):
         raise TypeError(f"an AuthResponse is wanted, not {type(response).__name__}")
     return response.identity
+
+
+def _nameable(identity: Identity, authenticator: str) -> Identity:
+    """Return the caller, whose name must be one that can be stored: a signed token may hold any text."""
+    for text in (identity.id, *identity.attributes, *identity.attributes.values()):
+        if problem := flaw(text):
+            _log.warning("authenticator %r found a caller whose name or attribute %s; refused", authenticator, problem)
+            raise AuthError(f"the credentials name a caller whose name or attribute {problem}")
+    return identity
 
 
 def _decision_of(decision: Decision) -> Decision:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from core.domain.fields import free_text
 from core.domain.idempotency import checked_key
-from core.domain.payload import Json, parse_payload
+from core.domain.payload import Json, payload_of
 from core.domain.promise import PromiseRef, rejected, resolved
 from core.launchers import IdempotencyKey, Launched, TaskLaunch, WorkflowLaunch
 from server.engine.promises import Promises
@@ -27,7 +27,7 @@ class EngineWorkflowLauncher:
         key = request.idempotency_key
         checked = replace(
             request,
-            input=parse_payload(request.input.encode(), "input"),
+            input=payload_of(request.input, "input"),
             idempotency_key=None if key is None else usable_key(key),
         )
         return await self._starts.start(checked)
@@ -45,7 +45,7 @@ class EngineTaskLauncher:
         key = request.idempotency_key
         checked = replace(
             request,
-            input=parse_payload(request.input.encode(), "input"),
+            input=payload_of(request.input, "input"),
             idempotency_key=None if key is None else usable_key(key),
         )
         return await self._starts.start(checked)
@@ -60,7 +60,7 @@ class EnginePromiseResolver:
 
     async def resolve(self, tenant_id: UUID, promise_id: UUID, value: Json) -> bool:
         """Resolve a promise; see ``core.launchers.PromiseResolver``."""
-        verdict = resolved(parse_payload(value.encode(), "value"))
+        verdict = resolved(payload_of(value, "value"))
         return (await self._promises.settle(PromiseRef(tenant_id, id=promise_id), verdict))[1]
 
     async def reject(self, tenant_id: UUID, promise_id: UUID, error: str) -> bool:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.clock import Clock
-from core.domain.payload import Json
+from core.domain.payload import Json, dump
 from core.domain.state_change import body, state_change
 from core.domain.stream import ChunkKind, Shown
 from server.engine.streams import Streams, Watch
@@ -130,7 +130,9 @@ class StreamTail:
             if task is not None and _position(task) != each.task_seen:
                 each.task_seen = _position(task)
                 if task["status"] in _TASK_EVENTS:
-                    each.watch.put(Shown(None, ChunkKind.DATA, body(_TASK_EVENTS[task["status"]], task, now)))
+                    snapshot = {name: dump(value) for name, value in task.items()}
+                    shown = body(_TASK_EVENTS[task["status"]], snapshot, now)
+                    each.watch.put(Shown(None, ChunkKind.DATA, shown))
 
 
 def _position(task: dict[str, Any]) -> tuple[str, int]:

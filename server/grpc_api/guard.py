@@ -28,6 +28,7 @@ from server.engine.repeats import HEADER, REPLAYED, Answer, Repeats, SentCall, c
 from server.grpc_api.call_context import CONNECTION
 from server.grpc_api.conversions import uuid_field
 from server.grpc_api.error_mapping import status_of
+from server.grpc_api.text_gate import check_message, check_metadata
 from server.observability.calls import CallObservers, Endpoint, WatchedCall, code_of
 from server.observability.request_id import REQUEST_ID, new_request_id
 
@@ -222,6 +223,7 @@ class Guard:
             watched.identity = identity
             watched.tenant_id = identity.tenant_id
         request = _parse(endpoint.request_class, data)
+        check_message(data, request, endpoint.method.free_texts)
         if watched is not None:
             watched.resource_id = _resource_id(endpoint, request)
         method = endpoint.method
@@ -272,6 +274,7 @@ def _auth_request(path: str, metadata: Any, context: Context) -> AuthRequest:
     CONNECTION.set(context.peer())
     headers = _headers(metadata)
     REQUEST_ID.set(new_request_id(headers.get("x-request-id")))
+    check_metadata(headers)
     return AuthRequest(Protocol.GRPC, path, headers, _source(context))
 
 

@@ -12,10 +12,11 @@ from core.contributions import shape
 from core.endpoints import RestRoute
 from core.errors import StartupError
 from server.observability.request_id import REQUEST_ID, new_request_id
-from server.rest_api import error_mapping
+from server.rest_api import error_mapping, text_gate
 from server.rest_api.guard import Guard, Responder
 from server.rest_api.path_segments import EncodedSlashes
 from server.rest_api.resources.health import Health
+from server.rest_api.text_gate import TextGate
 
 
 class RequestIds:
@@ -49,7 +50,9 @@ def build_app(routes: Sequence[RestRoute], guard: Guard, health: Health) -> falc
     Raises:
         StartupError: two routes claim one method and path.
     """
-    app: falcon.asgi.App[Any, Any] = falcon.asgi.App(middleware=[RequestIds(), EncodedSlashes()])
+    app: falcon.asgi.App[Any, Any] = falcon.asgi.App(
+        middleware=[RequestIds(), TextGate(), EncodedSlashes()], request_type=text_gate.Request
+    )
     error_mapping.install(app)
     health.add_to(app)
     by_path: dict[str, dict[str, RestRoute]] = defaultdict(dict)

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from core.domain.idempotency import checked_key
-from core.domain.payload import Json, dump, parse_payload
+from core.domain.payload import Json, dump, parse_payload, readable
 from core.errors import InvalidInput, NotFound
 from core.launchers import IdempotencyKey
 
@@ -44,7 +44,7 @@ def payload(value: Any, field: str) -> Json:
 
 def shown(document: Json | None) -> Any:
     """Return a payload as a value of an answer."""
-    return None if document is None else json.loads(document)
+    return None if document is None else json.loads(readable(document))
 
 
 def idempotency_key(key: str | None, ttl: str) -> IdempotencyKey | None:

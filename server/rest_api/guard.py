@@ -23,6 +23,7 @@ from server.rest_api import error_mapping
 from server.rest_api.entrance import Entrance
 from server.rest_api.path_segments import plain
 from server.rest_api.repeats import repeatable
+from server.rest_api.text_gate import body_text
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
 """Twice the largest payload: room for the fields around it."""
@@ -100,11 +101,12 @@ async def _body(request: Request, model: type[BaseModel]) -> BaseModel:
         request.context.sent = data
     if not data and not needs_body(model):
         data = b"{}"
+    text = body_text(data, request.content_type)
     try:
-        parsed = json.loads(data)
+        parsed = json.loads(text)
     except (ValueError, RecursionError):
         raise InvalidInput("the body is not valid JSON") from None
-    if b"\\u" in data and (place := half_character(parsed, "the body")):
+    if "\\u" in text and (place := half_character(parsed, "the body")):
         raise InvalidInput(f"{place} holds half of a character (a lone surrogate), which cannot be stored")
     return _fitting(model, parsed, "the body")
 

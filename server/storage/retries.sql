@@ -26,7 +26,10 @@ WHERE
         e.event_type = 'WORKFLOW_EXECUTION_FAILED'
         OR (e.event_type = 'TASK_FAILED' AND e.sequence > settled.sequence)
     )
-RETURNING e.event_type, e.event_data ->> 'taskExecutionId'
+RETURNING
+    e.event_type,
+    -- without escapes that PostgreSQL's operators refuse a whole document for; ids hold none of them
+    regexp_replace(e.event_data::text, '\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '\ufffd', 'g')::json ->> 'taskExecutionId'
 
 -- name: requeue
 -- Failed tasks, pending again, with as many retries and as much time as when they were scheduled.
@@ -40,7 +43,14 @@ SET
     max_retries = t.execution_count + (scheduled.event_data ->> 'maxRetries')::integer,
     deadline_at = now() + (t.deadline_at - t.created_at),
     updated_at = now()
-FROM workflow_event AS scheduled
+FROM (
+    SELECT
+        e.tenant_id,
+        e.workflow_execution_id,
+        regexp_replace(e.event_data::text, '\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '\ufffd', 'g')::json AS event_data
+    FROM workflow_event AS e
+    WHERE e.tenant_id = %(tenant_id)s AND e.workflow_execution_id = %(id)s AND e.event_type = 'TASK_SCHEDULED'
+) AS scheduled
 WHERE
     t.tenant_id = %(tenant_id)s
     AND t.workflow_execution_id = %(id)s
@@ -48,7 +58,6 @@ WHERE
     AND t.status IN ('FAILED', 'CANCELLED')
     AND scheduled.tenant_id = t.tenant_id
     AND scheduled.workflow_execution_id = t.workflow_execution_id
-    AND scheduled.event_type = 'TASK_SCHEDULED'
     AND scheduled.event_data ->> 'taskExecutionId' = t.id::text
 RETURNING t.queue, t.kind
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
 from core.domain.audit_event import AuditEvent
-from core.domain.payload import Json
+from core.domain.payload import Json, readable
 from core.domain.run_view import EventView, RunFilter, RunView
+from core.json_text import members
 from core.named_queries import named_queries
 from core.plugin_services import Database
 from server.storage.audit_events import AuditEventRepository
 
 _SQL = named_queries(__package__, "run_views.sql")
+
+
+def _entry(data: Json) -> tuple[str, Json]:
+    """Return the key and the value of an event that sets a state; see ``server.engine.command_table``."""
+    found = members(readable(data))
+    return json.loads(found["key"]), found["value"]
 
 
 class RunViewRepository:
@@ -50,7 +58,8 @@ class RunViewRepository:
 
     async def state(self, tenant_id: UUID, run_id: UUID) -> dict[str, Json]:
         """Return the state that a run's events amount to, by key."""
-        return {key: Json(value) for key, value in await self._rows("state", tenant_id=tenant_id, id=run_id)}
+        found = dict(_entry(Json(data)) for (data,) in await self._rows("state", tenant_id=tenant_id, id=run_id))
+        return dict(sorted(found.items()))
 
     async def _rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
         async with self._database.connection() as connection:

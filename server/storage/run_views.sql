@@ -51,19 +51,21 @@ WHERE v.tenant_id = %(tenant_id)s AND v.workflow_execution_id = %(id)s AND v.seq
 ORDER BY v.sequence
 
 -- name: state
--- The history is the truth: the last event of each key says what it is.
-SELECT last.key, last.value
+-- The history is the truth: the last event of each key says what it is. Keys are compared as they are written, at the
+-- beginning of the document: PostgreSQL's operators refuse a whole document for one \u0000 in a payload.
+SELECT last.event_data
 FROM (
-    SELECT DISTINCT ON (v.event_data ->> 'key')
-        v.event_data ->> 'key' AS key,
-        (v.event_data -> 'value')::text AS value,
+    SELECT DISTINCT ON (spelled.key)
+        v.event_data::text AS event_data,
         v.event_type
     FROM workflow_event AS v
+    CROSS JOIN LATERAL (
+        SELECT substring(left(v.event_data::text, 4000) FROM '"key"\s*:\s*("(?:[^"\\]|\\.)*")') AS key
+    ) AS spelled
     WHERE
         v.tenant_id = %(tenant_id)s
         AND v.workflow_execution_id = %(id)s
         AND v.event_type IN ('STATE_SET', 'STATE_CLEARED')
-    ORDER BY v.event_data ->> 'key', v.sequence DESC
+    ORDER BY spelled.key, v.sequence DESC
 ) AS last
 WHERE last.event_type = 'STATE_SET'
-ORDER BY last.key

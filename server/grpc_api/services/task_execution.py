@@ -12,7 +12,7 @@ from google.protobuf import empty_pb2
 from core.auth import Action, Identity
 from core.domain.claim import Claim
 from core.domain.fields import free_text, name_field, optional_text, queue_field
-from core.domain.payload import dump, parse_payload
+from core.domain.payload import Json, dump, parse_payload, readable
 from core.domain.stream import Chunk, ChunkKind
 from core.domain.task import ClaimedTask, TaskReport, TaskSlot, Verdict, usable_timeout
 from core.domain.task_note import LogLine, Progress, StateEntry, StateKey, checked_progress, log_level
@@ -52,16 +52,22 @@ class TaskExecution:
                 self.poll_task, Action.POLL, "task-execution", self.release, "task.task_execution_id"
             ),
             "CompleteTask": GrpcMethod(self.complete_task, Action.COMPLETE, "task-execution", repeat=Repeat.SAME),
-            "FailTask": GrpcMethod(self.fail_task, Action.FAIL, "task-execution", repeat=Repeat.SAME),
+            "FailTask": GrpcMethod(
+                self.fail_task, Action.FAIL, "task-execution", repeat=Repeat.SAME, free_texts=("error",)
+            ),
             "CancelTask": GrpcMethod(self.cancel_task, Action.UPDATE, "task-execution", repeat=Repeat.SAME),
-            "ReportProgress": GrpcMethod(self.report_progress, Action.UPDATE, "task-execution", repeat=Repeat.LAST),
+            "ReportProgress": GrpcMethod(
+                self.report_progress, Action.UPDATE, "task-execution", repeat=Repeat.LAST, free_texts=("details",)
+            ),
             "Heartbeat": GrpcMethod(self.heartbeat, Action.HEARTBEAT, "task-execution"),
-            "LogMessage": GrpcMethod(self.log_message, Action.UPDATE, "task-execution"),
+            "LogMessage": GrpcMethod(self.log_message, Action.UPDATE, "task-execution", free_texts=("message",)),
             "GetState": GrpcMethod(self.get_state, Action.VIEW, "task-execution"),
             "SetState": GrpcMethod(self.set_state, Action.UPDATE, "task-execution", repeat=Repeat.LAST),
             "ClearState": GrpcMethod(self.clear_state, Action.UPDATE, "task-execution", repeat=Repeat.LAST),
             "ClearAllState": GrpcMethod(self.clear_all_state, Action.UPDATE, "task-execution", repeat=Repeat.LAST),
-            "StreamTaskData": GrpcMethod(self.stream_task_data, Action.VIEW, "task-execution", repeat=Repeat.COUNTS),
+            "StreamTaskData": GrpcMethod(
+                self.stream_task_data, Action.VIEW, "task-execution", repeat=Repeat.COUNTS, free_texts=("payload",)
+            ),
             "GetStateKeys": GrpcMethod(self.get_state_keys, Action.VIEW, "task-execution"),
         }
         return GrpcService(pb.DESCRIPTOR.services_by_name["TaskExecution"], methods)
@@ -140,7 +146,7 @@ class TaskExecution:
     async def get_state(self, request: pb.GetStateRequest, identity: Identity) -> pb.GetStateResponse:
         """Return what the task keeps under a key."""
         value = await self._notes.get_state(StateKey(*_task(request, identity), name_field(request.key, "key")))
-        return pb.GetStateResponse(value=(value or "").encode(), found=value is not None)
+        return pb.GetStateResponse(value=readable(value or Json("")).encode(), found=value is not None)
 
     async def set_state(self, request: pb.SetStateRequest, identity: Identity) -> empty_pb2.Empty:
         """Keep a value for the task's later attempts."""
@@ -202,7 +208,7 @@ def _info(task: ClaimedTask) -> pb.TaskExecutionInfo:
     return pb.TaskExecutionInfo(
         task_execution_id=str(task.id),
         kind=task.kind,
-        input=task.input.encode(),
+        input=readable(task.input).encode(),
         workflow_execution_id=str(task.workflow_execution_id or ""),
         execution_count=task.attempt,
         queue=task.queue,

@@ -30,7 +30,9 @@ class WorkerLifecycle:
     def service(self) -> GrpcService:
         """Return the service with the methods that this server offers."""
         methods = {
-            "RegisterWorker": GrpcMethod(self.register_worker, Action.CREATE, "worker", repeat=Repeat.LAST),
+            "RegisterWorker": GrpcMethod(
+                self.register_worker, Action.CREATE, "worker", repeat=Repeat.LAST, free_texts=("description",)
+            ),
             "SendHeartbeat": GrpcMethod(self.send_heartbeat, Action.HEARTBEAT, "worker"),
         }
         return GrpcService(pb.DESCRIPTOR.services_by_name["WorkerLifecycle"], methods)

@@ -12,7 +12,7 @@ from core.clock import Clock
 from core.domain.claim import Claim
 from core.domain.fields import free_text, name_field, optional_text, queue_field
 from core.domain.idempotency import checked_key
-from core.domain.payload import parse_payload
+from core.domain.payload import parse_payload, readable
 from core.domain.promise import parse_ref, rejected, resolved
 from core.domain.submission import Outcome
 from core.domain.worker import WorkerKey
@@ -74,7 +74,11 @@ class WorkflowDispatch:
             ),
             "GetEvents": GrpcMethod(self.get_events, Action.VIEW, "workflow-execution"),
             "SubmitWorkflowCommands": GrpcMethod(
-                self.submit_workflow_commands, Action.UPDATE, "workflow-execution", repeat=Repeat.SAME
+                self.submit_workflow_commands,
+                Action.UPDATE,
+                "workflow-execution",
+                repeat=Repeat.SAME,
+                free_texts=("error", "stack_trace", "failure_type", "reason"),
             ),
             "SignalWorkflow": GrpcMethod(self.signal_workflow, Action.UPDATE, "workflow-execution"),
             "SignalWithStartWorkflow": GrpcMethod(
@@ -94,6 +98,7 @@ class WorkflowDispatch:
                 "workflow-execution",
                 resource_id="promise_id",
                 repeat=Repeat.SAME,
+                free_texts=("error",),
             ),
         }
         return GrpcService(pb.DESCRIPTOR.services_by_name["WorkflowDispatch"], methods)
@@ -181,7 +186,9 @@ class WorkflowDispatch:
         events = await self._workflows.history((tenant_of(identity), run_id))
         return pb.GetEventsResponse(
             events=[
-                pb.WorkflowEvent(sequence_number=event.sequence, event_type=event.type, event_data=event.data.encode())
+                pb.WorkflowEvent(
+                    sequence_number=event.sequence, event_type=event.type, event_data=readable(event.data).encode()
+                )
                 for event in events
             ]
         )
@@ -261,7 +268,7 @@ def _execution(run: ClaimedRun) -> pb.WorkflowExecution:
         id=str(run.id),
         kind=run.kind,
         tenant_id=str(run.tenant_id),
-        input=run.input.encode(),
+        input=readable(run.input).encode(),
         queue=run.queue,
         priority_ms=run.priority_ms,
         created_at_ms=_milliseconds(run.created_at),
