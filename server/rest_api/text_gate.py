@@ -43,7 +43,7 @@ class TextGate:
         query = request.query_string.encode()
         if b"%" in path or not path.isascii():
             _decoded(unquote_to_bytes(path), "the path")
-        if b"%" in query and "\x00" in _decoded(unquote_to_bytes(query), "the query string"):
+        if query and "\x00" in _decoded(unquote_to_bytes(query), "the query string"):
             raise InvalidInput("the query string holds a NUL character, which cannot be stored")
         for name, value in request.scope["headers"]:
             if b"\x00" in value:

@@ -204,6 +204,8 @@ async def test_hostile_texts_in_paths_and_queries_are_refused(client: Client) ->
             for text in hostile.values():
                 if each["in"] == "path":
                     await sender.refused(method, _target(path, ids, {each["name"]: text}), b"{}")
+                elif each["in"] == "header":
+                    await sender.refused(method, _target(path, ids), b"{}", headers={each["name"].lower(): text})
                 else:
                     query = b"?" + each["name"].encode() + b"="
                     await sender.refused(method, _target(path, ids) + query + as_url(text), b"{}")
