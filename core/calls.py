@@ -34,6 +34,7 @@ class Call:
         peer: the caller's network address without the port.
         received_at: when the call came in.
         resource_id: the thing that it is about, where the request says so; one that it makes is known afterwards.
+        reads: the endpoint says that it changes nothing (``core.endpoints.Repeat.READS``), whatever its action is.
     """
 
     id: UUID
@@ -47,6 +48,7 @@ class Call:
     peer: str
     received_at: datetime
     resource_id: str | None = None
+    reads: bool = False
 
 
 @dataclass(frozen=True, slots=True)

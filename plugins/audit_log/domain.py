@@ -11,6 +11,9 @@ from operator import attrgetter
 from typing import Final
 from uuid import UUID
 
+RESOURCE: Final = "audit-log"
+"""What the authorizer is asked about when somebody looks at the log, or says how long it is kept."""
+
 SERVER_CHAIN: Final = UUID(int=0)
 """Stands for the tenant of calls that concern none: strangers' and operators'."""
 
@@ -43,7 +46,7 @@ class Draft:
 
     Attributes:
         tenant_id: whose chain it belongs to.
-        kind: see ``Kind``.
+        kind: see ``Kind``; any other text is damage.
         call_id: the call's own id; joins an attempt and its outcome.
         at: when the call came in.
         request_id: the id of the server's log lines about the call.
@@ -60,7 +63,7 @@ class Draft:
     """
 
     tenant_id: UUID
-    kind: Kind
+    kind: Kind | str
     call_id: UUID
     at: datetime
     request_id: str

@@ -138,15 +138,22 @@ class RetentionBody(RestModel):
 
 
 class HeadBody(RestModel):
-    """The end of a chain: 0 and zeros while it is empty."""
+    """The end of a chain, as it is stored: 0 and zeros while it is empty; that of a damaged one may be anything."""
 
-    sequence: Annotated[int, Field(ge=0, le=2**53)]
-    hash: Hash
+    sequence: int
+    hash: str
 
     @classmethod
     def of(cls, head: Head) -> HeadBody:
         """Return the body."""
         return cls(sequence=head.sequence, hash=head.hash.hex())
+
+
+class Anchor(RestModel):
+    """A head that a caller has kept."""
+
+    sequence: Annotated[int, Field(ge=0, le=2**53)]
+    hash: Hash
 
     def head(self) -> Head:
         """Return the value."""
@@ -158,7 +165,7 @@ class Verify(RestModel):
 
     start: Sequence | None = Field(None, description="the first event to look at; null: where the kept part begins")
     limit: Annotated[int, Field(ge=1, le=MAX_VERIFIED)] = DEFAULT_VERIFIED
-    anchor: HeadBody | None = Field(None, description="a head that was kept elsewhere")
+    anchor: Anchor | None = Field(None, description="a head that was kept elsewhere")
 
 
 class VerdictBody(RestModel):

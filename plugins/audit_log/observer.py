@@ -11,13 +11,17 @@ from core.batching import Batcher
 from core.calls import Call, CallObserver, Outcome
 from core.errors import FlovynError, Unavailable
 from plugins.audit_log.config import AuditLogConfig
-from plugins.audit_log.domain import Draft, Kind
+from plugins.audit_log.domain import RESOURCE, Draft, Kind
 from plugins.audit_log.drafts import draft_of
 from plugins.audit_log.recorder import Recorder
 from plugins.audit_log.repository import EventRepository
 
 OUTCOME_WAIT_S: Final = 5.0
 """How long a call waits until its outcome is committed, in ``required`` mode; then the outcome is queued."""
+
+
+def _looks_at_log(call: Call) -> bool:
+    return call.reads and call.resource == RESOURCE
 
 
 class BestEffortObserver(CallObserver):
@@ -50,10 +54,13 @@ class RequiredObserver(BestEffortObserver):
     async def before(self, call: Call) -> None:
         """Commit the attempt of a call that changes something.
 
+        To look at the log needs no attempt: a log that is damaged, or cannot grow, must be readable above all. It is
+        recorded through the queue.
+
         Raises:
             Unavailable: that was not possible; the call is refused.
         """
-        if not call.action.changes:
+        if not call.action.changes or _looks_at_log(call):
             return
         self._attempted.add(call.id)
         try:

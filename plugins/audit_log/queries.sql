@@ -9,11 +9,16 @@ ON CONFLICT (tenant_id) DO NOTHING
 
 -- name: lock_heads
 -- In the order of ids, so that servers which write for the same tenants wait for one another and never in a circle.
-SELECT tenant_id, last_sequence, last_hash
-FROM p_audit_log__chains
-WHERE tenant_id = ANY(%(tenants)s::uuid[])
-ORDER BY tenant_id
-FOR UPDATE
+-- A head that lies before its own events is damaged; nothing can be written behind it.
+SELECT
+    c.tenant_id, c.last_sequence, c.last_hash,
+    EXISTS (
+        SELECT FROM p_audit_log__events AS e WHERE e.tenant_id = c.tenant_id AND e.sequence > c.last_sequence
+    ) AS overrun
+FROM p_audit_log__chains AS c
+WHERE c.tenant_id = ANY(%(tenants)s::uuid[])
+ORDER BY c.tenant_id
+FOR UPDATE OF c
 
 -- name: append
 -- The events come as one JSON text: eighteen arrays take the driver twice as long.
@@ -35,9 +40,10 @@ SELECT
 FROM json_populate_recordset(NULL::p_audit_log__events, %(events)s::json)
 
 -- name: select_events
--- An attempt is shown with the code of its outcome. Filters and an order follow.
+-- An attempt is shown with the code of its outcome. Filters and an order follow. A damaged time may be one that no
+-- program can hold; it is shown as the first or the last that all can.
 SELECT
-    e.tenant_id, e.kind, e.call_id, e.at, e.request_id, e.protocol, e.operation, e.action, e.resource, e.resource_id,
+    e.tenant_id, e.kind, e.call_id, least(greatest(e.at, '0001-01-02+00'), '9999-12-30+00') AS at, e.request_id, e.protocol, e.operation, e.action, e.resource, e.resource_id,
     e.principal_type, e.principal_id, e.peer, e.code, e.duration_us, e.sequence, e.previous_hash, e.hash,
     CASE WHEN e.kind = 'attempt' THEN (
         SELECT o.code
@@ -115,12 +121,14 @@ WHERE c.tenant_id = %(tenant_id)s
 SELECT EXISTS (SELECT FROM p_audit_log__events AS e WHERE e.tenant_id = %(tenant_id)s)
 
 -- name: walk
+-- A damaged time is read as in select_events: its event then differs from its hash.
 SELECT
-    tenant_id, kind, call_id, at, request_id, protocol, operation, action, resource, resource_id, principal_type,
-    principal_id, peer, code, duration_us, sequence, previous_hash, hash
-FROM p_audit_log__events
-WHERE tenant_id = %(tenant_id)s AND sequence > %(after)s AND sequence <= %(up_to)s
-ORDER BY sequence
+    e.tenant_id, e.kind, e.call_id, least(greatest(e.at, '0001-01-02+00'), '9999-12-30+00') AS at, e.request_id,
+    e.protocol, e.operation, e.action, e.resource, e.resource_id, e.principal_type, e.principal_id, e.peer, e.code,
+    e.duration_us, e.sequence, e.previous_hash, e.hash
+FROM p_audit_log__events AS e
+WHERE e.tenant_id = %(tenant_id)s AND e.sequence > %(after)s AND e.sequence <= %(up_to)s
+ORDER BY e.sequence
 LIMIT %(limit)s
 
 -- name: get_retention

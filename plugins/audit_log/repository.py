@@ -19,6 +19,7 @@ from plugins.audit_log.filters import Cursor, Filter
 
 _SQL = named_queries(__package__, "queries.sql")
 _values = attrgetter(*EVENT_FIELDS)
+_KINDS = {str(kind): kind for kind in Kind}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,8 @@ class EventRepository:
         await self._make_chains(of_tenant.keys() - self._known)
         async with self._database.transaction() as connection:
             rows = await (await connection.execute(_SQL["lock_heads"], {"tenants": list(of_tenant)})).fetchall()
-            made = {row[0]: chained(of_tenant[row[0]], Head(row[1], bytes(row[2]))) for row in rows}
+            heads = {row[0]: Head(row[1], bytes(row[2])) for row in rows if not row[3]}
+            made = {tenant_id: chained(of_tenant[tenant_id], head) for tenant_id, head in heads.items()}
             if made:
                 await connection.execute(_SQL["append"], _parameters(made))
         self._known -= of_tenant.keys() - made.keys()
@@ -195,11 +197,12 @@ def _text(value: UUID | datetime | bytes) -> str:
 
 
 def _event(row: Sequence[Any]) -> Event:
-    return Event(*(row[0], Kind(row[1]), *row[2:-2], bytes(row[-2]), bytes(row[-1])))
+    """Return an event as it is stored, damaged or not."""
+    return Event(*(row[0], _KINDS.get(row[1], row[1]), *row[2:-2], bytes(row[-2]), bytes(row[-1])))
 
 
 def _headless(tenant_id: UUID) -> FlovynError:
     return Unavailable(
-        f"the audit chain of tenant {tenant_id} has lost its head while its events are there;"
-        " restore its row of p_audit_log__chains from a backup"
+        f"the audit chain of tenant {tenant_id} is damaged: its head is gone, or lies before its last event;"
+        " verify the chain, and restore its row of p_audit_log__chains from a backup"
     )

@@ -11,6 +11,7 @@ import falcon.asgi
 from core.auth import Action
 from core.endpoints import Repeat, RestRoute, Scope
 from plugins.audit_log.config import AuditLogConfig
+from plugins.audit_log.domain import RESOURCE
 from plugins.audit_log.export import CONTENT_TYPES, CSV, NDJSON, lines
 from plugins.audit_log.models import (
     EventBody,
@@ -27,7 +28,6 @@ from plugins.audit_log.models import (
 from plugins.audit_log.recorder import Recorder
 from plugins.audit_log.service import AuditService
 
-RESOURCE: Final = "audit-log"
 _managed = partial(RestRoute, action=Action.MANAGE, resource=RESOURCE, scope=Scope.ANYBODY)
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}")
 

@@ -38,7 +38,8 @@ class AuditService:
         tenant_id = readable(identity)
         behind = Cursor.parse(cursor) if cursor else None
         found = await self._events.page(tenant_id, wanted, limit, behind, newest_first=True)
-        return found, str(Cursor.behind(found[-1].event)) if len(found) == limit else None
+        following = str(Cursor.behind(found[-1].event)) if len(found) == limit else None
+        return found, None if following == cursor else following
 
     async def get(self, identity: Identity, sequence: int | None) -> Shown:
         """Return the event of a number.
@@ -62,9 +63,10 @@ class AuditService:
             found = await self._events.page(tenant_id, wanted, EXPORT_PAGE, cursor, newest_first=False)
             if found:
                 yield found
-            if len(found) < EXPORT_PAGE:
+            following = Cursor.behind(found[-1].event) if len(found) == EXPORT_PAGE else None
+            if following is None or following == cursor:  # damaged times are shown as one and the same
                 return
-            cursor = Cursor.behind(found[-1].event)
+            cursor = following
 
     async def head(self, identity: Identity) -> Head:
         """Return the end of the caller's chain, to be kept elsewhere."""

@@ -20,8 +20,8 @@ class Problem(StrEnum):
 
     MISSING: an event is not there. ALTERED: an event is not what was written. DETACHED: an event does not follow the
     one before it: it, or that one, was inserted, replaced or moved. TRUNCATED: events at the end are not there.
-    OVERRUN: there are events behind the head, or before the kept part. HEAD: the head is not the last event's, or it
-    is gone. ANCHOR: an event is not the one that the caller remembers.
+    OVERRUN: there are events behind the head, or before the kept part. HEAD: the head is not the last event's, lies
+    before the kept part, or is gone. ANCHOR: an event is not the one that the caller remembers.
     """
 
     MISSING = "missing"
@@ -114,6 +114,8 @@ class _Walk:
             return self._broken(Problem.ANCHOR, end + 1)
         if self._chain.overrun or self._chain.underrun:
             return self._broken(Problem.OVERRUN, end + 1 if self._chain.overrun else None)
+        if self._first > end + 1:
+            return self._broken(Problem.HEAD, None)
         if start is not None and start > end + 1:
             raise InvalidInput(f"start: the chain ends with event {end}")
         if start is not None and start > self._first and not await self._go_to(start):

@@ -21,7 +21,7 @@ from google.protobuf.message import DecodeError, Message
 
 from core.auth import Action, AuthRequest, AuthzContext, Identity, Protocol
 from core.calls import OK
-from core.endpoints import GrpcMethod, GrpcService, Scope
+from core.endpoints import GrpcMethod, GrpcService, Repeat, Scope
 from core.errors import AuthError, AuthzError, FlovynError, InvalidInput, LimitExceeded
 from server.auth.stack import AuthStack, Checks, require_one_credential
 from server.engine.repeats import HEADER, REPLAYED, Answer, Repeats, SentCall, checked_key
@@ -108,7 +108,7 @@ class Guard:
     def _handler(self, path: str, descriptor: Any, method: GrpcMethod) -> grpc.RpcMethodHandler[Any, Any]:
         request_class = message_factory.GetMessageClass(descriptor.input_type)
         response_class = message_factory.GetMessageClass(descriptor.output_type)
-        shown = Endpoint(Protocol.GRPC, path, method.action, method.resource)
+        shown = Endpoint(Protocol.GRPC, path, method.action, method.resource, method.repeated is Repeat.READS)
         field = method.resource_id or f"{method.resource.replace('-', '_')}_id"
         endpoint = _Served(shown, path, method, request_class, response_class, tuple(field.split(".")))
         codecs: dict[str, Any] = {

@@ -32,6 +32,7 @@ class Endpoint:
     operation: str
     action: Action
     resource: str
+    reads: bool = False
 
 
 class CallObservers:
@@ -137,6 +138,7 @@ class WatchedCall:
             peer=self._peer,
             received_at=self._received_at,
             resource_id=self.resource_id,
+            reads=endpoint.reads,
         )
 
 

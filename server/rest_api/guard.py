@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from core.auth import Protocol
 from core.domain.payload import half_character
-from core.endpoints import RestRoute
+from core.endpoints import Repeat, RestRoute
 from core.errors import InvalidInput, NotFound, TooLarge
 from core.launchers import TenantLookup
 from core.rest_model import needs_body
@@ -45,7 +45,7 @@ class Guard:
 
     def responder(self, route: RestRoute) -> Responder:
         """Return the route's responder: who calls, may they, what do they send, then the handler."""
-        endpoint = Endpoint(Protocol.REST, f"{route.method} {route.path}", route.action, route.resource)
+        endpoint = _endpoint(route)
         entrance = Entrance(route, self._auth, self._tenants)
         handler = repeatable(route, self._repeats)
 
@@ -73,6 +73,11 @@ class Guard:
             await watched.after(error_mapping.code_of_status(response.status_code), named)
 
         return respond
+
+
+def _endpoint(route: RestRoute) -> Endpoint:
+    reads = route.repeated is Repeat.READS
+    return Endpoint(Protocol.REST, f"{route.method} {route.path}", route.action, route.resource, reads)
 
 
 async def _checked(
