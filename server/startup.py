@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -37,8 +37,10 @@ from server.background.sweepers import sweepers
 from server.database.exclusive import Locks
 from server.database.notifications import NOTIFY, STREAM, WAKE, Notifications
 from server.database.pool import Pool, open_pool
+from server.database.server_process import LOCK_CLASS, ServerProcess
 from server.engine.engine import Engine
 from server.engine.launchers import EnginePromiseResolver, EngineTaskLauncher, EngineWorkflowLauncher
+from server.engine.orphans import Orphans
 from server.engine.schedules import Schedules
 from server.engine.task_claims import TaskClaims
 from server.engine.task_engine import TaskEngine
@@ -53,7 +55,11 @@ from server.rest_api.guard import Guard
 from server.rest_api.openapi import document
 from server.rest_api.resources.health import Health
 from server.rest_api.routes import UseCases, server_routes
+from server.storage.orphans import OrphanRepository
 from server.storage.tenants import TenantRepository
+
+LOCKED_WITHIN_S = 2.0
+"""For how long the start waits for the lock on the number of the process, in seconds."""
 
 CORE_STOP_S = 1.0
 """For how long the server's own services may stop, in seconds."""
@@ -94,6 +100,7 @@ class Boot:
     engine: Engine  # engine
     task_engine: TaskEngine  # engine
     schedules: Schedules  # engine
+    orphans: Orphans  # engine
     registry: PluginRegistry  # plugins
     routes: Sequence[RestRoute]  # plugins: the server's own
     rest_auth: AuthStack  # authentication
@@ -110,6 +117,7 @@ class Boot:
         self.settings = prepared.settings
         self.clock = SystemClock()
         self.metrics = metrics
+        self.process = ServerProcess()
         self.draining_since: float | None = None
 
     @property
@@ -151,6 +159,8 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
         limits=limits,
     )
     boot.schedules = Schedules(boot.pool, boot.engine.cancellation, boot.task_engine.tasks, wakers[runs], boot.clock)
+    longest_lease = max(limits.activation_lease, limits.task_lease)
+    boot.orphans = Orphans(OrphanRepository(boot.pool, LOCK_CLASS), wakers[runs], wakers[tasks], longest_lease)
     try:
         yield
     finally:
@@ -240,11 +250,13 @@ async def background(boot: Boot) -> AsyncIterator[None]:
         for wakeups in boot.wakeups.values():
             wakeups.wake_all()
 
-    boot.listening = Notifications(dsn, {WAKE: work, STREAM: boot.task_engine.streams.received}, connected)
+    boot.listening = Notifications(
+        dsn, {WAKE: work, STREAM: boot.task_engine.streams.received}, connected, boot.process
+    )
     runs = boot.engine
     services: list[Service] = [
         boot.listening,
-        *sweepers(runs, boot.task_engine.tasks, boot.settings.engine),
+        *sweepers(runs, boot.task_engine.tasks, boot.orphans, boot.settings.engine),
         DueService("timer firer", runs.timers.fire_due, runs.alarms.timers),
         DueService("promise expirer", runs.promises.expire_due, runs.alarms.promises),
         DueService("canceller", runs.cancellation.work_off, runs.alarms.cancellations),
@@ -257,6 +269,7 @@ async def background(boot: Boot) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        await boot.orphans.end(boot.process.number)  # while the process still holds its lock
         await supervisor.stop(within=CORE_STOP_S)
 
 
@@ -298,9 +311,9 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
     settings = boot.settings
     hold = settings.engine.poll_hold_ms / 1000
     services = [
-        WorkflowDispatch(boot.engine, boot.task_engine.workers.seen, boot.clock, hold).service(),
+        WorkflowDispatch(boot.engine, boot.task_engine.workers.seen, boot.process.claim, boot.clock, hold).service(),
         WorkflowQuery().service(),
-        TaskExecution(boot.task_engine, hold).service(),
+        TaskExecution(boot.task_engine, boot.process.claim, hold).service(),
         WorkerLifecycle(boot.task_engine.workers).service(),
         *boot.registry.grpc_services(),
     ]
@@ -317,6 +330,8 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
         return draining[0]
 
     boot.drain = drain
+    with suppress(TimeoutError):  # the first claims then carry the number of the process
+        await asyncio.wait_for(boot.listening.connected.wait(), LOCKED_WITHIN_S)
     await server.start(settings.bind_host, settings.grpc_server_port)
     try:
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
@@ -22,6 +23,9 @@ class Claim:
     process: int | None = None
     id: UUID = field(default_factory=uuid4)
 
+
+NewClaim = Callable[[str, str | None], Claim]
+"""Returns a claim for one poll: gets the worker's id or name, and the holder."""
 
 UNNAMED = Claim("")
 """The claim of a poller that does not say its name."""

@@ -9,21 +9,24 @@ from core.service import Service
 from server.background.sweeper import Sweeper
 from server.config.settings import Engine as Limits
 from server.engine.engine import Engine
+from server.engine.orphans import SWEEP_EVERY_S, Orphans
 from server.engine.tasks import Tasks
 
 REAP_EVERY_S = 5.0
 """How long, at most, a lease may be over before a reaper sees it, in seconds."""
 
 
-def sweepers(runs: Engine, tasks: Tasks, limits: Limits) -> list[Service]:
+def sweepers(runs: Engine, tasks: Tasks, orphans: Orphans, limits: Limits) -> list[Service]:
     """Return the sweepers; each looks the more often, the sooner the thing that it looks for is over."""
     lease, silence, task_lease = limits.activation_lease, limits.worker_silence, limits.task_lease
     reclaim_runs, reclaim_tasks = partial(runs.reclaim, lease, silence), partial(tasks.reclaim, task_lease)
     runs_back = "%d runs were taken back from workers that did not report in time"
     tasks_back = "the leases of %d tasks are over; they are tried again where retries are left"
+    orphans_back = "%d workflow executions and tasks were released that a dead server process had just claimed"
     found: list[Service] = [
         Sweeper("workflow reaper", reclaim_runs, min(REAP_EVERY_S, lease / 4, silence / 4), runs_back, logging.WARNING),
         Sweeper("task reaper", reclaim_tasks, min(REAP_EVERY_S, task_lease / 4), tasks_back, logging.WARNING),
+        Sweeper("orphan reaper", orphans.sweep, SWEEP_EVERY_S, orphans_back, logging.WARNING),
         Sweeper("task expirer", tasks.expire, 1, "%d tasks exceeded their deadline"),
         Sweeper("key cleaner", runs.clean_keys, 300, "%d expired idempotency keys were deleted", logging.DEBUG),
     ]

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 import psycopg
 
 from server.database.pool import connect, worded
+from server.database.server_process import ServerProcess
 
 WAKE = "flovyn_wake"
 STREAM = "flovyn_stream"
@@ -29,14 +30,22 @@ class Notifications:
 
     name = "notifications"
 
-    def __init__(self, dsn: str, received: Mapping[str, Callable[[str], None]], connected: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        received: Mapping[str, Callable[[str], None]],
+        connected: Callable[[], None],
+        process: ServerProcess,
+    ) -> None:
         """Take where to connect, what to call per payload of each channel, and what after every (re)connection.
 
-        What is called with a payload raises ValueError when it is not the server's: anybody can notify.
+        What is called with a payload raises ValueError when it is not the server's: anybody can notify. The connection
+        holds the lock of ``process``, too: it is the one that lives as long as the process.
         """
         self._dsn = dsn
         self._received = received
         self._connected = connected
+        self._process = process
         self.connected = asyncio.Event()
         """Set after every (re)connection: a signal for tests."""
 
@@ -44,6 +53,7 @@ class Notifications:
         """Listen until cancelled; raises when the connection is lost."""
         connection = await connect(self._dsn, timeout=5)
         try:
+            await self._process.hold(connection)
             for channel in self._received:
                 await connection.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(channel)))
             self._connected()
@@ -55,6 +65,7 @@ class Notifications:
         except psycopg.Error as error:
             raise worded(error) from None
         finally:
+            self._process.lose()
             await connection.close()
 
     def _pass_on(self, channel: str, payload: str) -> None:

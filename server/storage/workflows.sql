@@ -147,7 +147,14 @@ WITH expired AS (
     FOR UPDATE SKIP LOCKED
 )
 UPDATE workflow_execution AS e
-SET status = 'PENDING', claim_id = NULL, worker_id = NULL, held_by = NULL, claimed_by = NULL, updated_at = now()
+SET
+    status = 'PENDING',
+    claim_id = NULL,
+    worker_id = NULL,
+    held_by = NULL,
+    claimed_by = NULL,
+    contested = least(e.contested + 1, 100),
+    updated_at = now()
 FROM expired
 WHERE e.tenant_id = expired.tenant_id AND e.id = expired.id
 RETURNING e.tenant_id, e.queue, e.kind

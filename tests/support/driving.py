@@ -86,12 +86,8 @@ class Calls:
         )
 
     async def until(self, look: Callable[[], Awaitable[Found]], is_it: Callable[[Found], bool]) -> Found:
-        """Look again and again until what was found is it; every look is a call, so others get their turn."""
-        async with asyncio.timeout(DEADLINE_S):
-            while True:
-                found = await look()
-                if is_it(found):
-                    return found
+        """See ``until``."""
+        return await until(look, is_it)
 
     async def row(self, statement: str, *parameters: Any) -> Any:
         """Return the first row of a query."""
@@ -101,6 +97,15 @@ class Calls:
     async def status(self, run_id: str) -> str:
         """Return a run's stored status."""
         return str((await self.row("SELECT status FROM workflow_execution WHERE id = %s", run_id))[0])
+
+
+async def until(look: Callable[[], Awaitable[Found]], is_it: Callable[[Found], bool]) -> Found:
+    """Look again and again until ``is_it`` accepts the result; every look is a call, so that others get their turn."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            found = await look()
+            if is_it(found):
+                return found
 
 
 async def refusal(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str]:

@@ -10,7 +10,7 @@ from uuid import UUID
 from google.protobuf import empty_pb2
 
 from core.auth import Action, Identity
-from core.domain.claim import Claim
+from core.domain.claim import NewClaim
 from core.domain.fields import free_text, name_field, optional_text, queue_field
 from core.domain.payload import Json, dump, parse_payload, readable
 from core.domain.stream import Chunk, ChunkKind
@@ -35,8 +35,8 @@ _CHUNKS: Mapping[int, ChunkKind] = {
 class TaskExecution:
     """Handlers of the service."""
 
-    def __init__(self, engine: TaskEngine, poll_hold: float) -> None:
-        """Take the engine, and how long an empty poll is held, in seconds."""
+    def __init__(self, engine: TaskEngine, claim: NewClaim, poll_hold: float) -> None:
+        self._claim = claim
         self._starts = engine.starts
         self._tasks = engine.tasks
         self._notes = engine.notes
@@ -96,7 +96,7 @@ class TaskExecution:
         slot = TaskSlot(
             tenant_id=uuid_field(request.tenant_id, "tenant_id"),
             queue=queue_field(request.queue),
-            claim=Claim(optional_text(request.worker_id, "worker_id"), holder(identity)),
+            claim=self._claim(optional_text(request.worker_id, "worker_id"), holder(identity)),
         )
         self._seen((slot.tenant_id, slot.claim.worker_id))
         task = await self._tasks.claims.poll(slot, self._poll_hold)

@@ -9,7 +9,7 @@ from google.protobuf import empty_pb2
 
 from core.auth import Action, Identity
 from core.clock import Clock
-from core.domain.claim import Claim
+from core.domain.claim import NewClaim
 from core.domain.fields import free_text, name_field, optional_text, queue_field
 from core.domain.idempotency import checked_key
 from core.domain.payload import parse_payload, readable
@@ -45,8 +45,10 @@ _OUTCOMES: Mapping[int, Outcome] = {
 class WorkflowDispatch:
     """Handlers of the service."""
 
-    def __init__(self, engine: Engine, seen: Callable[[WorkerKey], None], clock: Clock, poll_hold: float) -> None:
-        """Take the engine, what notes that a worker is alive, and how long an empty poll is held, in seconds."""
+    def __init__(
+        self, engine: Engine, seen: Callable[[WorkerKey], None], claim: NewClaim, clock: Clock, poll_hold: float
+    ) -> None:
+        self._claim = claim
         self._seen = seen
         self._clock = clock
         self._workflows = engine.workflows
@@ -151,7 +153,7 @@ class WorkflowDispatch:
         slot = PollSlot(
             tenant_id=uuid_field(request.tenant_id, "tenant_id"),
             queue=queue_field(request.queue),
-            claim=Claim(optional_text(request.worker_id, "worker_id"), holder(identity)),
+            claim=self._claim(optional_text(request.worker_id, "worker_id"), holder(identity)),
             kinds=tuple(sorted(name_field(kind, "workflow_capabilities") for kind in request.workflow_capabilities)),
         )
         self._seen((slot.tenant_id, slot.claim.worker_id))

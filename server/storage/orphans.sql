@@ -1,0 +1,82 @@
+-- name: claims
+-- The server processes that have claims of at most age seconds, of all tenants, with their newest claim, and whether the
+-- process lives: it holds a lock on its number. Both scans use the index over the times of claims.
+SELECT c.claimed_by, max(c.claimed_at), now(), bool_or(held.number IS NOT NULL)
+FROM (
+    SELECT e.claimed_by, e.claimed_at
+    FROM workflow_execution AS e
+    WHERE e.status = 'RUNNING' AND e.claimed_at >= now() - %(age)s * interval '1 second' AND e.claimed_by IS NOT NULL
+    UNION ALL
+    SELECT t.claimed_by, t.claimed_at
+    FROM task_execution AS t
+    WHERE t.status = 'RUNNING' AND t.claimed_at >= now() - %(age)s * interval '1 second' AND t.claimed_by IS NOT NULL
+) AS c
+LEFT JOIN (
+    SELECT l.objid::bigint AS number
+    FROM pg_locks AS l
+    INNER JOIN pg_database AS d ON d.oid = l.database
+    WHERE
+        d.datname = current_database()
+        AND l.locktype = 'advisory'
+        AND l.classid = %(lock_class)s::oid
+        AND l.objsubid = 2
+        AND l.granted
+) AS held ON held.number = c.claimed_by
+GROUP BY c.claimed_by
+
+-- name: release_workflows
+-- Workflow executions that dead processes claimed last. Their workers may have got them all the same: contested.
+WITH orphan AS (
+    SELECT e.tenant_id, e.id
+    FROM unnest(%(number)s::integer[], %(since)s::timestamptz[]) AS d (number, since)
+    INNER JOIN workflow_execution AS e ON e.claimed_by = d.number AND e.claimed_at >= d.since
+    WHERE e.status = 'RUNNING' AND e.claimed_at >= %(oldest)s
+    FOR UPDATE OF e SKIP LOCKED
+)
+UPDATE workflow_execution AS e
+SET
+    status = 'PENDING',
+    claim_id = NULL,
+    worker_id = NULL,
+    held_by = NULL,
+    claimed_by = NULL,
+    contested = least(e.contested + 1, 100),
+    updated_at = now()
+FROM orphan
+WHERE e.tenant_id = orphan.tenant_id AND e.id = orphan.id
+RETURNING e.tenant_id, e.queue, e.kind
+
+-- name: release_tasks
+-- The same of tasks without a sign of life. Nobody knows of an attempt, so none is counted.
+WITH orphan AS (
+    SELECT t.tenant_id, t.id
+    FROM unnest(%(number)s::integer[], %(since)s::timestamptz[]) AS d (number, since)
+    INNER JOIN task_execution AS t ON t.claimed_by = d.number AND t.claimed_at >= d.since
+    WHERE t.status = 'RUNNING' AND t.claimed_at >= %(oldest)s AND t.last_heartbeat_at IS NULL
+    FOR UPDATE OF t SKIP LOCKED
+)
+UPDATE task_execution AS t
+SET
+    status = 'PENDING',
+    claim_id = NULL,
+    worker_id = NULL,
+    held_by = NULL,
+    claimed_by = NULL,
+    former_holders = (array_prepend(t.held_by, array_remove(t.former_holders, t.held_by)))[1:8],
+    execution_count = t.execution_count - 1,
+    started_at = CASE WHEN t.execution_count > 1 THEN t.started_at END,
+    updated_at = now()
+FROM orphan
+WHERE t.tenant_id = orphan.tenant_id AND t.id = orphan.id
+RETURNING t.tenant_id, t.queue, t.kind
+
+-- name: disown_workflows
+-- A process that ends in good order has delivered its claims: nobody need look for them.
+UPDATE workflow_execution AS e
+SET claimed_by = NULL
+WHERE e.status = 'RUNNING' AND e.claimed_at >= now() - %(age)s * interval '1 second' AND e.claimed_by = %(number)s
+
+-- name: disown_tasks
+UPDATE task_execution AS t
+SET claimed_by = NULL
+WHERE t.status = 'RUNNING' AND t.claimed_at >= now() - %(age)s * interval '1 second' AND t.claimed_by = %(number)s
