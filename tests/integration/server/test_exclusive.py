@@ -201,7 +201,7 @@ async def test_whoever_has_left_is_not_held_up_by_a_silent_database(
 
 async def test_a_connection_that_falls_silent_ends_the_work(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an answer in time the lock counts as lost, and the body ends."""
-    monkeypatch.setattr("server.database.exclusive.LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr("server.database.exclusive.CHECK_EVERY_S", 0.01)
     async with _processes(database, 1) as (locks,):
         working, inside = await _hold(locks, "a")
         await _within(inside.wait())
