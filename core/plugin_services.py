@@ -14,7 +14,7 @@ from core.build_info import BuildInfo
 from core.clock import Clock
 from core.launchers import PromiseResolver, TaskLauncher, TenantLookup, WorkflowLauncher
 from core.metrics import Metrics
-from core.service import Service
+from core.service import Service, ServiceWithin
 
 
 class Database(Protocol):
@@ -49,7 +49,10 @@ class PluginServices:
         exclusively: ``async with services.exclusively("clean-up"):`` waits until no other process of the deployment
             is inside a context of that name of this plugin, and keeps them out. It is an advisory lock of the
             database. All locks of a process are held on one connection, which is not of the pool: when that is lost,
-            the bodies are cancelled and the contexts raise ``Unavailable``.
+            the bodies are cancelled and the contexts raise ``Unavailable``. A process that waits asks the database
+            every second: for work without an end, use ``once_per_deployment``, which costs nothing while it waits.
+        leading: ``async with services.leading():`` waits until this process is the one that leads the deployment. When
+            it loses the lead with a database connection, the body is cancelled and the context raises ``Unavailable``.
         development: whether ``flovyn-server dev`` runs this; a switch that is unsafe elsewhere asks here.
     """
 
@@ -64,23 +67,13 @@ class PluginServices:
     logger: logging.Logger
     metrics: Metrics
     exclusively: Callable[[str], AbstractAsyncContextManager[None]]
+    leading: Callable[[], AbstractAsyncContextManager[None]]
     development: bool = False
 
     def once_per_deployment(self, service: Service) -> Service:
-        """Return a service that runs ``service`` in one process of the deployment at a time.
+        """Return a service that runs ``service`` in one process of the deployment at a time: in the one that leads.
 
         For ``Plugin.background_services``: every process gets the returned one, one of them works, and another
-        takes over when that one ends or loses the database.
+        takes over when that process ends or loses the database.
         """
-        return _Exclusive(service, self.exclusively)
-
-
-class _Exclusive:
-    def __init__(self, service: Service, exclusively: Callable[[str], AbstractAsyncContextManager[None]]) -> None:
-        self.name = service.name
-        self._service = service
-        self._exclusively = exclusively
-
-    async def run(self) -> None:
-        async with self._exclusively(self.name):
-            await self._service.run()
+        return ServiceWithin(service, self.leading)

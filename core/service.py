@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol, runtime_checkable
 
 
@@ -17,3 +19,17 @@ class Service(Protocol):
 
     async def run(self) -> None:
         """Work until cancelled. Returning or raising counts as a failure and leads to a restart."""
+
+
+class ServiceWithin:
+    """A service that runs inside a context, which is entered anew whenever the service is started."""
+
+    def __init__(self, service: Service, context: Callable[[], AbstractAsyncContextManager[None]]) -> None:
+        self.name = service.name
+        self._service = service
+        self._context = context
+
+    async def run(self) -> None:
+        """Wait for the context, then work until cancelled."""
+        async with self._context():
+            await self._service.run()

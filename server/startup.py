@@ -27,15 +27,17 @@ from core.errors import Unavailable
 from core.migration import sql_name
 from core.plugin import Plugin
 from core.plugin_services import PluginServices
-from core.service import Service
+from core.service import Service, ServiceWithin
 from server.auth.registry import build_stack, enabled
 from server.auth.stack import AuthStack
+from server.background.channels import channels, wake_all
 from server.background.due_service import DueService
-from server.background.poll_nudger import PollNudger
 from server.background.supervisor import Supervisor
 from server.background.sweepers import sweepers
+from server.background.watches import watches
 from server.database.exclusive import Locks
-from server.database.notifications import NOTIFY, STREAM, WAKE, Notifications
+from server.database.leadership import Leadership
+from server.database.notifications import NOTIFY, NUDGE, STREAM, WAKE, Notifications
 from server.database.pool import Pool, open_pool
 from server.database.server_process import LOCK_CLASS, ServerProcess
 from server.engine.engine import Engine
@@ -44,7 +46,7 @@ from server.engine.orphans import Orphans
 from server.engine.schedules import Schedules
 from server.engine.task_claims import TaskClaims
 from server.engine.task_engine import TaskEngine
-from server.engine.wakeups import Announcer, Wake, Waker, Wakeups, parse_announcement
+from server.engine.wakeups import Announcer, Waker, Wakeups
 from server.observability.calls import CallObservers
 from server.observability.metrics import MetricsRegistry
 from server.plugin_registry import PluginRegistry
@@ -95,6 +97,7 @@ class Boot:
     pool: Pool  # database
     tenants: TenantRepository  # database
     locks: Locks  # database
+    leadership: Leadership  # database
     announcer: Announcer  # engine
     wakeups: Mapping[Category, Wakeups]  # engine
     engine: Engine  # engine
@@ -134,6 +137,7 @@ async def database(boot: Boot) -> AsyncIterator[None]:
         boot.tenants = TenantRepository(boot.pool)
         await boot.tenants.upsert(configured_tenants(settings))
         boot.locks = Locks(settings.database_url.get_secret_value())
+        boot.leadership = Leadership(boot.locks)
         try:
             yield
         finally:
@@ -212,6 +216,7 @@ def _services(boot: Boot, plugin: Plugin, settings: BaseModel | None) -> PluginS
         logger=logging.getLogger(f"plugins.{name}"),
         metrics=boot.metrics.of(name),
         exclusively=lambda work: boot.locks.exclusively(f"{plugin.name}/{work}"),
+        leading=lambda: boot.leadership.leading(),  # noqa: PLW0108 - the build describes plugins without a database
         development=boot.prepared.development,
     )
 
@@ -239,30 +244,22 @@ async def authentication(boot: Boot) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def background(boot: Boot) -> AsyncIterator[None]:
-    """Run the background services."""
-    dsn = boot.settings.database_url.get_secret_value()
-
-    def work(payload: str) -> None:
-        category, key, kind = parse_announcement(payload)
-        boot.wakeups[category].wake(key, kind, Wake.NUDGE)  # announced once, however much there is
-
-    def connected() -> None:
-        for wakeups in boot.wakeups.values():
-            wakeups.wake_all()
-
-    boot.listening = Notifications(
-        dsn, {WAKE: work, STREAM: boot.task_engine.streams.received}, connected, boot.process
-    )
-    runs = boot.engine
+    """Run the background services: some in every process, and in the one that leads those that look for work of all."""
+    dsn, streams = boot.settings.database_url.get_secret_value(), boot.task_engine.streams
+    received = channels(boot.wakeups, streams.received, boot.locks, boot.leadership)
+    boot.listening = Notifications(dsn, received, partial(wake_all, boot.wakeups), boot.process)
+    engine, own = boot.engine, boot.engine.expected
+    sweeping = sweepers(engine, boot.task_engine.tasks, boot.orphans, boot.settings.engine)
+    watching = watches(boot.pool, engine, boot.task_engine, boot.schedules, partial(_notify, boot.pool, NUDGE))
     services: list[Service] = [
         boot.listening,
-        *sweepers(runs, boot.task_engine.tasks, boot.orphans, boot.settings.engine),
-        DueService("timer firer", runs.timers.fire_due, runs.alarms.timers),
-        DueService("promise expirer", runs.promises.expire_due, runs.alarms.promises),
-        DueService("canceller", runs.cancellation.work_off, runs.alarms.cancellations),
-        DueService("schedule runner", boot.schedules.run_due, boot.schedules.alarm),
+        boot.leadership,
+        DueService("timer firer", engine.timers.fire_due, own.timers),
+        DueService("promise expirer", engine.promises.expire_due, own.promises),
+        DueService("canceller", engine.cancellation.work_off, own.cancellations),
+        DueService("schedule runner", boot.schedules.run_due, boot.schedules.next_due),
         boot.task_engine.tail,
-        PollNudger(list(boot.wakeups.values())),
+        *(ServiceWithin(each, boot.leadership.leading) for each in (*watching, *sweeping)),
     ]
     supervisor = Supervisor(services)
     supervisor.start()

@@ -78,6 +78,7 @@ def services(plugin: Plugin) -> PluginServices:
         logger=logging.getLogger(plugin.name),
         metrics=AnyMetrics(),
         exclusively=lambda _work: nothing,
+        leading=lambda: nothing,
     )
 
 

@@ -1,6 +1,7 @@
-"""Looks for what is over, again and again: expired leases, silent workers, overdue tasks, old keys and histories.
+"""Looks for what is over, again and again: expired leases, silent workers, old keys and histories.
 
-Every process of every server may sweep at once: the statements leave to another what it is already taking.
+The process that leads the deployment sweeps. For a moment two may lead, so that the statements leave to another what it
+is already taking.
 """
 
 from __future__ import annotations

@@ -27,7 +27,6 @@ def sweepers(runs: Engine, tasks: Tasks, orphans: Orphans, limits: Limits) -> li
         Sweeper("workflow reaper", reclaim_runs, min(REAP_EVERY_S, lease / 4, silence / 4), runs_back, logging.WARNING),
         Sweeper("task reaper", reclaim_tasks, min(REAP_EVERY_S, task_lease / 4), tasks_back, logging.WARNING),
         Sweeper("orphan reaper", orphans.sweep, SWEEP_EVERY_S, orphans_back, logging.WARNING),
-        Sweeper("task expirer", tasks.expire, 1, "%d tasks exceeded their deadline"),
         Sweeper("key cleaner", runs.clean_keys, 300, "%d expired idempotency keys were deleted", logging.DEBUG),
     ]
     age = limits.retain_finished

@@ -17,10 +17,12 @@ from server.database.pool import connect, worded
 from server.database.server_process import ServerProcess
 
 WAKE = "flovyn_wake"
+NUDGE = "flovyn_nudge"
 STREAM = "flovyn_stream"
 NOTIFY = "SELECT pg_notify(%(channel)s, payload) FROM unnest(%(payloads)s::text[]) AS payload"
 
 _ALIVE_CHECK_S = 20.0
+"""A connection on which nothing came for so long is checked. The leader is heard on it all the time."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,9 +61,12 @@ class Notifications:
             self._connected()
             self.connected.set()
             while True:
+                is_silent = True
                 async for notification in connection.notifies(timeout=_ALIVE_CHECK_S):
+                    is_silent = False
                     self._pass_on(notification.channel, notification.payload)
-                await connection.execute("SELECT 1")  # a half-dead connection shows itself here
+                if is_silent:
+                    await connection.execute("SELECT 1")  # a half-dead connection shows itself here
         except psycopg.Error as error:
             raise worded(error) from None
         finally:

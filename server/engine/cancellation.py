@@ -65,12 +65,12 @@ class Cancellation:
             requests = await self._storage.cancellations.of_runs(connection, runs)
         await self._work_off(requests, at_last=True)
 
-    async def work_off(self) -> tuple[int, float | None]:
-        """Carry out a batch of stored requests; return how many, and that more are to be done now, if so."""
+    async def work_off(self) -> tuple[int, bool]:
+        """Carry out a batch of stored requests; return how many, and whether there may be more."""
         async with self._storage.database.connection() as connection:
             requests = await self._storage.cancellations.outstanding(connection, BATCH)
         await self._work_off(requests, at_last=False)
-        return len(requests), 0.0 if len(requests) == BATCH else None
+        return len(requests), len(requests) == BATCH
 
     async def reclaim(self, lease: float) -> int:
         """End runs that are CANCELLING and whose workers were given them more than ``lease`` seconds ago."""

@@ -8,7 +8,7 @@ from server.engine import idempotency
 from server.engine.cancellation import Cancellation
 from server.engine.children import Children
 from server.engine.deliveries import Deliveries
-from server.engine.next_due import Alarms
+from server.engine.next_due import Expected
 from server.engine.promises import Promises
 from server.engine.repeats import Repeats
 from server.engine.retries import Retries
@@ -40,7 +40,7 @@ class Engine:
         storage = Repositories(database)
         self._keys = storage.keys
         self.repeats = Repeats(database, limits.keep_answers)
-        self.alarms = Alarms()
+        self.expected = Expected()
         self.workflows = Workflows(storage.runs, wakeups, wake, longest_statement)
         self.starts = Starts(storage, self.workflows.direct_dispatch, wake)
         self.deliveries = Deliveries(storage.runs, wake)
@@ -52,7 +52,12 @@ class Engine:
         self.retries = Retries(storage, wake, tasks.wake_queue)
         self.children = Children(storage, self.deliveries, wake)
         self.submissions = Submissions(
-            storage, self.cancellation, wake=wake, tasks=tasks, alarms=self.alarms, max_history=limits.max_history_bytes
+            storage,
+            self.cancellation,
+            wake=wake,
+            tasks=tasks,
+            expected=self.expected,
+            max_history=limits.max_history_bytes,
         )
 
     async def reclaim(self, lease: float, silence: float) -> int:

@@ -35,22 +35,21 @@ class Promises:
         """
         return await self._settlements.submit((ref, verdict))
 
-    async def expire_due(self) -> tuple[int, float | None]:
-        """Let a batch of overdue promises run out; return how many, and in how many seconds the next one will.
+    async def expire_due(self) -> tuple[int, bool]:
+        """Let a batch of overdue promises run out; return how many, and whether more are overdue now.
 
         Runs that somebody else has locked are left out: they are busy, or another server is at it.
         """
         async with self._storage.database.transaction() as connection:
             due = await self._storage.promises.due(connection, BATCH)
             if not due:
-                return 0, await self._storage.promises.next_due(connection)
+                return 0, False
             states = await self._storage.runs.lock_free(connection, due)
             expired = await self._storage.promises.expire(connection, list(states)) if states else []
             events = [_delivery(promise, TIMED_OUT) for promise in expired]
             delivered = await self._deliveries.append(connection, states, events)
-            next_due = await self._storage.promises.next_due(connection)
         self._deliveries.wake(delivered)
-        return len(expired), next_due
+        return len(expired), len(states) < len(due) or len(expired) >= BATCH
 
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""

@@ -61,7 +61,7 @@ class Schedules:
         self._tasks = tasks
         self._wake = wake
         self._clock = clock
-        self.alarm = NextDue()
+        self.next_due = NextDue()
 
     async def create(self, tenant_id: UUID, spec: ScheduleSpec, by: str) -> Schedule:
         """Create a schedule.
@@ -147,8 +147,8 @@ class Schedules:
         await self._after(batch)
         return batch.records[0][0]
 
-    async def run_due(self) -> tuple[int, float | None]:
-        """Run a batch of due schedules; return how many, and in how many seconds the next one is due."""
+    async def run_due(self) -> tuple[int, bool]:
+        """Run a batch of due schedules; return how many, and whether there may be more."""
         batch = _Batch()
         async with self._storage.database.transaction() as connection:
             due = await self._schedules.due(connection, BATCH)
@@ -159,9 +159,8 @@ class Schedules:
                 for schedule in due:
                     _deal_with(batch, schedule, now, still_open.get((schedule.tenant_id, schedule.id)))
                 await self._write(connection, batch)
-            next_due = await self._schedules.next_due(connection)
         await self._after(batch)
-        return len(due), next_due
+        return len(due), len(due) == BATCH
 
     async def _write(self, connection: Any, batch: _Batch) -> None:
         if batch.runs:
@@ -188,7 +187,7 @@ class Schedules:
         _check(tenant_id, spec)
         first = first_instant(spec, self._clock.now(), next_after)
         if first is not None:
-            self.alarm.expect(max(0.0, (first - self._clock.now()).total_seconds()))
+            self.next_due.expect(max(0.0, (first - self._clock.now()).total_seconds()))
         return first
 
 

@@ -18,7 +18,7 @@ from server.engine.deliveries import woken
 from server.engine.drafts import Known
 from server.engine.endings import WITHOUT_COMMAND
 from server.engine.lookup import look_up
-from server.engine.next_due import Alarms
+from server.engine.next_due import Expected
 from server.engine.step_writer import StepWriter
 from server.engine.task_claims import TaskClaims
 from server.engine.wakeups import Waker
@@ -42,7 +42,7 @@ class Submissions:
         *,
         wake: Waker,
         tasks: TaskClaims,
-        alarms: Alarms,
+        expected: Expected,
         max_history: int | None,
     ) -> None:
         """Take the storage, what ends runs that are being cancelled, what wakes pollers, of runs and of tasks.
@@ -55,7 +55,7 @@ class Submissions:
         self._cancellation = cancellation
         self._wake = wake
         self._tasks = tasks
-        self._alarms = alarms
+        self._expected = expected
         self._batcher: Batcher[Submission, None] = Batcher(self._submit_all, weigh=lambda submission: submission.weight)
 
     async def submit(self, submission: Submission) -> None:
@@ -113,12 +113,12 @@ class Submissions:
 
     def _expect(self, effects: Effects) -> None:
         for timer in effects.timers:
-            self._alarms.timers.expect(timer.duration_ms / 1000)
+            self._expected.timers.expect(timer.duration_ms / 1000)
         for promise in effects.promises:
             if promise.timeout_ms is not None:
-                self._alarms.promises.expect(promise.timeout_ms / 1000)
+                self._expected.promises.expect(promise.timeout_ms / 1000)
         if effects.cancelled_children:
-            self._alarms.cancellations.expect(0.0)
+            self._expected.cancellations.expect(0.0)
 
 
 class _Batch:

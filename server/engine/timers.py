@@ -22,21 +22,20 @@ class Timers:
         self._storage = storage
         self._deliveries = deliveries
 
-    async def fire_due(self) -> tuple[int, float | None]:
-        """Fire a batch of due timers; return how many, and in how many seconds the next one is due.
+    async def fire_due(self) -> tuple[int, bool]:
+        """Fire a batch of due timers; return how many, and whether more are due now.
 
         Runs that somebody else has locked are left out: they are busy, or another server is firing their timers.
         """
         async with self._storage.database.transaction() as connection:
             due = await self._storage.timers.due(connection, BATCH)
             if not due:
-                return 0, await self._storage.timers.next_due(connection)
+                return 0, False
             states = await self._storage.runs.lock_free(connection, due)
             fired = await self._storage.timers.fire(connection, list(states)) if states else []
             delivered = await self._deliveries.append(connection, states, _deliveries(fired))
-            next_due = await self._storage.timers.next_due(connection)
         self._deliveries.wake(delivered)
-        return len(fired), next_due
+        return len(fired), len(states) < len(due) or len(fired) >= BATCH
 
 
 def _deliveries(fired: Sequence[TimerKey]) -> list[Delivery]:

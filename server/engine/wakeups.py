@@ -25,9 +25,6 @@ Work = TypeVar("Work")
 QueueKey = tuple[UUID, str]
 """Tenant and queue."""
 
-NUDGE_EVERY_S = 2.0
-"""One parked poller of each queue looks by itself this often, in case a notification was lost."""
-
 
 class Wake(Enum):
     """Why a poller is woken that is not handed its work: there is some for it, or it shall look on behalf of its queue.
@@ -105,15 +102,14 @@ class Wakeups:
             for poller in pollers:
                 poller.hand(Wake.WORK)
 
-    def nudge(self) -> None:
-        """Let one poller of each queue look by itself, and of each choice of kinds in it."""
-        for key, parked in list(self._parked.items()):
-            asked: set[frozenset[str]] = set()
-            for poller in list(parked):
-                wanted = frozenset(poller.kinds)
-                if wanted not in asked and not poller.woken.done():
-                    asked.add(wanted)
-                    self._wake(key, poller, Wake.NUDGE)
+    def nudge(self, key: QueueKey) -> None:
+        """Let one poller of the queue look by itself, and of each choice of kinds in it."""
+        asked: set[frozenset[str]] = set()
+        for poller in list(self._parked.get(key, ())):
+            wanted = frozenset(poller.kinds)
+            if wanted not in asked and not poller.woken.done():
+                asked.add(wanted)
+                self._wake(key, poller, Wake.NUDGE)
 
     def close(self) -> None:
         """Answer everybody who waits, now and from now on: the process is being drained."""
@@ -258,6 +254,23 @@ def parse_announcement(payload: str) -> tuple[Category, QueueKey, str]:
         case [str(category), str(tenant), str(queue), str(kind)]:
             return Category(category), (UUID(tenant), queue), kind
     raise ValueError("not an announcement of work")
+
+
+def nudge_payload(category: Category, key: QueueKey) -> str:
+    """Return what tells other processes that work is pending in a queue, of whichever kinds."""
+    return json.dumps([category, str(key[0]), key[1]])
+
+
+def parse_nudge(payload: str) -> tuple[Category, QueueKey]:
+    """Return the category and the queue that ``nudge_payload`` wrote into ``payload``.
+
+    Raises:
+        ValueError: somebody else wrote it.
+    """
+    match json.loads(payload):
+        case [str(category), str(tenant), str(queue)]:
+            return Category(category), (UUID(tenant), queue)
+    raise ValueError("not a nudge")
 
 
 class Waker:

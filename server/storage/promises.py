@@ -73,8 +73,3 @@ class PromiseRepository:
         """Let the overdue promises of locked runs run out, and return them in order."""
         rows = await (await connection.execute(_SQL["expire"], key_columns(runs))).fetchall()
         return [StoredPromise(*row) for row in rows]
-
-    async def next_due(self, connection: Any) -> float | None:
-        """Return in how many seconds the next promise runs out; None without any."""
-        row = await (await connection.execute(_SQL["next_due"])).fetchone()
-        return None if row is None else float(row[0])

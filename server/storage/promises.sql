@@ -87,10 +87,3 @@ WITH expired AS (
 SELECT tenant_id, id, workflow_execution_id, name
 FROM expired
 ORDER BY timeout_at, id
-
--- name: next_due
-SELECT extract(EPOCH FROM p.timeout_at - now())::double precision
-FROM promise AS p
-WHERE p.status = 'PENDING' AND p.timeout_at IS NOT NULL
-ORDER BY p.timeout_at
-LIMIT 1

@@ -67,11 +67,6 @@ class ScheduleRepository:
         rows = await (await connection.execute(_SQL["due"], {"limit": limit})).fetchall()
         return [_schedule(row) for row in rows]
 
-    async def next_due(self, connection: Any) -> float | None:
-        """Return in how many seconds the next schedule is due; None without any."""
-        row = await (await connection.execute(_SQL["next_due"])).fetchone()
-        return None if row is None else float(row[0])
-
     async def open(self, connection: Any, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, tuple[Any, Any]]:
         """Return the run and the task that each schedule started last, where that is open; one of them is None."""
         parameters = {"tenant_id": [key[0] for key in keys], "id": [key[1] for key in keys]}

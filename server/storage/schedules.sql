@@ -90,13 +90,6 @@ ORDER BY s.next_run_at
 LIMIT %(limit)s
 FOR UPDATE SKIP LOCKED
 
--- name: next_due
-SELECT extract(EPOCH FROM s.next_run_at - now())::double precision
-FROM schedule AS s
-WHERE s.enabled AND s.next_run_at IS NOT NULL
-ORDER BY s.next_run_at
-LIMIT 1
-
 -- name: open
 -- What schedules started last, as far as it is open.
 SELECT last.tenant_id, last.schedule_id, last.workflow_execution_id, last.task_execution_id

@@ -43,11 +43,6 @@ class TimerRepository:
         rows: list[TimerKey] = await (await connection.execute(_SQL["fire"], key_columns(runs))).fetchall()
         return rows
 
-    async def next_due(self, connection: Any) -> float | None:
-        """Return in how many seconds the next timer is due; None without any."""
-        row = await (await connection.execute(_SQL["next_due"])).fetchone()
-        return None if row is None else float(row[0])
-
 
 def _columns(keys: Sequence[TimerKey]) -> dict[str, list[Any]]:
     return {

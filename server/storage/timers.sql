@@ -46,10 +46,3 @@ WITH fired AS (
 SELECT tenant_id, workflow_execution_id, timer_id
 FROM fired
 ORDER BY fire_at, timer_id
-
--- name: next_due
-SELECT extract(EPOCH FROM t.fire_at - now())::double precision
-FROM timer AS t
-WHERE t.status = 'ACTIVE'
-ORDER BY t.fire_at
-LIMIT 1

@@ -36,7 +36,7 @@ MARK = "key-of-a-lost-answer"
 @pytest.fixture(autouse=True)
 def _no_nudges(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing else than work wakes a poller, however slow the machine."""
-    monkeypatch.setattr("server.background.poll_nudger.NUDGE_EVERY_S", 3600)
+    monkeypatch.setattr("server.background.queue_watch.LOOK_EVERY_S", 3600)
 
 
 async def _parked(client: Client, category: Category = Category.WORKFLOW) -> asyncio.Task[Any]:

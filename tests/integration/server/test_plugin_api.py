@@ -346,8 +346,7 @@ async def test_a_service_runs_once_in_a_deployment_and_moves_on(database: str) -
         async with running_server(database, [Ticking]), asyncio.timeout(WAIT_S):
             await Ticker.started.wait()
             other = await second.enter_async_context(running_server(database, [Ticking]))
-            while not any(other.boot.locks._waiting.values()):
-                await asyncio.sleep(0)
+            await other.boot.listening.connected.wait()
             assert (Ticker.running, Ticker.most) == (1, 1)
             Ticker.started.clear()
         async with asyncio.timeout(WAIT_S):

@@ -65,7 +65,7 @@ async def test_a_cancelled_timer_never_fires(calls: Calls) -> None:
         (6, "TIMER_STARTED", {"timerId": "brief", "durationMs": 0}),
         (7, "TIMER_CANCELLED", {"timerId": "brief"}),
     ]
-    assert await calls.client.boot.engine.timers.fire_due() == (0, None)
+    assert await calls.client.boot.engine.timers.fire_due() == (0, False)
 
 
 async def test_a_timer_sent_again_is_started_once(calls: Calls) -> None:

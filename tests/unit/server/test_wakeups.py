@@ -130,12 +130,12 @@ async def test_a_nudge_finds_work_that_nobody_told_of() -> None:
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     before = next(looks)
-    wakeups.nudge()
+    wakeups.nudge(KEY)
     for _ in range(5):
         await asyncio.sleep(0)
     assert next(looks) == before + 2  # one look, and this one
     items += ["work"] * 3
-    wakeups.nudge()
+    wakeups.nudge(KEY)
     for _ in range(50):
         await asyncio.sleep(0)
     done = [poll for poll in polls if poll.done()]

@@ -1,0 +1,45 @@
+"""Puts together what looks through the whole database; the process that leads runs it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+from core.plugin_services import Database
+from core.service import Service
+from server.background.due_service import DoDue
+from server.background.due_watch import DueWatch
+from server.background.queue_watch import QueueWatch
+from server.database.leadership import BEAT
+from server.engine.engine import Engine
+from server.engine.schedules import Schedules
+from server.engine.task_engine import TaskEngine
+from server.storage import due
+from server.storage.due import DueRepository
+
+
+def watches(
+    database: Database,
+    engine: Engine,
+    task_engine: TaskEngine,
+    schedules: Schedules,
+    nudge: Callable[[list[str]], Awaitable[None]],
+) -> list[Service]:
+    """Return what looks for what is due, and for work that nobody was told of; ``nudge`` tells all processes."""
+
+    async def expire_tasks() -> tuple[int, bool]:
+        return await task_engine.tasks.expire(), False
+
+    work: Mapping[str, DoDue] = {
+        due.TIMERS: engine.timers.fire_due,
+        due.PROMISES: engine.promises.expire_due,
+        due.SCHEDULES: schedules.run_due,
+        due.DEADLINES: expire_tasks,
+        due.CANCELLATIONS: engine.cancellation.work_off,
+    }
+    storage, pending = DueRepository(database), asyncio.Event()
+    return [
+        DueWatch(partial(storage.outlook, BEAT), work, pending),
+        QueueWatch(storage.pending_queues, nudge, pending),
+    ]

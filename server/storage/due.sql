@@ -1,0 +1,76 @@
+-- name: outlook
+-- In how many seconds something is due next, of each kind, of all tenants; each is the first entry of a small index.
+-- It announces the leader to the other processes as well, because it is what the leader sends every few seconds.
+SELECT
+    extract(EPOCH FROM (SELECT min(t.fire_at) FROM timer AS t WHERE t.status = 'ACTIVE') - now())::double precision,
+    extract(
+        EPOCH FROM (SELECT min(p.timeout_at) FROM promise AS p WHERE p.status = 'PENDING' AND p.timeout_at IS NOT NULL) - now()
+    )::double precision,
+    extract(
+        EPOCH FROM (SELECT min(s.next_run_at) FROM schedule AS s WHERE s.enabled AND s.next_run_at IS NOT NULL) - now()
+    )::double precision,
+    extract(
+        EPOCH FROM (
+            SELECT min(t.deadline_at)
+            FROM task_execution AS t
+            WHERE t.deadline_at IS NOT NULL AND t.status IN ('PENDING', 'RUNNING')
+        ) - now()
+    )::double precision,
+    -- requests that nobody has looked at: a run that is CANCELLING waits for its worker
+    extract(
+        EPOCH FROM (
+            SELECT min(c.created_at)
+            FROM cancellation_request AS c
+            INNER JOIN workflow_execution AS e ON c.tenant_id = e.tenant_id AND c.workflow_execution_id = e.id
+            WHERE e.status <> 'CANCELLING'
+        ) - now()
+    )::double precision,
+    -- whether anything is pending: in the order of the indexes, so that no table is read for it
+    EXISTS (SELECT e.id FROM workflow_execution AS e WHERE e.status = 'PENDING' ORDER BY e.tenant_id, e.queue LIMIT 1)
+    OR EXISTS (SELECT t.id FROM task_execution AS t WHERE t.status = 'PENDING' ORDER BY t.tenant_id, t.queue LIMIT 1),
+    pg_notify(%(channel)s::text, '')
+
+-- name: pending_queues
+-- Queues of all tenants, after a given one, in which something is pending, with one probe of an index for each, and in
+-- how many seconds the first task of a queue may be claimed: it may be scheduled for later.
+WITH RECURSIVE workflows AS (
+    (
+        SELECT e.tenant_id, e.queue
+        FROM workflow_execution AS e
+        WHERE e.status = 'PENDING' AND (e.tenant_id, e.queue) > (%(workflow_tenant_id)s::uuid, %(workflow_queue)s::text)
+        ORDER BY e.tenant_id, e.queue
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT following.tenant_id, following.queue
+    FROM workflows AS w
+    CROSS JOIN LATERAL (
+        SELECT e.tenant_id, e.queue
+        FROM workflow_execution AS e
+        WHERE e.status = 'PENDING' AND (e.tenant_id, e.queue) > (w.tenant_id, w.queue)
+        ORDER BY e.tenant_id, e.queue
+        LIMIT 1
+    ) AS following
+),
+tasks AS (
+    (
+        SELECT t.tenant_id, t.queue, t.claim_at
+        FROM task_execution AS t
+        WHERE t.status = 'PENDING' AND (t.tenant_id, t.queue) > (%(task_tenant_id)s::uuid, %(task_queue)s::text)
+        ORDER BY t.tenant_id, t.queue, t.claim_at
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT following.tenant_id, following.queue, following.claim_at
+    FROM tasks AS k
+    CROSS JOIN LATERAL (
+        SELECT t.tenant_id, t.queue, t.claim_at
+        FROM task_execution AS t
+        WHERE t.status = 'PENDING' AND (t.tenant_id, t.queue) > (k.tenant_id, k.queue)
+        ORDER BY t.tenant_id, t.queue, t.claim_at
+        LIMIT 1
+    ) AS following
+)
+(SELECT 'WORKFLOW', tenant_id, queue, 0::double precision FROM workflows LIMIT %(limit)s)
+UNION ALL
+(SELECT 'TASK', tenant_id, queue, extract(EPOCH FROM claim_at - now())::double precision FROM tasks LIMIT %(limit)s)
