@@ -30,6 +30,9 @@ class AuditLogConfig(BaseModel):
         flush_interval: seconds after which waiting events are written, in ``best_effort`` mode.
         shutdown_timeout: seconds that a stopping process may take to write what still waits.
         prune_interval: seconds between two looks for events past their retention.
+        refusal_sources: sources of unknown callers that are told apart in one minute, per process; the others are
+            counted together.
+        refusals_keep_days: days for which refusals of unknown callers are kept, unless operators set their retention.
     """
 
     mode: Mode = Mode.BEST_EFFORT
@@ -39,3 +42,5 @@ class AuditLogConfig(BaseModel):
     flush_interval: Annotated[float, Field(gt=0, le=60)] = 0.5
     shutdown_timeout: Annotated[float, Field(gt=0, le=25)] = 5.0
     prune_interval: Annotated[float, Field(gt=0, le=86_400)] = 3600.0
+    refusal_sources: Annotated[int, Field(ge=0, le=1000)] = 20
+    refusals_keep_days: Annotated[int, Field(ge=1, le=36_500)] = 30

@@ -15,7 +15,10 @@ RESOURCE: Final = "audit-log"
 """What the authorizer is asked about when somebody looks at the log, or says how long it is kept."""
 
 SERVER_CHAIN: Final = UUID(int=0)
-"""Stands for the tenant of calls that concern none: strangers' and operators'."""
+"""Stands for the tenant of calls that concern none: operators'."""
+
+REFUSALS_CHAIN: Final = UUID(int=1)
+"""Stands for the tenant of unknown callers, all of whose calls are refused."""
 
 NO_HASH: Final = bytes(32)
 """What the first event of a chain has in place of a predecessor's hash."""
@@ -59,7 +62,8 @@ class Draft:
         principal_id: of the caller; None for a stranger.
         peer: the caller's network address, where it is recorded.
         code: ``ok`` or the error's code; None for an attempt.
-        duration_us: microseconds; None for an attempt.
+        duration_us: microseconds; None for an attempt, and for several calls.
+        times: how many calls the event stands for; None for one.
     """
 
     tenant_id: UUID
@@ -77,6 +81,7 @@ class Draft:
     peer: str | None
     code: str | None
     duration_us: int | None
+    times: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +109,11 @@ _values = attrgetter(*DRAFT_FIELDS)
 def encoded(draft: Draft, sequence: int) -> bytes:
     """Return the canonical encoding of an event: every field marked as absent, or with its length in front.
 
+    The last field, ``times``, is left out where it is absent, as it was before there was one.
     Two events that differ in any field have different encodings, because a reader could take one apart again.
     """
-    return _ENCODING + b"".join(map(_field, (sequence, *_values(draft))))
+    *values, times = _values(draft)
+    return _ENCODING + b"".join(map(_field, (sequence, *values, *(() if times is None else (times,)))))
 
 
 def digest(draft: Draft, sequence: int, previous_hash: bytes) -> bytes:

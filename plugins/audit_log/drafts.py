@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from core.calls import Call, Outcome
-from plugins.audit_log.domain import SERVER_CHAIN, Draft, Kind
+from core.auth import PrincipalType
+from core.calls import OK, Call, Outcome
+from plugins.audit_log.domain import REFUSALS_CHAIN, SERVER_CHAIN, Draft, Kind
 
 MAX_TEXT: Final = 255
 """Characters of any text that is recorded; the rest is cut off."""
@@ -17,7 +18,7 @@ def draft_of(call: Call, outcome: Outcome | None, kind: Kind, *, with_peer: bool
     identity = call.identity
     resource_id = outcome.resource_id if outcome is not None else call.resource_id
     return Draft(
-        tenant_id=chain_of(call),
+        tenant_id=chain_of(call, refused=outcome is not None and outcome.is_refusal),
         kind=kind,
         call_id=call.id,
         at=call.received_at,
@@ -32,14 +33,28 @@ def draft_of(call: Call, outcome: Outcome | None, kind: Kind, *, with_peer: bool
         peer=clean(call.peer) if with_peer and call.peer else None,
         code=clean(outcome.code) if outcome is not None else None,
         duration_us=round(outcome.duration * 1_000_000) if outcome is not None else None,
+        times=None,
     )
 
 
-def chain_of(call: Call) -> UUID:
-    """Return whose chain a call belongs to: the tenant that it concerns, else the caller's own, else the server's."""
+def is_unknown(call: Call, outcome: Outcome) -> bool:
+    """Whether a call was refused because nobody knows its caller."""
+    identity = call.identity
+    if identity is None:
+        return outcome.code != OK
+    return identity.principal_type is PrincipalType.ANONYMOUS and outcome.is_refusal
+
+
+def chain_of(call: Call, *, refused: bool = False) -> UUID:
+    """Return whose chain a call belongs to: the tenant that it concerns, else the caller's own, else the server's.
+
+    Unknown callers' calls stand in a chain of their own.
+    """
+    if call.identity is None or (call.identity.principal_type is PrincipalType.ANONYMOUS and refused):
+        return REFUSALS_CHAIN
     if call.tenant_id is not None:
         return call.tenant_id
-    if call.identity is not None and call.identity.tenant_id is not None:
+    if call.identity.tenant_id is not None:
         return call.identity.tenant_id
     return SERVER_CHAIN
 

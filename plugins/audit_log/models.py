@@ -13,14 +13,20 @@ from core.rest_model import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET, Moment, RestMo
 from plugins.audit_log.domain import Head
 from plugins.audit_log.filters import Filter
 from plugins.audit_log.repository import Retention, Shown
-from plugins.audit_log.service import DEFAULT_VERIFIED, MAX_KEEP_DAYS, MAX_VERIFIED
+from plugins.audit_log.service import DEFAULT_VERIFIED, MAX_KEEP_DAYS, MAX_VERIFIED, ChainName
 from plugins.audit_log.verifier import Problem, Verdict
 
 Sequence = Annotated[int, Field(ge=1, le=2**53)]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class FilterQuery(RestModel):
+class ChainQuery(RestModel):
+    """Query string of what concerns a chain as a whole."""
+
+    chain: ChainName = Field(ChainName.OWN, description="refusals: those of unknown callers; for operators")
+
+
+class FilterQuery(ChainQuery):
     """Conditions that an event must meet."""
 
     from_time: Moment | None = Field(None, alias="from", description="at or after this time")
@@ -83,6 +89,7 @@ class EventBody(RestModel):
     peer: str | None
     code: str = Field(description="of an attempt: its outcome's, or unknown")
     duration_us: int | None
+    times: int | None = Field(description="how many calls the event stands for; null: one")
     previous_hash: str
     hash: str
 
@@ -106,6 +113,7 @@ class EventBody(RestModel):
             peer=event.peer,
             code=shown.outcome,
             duration_us=event.duration_us,
+            times=event.times,
             previous_hash=event.previous_hash.hex(),
             hash=event.hash.hex(),
         )

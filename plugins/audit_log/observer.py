@@ -12,7 +12,7 @@ from core.calls import Call, CallObserver, Outcome
 from core.errors import FlovynError, Unavailable
 from plugins.audit_log.config import AuditLogConfig
 from plugins.audit_log.domain import RESOURCE, Draft, Kind
-from plugins.audit_log.drafts import draft_of
+from plugins.audit_log.drafts import draft_of, is_unknown
 from plugins.audit_log.recorder import Recorder
 from plugins.audit_log.repository import EventRepository
 
@@ -34,7 +34,8 @@ class BestEffortObserver(CallObserver):
 
     async def after(self, call: Call, outcome: Outcome) -> None:
         """Queue a call that changed something, a refusal, and a read where reads are recorded."""
-        if call.action.changes or outcome.is_refusal or (self._reads and not outcome.empty):
+        wanted = call.action.changes or outcome.is_refusal or (self._reads and not outcome.empty)
+        if wanted or is_unknown(call, outcome):
             self._recorder.offer(call, outcome, Kind.CALL)
 
 

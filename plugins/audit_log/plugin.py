@@ -23,7 +23,7 @@ from plugins.audit_log.rpc import AuditRpc
 from plugins.audit_log.service import AuditService
 
 NAME = "audit-log"
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 
 
 class AuditLogPlugin(Plugin):
@@ -84,7 +84,7 @@ class _Parts:
         config = services.settings
         assert isinstance(config, AuditLogConfig)
         events = EventRepository(services.database)
-        retention = RetentionRepository(services.database)
+        retention = RetentionRepository(services.database, config.refusals_keep_days)
         self.config = config
         self.service = AuditService(events, retention)
         self.recorder = Recorder(events, config, services.metrics, services.logger)

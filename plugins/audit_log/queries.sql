@@ -32,11 +32,11 @@ WITH advanced AS (
 )
 INSERT INTO p_audit_log__events (
     tenant_id, sequence, kind, call_id, at, request_id, protocol, operation, action, resource, resource_id,
-    principal_type, principal_id, peer, code, duration_us, previous_hash, hash
+    principal_type, principal_id, peer, code, duration_us, times, previous_hash, hash
 )
 SELECT
     tenant_id, sequence, kind, call_id, at, request_id, protocol, operation, action, resource, resource_id,
-    principal_type, principal_id, peer, code, duration_us, previous_hash, hash
+    principal_type, principal_id, peer, code, duration_us, times, previous_hash, hash
 FROM json_populate_recordset(NULL::p_audit_log__events, %(events)s::json)
 
 -- name: select_events
@@ -44,7 +44,7 @@ FROM json_populate_recordset(NULL::p_audit_log__events, %(events)s::json)
 -- program can hold; it is shown as the first or the last that all can.
 SELECT
     e.tenant_id, e.kind, e.call_id, least(greatest(e.at, '0001-01-02+00'), '9999-12-30+00') AS at, e.request_id, e.protocol, e.operation, e.action, e.resource, e.resource_id,
-    e.principal_type, e.principal_id, e.peer, e.code, e.duration_us, e.sequence, e.previous_hash, e.hash,
+    e.principal_type, e.principal_id, e.peer, e.code, e.duration_us, e.times, e.sequence, e.previous_hash, e.hash,
     CASE WHEN e.kind = 'attempt' THEN (
         SELECT o.code
         FROM p_audit_log__events AS o
@@ -125,7 +125,7 @@ SELECT EXISTS (SELECT FROM p_audit_log__events AS e WHERE e.tenant_id = %(tenant
 SELECT
     e.tenant_id, e.kind, e.call_id, least(greatest(e.at, '0001-01-02+00'), '9999-12-30+00') AS at, e.request_id,
     e.protocol, e.operation, e.action, e.resource, e.resource_id, e.principal_type, e.principal_id, e.peer, e.code,
-    e.duration_us, e.sequence, e.previous_hash, e.hash
+    e.duration_us, e.times, e.sequence, e.previous_hash, e.hash
 FROM p_audit_log__events AS e
 WHERE e.tenant_id = %(tenant_id)s AND e.sequence > %(after)s AND e.sequence <= %(up_to)s
 ORDER BY e.sequence
@@ -144,9 +144,14 @@ SET keep_days = excluded.keep_days, changed_by = excluded.changed_by, changed_at
 RETURNING keep_days, changed_at, changed_by
 
 -- name: due
--- Tenants whose oldest kept event is past its time, behind the given one.
+-- Tenants whose oldest kept event is past its time, behind the given one. The chain of refusals has a default.
 SELECT r.tenant_id, r.keep_days
-FROM p_audit_log__retention AS r
+FROM (
+    SELECT tenant_id, keep_days FROM p_audit_log__retention
+    UNION ALL
+    SELECT %(refusals)s::uuid, %(refusals_keep_days)s::integer
+    WHERE NOT EXISTS (SELECT FROM p_audit_log__retention AS s WHERE s.tenant_id = %(refusals)s::uuid)
+) AS r
 JOIN p_audit_log__chains AS c ON c.tenant_id = r.tenant_id
 JOIN p_audit_log__events AS e ON e.tenant_id = c.tenant_id AND e.sequence = c.first_sequence
 WHERE

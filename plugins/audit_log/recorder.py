@@ -19,7 +19,8 @@ from core.errors import FlovynError, StartupError, Unavailable
 from core.metrics import Metrics
 from plugins.audit_log.config import AuditLogConfig
 from plugins.audit_log.domain import Draft, Kind
-from plugins.audit_log.drafts import draft_of
+from plugins.audit_log.drafts import draft_of, is_unknown
+from plugins.audit_log.refusals import Refusals
 from plugins.audit_log.repository import EventRepository
 
 BATCH = 500
@@ -59,29 +60,38 @@ class Recorder:
         self._config = config
         self._log = logger
         self._clock = clock
-        self._queue: deque[tuple[Call, Outcome, Kind]] = deque()
-        self._strangers_limit = config.queue_size // 2
+        self._queue: deque[tuple[Call, Outcome, Kind] | Draft] = deque()
+        self._refusals = Refusals(config.refusal_sources, with_peer=config.record_peer, monotonic=clock)
         self._enough = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
         self._recorded = self._dropped = self._untold = 0
         self._told_at = -TOLD_EVERY_S
         self._recorded_total = metrics.counter("recorded_total", "Events written to the audit log.")
         self._dropped_total = metrics.counter("dropped_total", "Events that were not written to the audit log.")
+        self._refused_total = metrics.counter("refused_total", "Refusals of unknown callers, one by one.")
         self._queue_length = metrics.gauge("queue_length", "Events that wait to be written.")
         self._batch_seconds = metrics.histogram("batch_seconds", "Time to write a batch of events.")
 
     def offer(self, call: Call, outcome: Outcome, kind: Kind) -> None:
-        """Queue an event, or drop it when there is no room; never waits.
+        """Queue an event, or drop it when there is no room; never waits. Refusals of unknown callers are counted."""
+        if is_unknown(call, outcome):
+            self._refused_total.inc()
+            if not self._refusals.is_first(call, outcome):
+                return
+        self._put((call, outcome, kind))
 
-        Strangers may fill half of the queue, so that a flood of theirs does not push out what the known ones do.
-        """
+    def _put(self, event: tuple[Call, Outcome, Kind] | Draft) -> None:
         waiting = len(self._queue)
-        if waiting >= (self._config.queue_size if call.identity is not None else self._strangers_limit):
+        if waiting >= self._config.queue_size:
             self._drop(1)
             return
-        self._queue.append((call, outcome, kind))
+        self._queue.append(event)
         if waiting + 1 >= BATCH:
             self._enough.set()
+
+    def _sum_refusals(self, *, at_once: bool = False) -> None:
+        for event in self._refusals.sums(at_once=at_once):
+            self._put(event)
 
     def status(self) -> Status:
         """Return the counts since the process started."""
@@ -93,6 +103,7 @@ class Recorder:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._enough.wait(), self._config.flush_interval)
             self._enough.clear()
+            self._sum_refusals()
             await self.flush()
 
     async def flush(self) -> None:
@@ -104,6 +115,7 @@ class Recorder:
 
     async def close(self) -> None:
         """Write what waits, for as long as ``shutdown_timeout`` allows; the rest is dropped and told of."""
+        self._sum_refusals(at_once=True)
         try:
             async with asyncio.timeout(self._config.shutdown_timeout):
                 await self.flush()
@@ -122,13 +134,16 @@ class Recorder:
     async def _write_next(self) -> None:
         """Write one batch; its events leave the queue when what becomes of them is settled."""
         try:
-            batch = [draft_of(*each, with_peer=self._config.record_peer) for each in islice(self._queue, BATCH)]
+            batch = [self._draft(each) for each in islice(self._queue, BATCH)]
             await self._write(batch)
             for _ in batch:
                 self._queue.popleft()
             self._show()
         finally:
             self._writing = None
+
+    def _draft(self, event: tuple[Call, Outcome, Kind] | Draft) -> Draft:
+        return event if isinstance(event, Draft) else draft_of(*event, with_peer=self._config.record_peer)
 
     async def _write(self, batch: Sequence[Draft]) -> None:
         """Write a batch, waiting for the database; one that it refuses is halved, so that only the fault is lost."""

@@ -14,7 +14,7 @@ from uuid import UUID
 from core.errors import FlovynError, Unavailable
 from core.named_queries import named_queries
 from core.plugin_services import Database
-from plugins.audit_log.domain import EVENT_FIELDS, NO_HASH, UNKNOWN, Draft, Event, Head, Kind, chained
+from plugins.audit_log.domain import EVENT_FIELDS, NO_HASH, REFUSALS_CHAIN, UNKNOWN, Draft, Event, Head, Kind, chained
 from plugins.audit_log.filters import Cursor, Filter
 
 _SQL = named_queries(__package__, "queries.sql")
@@ -148,15 +148,18 @@ class Retention:
 class RetentionRepository:
     """Reads and writes ``p_audit_log__retention``, and takes away what is past its time."""
 
-    def __init__(self, database: Database) -> None:
-        """Take the pool."""
+    def __init__(self, database: Database, refusals_keep_days: int | None = None) -> None:
+        """Take the pool, and how many days the refusals of unknown callers are kept where nobody has said otherwise."""
         self._database = database
+        self._refusals_keep_days = refusals_keep_days
 
     async def get(self, tenant_id: UUID) -> Retention:
         """Return how long a tenant's events are kept."""
         async with self._database.connection() as connection:
             row = await (await connection.execute(_SQL["get_retention"], {"tenant_id": tenant_id})).fetchone()
-        return Retention() if row is None else Retention(*row)
+        if row is not None:
+            return Retention(*row)
+        return Retention(self._refusals_keep_days if tenant_id == REFUSALS_CHAIN else None)
 
     async def set(self, tenant_id: UUID, keep_days: int | None, changed_by: str) -> Retention:
         """Say how long a tenant's events are kept."""
@@ -167,7 +170,8 @@ class RetentionRepository:
 
     async def due(self, now: datetime, after: UUID | None, limit: int) -> list[tuple[UUID, int]]:
         """Return tenants, by id behind ``after``, with events past their time, and how many days they keep."""
-        parameters = {"now": now, "after": after, "limit": limit}
+        refusals = {"refusals": REFUSALS_CHAIN, "refusals_keep_days": self._refusals_keep_days}
+        parameters = {"now": now, "after": after, "limit": limit, **refusals}
         async with self._database.connection() as connection:
             rows = await (await connection.execute(_SQL["due"], parameters)).fetchall()
         return [(row[0], row[1]) for row in rows]

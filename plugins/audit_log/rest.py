@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import partial
 from typing import Final
+from uuid import UUID
 
 import falcon.asgi
 
@@ -14,6 +15,7 @@ from plugins.audit_log.config import AuditLogConfig
 from plugins.audit_log.domain import RESOURCE
 from plugins.audit_log.export import CONTENT_TYPES, CSV, NDJSON, lines
 from plugins.audit_log.models import (
+    ChainQuery,
     EventBody,
     EventList,
     EventQuery,
@@ -26,9 +28,9 @@ from plugins.audit_log.models import (
     Verify,
 )
 from plugins.audit_log.recorder import Recorder
-from plugins.audit_log.service import AuditService
+from plugins.audit_log.service import AuditService, readable
 
-_managed = partial(RestRoute, action=Action.MANAGE, resource=RESOURCE, scope=Scope.ANYBODY)
+_managed = partial(RestRoute, action=Action.MANAGE, resource=RESOURCE, scope=Scope.ANYBODY, query_model=ChainQuery)
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}")
 
 Request = falcon.asgi.Request
@@ -120,13 +122,13 @@ class AuditRest:
     async def list(self, request: Request, response: Response) -> None:
         """Return a page."""
         query: EventQuery = request.context.query
-        found, cursor = await self._service.page(request.context.identity, query.wanted(), query.limit, query.cursor)
+        found, cursor = await self._service.page(_chain(request), query.wanted(), query.limit, query.cursor)
         response.media = EventList(events=[EventBody.of(each) for each in found], next_cursor=cursor).as_json()
 
     async def export(self, request: Request, response: Response) -> None:
         """Stream all events."""
         query: ExportQuery = request.context.query
-        pages = self._service.export(request.context.identity, query.wanted())
+        pages = self._service.export(_chain(request), query.wanted())
         response.content_type = CONTENT_TYPES[query.format]
         response.downloadable_as = f"audit-log.{query.format}"
         response.set_header("cache-control", "no-store")
@@ -135,28 +137,28 @@ class AuditRest:
     async def get(self, request: Request, response: Response, id: str) -> None:  # noqa: A002 - the path's parameter
         """Return one event."""
         number = int(id) if _NUMBER.fullmatch(id) else None
-        response.media = EventBody.of(await self._service.get(request.context.identity, number)).as_json()
+        response.media = EventBody.of(await self._service.get(_chain(request), number)).as_json()
 
     async def get_retention(self, request: Request, response: Response) -> None:
         """Return the retention."""
-        response.media = RetentionBody.of(await self._service.get_retention(request.context.identity)).as_json()
+        response.media = RetentionBody.of(await self._service.get_retention(_chain(request))).as_json()
 
     async def set_retention(self, request: Request, response: Response) -> None:
         """Set the retention."""
         body: SetRetention = request.context.body
-        stored = await self._service.set_retention(request.context.identity, body.keep_days)
+        stored = await self._service.set_retention(_chain(request), body.keep_days, request.context.identity.id)
         response.media = RetentionBody.of(stored).as_json()
 
     async def verify(self, request: Request, response: Response) -> None:
         """Walk the chain."""
         body: Verify = request.context.body
         anchor = None if body.anchor is None else body.anchor.head()
-        verdict = await self._service.verify(request.context.identity, body.start, body.limit, anchor)
+        verdict = await self._service.verify(_chain(request), body.start, body.limit, anchor)
         response.media = VerdictBody.of(verdict).as_json()
 
     async def head(self, request: Request, response: Response) -> None:
         """Return the end of the chain."""
-        response.media = HeadBody.of(await self._service.head(request.context.identity)).as_json()
+        response.media = HeadBody.of(await self._service.head(_chain(request))).as_json()
 
     async def status(self, _request: Request, response: Response) -> None:
         """Return the counts."""
@@ -168,3 +170,9 @@ class AuditRest:
             queued=status.queued,
             queue_size=self._config.queue_size,
         ).as_json()
+
+
+def _chain(request: Request) -> UUID:
+    """Return the tenant whose chain the request is about, once the caller may see it."""
+    query: ChainQuery = request.context.query
+    return readable(request.context.identity, query.chain)

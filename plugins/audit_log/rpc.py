@@ -17,7 +17,7 @@ from plugins.audit_log import audit_pb2 as pb
 from plugins.audit_log.domain import Head
 from plugins.audit_log.filters import Filter
 from plugins.audit_log.repository import Retention, Shown
-from plugins.audit_log.service import DEFAULT_VERIFIED, MAX_KEEP_DAYS, MAX_VERIFIED, AuditService
+from plugins.audit_log.service import DEFAULT_VERIFIED, MAX_KEEP_DAYS, MAX_VERIFIED, AuditService, readable
 
 RESOURCE: Final = "audit-log"
 MAX_TEXT: Final = 255
@@ -53,29 +53,29 @@ class AuditRpc:
         """Return a page."""
         limit = min(_in_range(request.limit or DEFAULT_LIMIT, "limit", 1, 2**31), MAX_LIMIT)
         cursor = _text(request.cursor, "cursor")
-        found, following = await self._service.page(identity, _filter(request.filter), limit, cursor)
+        found, following = await self._service.page(readable(identity), _filter(request.filter), limit, cursor)
         return pb.ListEventsResponse(events=[_event(each) for each in found], next_cursor=following or "")
 
     async def get_event(self, request: pb.GetEventRequest, identity: Identity) -> pb.Event:
         """Return one event."""
-        return _event(await self._service.get(identity, request.sequence))
+        return _event(await self._service.get(readable(identity), request.sequence))
 
     async def export_events(self, request: pb.ExportEventsRequest, identity: Identity) -> AsyncIterator[pb.Event]:
         """Stream all events."""
-        async for page in self._service.export(identity, _filter(request.filter)):
+        async for page in self._service.export(readable(identity), _filter(request.filter)):
             for each in page:
                 yield _event(each)
 
     async def get_retention(self, request: pb.GetRetentionRequest, identity: Identity) -> pb.Retention:
         """Return the retention."""
-        return _retention(await self._service.get_retention(identity))
+        return _retention(await self._service.get_retention(readable(identity)))
 
     async def set_retention(self, request: pb.SetRetentionRequest, identity: Identity) -> pb.Retention:
         """Set the retention."""
         days = None
         if request.HasField("keep_days"):
             days = _in_range(request.keep_days, "keep_days", 1, MAX_KEEP_DAYS)
-        return _retention(await self._service.set_retention(identity, days))
+        return _retention(await self._service.set_retention(readable(identity), days, identity.id))
 
     async def verify_chain(self, request: pb.VerifyChainRequest, identity: Identity) -> pb.VerifyChainResponse:
         """Walk the chain."""
@@ -84,7 +84,7 @@ class AuditRpc:
         anchor = None
         if request.HasField("anchor"):
             anchor = Head(_in_range(request.anchor.sequence, "anchor.sequence", 0, 2**63 - 1), request.anchor.hash)
-        verdict = await self._service.verify(identity, start, limit, anchor)
+        verdict = await self._service.verify(readable(identity), start, limit, anchor)
         return pb.VerifyChainResponse(
             ok=verdict.problem is None,
             complete=verdict.complete,
@@ -97,7 +97,7 @@ class AuditRpc:
 
     async def get_head(self, request: pb.GetHeadRequest, identity: Identity) -> pb.Head:
         """Return the end of the chain."""
-        return _head(await self._service.head(identity))
+        return _head(await self._service.head(readable(identity)))
 
 
 def _filter(message: pb.Filter) -> Filter:

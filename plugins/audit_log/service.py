@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 from core.auth import Identity, PrincipalType, Role
 from core.errors import AuthzError, NotFound
-from plugins.audit_log.domain import SERVER_CHAIN, Head
+from plugins.audit_log.domain import REFUSALS_CHAIN, SERVER_CHAIN, Head
 from plugins.audit_log.filters import Cursor, Filter
 from plugins.audit_log.repository import EventRepository, Retention, RetentionRepository, Shown
 from plugins.audit_log.verifier import Verdict, verify
@@ -23,8 +24,15 @@ DEFAULT_VERIFIED: Final = 100_000
 MAX_KEEP_DAYS: Final = 36_500
 
 
+class ChainName(StrEnum):
+    """Which chain a caller asks about: its own, or that of the refusals of unknown callers, which operators may see."""
+
+    OWN = "own"
+    REFUSALS = "refusals"
+
+
 class AuditService:
-    """Reads the log, verifies it, and says how long it is kept."""
+    """Reads the log, verifies it, and says how long it is kept; ``readable`` says whose a caller may see."""
 
     def __init__(self, events: EventRepository, retention: RetentionRepository) -> None:
         """Take where events and retention are stored."""
@@ -32,30 +40,28 @@ class AuditService:
         self._retention = retention
 
     async def page(
-        self, identity: Identity, wanted: Filter, limit: int, cursor: str | None
+        self, tenant_id: UUID, wanted: Filter, limit: int, cursor: str | None
     ) -> tuple[list[Shown], str | None]:
         """Return events, newest first, and the cursor of the next page where there may be one."""
-        tenant_id = readable(identity)
         behind = Cursor.parse(cursor) if cursor else None
         found = await self._events.page(tenant_id, wanted, limit, behind, newest_first=True)
         following = str(Cursor.behind(found[-1].event)) if len(found) == limit else None
         return found, None if following == cursor else following
 
-    async def get(self, identity: Identity, sequence: int | None) -> Shown:
+    async def get(self, tenant_id: UUID, sequence: int | None) -> Shown:
         """Return the event of a number.
 
         Raises:
-            NotFound: the caller's chain has no such event.
+            NotFound: the chain has no such event.
         """
-        tenant_id = readable(identity)
         found = await self._events.get(tenant_id, sequence) if sequence is not None else None
         if found is None:
             raise NotFound("the audit log has no event of this number that these credentials may see")
         return found
 
-    def export(self, identity: Identity, wanted: Filter) -> AsyncIterator[list[Shown]]:
-        """Return an iterator over all events, oldest first, a page at a time; refuses before the first."""
-        return self._pages(readable(identity), wanted)
+    def export(self, tenant_id: UUID, wanted: Filter) -> AsyncIterator[list[Shown]]:
+        """Return an iterator over all events, oldest first, a page at a time."""
+        return self._pages(tenant_id, wanted)
 
     async def _pages(self, tenant_id: UUID, wanted: Filter) -> AsyncIterator[list[Shown]]:
         cursor = None
@@ -68,25 +74,25 @@ class AuditService:
                 return
             cursor = following
 
-    async def head(self, identity: Identity) -> Head:
-        """Return the end of the caller's chain, to be kept elsewhere."""
-        chain = await self._events.chain(readable(identity))
-        return Head() if chain is None else chain.head
+    async def head(self, tenant_id: UUID) -> Head:
+        """Return the end of a chain, to be kept elsewhere."""
+        found = await self._events.chain(tenant_id)
+        return Head() if found is None else found.head
 
-    async def verify(self, identity: Identity, start: int | None, limit: int, anchor: Head | None) -> Verdict:
-        """Walk the caller's chain; see ``verifier.verify``."""
-        return await verify(self._events, readable(identity), start, limit, anchor)
+    async def verify(self, tenant_id: UUID, start: int | None, limit: int, anchor: Head | None) -> Verdict:
+        """Walk a chain; see ``verifier.verify``."""
+        return await verify(self._events, tenant_id, start, limit, anchor)
 
-    async def get_retention(self, identity: Identity) -> Retention:
-        """Return how long the caller's events are kept."""
-        return await self._retention.get(readable(identity))
+    async def get_retention(self, tenant_id: UUID) -> Retention:
+        """Return how long events are kept."""
+        return await self._retention.get(tenant_id)
 
-    async def set_retention(self, identity: Identity, keep_days: int | None) -> Retention:
-        """Say how long the caller's events are kept; None for ever."""
-        return await self._retention.set(readable(identity), keep_days, identity.id)
+    async def set_retention(self, tenant_id: UUID, keep_days: int | None, changed_by: str) -> Retention:
+        """Say how long events are kept; None for ever."""
+        return await self._retention.set(tenant_id, keep_days, changed_by)
 
 
-def readable(identity: Identity) -> UUID:
+def readable(identity: Identity, chain: ChainName = ChainName.OWN) -> UUID:
     """Return whose chain a principal may see: its tenant's; an operator's is the server's.
 
     Raises:
@@ -94,6 +100,10 @@ def readable(identity: Identity) -> UUID:
     """
     if identity.principal_type not in {PrincipalType.USER, PrincipalType.SERVICE} or identity.role is Role.MEMBER:
         raise AuthzError("the audit log is for users who administer their tenant, for services, and for operators")
+    if chain is ChainName.REFUSALS:
+        if identity.is_operator:
+            return REFUSALS_CHAIN
+        raise AuthzError("the refusals of unknown callers are for operators")
     if identity.tenant_id is not None:
         return identity.tenant_id
     if identity.is_operator:

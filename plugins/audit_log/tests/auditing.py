@@ -100,6 +100,7 @@ def draft(number: int = 0, **more: Any) -> Draft:
         peer="192.0.2.1",
         code="ok",
         duration_us=5,
+        times=None,
     )
     return replace(made, **more)
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.auth import Action, Identity, PrincipalType, Protocol
+from core.auth import Action, Identity, PrincipalType, Protocol, Role
 from core.calls import Call, Outcome
 from core.errors import InvalidInput
-from plugins.audit_log.domain import NO_HASH, SERVER_CHAIN, Draft, Head, Kind, chained, digest, encoded
+from plugins.audit_log.domain import NO_HASH, REFUSALS_CHAIN, SERVER_CHAIN, Draft, Head, Kind, chained, digest, encoded
 from plugins.audit_log.drafts import chain_of, clean, draft_of
 from plugins.audit_log.filters import Cursor
 from plugins.audit_log.tests.auditing import draft
@@ -39,7 +39,9 @@ _DRAFTS = st.builds(
     peer=st.none() | _TEXT,
     code=st.none() | _TEXT,
     duration_us=st.none() | st.integers(0, 2**62),
+    times=st.none() | st.integers(1, 2**62),
 )
+OLD_HASH = "69ce26e4bc68fe95da01e900be362d8b0ea9f40229d94463bcd8f681c1be3aab"
 _NUMBERS = st.integers(1, 2**62)
 
 
@@ -97,10 +99,21 @@ def _call(**more: Any) -> Call:
     return dataclasses.replace(call, **more)
 
 
+def test_an_event_of_one_call_has_the_hash_that_it_had_before_calls_were_counted() -> None:
+    """Chains that were written by the version before stay verifiable: a known event's hash is what that one made."""
+    event = draft(7, call_id=UUID(int=9))
+    assert digest(event, 3, NO_HASH).hex() == OLD_HASH
+
+
 def test_a_call_goes_into_the_chain_of_whom_it_concerns() -> None:
-    """The tenant that the call concerns, else the caller's own, else the server's chain."""
+    """The tenant that the call concerns, else the caller's own, else the server's; refusals of nobody: their own."""
     caller = Identity(PrincipalType.USER, "ada", TENANT)
-    assert chain_of(_call()) == SERVER_CHAIN
+    operator = Identity(PrincipalType.USER, "op", None, Role.OPERATOR)
+    anonymous = Identity(PrincipalType.ANONYMOUS, "anonymous", TENANT)
+    assert chain_of(_call()) == REFUSALS_CHAIN
+    assert chain_of(_call(identity=operator)) == SERVER_CHAIN
+    assert chain_of(_call(identity=anonymous)) == TENANT
+    assert chain_of(_call(identity=anonymous), refused=True) == REFUSALS_CHAIN
     assert chain_of(_call(identity=caller)) == TENANT
     assert chain_of(_call(identity=caller, tenant_id=OTHER_TENANT)) == OTHER_TENANT
 

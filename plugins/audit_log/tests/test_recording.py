@@ -63,18 +63,6 @@ async def test_failures_of_changes_are_recorded_with_their_code(database: str) -
         assert [each.code for each in await stored(client)] == ["invalid_input"]
 
 
-async def test_strangers_stand_in_the_servers_chain(database: str) -> None:
-    """A refusal of nobody in particular belongs to no tenant, over both protocols; the token is not in it."""
-    async with auditing(database) as client:
-        assert (await client.rest("GET", f"{BASE}/events", key="a-wrong-secret")).status_code == 401
-        with pytest.raises(grpc.aio.AioRpcError):
-            await client.dispatch.PollWorkflow(workflow_pb2.PollRequest(), metadata=bearer("another-wrong-secret"))
-        events = await stored(client, SERVER_CHAIN)
-        assert [(each.principal_id, each.code) for each in events] == [(None, "unauthenticated")] * 2
-        assert await stored(client) == []
-        assert "wrong-secret" not in str(events)
-
-
 async def test_refusals_of_known_callers_stand_in_their_own_chain(database: str) -> None:
     """Somebody who reaches for another tenant leaves a trace at home and none there."""
     async with auditing(database) as client:
@@ -153,7 +141,6 @@ def _call(identity: Identity | None) -> Call:
 
 
 KNOWN = _call(Identity(PrincipalType.USER, "ada", TENANT))
-STRANGER = _call(None)
 DONE = Outcome("ok", 0.1)
 
 
@@ -201,17 +188,6 @@ async def test_drops_are_counted_and_told_of_once_a_minute(caplog: pytest.LogCap
     assert (recorder.status().recorded, recorder.status().queued) == (10, 0)
     assert b"flovyn_audit_log_dropped_total 5.0" in metrics.text()
     assert b"flovyn_audit_log_recorded_total 10.0" in metrics.text()
-
-
-async def test_strangers_cannot_push_out_the_known() -> None:
-    """A flood of unknown callers leaves half of the queue to the others."""
-    recorder, _ = _recorder(Ledger(), queue_size=10)
-    for _ in range(20):
-        recorder.offer(STRANGER, DONE, Kind.CALL)
-    assert (recorder.status().queued, recorder.status().dropped) == (5, 15)
-    for _ in range(5):
-        recorder.offer(KNOWN, DONE, Kind.CALL)
-    assert (recorder.status().queued, recorder.status().dropped) == (10, 15)
 
 
 async def test_events_wait_for_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
