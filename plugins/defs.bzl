@@ -17,13 +17,6 @@ load("//tests:defs.bzl", "pytest_test")
 
 _TESTS = ["tests/**", "**/test_*.py", "**/conftest.py"]
 
-# Editions, tests and tools; neither the server nor another plugin.
-_VISIBILITY = [
-    "@flovyn_server//:__pkg__",
-    "@flovyn_server//editions:__subpackages__",
-    "@flovyn_server//tests:__subpackages__",
-]
-
 def server_plugin(
         name,
         entry,
@@ -44,7 +37,7 @@ def server_plugin(
         data: its other files; all *.sql of the folder when None.
         migrations: its migrations; migrations/*.sql when None.
         test_environ: settings without which the plugin does not start, as variables, for its conformance test.
-        visibility: who may use it besides its own tests; the editions and tests of this repository when None.
+        visibility: who may list it in an edition; everybody when None. No plugin can depend on another, whatever it is.
         **kwargs: attributes of every rule, such as tags.
     """
     srcs = native.glob(["**/*.py"], exclude = _TESTS) if srcs == None else srcs
@@ -58,13 +51,16 @@ def server_plugin(
         visibility = ["//visibility:private"],
         **kwargs
     )
+    own = "//%s:__subpackages__" % native.package_name()
+    seen_by = ["//visibility:public"] if visibility == None else visibility
     server_plugin_rule(
         name = name,
         srcs = srcs,
         entry = entry,
+        deps = deps,
         library = name + ".lib",
         migrations = migrations,
-        visibility = (_VISIBILITY if visibility == None else visibility) + ["//%s:__subpackages__" % native.package_name()],
+        visibility = seen_by if "//visibility:public" in seen_by else seen_by + [own],
         **kwargs
     )
     pytest_test(

@@ -2,6 +2,9 @@
 
 load(":providers.bzl", "ServerPluginInfo")
 
+# Whether this repository is the one that is built; in a workspace of somebody else, `//` is that workspace's root.
+_IS_MAIN = not Label("//editions/private:chosen.bzl").workspace_name
+
 def canonical(label, package):
     """Spells a label in one way, so that two spellings of one target are equal.
 
@@ -12,7 +15,7 @@ def canonical(label, package):
     Returns:
         '@workspace//package:name' or '//package:name'.
     """
-    if label.startswith("@flovyn_server//"):
+    if label.startswith("@flovyn_server//") and _IS_MAIN:
         label = label[len("@flovyn_server"):]
     if label.startswith(":"):
         return "//%s%s" % (package, label)

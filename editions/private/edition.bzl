@@ -121,7 +121,7 @@ edition_rule = rule(
         "_deps_pex": tool_attr("//editions/tools:deps_pex"),
         "_lint_rules": attr.label(doc = "Version of the migration rules.", default = "//editions/tools:lint_rules", allow_single_file = True),
         "_merge_pex": tool_attr("//editions/tools:merge_pex"),
-        "_server": attr.label(doc = "The server.", default = "//server", aspects = [collect_pack]),
+        "_server": attr.label(doc = "The server.", default = "//editions/private:server", aspects = [collect_pack]),
         "_server_names": attr.label(doc = "The names that the server takes.", default = "//editions/tools:server_names", allow_single_file = True),
         "_write_edition": tool_attr("//editions/tools:write_edition"),
     }),

@@ -19,6 +19,13 @@ def _check_names(ctx):
         ))
     return module
 
+def _check_deps(ctx):
+    """Fails when the plugin uses another plugin's code: an edition that lacks the other one could not start."""
+    for dep in ctx.attr.deps:
+        if ServerPluginInfo in dep:
+            fail(("%s: depends on the plugin %s; a plugin uses core, wheels and its own targets, so that each edition can " +
+                  "leave any plugin out. Move what both need into a library that is no plugin") % (ctx.label, dep.label))
+
 def _module_file(ctx, module):
     """The file among the sources that holds the entry's module."""
     suffix = "/" + module.replace(".", "/") + ".py"
@@ -50,6 +57,7 @@ def _describe(ctx, pack, manifest):
     return out
 
 def _server_plugin_impl(ctx):
+    _check_deps(ctx)
     module_file = _module_file(ctx, _check_names(ctx))
     name = ctx.label.name.replace("_", "-")
     manifest = ctx.actions.declare_file(ctx.label.name + ".plugin.json")
@@ -80,6 +88,7 @@ server_plugin_rule = rule(
     implementation = _server_plugin_impl,
     doc = "A plugin. Use the macro `server_plugin` of plugins/defs.bzl.",
     attrs = {
+        "deps": attr.label_list(doc = "What the library depends on, to refuse other plugins."),
         "entry": attr.string(doc = "'module:Class' of the plugin.", mandatory = True),
         "library": attr.label(doc = "The plugin's code and data.", mandatory = True, providers = [PyInfo], aspects = [collect_pack]),
         "migrations": attr.label_list(doc = "The plugin's migrations, in any order.", allow_files = [".sql"]),

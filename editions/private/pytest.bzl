@@ -23,7 +23,8 @@ def _pytest_impl(ctx):
         ctx,
         module = "editions.tools.run_pytest",
         libraries = ctx.attr.deps + ctx.attr._runner,
-        arguments = [quote(file.short_path) for file in tests],
+        # in a workspace of somebody else, the settings do not lie where pytest looks for them
+        arguments = ["-c", quote(ctx.file._config.short_path)] + [quote(file.short_path) for file in tests],
         env = env,
         files = ctx.files.srcs + ctx.files._config,
         data = ctx.attr.data,
@@ -39,7 +40,7 @@ pytest_rule_test = rule(
         deps = attr.label_list(doc = "Libraries and wheels.", providers = [PyInfo]),
         env = attr.string_dict(doc = "Variables; $(rootpath …) of data is expanded."),
         srcs = attr.label_list(doc = "Test modules and conftest.py files.", allow_files = [".py"], mandatory = True),
-        _config = attr.label(doc = "Holds pytest's settings.", default = "//:pyproject.toml", allow_files = True),
+        _config = attr.label(doc = "Holds pytest's settings.", default = "//:pyproject.toml", allow_single_file = True),
         _runner = attr.label_list(
             doc = "pytest, and the program that starts it as Bazel wants it.",
             default = ["//editions/tools:run_pytest", "@wheels//:pytest"],
