@@ -13,8 +13,8 @@ from core.plugin import Plugin
 from server.auth.registry import AuthPlan, Known, planned
 from server.config import Settings
 from server.config.load import Sources, load
+from server.database.connecting import Connection, connect
 from server.database.migrator import Migrator
-from server.database.pool import Connection, connect
 from server.edition import Edition
 from server.plugin_registry import PluginRegistry
 

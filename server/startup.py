@@ -274,25 +274,17 @@ async def background(boot: Boot) -> AsyncIterator[None]:
 async def rest_api(boot: Boot) -> AsyncIterator[None]:
     """Build falcon's app; gunicorn serves it once all steps are done."""
 
-    async def is_ready() -> dict[str, bool]:
-        return {"database": await _database_answers(boot.pool), "serving": not boot.draining}
+    async def why_not_ready() -> dict[str, str | None]:
+        stopping = "the server is stopping" if boot.draining else None
+        return {"database": await boot.pool.writes.why_not(), "serving": stopping}
 
     guard = Guard(boot.rest_auth, boot.tenants, boot.observers, boot.engine.repeats)
-    boot.app = build_app(_all_routes(boot), guard, Health(boot.edition.build_info, is_ready))
+    boot.app = build_app(_all_routes(boot), guard, Health(boot.edition.build_info, why_not_ready))
     yield
 
 
 def _all_routes(boot: Boot) -> list[RestRoute]:
     return [*boot.routes, *boot.registry.build_rest_router()]
-
-
-async def _database_answers(pool: Pool) -> bool:
-    try:
-        async with pool.connection() as connection:
-            await connection.execute("SELECT 1")
-    except Unavailable:
-        return False
-    return True
 
 
 @asynccontextmanager

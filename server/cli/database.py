@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from server.config.load import read_sources
-from server.database.pool import Pool, connect, open_pool
+from server.database.connecting import connect
+from server.database.pool import Pool, open_pool
 from server.edition import Edition
 from server.observability.logging import configure as configure_logging
 from server.preparation import Prepared, configure

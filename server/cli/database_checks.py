@@ -13,6 +13,8 @@ from server.preparation import Prepared, load_plugins, make_connection, make_mig
 OLDEST, NEWEST = 15, 18
 SLOW_S = 0.02
 """A round trip that takes longer is felt in every call."""
+OUTSIDE_THE_POOL = 3
+"""Connections of a worker process of its own: for locks, for LISTEN, and for the question whether it is ready."""
 CLOCK_OFF_S, CLOCK_WRONG_S = 1.0, 60.0
 
 
@@ -47,6 +49,9 @@ def _server(found: Vitals) -> Iterator[Finding]:
 def _rights(found: Vitals) -> Finding:
     if found.standby:
         return fail("rights", "it is a standby and takes no writes", "let DATABASE_URL name the primary")
+    if found.read_only:
+        advice = "switch default_transaction_read_only off: for the role, for the database, or in postgresql.conf"
+        return fail("rights", "our sessions are set to read-only", advice)
     if not found.may_create:
         advice = "GRANT USAGE, CREATE ON SCHEMA public TO the role in DATABASE_URL"
         return fail("rights", "our role may not make tables in the schema public", advice)
@@ -59,7 +64,7 @@ def _rights(found: Vitals) -> Finding:
 
 def _connections(prepared: Prepared, found: Vitals) -> Finding:
     settings = prepared.settings
-    wanted = settings.process.workers * (settings.database.pool_size + 2)  # locks and LISTEN have one of their own
+    wanted = settings.process.workers * (settings.database.pool_size + OUTSIDE_THE_POOL)
     text = f"{found.free_connections} are left; a server opens up to {wanted}"
     if found.free_connections >= wanted:
         return ok("connections", text)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from core.migration import table_prefix
 from core.named_queries import named_queries
-from server.database.pool import Connection
+from server.database.connecting import Connection
 
 _SQL = named_queries(__package__, "catalog.sql")
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -20,7 +18,7 @@ from typing import Any
 import psycopg
 
 from core.errors import FlovynError, Unavailable
-from server.database.pool import Connection, connect
+from server.database.connecting import Connection, answering, connect, cut
 
 Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
 
@@ -43,10 +41,16 @@ KEEP_ALIVE = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET
 """Lets PostgreSQL free the locks of a machine that vanished within half a minute instead of hours."""
 
 TRY = """
-SELECT name
-FROM unnest(%s::text[]) AS name
-WHERE pg_try_advisory_lock(hashtextextended('flovyn:' || name, 0))
+SELECT
+    pg_is_in_recovery(),
+    array(
+        SELECT name
+        FROM unnest(%s::text[]) AS name
+        WHERE pg_try_advisory_lock(hashtextextended('flovyn:' || name, 0))
+    )
 """
+"""Locks of a standby keep nobody out of the primary: after a failover, the connection may lead to the old one."""
+
 FREE = "flovyn_free"
 """The channel on which processes announce the names of locks that they have unlocked."""
 
@@ -166,7 +170,7 @@ class Locks:
             await asyncio.wait([self._keeper], timeout=UNLOCK_WITHIN_S)  # it announces what it unlocks, and ends
         self._keeper.cancel()
         if self._connection is not None:
-            _cut(self._connection)  # a statement without an answer would outlast the cancellation
+            cut(self._connection)  # a statement without an answer would outlast the cancellation
         await asyncio.wait([self._keeper])
 
     async def _enter(self, name: str, *, waits: bool) -> Turn | None:
@@ -231,7 +235,12 @@ class Locks:
                 del self._inside[name]
         wanted = [name for name, queue in self._waiting.items() if queue and name not in self._inside]
         impatient = set(self._impatient)
-        for (name,) in await (await self._ask(TRY, wanted)).fetchall():
+        row = await (await self._ask(TRY, wanted)).fetchone()
+        assert row is not None
+        in_recovery, locked = row
+        if in_recovery:
+            raise Unavailable("it leads to a standby; after a failover, DATABASE_URL must lead to the new primary")
+        for name in locked:
             turn = self._inside[name] = Turn(name)
             future = next((each for each in self._waiting[name] if not each.done()), None)
             if future is None:
@@ -243,16 +252,10 @@ class Locks:
                 future.set_result(None)
 
     async def _ask(self, statement: str, *arguments: Sequence[str]) -> Cursor:
-        """Run a statement; without an answer in time, the connection is cut, so that the statement fails.
-
-        Cancelling it would not do: the driver then waits for the answer to its cancellation.
-        """
+        """Run a statement; without an answer in time it fails."""
         assert self._connection is not None  # _look opens it
-        timer = asyncio.get_running_loop().call_later(ANSWER_WITHIN_S, _cut, self._connection)
-        try:
+        with answering(self._connection, ANSWER_WITHIN_S):
             return await self._connection.execute(statement, arguments or None)
-        finally:
-            timer.cancel()
 
     async def _lose(self) -> None:
         """Close the connection, and cancel whoever relies on it, once for each lock."""
@@ -263,12 +266,6 @@ class Locks:
             turn.lose()
         if connection is not None:
             await connection.close()
-
-
-def _cut(connection: Connection) -> None:
-    """End both directions of a connection; whoever waits for its answer gets an error."""
-    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as end:
-        end.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

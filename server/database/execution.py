@@ -19,8 +19,8 @@ from core.errors import MigrationError
 from core.migration import CORE
 from core.named_queries import named_queries
 from server.database import catalog, plugin_role
+from server.database.connecting import Connection
 from server.database.history import Pending
-from server.database.pool import Connection
 
 if TYPE_CHECKING:
     from migrations.lint import Statement

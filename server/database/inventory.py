@@ -12,7 +12,7 @@ from psycopg import sql
 from core.errors import MigrationError
 from core.migration import CORE, sql_name
 from core.named_queries import named_queries
-from server.database.pool import Connection
+from server.database.connecting import Connection
 
 TRACKING_TABLE = "_plugin_migrations"
 

@@ -20,9 +20,10 @@ from core.migration import CORE, PluginMigration
 from core.named_queries import named_queries
 from core.plugin import Plugin
 from server.database import plugin_role
+from server.database.connecting import Connection
 from server.database.execution import Executor, Part
 from server.database.history import Applied, Owner, Pending, Plan, compare
-from server.database.pool import Connection, worded
+from server.database.refusals import worded
 
 OLDEST_POSTGRESQL = 150000
 WAIT_FOR_OTHER_S = 120

@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping
 
 import psycopg
 
-from server.database.pool import connect, worded
+from core.errors import Unavailable
+from server.database.connecting import Connection, answering, connect
+from server.database.refusals import READ_ONLY, worded
 from server.database.server_process import ServerProcess
 
 WAKE = "flovyn_wake"
@@ -23,6 +25,8 @@ NOTIFY = "SELECT pg_notify(%(channel)s, payload) FROM unnest(%(payloads)s::text[
 
 _ALIVE_CHECK_S = 20.0
 """A connection on which nothing came for so long is checked. The leader is heard on it all the time."""
+_ANSWER_WITHIN_S = 5.0
+"""A connection that leaves a statement unanswered for so long counts as lost."""
 
 _log = logging.getLogger(__name__)
 
@@ -55,9 +59,10 @@ class Notifications:
         """Listen until cancelled; raises when the connection is lost."""
         connection = await connect(self._dsn, timeout=5)
         try:
-            await self._process.hold(connection)
-            for channel in self._received:
-                await connection.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(channel)))
+            with answering(connection, _ANSWER_WITHIN_S):
+                await self._process.hold(connection)
+                for channel in self._received:
+                    await connection.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(channel)))
             self._connected()
             self.connected.set()
             while True:
@@ -66,7 +71,7 @@ class Notifications:
                     is_silent = False
                     self._pass_on(notification.channel, notification.payload)
                 if is_silent:
-                    await connection.execute("SELECT 1")  # a half-dead connection shows itself here
+                    await _check(connection)
         except psycopg.Error as error:
             raise worded(error) from None
         finally:
@@ -78,3 +83,15 @@ class Notifications:
             self._received[channel](payload)
         except ValueError:
             _log.warning("a notification on the channel %s is not the server's; it is ignored", channel)
+
+
+async def _check(connection: Connection) -> None:
+    """Ask a question over a connection on which nothing came for a while: it may be half dead, or lead to a standby.
+
+    Raises:
+        Unavailable: it leads to a standby: what the servers notify at the new primary does not come here.
+    """
+    with answering(connection, _ANSWER_WITHIN_S):
+        row = await (await connection.execute("SELECT pg_is_in_recovery()")).fetchone()
+    if row == (True,):
+        raise Unavailable(READ_ONLY)

@@ -16,7 +16,7 @@ from core.named_queries import named_queries
 from migrations.lint import Statement
 from migrations.lint.check import routine_faults
 from migrations.lint.trigger_body import why_it_stops
-from server.database.pool import Connection
+from server.database.connecting import Connection
 
 _SQL = named_queries(__package__, "own_objects.sql")
 _WRITES = frozenset({"insert", "update", "delete", "merge", "with"})

@@ -11,7 +11,7 @@ import logging
 import psycopg
 
 from core.named_queries import named_queries
-from server.database.pool import Connection
+from server.database.connecting import Connection
 
 SQL = named_queries(__package__, "plugin_role.sql")
 

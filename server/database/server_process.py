@@ -10,8 +10,8 @@ from __future__ import annotations
 import secrets
 
 from core.domain.claim import Claim
+from server.database.connecting import Connection
 from server.database.exclusive import KEEP_ALIVE
-from server.database.pool import Connection
 
 LOCK_CLASS = 1_179_406_166
 """The first of the two numbers of the advisory lock: the letters FLOV."""

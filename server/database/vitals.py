@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import psycopg
 
 from core.named_queries import named_queries
-from server.database.pool import Connection, worded
+from server.database.connecting import Connection
+from server.database.refusals import worded
 
 ROUND_TRIPS = 5
 
@@ -22,7 +23,8 @@ class Vitals:
     Attributes:
         version: as ``server_version_num``: 160004.
         encoding: of the database.
-        standby: whether it takes no writes.
+        standby: whether it is in recovery, and so takes no writes.
+        read_only: whether our sessions take no writes, because it is a standby or they are set so.
         may_create: whether our role may make tables.
         may_make_role: whether our role may make the role that plugins' migrations run as.
         free_connections: how many more there may be, this one not counted.
@@ -33,6 +35,7 @@ class Vitals:
     version: int
     encoding: str
     standby: bool
+    read_only: bool
     may_create: bool
     may_make_role: bool
     free_connections: int
@@ -52,8 +55,8 @@ async def vitals(connection: Connection) -> Vitals:
     except psycopg.Error as error:
         raise worded(error) from None
     assert row is not None
-    version, encoding, standby, may_create, may_make_role, free = row
-    return Vitals(version, encoding, standby, may_create, may_make_role, free, latency, clock_ahead)
+    version, encoding, standby, read_only, may_create, may_make_role, free = row
+    return Vitals(version, encoding, standby, read_only, may_create, may_make_role, free, latency, clock_ahead)
 
 
 async def _clock(connection: Connection) -> tuple[float, float]:

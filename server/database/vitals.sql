@@ -4,6 +4,7 @@ SELECT
     current_setting('server_version_num')::int AS version,
     current_setting('server_encoding') AS encoding,
     pg_is_in_recovery() AS standby,
+    current_setting('transaction_read_only')::bool AS read_only,
     has_schema_privilege('public', 'CREATE') AS may_create,
     (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user) AS may_make_role,
     current_setting('max_connections')::int

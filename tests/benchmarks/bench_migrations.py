@@ -19,9 +19,9 @@ from unittest import mock
 
 from core.migration import PluginMigration
 from server.database import catalog
+from server.database.connecting import connect
 from server.database.history import Owner
 from server.database.migrator import Migrator, owners
-from server.database.pool import connect
 from tests.support.postgres import Databases, running_cluster
 
 ROUNDS = 5

@@ -23,8 +23,8 @@ from core.migration import check_plugin_name, sql_name, table_prefix
 from core.plugin import Plugin
 from migrations.lint import sections
 from server.database import catalog, inventory
+from server.database.connecting import connect
 from server.database.migrator import Migrator, owners
-from server.database.pool import connect
 from tests.support.running import CONFIG, TENANT, Client, running_server
 
 # "module:Class"; plain pytest, which starts this file without a plugin, takes the example

@@ -6,15 +6,16 @@ import asyncio
 import itertools
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 
-from server.database.embedded import Cluster
+from server.database.connecting import connect
+from server.database.embedded import Cluster, programs
 from server.database.migrator import Migrator, owners
-from server.database.pool import connect
 
 TEMPLATE = "template_migrated"
 BINARIES = os.environ.get("TEST_POSTGRES_BIN")
@@ -77,6 +78,55 @@ class CrashingCluster(Cluster):
         with (self._data / "server.log").open("ab") as log:
             self._process = self._spawn(log)
         self._wait_until_up()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let none of its processes run: connections stay, and nothing is answered."""
+        assert self._process is not None
+        postmaster = self._process.pid
+        os.kill(postmaster, signal.SIGSTOP)  # first: it must not fork meanwhile
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+        stopped = [postmaster, *map(int, children)]
+        try:
+            for pid in stopped[1:]:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+
+    @property
+    def socket(self) -> Path:
+        """The socket that it listens on."""
+        assert self._sockets is not None
+        return self._sockets / ".s.PGSQL.5432"
+
+    @contextmanager
+    def standby(self, folder: Path) -> Iterator[CrashingCluster]:
+        """Run a standby of this cluster, with all that this one has by now."""
+        subprocess.run(
+            [programs() / "pg_basebackup", "-D", folder, "-R", "-d", self.url(), "--checkpoint=fast", "--no-sync"],
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+        standby = CrashingCluster(folder, durable=False)
+        standby.start()
+        try:
+            yield standby
+        finally:
+            standby.stop()
+
+
+@contextmanager
+def crashing_cluster(folder: Path) -> Iterator[CrashingCluster]:
+    """Run a cluster of a test's own."""
+    cluster = CrashingCluster(folder / "postgres", durable=False)
+    cluster.start()
+    try:
+        yield cluster
+    finally:
+        cluster.stop()
 
 
 @contextmanager

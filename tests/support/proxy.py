@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from enum import Enum
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -37,14 +37,31 @@ class Proxy:
         self._open: set[asyncio.Task[None]] = set()
         self.cuts = 0
         self._orders = 0
+        self._through: asyncio.Event = asyncio.Event()
+        self._through.set()
+
+    def lead_to(self, database: Path) -> None:
+        """Connect whoever comes from now on with another database; connections that are there stay."""
+        self._database = database
+
+    @contextmanager
+    def swallowing(self) -> Iterator[None]:
+        """Be a black hole: connections are taken and stay, and no byte gets to the database."""
+        self._through.clear()
+        try:
+            yield
+        finally:
+            self._through.set()
 
     def cut_next(self, cut: Cut, mark: str) -> None:
         """Cut the next connection that sends a COMMIT, or a statement, with ``mark`` before it or in it."""
         self._wanted = (cut, mark.encode())
         self._orders += 1
 
-    async def wait_closed(self) -> None:
-        """Wait until everybody has hung up."""
+    async def hang_up(self) -> None:
+        """End every connection that is left: one that failed stays open while a log record holds the error."""
+        for task in self._open:
+            task.cancel()
         if self._open:
             await asyncio.wait(self._open)
 
@@ -61,6 +78,7 @@ class Proxy:
         sent, orders = b"", self._orders
         try:
             while data := await reader.read(READ_BYTES):
+                await self._through.wait()
                 sent, orders = (sent if orders == self._orders else b"") + data, self._orders
                 cut = self._due_cut(sent)
                 if cut in ANSWERED:
@@ -110,4 +128,4 @@ async def proxied(database_url: str, folder: Path) -> AsyncIterator[tuple[Proxy,
     proxy = Proxy(Path(host, SOCKET))
     async with await asyncio.start_unix_server(proxy.accept, folder / SOCKET):
         yield proxy, f"postgres://postgres@{address.path}?host={folder}"
-        await proxy.wait_closed()
+        await proxy.hang_up()

@@ -20,8 +20,9 @@ from plugins.worker_token.parts import Parts
 from plugins.worker_token.plugin import WorkerTokenPlugin
 from plugins.worker_token.repository import WorkerTokenRepository
 from server.config.settings import DatabasePool
+from server.database.connecting import connect
 from server.database.migrator import Migrator, owners
-from server.database.pool import Pool, connect, open_pool
+from server.database.pool import Pool, open_pool
 from server.observability.metrics import MetricsRegistry
 from server.storage.tenants import TenantRepository
 from tests.support.running import CONFIG, OTHER_TENANT, TENANT, Client, running_server

@@ -13,15 +13,15 @@ from core.build_info import BuildInfo
 class Health:
     """``/_/health`` (alive, and which edition), ``/_/health/ready`` (may be sent work)."""
 
-    def __init__(self, build_info: BuildInfo, is_ready: Callable[[], Awaitable[dict[str, bool]]]) -> None:
-        """Take the edition and what tells, per component, whether it works."""
+    def __init__(self, build_info: BuildInfo, why_not_ready: Callable[[], Awaitable[dict[str, str | None]]]) -> None:
+        """Take the edition and what tells, per component, why it does not work: None where it does."""
         self._body = {
             "status": "UP",
             "version": build_info.version,
             "edition": build_info.edition,
             "plugins": [{"name": plugin.name, "version": plugin.version} for plugin in build_info.plugins],
         }
-        self._is_ready = is_ready
+        self._why_not_ready = why_not_ready
 
     def add_to(self, app: falcon.asgi.App[Any, Any]) -> None:
         """Add the paths to the app."""
@@ -39,11 +39,19 @@ class Health:
         await self.on_get(request, response)
 
     async def on_get_ready(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        """Answer 200 when everything that serving needs works, otherwise 503."""
-        components = await self._is_ready()
-        up = all(components.values())
-        response.status = 200 if up else 503
+        """Answer 200 when everything that serving needs works, otherwise 503 and the reasons.
+
+        The answer is for everybody: the reasons name no hosts; the server's log does.
+        """
+        found = await self._why_not_ready()
+        reasons = {name: reason for name, reason in found.items() if reason is not None}
+        response.status = 503 if reasons else 200
         response.media = {
-            "status": "UP" if up else "DOWN",
-            "components": {name: "UP" if works else "DOWN" for name, works in components.items()},
+            "status": "DOWN" if reasons else "UP",
+            "components": {name: "DOWN" if name in reasons else "UP" for name in found},
+            **({"reasons": reasons} if reasons else {}),
         }
+
+    async def on_head_ready(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
+        """Answer as GET does, for probes that send HEAD."""
+        await self.on_get_ready(request, response)

@@ -9,9 +9,9 @@ import pytest
 
 from core.errors import MigrationError
 from core.migration import PluginMigration
+from server.database.connecting import connect
 from server.database.history import Owner
 from server.database.migrator import Migrator, owners
-from server.database.pool import connect
 from tests.support.roles import owned_by
 
 BEFORE = """

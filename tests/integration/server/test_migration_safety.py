@@ -10,9 +10,9 @@ import pytest
 
 from core.errors import MigrationError
 from core.migration import PluginMigration
+from server.database.connecting import connect
 from server.database.history import Owner
 from server.database.migrator import Migrator, owners
-from server.database.pool import connect
 from tests.support.roles import owned_by
 
 ITEMS = "CREATE TABLE p_sample__items (id uuid CONSTRAINT p_sample__items_pkey PRIMARY KEY)"
@@ -186,7 +186,7 @@ async def test_sqlglot_is_not_imported_when_nothing_is_pending(database: str) ->
     code = (
         "import asyncio, sys\n"
         "from server.database.migrator import Migrator, owners\n"
-        "from server.database.pool import connect\n"
+        "from server.database.connecting import connect\n"
         f"migrator = Migrator(lambda: connect({database!r}, timeout=5), {{}}, 'test')\n"
         "assert asyncio.run(migrator.apply(owners([]))) == ()\n"
         "assert 'sqlglot' not in sys.modules and 'migrations.lint' not in sys.modules\n"

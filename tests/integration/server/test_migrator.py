@@ -10,9 +10,9 @@ import pytest
 
 from core.errors import MigrationError, StartupError
 from core.migration import PluginMigration
+from server.database.connecting import connect
 from server.database.history import Owner
 from server.database.migrator import Migrator, owners
-from server.database.pool import connect
 
 OWN = "p_sample__items"
 

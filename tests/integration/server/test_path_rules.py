@@ -122,7 +122,7 @@ def _no_repeats() -> Any:
     return None
 
 
-async def _ready() -> dict[str, bool]:
+async def _ready() -> dict[str, str | None]:
     return {}
 
 
