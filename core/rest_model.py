@@ -11,8 +11,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-MAX_LIMIT = 100
-MAX_OFFSET = 1_000_000_000
+from core.limits import MAX_LIMIT, MAX_NAME, MAX_OFFSET
+
 FIRST_YEAR, LAST_YEAR = 1900, 9998
 DEFAULT_LIMIT = 50
 
@@ -40,7 +40,7 @@ def _storable(text: str) -> str:
     return text
 
 
-Text = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_storable)]
+Text = Annotated[str, Field(min_length=1, max_length=MAX_NAME), AfterValidator(_storable)]
 """A short required text that the database can store."""
 
 

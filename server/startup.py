@@ -28,6 +28,7 @@ from core.migration import sql_name
 from core.plugin import Plugin
 from core.plugin_services import PluginServices
 from core.service import Service, ServiceWithin
+from server.admission import Admission
 from server.auth.registry import build_stack, enabled
 from server.auth.stack import AuthStack
 from server.background.channels import channels, wake_all
@@ -121,6 +122,7 @@ class Boot:
         self.clock = SystemClock()
         self.metrics = metrics
         self.process = ServerProcess()
+        self.admission = Admission(prepared.settings.limits)
         self.draining_since: float | None = None
 
     @property
@@ -278,7 +280,7 @@ async def rest_api(boot: Boot) -> AsyncIterator[None]:
         stopping = "the server is stopping" if boot.draining else None
         return {"database": await boot.pool.writes.why_not(), "serving": stopping}
 
-    guard = Guard(boot.rest_auth, boot.tenants, boot.observers, boot.engine.repeats)
+    guard = Guard(boot.rest_auth, boot.tenants, boot.observers, boot.admission, boot.engine.repeats)
     boot.app = build_app(_all_routes(boot), guard, Health(boot.edition.build_info, why_not_ready))
     yield
 
@@ -300,13 +302,14 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
     settings = boot.settings
     hold = settings.engine.poll_hold_ms / 1000
     services = [
-        WorkflowDispatch(boot.engine, boot.task_engine.workers.seen, boot.process.claim, boot.clock, hold).service(),
+        WorkflowDispatch(boot.engine, boot.task_engine, boot.process.claim, boot.clock, hold).service(),
         WorkflowQuery().service(),
         TaskExecution(boot.task_engine, boot.process.claim, hold).service(),
         WorkerLifecycle(boot.task_engine.workers).service(),
         *boot.registry.grpc_services(),
     ]
-    server = GrpcServer(services, GrpcGuard(boot.grpc_auth, boot.observers, boot.engine.repeats))
+    guard = GrpcGuard(boot.grpc_auth, boot.observers, boot.admission, boot.engine.repeats)
+    server = GrpcServer(services, guard, settings.limits)
     draining: list[asyncio.Task[None]] = []
 
     def drain() -> asyncio.Task[None]:

@@ -5,15 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from core.domain.payload import MAX_PAYLOAD_BYTES
 from core.domain.text import flaw
 from core.errors import InvalidInput
 from core.launchers import DEFAULT_QUEUE
+from core.limits import MAX_METADATA_BYTES, MAX_METADATA_KEYS, MAX_NAME, MAX_PAYLOAD_BYTES, MAX_QUEUE
 
-MAX_NAME = 255
-MAX_QUEUE = 100
-MAX_METADATA_KEYS = 50
-MAX_METADATA_BYTES = 64 * 1024
 RESERVED_METADATA_PREFIX = "_flovyn_"
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")

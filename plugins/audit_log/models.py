@@ -9,7 +9,8 @@ from uuid import UUID
 from pydantic import AfterValidator, Field
 
 from core.auth import Action
-from core.rest_model import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET, Moment, RestModel, Text
+from core.limits import MAX_LIMIT, MAX_OFFSET
+from core.rest_model import DEFAULT_LIMIT, Moment, RestModel, Text
 from plugins.audit_log.domain import Head
 from plugins.audit_log.filters import Filter
 from plugins.audit_log.repository import Retention, Shown

@@ -12,7 +12,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from core.auth import Action, Identity
 from core.endpoints import GrpcHandler, GrpcMethod, GrpcService, Repeat, Scope
 from core.errors import InvalidInput
-from core.rest_model import DEFAULT_LIMIT, MAX_LIMIT
+from core.limits import MAX_LIMIT
+from core.rest_model import DEFAULT_LIMIT
 from plugins.audit_log import audit_pb2 as pb
 from plugins.audit_log.domain import Head
 from plugins.audit_log.filters import Filter

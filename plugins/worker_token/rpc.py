@@ -10,7 +10,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from core.auth import Action, Identity
 from core.endpoints import GrpcMethod, GrpcService, Repeat
 from core.errors import InvalidInput
-from core.rest_model import DEFAULT_LIMIT, MAX_LIMIT
+from core.limits import MAX_LIMIT
+from core.rest_model import DEFAULT_LIMIT
 from plugins.worker_token import token_pb2 as pb
 from plugins.worker_token.domain import GeneratedToken, WorkerToken
 from plugins.worker_token.rest import RESOURCE

@@ -1,4 +1,4 @@
-"""Check the configuration; print an example of it, or its schema. Needs no database."""
+"""Check the configuration; print an example of it, its schema, or all limits. Needs no database."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, text in (
         ("example", "print a file with every key of this edition, its default and what it means"),
         ("schema", "print the JSON schema of the file, the tables of this edition's plugins included"),
+        ("limits", "print all limits of the server as tables, with the values of the configuration in force"),
     ):
         actions.add_parser(name, help=text, description=text)
 
 
 def run(edition: Edition, arguments: argparse.Namespace) -> int:
     """Do it."""
-    {"check": _check, "example": _example, "schema": _schema}[arguments.action](edition, arguments)
+    {"check": _check, "example": _example, "schema": _schema, "limits": _limits}[arguments.action](edition, arguments)
     return 0
 
 
@@ -66,6 +67,12 @@ def _schema(edition: Edition, _arguments: argparse.Namespace) -> None:
     from server.config.describe import json_schema
 
     sys.stdout.write(json.dumps(json_schema(_title(edition), _sections(edition)), indent=2) + "\n")
+
+
+def _limits(edition: Edition, _arguments: argparse.Namespace) -> None:
+    from server.config.limit_table import tables
+
+    sys.stdout.write(tables(configure(edition, read_sources(dict(os.environ))).settings.limits))
 
 
 def _title(edition: Edition) -> str:

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from core.domain.tenant import check_slug
 from core.errors import InvalidInput
 from server.config.auth import Auth, Section
+from server.config.limits import Limits
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -138,6 +139,7 @@ class Settings(BaseSettings):
     database: DatabasePool = DatabasePool()
     process: Process = Process()
     engine: Engine = Engine()
+    limits: Limits = Limits()
 
     @model_validator(mode="after")
     def _apart(self) -> Settings:

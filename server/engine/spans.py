@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from core.errors import InvalidInput
+from core.limits import MAX_SPANS
 from server.storage.repositories import Repositories
-
-MAX_SPANS = 100
 
 SPAN_TYPES = frozenset(
     {"workflow.execute", "workflow.replay", "task.execute", "task.retry", "activity.execute", "run.execute"}

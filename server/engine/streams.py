@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from uuid import UUID
 
 from core.domain.stream import Chunk, Shown
-from core.errors import FlovynError, LimitExceeded
+from core.errors import FlovynError
 from core.unit_of_work import current
+from server.engine.stream_room import StreamRoom
 from server.engine.stream_wire import Receiver, Sender
 
 BUFFER = 256
@@ -82,17 +83,15 @@ class Watch:
 class Streams:
     """Watchers by topic, and the way of chunks to them."""
 
-    def __init__(self, send: Callable[[list[str]], Awaitable[None]], per_process: int, per_tenant: int) -> None:
-        """Take what sends notifications, and how many may watch at a time in this process."""
+    def __init__(self, send: Callable[[list[str]], Awaitable[None]], room: StreamRoom) -> None:
+        """Take what sends notifications, and what counts the streams of this process."""
         self._send = send
-        self._per_process = per_process
-        self._per_tenant = per_tenant
+        self.room = room
         self._sender = Sender()
         self._receiver = Receiver()
         self._unsent: deque[str] = deque()
         self._sending: asyncio.Task[None] | None = None
         self._watches: defaultdict[Topic, set[Watch]] = defaultdict(set)
-        self._count: Counter[UUID] = Counter()
         self._closing = False
 
     def publish(self, chunk: Chunk) -> None:
@@ -125,15 +124,6 @@ class Streams:
                 for watch in self._watches.get((chunk.tenant_id, watched), ()):
                     watch.put(shown)
 
-    def require_room(self, tenant_id: UUID) -> None:
-        """Check that one more may watch.
-
-        Raises:
-            LimitExceeded: too many watch already.
-        """
-        if self._count.total() >= self._per_process or self._count[tenant_id] >= self._per_tenant:
-            raise LimitExceeded("too many streams are open at this server; close some, or try again later")
-
     @asynccontextmanager
     async def watch(self, topic: Topic) -> AsyncIterator[Watch]:
         """Watch a task, or all tasks of a run, as long as the context lasts.
@@ -141,21 +131,21 @@ class Streams:
         Raises:
             LimitExceeded: too many watch already.
         """
-        tenant_id = topic[0]
-        self.require_room(tenant_id)
         watch = Watch()
-        self._count[tenant_id] += 1
-        self.join(topic, watch)
-        if self._closing:
-            watch.close()
-        try:
-            yield watch
-        finally:
-            self._count[tenant_id] -= 1
-            for each in watch.topics:
-                self._watches[each].discard(watch)
-                if not self._watches[each]:
-                    del self._watches[each]
+        with self.room.taken(topic[0]):
+            self.join(topic, watch)
+            if self._closing:
+                watch.close()
+            try:
+                yield watch
+            finally:
+                self._leave(watch)
+
+    def _leave(self, watch: Watch) -> None:
+        for each in watch.topics:
+            self._watches[each].discard(watch)
+            if not self._watches[each]:
+                del self._watches[each]
 
     def join(self, topic: Topic, watch: Watch) -> None:
         """Let a watcher see the chunks of one more task or run."""

@@ -8,6 +8,7 @@ from core.clock import Clock
 from core.plugin_services import Database
 from server.config.settings import Engine as Limits
 from server.engine.deliveries import Deliveries
+from server.engine.stream_room import StreamRoom
 from server.engine.stream_tail import StreamTail
 from server.engine.streams import Streams
 from server.engine.task_claims import TaskClaims
@@ -37,7 +38,7 @@ class TaskEngine:
         self.tasks = Tasks(database, claims, deliveries)
         self.starts = TaskStarts(Repositories(database), claims)
         self.notes = TaskNotes(database, limits.task_lease)
-        self.streams = Streams(send_chunks, limits.streams, limits.streams_per_tenant)
+        self.streams = Streams(send_chunks, StreamRoom(limits.streams, limits.streams_per_tenant))
         self.tail = StreamTail(StreamTailRepository(database), self.streams, clock)
         self.workers = Workers(WorkerRepository(database))
 

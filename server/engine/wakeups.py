@@ -156,7 +156,7 @@ class Wakeups:
         deadline = loop.time() + hold
         why: Wake | Work | None = None
         while True:
-            poller = Poller(kinds, claim)
+            poller = Poller(frozenset(kinds), claim)  # one search each time that work appears
             self._parked[key][poller] = None  # before looking: work that appears meanwhile must wake us
             try:
                 work = await look()

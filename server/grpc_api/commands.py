@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from core.domain import command as c
-from core.domain.fields import MAX_QUEUE, free_text, name_field, optional_text
+from core.domain.fields import free_text, name_field, optional_text
 from core.domain.payload import parse_payload
 from core.domain.task import usable_timeout
 from core.errors import InvalidInput
 from core.launchers import DEFAULT_MAX_RETRIES, DEFAULT_QUEUE
+from core.limits import MAX_QUEUE
+from core.pacing import CHUNK_BYTES, paced
 from proto.flovyn.v1 import workflow_pb2 as pb
 from server.grpc_api.conversions import key_field, uuid_field
+
+COMMAND_COST = 128
+"""Bytes whose reading takes as long as that of a command without any."""
 
 
 def _schedule_task(data: pb.ScheduleTaskCommand) -> c.ScheduleTask:
@@ -84,6 +90,29 @@ _COMMANDS: Mapping[str, Callable[[Any], c.Command]] = {
     ),
     "cancel_workflow": lambda data: c.Cancel(free_text(data.reason)),
 }
+
+
+async def commands_of(messages: Sequence[pb.WorkflowCommand]) -> list[c.Command]:
+    """Return the commands of a submission, without those that mean nothing; many or large ones are read in turns.
+
+    Raises:
+        InvalidInput: as ``command_of``.
+    """
+    found: list[c.Command] = []
+    group: list[pb.WorkflowCommand] = []
+    size = 0
+    for number, message in enumerate(messages, 1):
+        group.append(message)
+        size += message.ByteSize() + COMMAND_COST
+        if size >= CHUNK_BYTES or number == len(messages):
+            read = await paced(size, partial(_read, group))
+            found += read
+            group, size = [], 0
+    return found
+
+
+def _read(messages: Sequence[pb.WorkflowCommand]) -> list[c.Command]:
+    return [command for each in messages if (command := command_of(each)) is not None]
 
 
 def command_of(message: pb.WorkflowCommand) -> c.Command | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from core.domain.idempotency import checked_key
 from core.domain.payload import NULL, Json, parse_payload
 from core.errors import InvalidInput
 from core.launchers import IdempotencyKey
+from core.pacing import paced
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -29,6 +31,16 @@ def uuid_field(value: str, field: str) -> UUID:
 def optional_uuid(value: str) -> UUID | None:
     """Return the UUID in ``value``, or None when it is none."""
     return UUID(value) if _UUID.fullmatch(value) else None
+
+
+async def payload_field(data: bytes, field: str) -> Json:
+    """Return the JSON of ``field``, a large one in its turn (``core.pacing``); empty means null.
+
+    Raises:
+        InvalidInput: it is not valid JSON, or has too many values; see ``parse_payload``.
+        TooLarge: it is larger than a payload may be.
+    """
+    return await paced(len(data), partial(parse_payload, data, field))
 
 
 def optional_payload(data: bytes, field: str) -> Json | None:

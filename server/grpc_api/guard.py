@@ -17,23 +17,24 @@ from uuid import UUID
 
 import grpc
 from google.protobuf import message_factory
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from core.auth import Action, AuthRequest, AuthzContext, Identity, Protocol
 from core.calls import OK
 from core.endpoints import GrpcMethod, GrpcService, Repeat, Scope
-from core.errors import AuthError, AuthzError, FlovynError, InvalidInput, LimitExceeded
+from core.errors import AuthError, AuthzError, FlovynError, LimitExceeded
+from core.limits import MAX_DETAILS_BYTES, shortened
+from core.pacing import paced
+from server.admission import Admission, Entry
 from server.auth.stack import AuthStack, Checks, require_one_credential
 from server.engine.repeats import HEADER, REPLAYED, Answer, Repeats, SentCall, checked_key
 from server.grpc_api.call_context import CONNECTION
 from server.grpc_api.conversions import uuid_field
 from server.grpc_api.error_mapping import status_of
 from server.grpc_api.text_gate import check_message, check_metadata
+from server.grpc_api.wire import parsed
 from server.observability.calls import CallObservers, Endpoint, WatchedCall, code_of
 from server.observability.request_id import REQUEST_ID, new_request_id
-
-MAX_TEXT_BYTES = 2000
-"""A text that repeats what a caller sent must fit into the answer's trailers, or the client sees another error."""
 
 _log = logging.getLogger(__name__)
 
@@ -89,10 +90,10 @@ async def _taken_back(undelivered: Callable[[], Awaitable[None]]) -> None:
 class Guard:
     """What stands before every method of a process."""
 
-    def __init__(self, auth: AuthStack, observers: CallObservers, repeats: Repeats) -> None:
-        """Take the checks, who wants to know of calls, and what carries them out once."""
+    def __init__(self, auth: AuthStack, observers: CallObservers, admission: Admission, repeats: Repeats) -> None:
         self._auth = auth
         self._observers = observers
+        self._admission = admission
         self._repeats = repeats
         self.in_flight = InFlight()
 
@@ -121,9 +122,12 @@ class Guard:
 
     async def _unary(self, endpoint: _Served, data: bytes, context: Context) -> Message:
         self.in_flight.count(context)
-        watched = self._observers.watch(endpoint.shown, _source(context))
+        peer = context.peer()
+        watched = self._observers.watch(endpoint.shown, _source(peer))
+        entry: Entry | None = None
         try:
-            admitted = await self._checked(endpoint, data, context, watched)
+            entry = self._admission.call(peer, len(data), parks=endpoint.parks)
+            admitted = await self._checked(endpoint, data, context, watched, entry)
             identity = admitted.identity
             if watched is not None:
                 await watched.before()
@@ -133,6 +137,9 @@ class Guard:
                 await watched.after(code_of(error))
             await answer(context, endpoint.path, error)
             raise  # answering ends the call
+        finally:
+            if entry is not None:
+                entry.leave()
         undelivered = endpoint.method.undelivered
         if undelivered is not None:  # before anything is waited for: the caller may go at any moment
             self.in_flight.watch(context, partial(undelivered, response, identity))
@@ -142,10 +149,13 @@ class Guard:
 
     async def _stream(self, endpoint: _Served, data: bytes, context: Context) -> AsyncIterator[Message]:
         self.in_flight.count(context)
-        watched = self._observers.watch(endpoint.shown, _source(context))
+        peer = context.peer()
+        watched = self._observers.watch(endpoint.shown, _source(peer))
+        entry: Entry | None = None
         problem: BaseException | None = None
         try:
-            admitted = await self._checked(endpoint, data, context, watched)
+            entry = self._admission.call(peer, len(data), parks=endpoint.parks)
+            admitted = await self._checked(endpoint, data, context, watched, entry)
             if watched is not None:
                 await watched.before()
             handler: Any = endpoint.method.handler
@@ -157,6 +167,8 @@ class Guard:
         except BaseException as error:  # noqa: BLE001 - answered, or raised again, by answer
             problem = error
         finally:
+            if entry is not None:
+                entry.leave()
             if watched is not None:
                 await watched.after(code_of(problem))
         if problem is not None:
@@ -169,7 +181,7 @@ class Guard:
             AuthError: nobody knows the caller.
             AuthzError: the caller may not.
         """
-        watched = self._observers.watch(Endpoint(Protocol.GRPC, path, action, resource), _source(context))
+        watched = self._observers.watch(Endpoint(Protocol.GRPC, path, action, resource), _source(context.peer()))
         problem: BaseException | None = None
         try:
             checks, _, identity = await self._identified(path, context)
@@ -216,14 +228,15 @@ class Guard:
             raise self._auth.refusal(asked, path, error) from None
 
     async def _checked(
-        self, endpoint: _Served, data: bytes, context: Context, watched: WatchedCall | None
+        self, endpoint: _Served, data: bytes, context: Context, watched: WatchedCall | None, entry: Entry
     ) -> _Admitted:
         checks, asked, identity = await self._identified(endpoint.path, context)
         if watched is not None:
             watched.identity = identity
             watched.tenant_id = identity.tenant_id
-        request = _parse(endpoint.request_class, data)
-        check_message(data, request, endpoint.method.free_texts)
+        entry.of(identity)
+        request = await parsed(endpoint.request_class, data, self._admission.limits.commands)
+        await paced(len(data), partial(check_message, data, request, endpoint.method.free_texts))
         if watched is not None:
             watched.resource_id = _resource_id(endpoint, request)
         method = endpoint.method
@@ -246,6 +259,11 @@ class _Served:
     response_class: type[Message]
     resource_field: tuple[str, ...]
 
+    @property
+    def parks(self) -> bool:
+        """Whether its calls wait for work, and are counted as polls."""
+        return self.method.action is Action.POLL
+
 
 @dataclass(frozen=True, slots=True)
 class _Admitted:
@@ -264,7 +282,7 @@ async def answer(context: Context, path: str, error: BaseException) -> None:
     if isinstance(error, FlovynError):
         status, text = status_of(error), str(error)
         if status is not grpc.StatusCode.INTERNAL:
-            await context.abort(status, text.encode()[:MAX_TEXT_BYTES].decode(errors="ignore"))
+            await context.abort(status, shortened(text, MAX_DETAILS_BYTES))
     _log.error("the call %s failed unexpectedly", path, exc_info=error)
     text = f"internal error; the server's log has it under request id {REQUEST_ID.get()}"
     await context.abort(grpc.StatusCode.INTERNAL, text)
@@ -275,12 +293,12 @@ def _auth_request(path: str, metadata: Any, context: Context) -> AuthRequest:
     headers = _headers(metadata)
     REQUEST_ID.set(new_request_id(headers.get("x-request-id")))
     check_metadata(headers)
-    return AuthRequest(Protocol.GRPC, path, headers, _source(context))
+    return AuthRequest(Protocol.GRPC, path, headers, _source(context.peer()))
 
 
-def _source(context: Context) -> str:
+def _source(peer: str) -> str:
     """Return the caller's address without the port: of ``ipv4:127.0.0.1:5000`` or ``ipv6:%5B::1%5D:5000``."""
-    _, _, address = unquote(context.peer()).partition(":")
+    _, _, address = unquote(peer).partition(":")
     return address.rpartition(":")[0].strip("[]") or address
 
 
@@ -298,13 +316,6 @@ def _resource_id(endpoint: _Served, message: Message) -> str | None:
     for name in endpoint.resource_field:
         value = getattr(value, name, None)
     return value if isinstance(value, str) and value else None
-
-
-def _parse(request_class: type[Message], data: bytes) -> Message:
-    try:
-        return request_class.FromString(data)
-    except DecodeError:
-        raise InvalidInput(f"the request is not a valid {request_class.DESCRIPTOR.full_name}") from None
 
 
 def _headers(metadata: Any) -> Mapping[str, str]:

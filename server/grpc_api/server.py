@@ -22,15 +22,12 @@ from grpc_health.v1.health import aio as health
 
 from core.endpoints import GrpcService
 from core.log_limit import LogLimit
+from server.config.limits import Limits
 from server.grpc_api import reflection
 from server.grpc_api.guard import Guard
 
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-"""Above the 4 MiB that clients accept, so that a batch of commands is refused by its parts and not by its size."""
-
 _OPTIONS = (
     ("grpc.so_reuseport", 1),
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     # bursts of parked polls must queue, not be shed
     ("grpc.server.max_pending_requests", 100_000),
     ("grpc.server.max_pending_requests_hard_limit", 100_000),
@@ -63,8 +60,13 @@ class _Unknown(grpc.GenericRpcHandler):
 class GrpcServer:
     """Serves the given services, the standard health service and server reflection."""
 
-    def __init__(self, services: Sequence[GrpcService], guard: Guard) -> None:
+    def __init__(self, services: Sequence[GrpcService], guard: Guard, limits: Limits) -> None:
         """Make the server; it listens from ``start`` on."""
+        self._options = (
+            *_OPTIONS,
+            ("grpc.max_receive_message_length", limits.grpc_message_bytes),
+            ("grpc.max_concurrent_streams", limits.streams_per_grpc_connection),
+        )
         self._in_flight = guard.in_flight
         self._names = [service.descriptor.full_name for service in services]
         self._health = health.HealthServicer()
@@ -73,7 +75,7 @@ class GrpcServer:
         self._listeners: list[grpc.aio.Server] = [self._listener(handlers, reflected) for _ in range(LISTENERS)]
 
     def _listener(self, handlers: Mapping[str, Mapping[str, Any]], reflected: grpc.GenericRpcHandler) -> Any:
-        listener: Any = grpc.aio.server(options=_OPTIONS)
+        listener: Any = grpc.aio.server(options=self._options)
         for service, methods in handlers.items():
             listener.add_registered_method_handlers(service, methods)
         listener.add_generic_rpc_handlers([reflected])

@@ -10,6 +10,7 @@ import falcon.asgi
 
 from core import errors
 from core.calls import OK
+from core.limits import MAX_DETAILS_BYTES, shortened
 from server.observability import calls
 from server.observability.request_id import REQUEST_ID
 
@@ -99,4 +100,4 @@ async def _on_bug(
 def _answer(response: falcon.asgi.Response, status: int, text: str, code: str) -> None:
     response.status = status
     response.text = None
-    response.media = {"error": text, "code": code}
+    response.media = {"error": shortened(text, MAX_DETAILS_BYTES), "code": code}

@@ -12,7 +12,7 @@ from google.protobuf import empty_pb2
 from core.auth import Action, Identity
 from core.domain.claim import NewClaim
 from core.domain.fields import free_text, name_field, optional_text, queue_field
-from core.domain.payload import Json, dump, parse_payload, readable
+from core.domain.payload import Json, dump, readable
 from core.domain.stream import Chunk, ChunkKind
 from core.domain.task import ClaimedTask, TaskReport, TaskSlot, Verdict, usable_timeout
 from core.domain.task_note import LogLine, Progress, StateEntry, StateKey, checked_progress, log_level
@@ -22,7 +22,7 @@ from core.launchers import TaskLaunch
 from proto.flovyn.v1 import task_pb2 as pb
 from server.engine.task_engine import TaskEngine
 from server.grpc_api.call_context import CLAIMED, holder
-from server.grpc_api.conversions import key_field, tenant_of, uuid_field
+from server.grpc_api.conversions import key_field, payload_field, tenant_of, uuid_field
 
 _CHUNKS: Mapping[int, ChunkKind] = {
     pb.STREAM_EVENT_TYPE_TOKEN: ChunkKind.TOKEN,
@@ -77,7 +77,7 @@ class TaskExecution:
         launch = TaskLaunch(
             tenant_id=uuid_field(request.tenant_id, "tenant_id"),
             kind=request.kind,
-            input=parse_payload(request.input, "input"),
+            input=await payload_field(request.input, "input"),
             queue=request.queue,
             max_retries=request.max_retries,
             timeout=_timeout(request.timeout_ms),
@@ -111,7 +111,7 @@ class TaskExecution:
 
     async def complete_task(self, request: pb.CompleteTaskRequest, identity: Identity) -> empty_pb2.Empty:
         """Record a task's result, once."""
-        output = parse_payload(request.output, "output")
+        output = await payload_field(request.output, "output")
         return await self._report(request, identity, Verdict.COMPLETED, output=output)
 
     async def fail_task(self, request: pb.FailTaskRequest, identity: Identity) -> empty_pb2.Empty:
@@ -150,7 +150,7 @@ class TaskExecution:
 
     async def set_state(self, request: pb.SetStateRequest, identity: Identity) -> empty_pb2.Empty:
         """Keep a value for the task's later attempts."""
-        value = parse_payload(request.value, "value")
+        value = await payload_field(request.value, "value")
         await self._notes.set_state(StateEntry(*_task(request, identity), name_field(request.key, "key"), value))
         return empty_pb2.Empty()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from uuid import uuid4
 
 from google.protobuf import empty_pb2
@@ -13,6 +13,7 @@ from core.domain.payload import dump
 from core.domain.worker import Category, Definition, Registration
 from core.endpoints import GrpcMethod, GrpcService, Repeat
 from core.errors import InvalidInput
+from core.pacing import paced
 from proto.flovyn.v1 import worker_pb2 as pb
 from server.engine.workers import Workers
 from server.grpc_api.conversions import optional_payload, tenant_of, uuid_field
@@ -52,7 +53,7 @@ class WorkerLifecycle:
                 host_name=optional_text(request.host_name, "host_name"),
                 process_id=optional_text(request.process_id, "process_id"),
                 metadata=optional_payload(request.metadata, "metadata"),
-                definitions=tuple(_definitions(request)),
+                definitions=await _definitions(request),
             )
         )
         return pb.WorkerRegistrationResponse(worker_id=str(worker_id), success=True)
@@ -69,13 +70,14 @@ def _worker_type(value: str) -> str:
     return value
 
 
-def _definitions(request: pb.WorkerRegistrationRequest) -> Iterator[Definition]:
-    """Yield what the worker can run, each kind once: the last announcement of a kind counts."""
-    unique = {
-        (Category.WORKFLOW, workflow.kind): _definition(Category.WORKFLOW, workflow) for workflow in request.workflows
-    }
-    unique |= {(Category.TASK, task.kind): _definition(Category.TASK, task) for task in request.tasks}
-    yield from unique.values()
+async def _definitions(request: pb.WorkerRegistrationRequest) -> tuple[Definition, ...]:
+    """Return the kinds that the worker can run, each once: the last announcement of a kind counts."""
+    unique: dict[tuple[Category, str], Definition] = {}
+    for category, capabilities in ((Category.WORKFLOW, request.workflows), (Category.TASK, request.tasks)):
+        for each in capabilities:
+            read = partial(_definition, category, each)
+            unique[category, each.kind] = await paced(each.ByteSize(), read)
+    return tuple(unique.values())
 
 
 def _definition(category: Category, capability: pb.WorkflowCapability | pb.TaskCapability) -> Definition:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf import empty_pb2
@@ -12,10 +12,9 @@ from core.clock import Clock
 from core.domain.claim import NewClaim
 from core.domain.fields import free_text, name_field, optional_text, queue_field
 from core.domain.idempotency import checked_key
-from core.domain.payload import parse_payload, readable
+from core.domain.payload import readable
 from core.domain.promise import parse_ref, rejected, resolved
 from core.domain.submission import Outcome
-from core.domain.worker import WorkerKey
 from core.domain.workflow import ClaimedRun, PollSlot
 from core.endpoints import GrpcMethod, GrpcService, Repeat
 from core.errors import InvalidInput, NotFound, NotOffered
@@ -25,9 +24,10 @@ from server.engine.children import ChildRequest
 from server.engine.commands import submission
 from server.engine.engine import Engine
 from server.engine.signals import Signal, SignalWithStart
+from server.engine.task_engine import TaskEngine
 from server.grpc_api.call_context import CLAIMED, holder
-from server.grpc_api.commands import command_of, inherited_queue
-from server.grpc_api.conversions import key_field, optional_uuid, tenant_of, uuid_field
+from server.grpc_api.commands import commands_of, inherited_queue
+from server.grpc_api.conversions import key_field, optional_uuid, payload_field, tenant_of, uuid_field
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RUN = "workflow_execution_id"
@@ -45,11 +45,9 @@ _OUTCOMES: Mapping[int, Outcome] = {
 class WorkflowDispatch:
     """Handlers of the service."""
 
-    def __init__(
-        self, engine: Engine, seen: Callable[[WorkerKey], None], claim: NewClaim, clock: Clock, poll_hold: float
-    ) -> None:
+    def __init__(self, engine: Engine, tasks: TaskEngine, claim: NewClaim, clock: Clock, poll_hold: float) -> None:
         self._claim = claim
-        self._seen = seen
+        self._seen = tasks.workers.seen
         self._clock = clock
         self._workflows = engine.workflows
         self._submissions = engine.submissions
@@ -59,6 +57,7 @@ class WorkflowDispatch:
         self._signals = engine.signals
         self._spans = engine.spans
         self._poll_hold = poll_hold
+        self._room = tasks.streams.room
 
     def service(self) -> GrpcService:
         """Return the service with the methods that this server offers."""
@@ -114,7 +113,7 @@ class WorkflowDispatch:
             WorkflowLaunch(
                 tenant_id=uuid_field(request.tenant_id, "tenant_id"),
                 kind=request.workflow_kind,
-                input=parse_payload(request.input, "input"),
+                input=await payload_field(request.input, "input"),
                 queue=request.queue,
                 priority_seconds=request.priority_seconds,
                 workflow_version=request.workflow_version if request.HasField("workflow_version") else None,
@@ -138,7 +137,7 @@ class WorkflowDispatch:
                 parent_id=uuid_field(request.parent_workflow_execution_id, "parent_workflow_execution_id"),
                 name=optional_text(request.child_execution_name, "child_execution_name"),
                 kind=name_field(request.workflow_kind, "workflow_kind"),
-                input=parse_payload(request.input, "input"),
+                input=await payload_field(request.input, "input"),
                 queue=inherited_queue(request.queue),
                 priority_seconds=request.priority_seconds,
             )
@@ -172,9 +171,10 @@ class WorkflowDispatch:
     ) -> AsyncIterator[pb.WorkAvailableEvent]:
         """Tell of work in a queue. News may be lost: workers must poll all the same."""
         tenant_id, queue = uuid_field(request.tenant_id, "tenant_id"), queue_field(request.queue)
-        async for _ in self._workflows.watch((tenant_id, queue)):
-            now = _milliseconds(self._clock.now())
-            yield pb.WorkAvailableEvent(tenant_id=str(tenant_id), queue=queue, timestamp_ms=now)
+        with self._room.taken(tenant_id):
+            async for _ in self._workflows.watch((tenant_id, queue)):
+                now = _milliseconds(self._clock.now())
+                yield pb.WorkAvailableEvent(tenant_id=str(tenant_id), queue=queue, timestamp_ms=now)
 
     async def get_visual_workflow_definition_by_id(
         self, request: pb.GetVisualWorkflowDefinitionByIdRequest, identity: Identity
@@ -210,7 +210,7 @@ class WorkflowDispatch:
         run_id = uuid_field(request.workflow_execution_id, "workflow_execution_id")
         if request.status not in _OUTCOMES:
             raise InvalidInput(f"status {request.status} is not a WorkflowStatus")
-        given = [command for each in request.commands if (command := command_of(each)) is not None]
+        given = await commands_of(request.commands)
         outcome = _OUTCOMES[request.status]
         await self._submissions.submit(submission(tenant_of(identity), run_id, given, outcome, request.ByteSize()))
         return empty_pb2.Empty()
@@ -221,7 +221,7 @@ class WorkflowDispatch:
             tenant_id=uuid_field(request.tenant_id, "tenant_id"),
             run_id=uuid_field(request.workflow_execution_id, "workflow_execution_id"),
             name=name_field(request.signal_name, "signal_name"),
-            value=parse_payload(request.signal_value, "signal_value"),
+            value=await payload_field(request.signal_value, "signal_value"),
         )
         return pb.SignalWorkflowResponse(signal_event_sequence=await self._signals.signal(signal))
 
@@ -236,7 +236,7 @@ class WorkflowDispatch:
         launch = WorkflowLaunch(
             tenant_id=uuid_field(request.tenant_id, "tenant_id"),
             kind=request.workflow_kind,
-            input=parse_payload(request.workflow_input, "workflow_input"),
+            input=await payload_field(request.workflow_input, "workflow_input"),
             queue=request.queue,
             priority_seconds=request.priority_seconds,
             workflow_version=request.workflow_version if request.HasField("workflow_version") else None,
@@ -244,7 +244,7 @@ class WorkflowDispatch:
             idempotency_key=key,
         )
         name = name_field(request.signal_name, "signal_name")
-        value = parse_payload(request.signal_value, "signal_value")
+        value = await payload_field(request.signal_value, "signal_value")
         signalled = await self._signals.signal_with_start(SignalWithStart(launch, name, value))
         return pb.SignalWithStartWorkflowResponse(
             workflow_execution_id=str(signalled.run_id),
@@ -254,7 +254,7 @@ class WorkflowDispatch:
 
     async def resolve_promise(self, request: pb.ResolvePromiseRequest, identity: Identity) -> empty_pb2.Empty:
         """Give a promise its value; one that is settled already stays as it is."""
-        verdict = resolved(parse_payload(request.value, "value"))
+        verdict = resolved(await payload_field(request.value, "value"))
         await self._promises.settle(parse_ref(tenant_of(identity), request.promise_id), verdict)
         return empty_pb2.Empty()
 

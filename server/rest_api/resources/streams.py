@@ -106,7 +106,7 @@ class StreamResources:
         return run
 
     def _open(self, response: Response, topic: tuple[UUID, UUID], follow: Follow, text: Text) -> None:
-        self._streams.require_room(topic[0])
+        self._streams.room.require(topic[0])
         response.set_header("cache-control", "no-cache")
         response.set_header("x-accel-buffering", "no")
         response.sse = self._events(topic, follow, text)

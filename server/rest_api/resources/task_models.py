@@ -12,7 +12,8 @@ from core.domain.task import TaskStatus
 from core.domain.task_note import LogLevel
 from core.domain.task_view import AttemptView, LogLineView, TaskView
 from core.launchers import DEFAULT_MAX_RETRIES, DEFAULT_QUEUE
-from core.rest_model import MAX_OFFSET, Moment, Page, PageQuery, RestModel, Text
+from core.limits import MAX_OFFSET
+from core.rest_model import Moment, Page, PageQuery, RestModel, Text
 from server.rest_api.fields import shown
 
 MOST_RETRIES = 10

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from core.domain.stream import Chunk, ChunkKind, Shown
 from core.errors import LimitExceeded, Unavailable
+from server.engine.stream_room import StreamRoom
 from server.engine.stream_wire import MAX_UNFINISHED, PART_BYTES, Receiver, Sender
 from server.engine.streams import BUFFER, Streams
 
@@ -30,7 +31,7 @@ def _looped(**limits: int) -> Streams:
         for each in notifications:
             streams.received(each)
 
-    streams = Streams(send, **{"per_process": 10, "per_tenant": 10, **limits})
+    streams = Streams(send, StreamRoom(**{"per_process": 10, "per_tenant": 10, **limits}))
     return streams
 
 
@@ -132,7 +133,7 @@ async def test_a_database_that_is_away_costs_chunks_and_nothing_else() -> None:
         if len(sent) == 1:
             raise Unavailable("away")
 
-    streams = Streams(send, 1, 1)
+    streams = Streams(send, StreamRoom(1, 1))
     for number in range(2):
         streams.publish(_chunk(str(number)))
         await streams.close()

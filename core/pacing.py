@@ -1,0 +1,92 @@
+"""Expensive synchronous work, such as parsing a large message, in turns: it leaves the event loop to other calls.
+
+A parser in C cannot be interrupted. So at most one piece of such work runs at a time in a process, and after each piece
+the event loop belongs to everything else for as long as the piece took. Owners, which are tenants, take turns, so that
+one owner cannot keep another one waiting for more than one piece of each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+SMALL_BYTES = 4096
+"""Work on less costs no more than an ordinary call, and never waits."""
+
+CHUNK_BYTES = 64 * 1024
+"""Size of the pieces into which larger work should be divided."""
+
+SHORT_S = 0.001
+"""A piece that took less is not worth a pause."""
+
+
+class Turns:
+    """Who may do expensive work next, in one process."""
+
+    def __init__(self) -> None:
+        self._busy = False
+        self._waiting: OrderedDict[Hashable, deque[asyncio.Future[None]]] = OrderedDict()
+
+    async def run(self, owner: Hashable, work: Callable[[], Result]) -> Result:
+        """Do ``work`` when it is the owner's turn; return its result, or raise its error."""
+        if self._busy:
+            await self._wait(owner)
+        self._busy = True
+        began = time.perf_counter()
+        try:
+            return work()
+        finally:
+            took = time.perf_counter() - began
+            if took < SHORT_S:
+                self._next()
+            else:
+                asyncio.get_running_loop().call_later(took, self._next)
+
+    async def _wait(self, owner: Hashable) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(owner, deque()).append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # the turn had come, and somebody else must have it
+                self._next()
+            raise
+
+    def _next(self) -> None:
+        """Give the turn to the next owner; an owner that waits for more goes to the end of the line."""
+        while self._waiting:
+            owner, turns = self._waiting.popitem(last=False)
+            turn = turns.popleft()
+            if turns:
+                self._waiting[owner] = turns
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._busy = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The turns of a process, and on whose behalf a call takes them."""
+
+    turns: Turns
+    owner: Hashable
+
+
+PACE: ContextVar[Pace | None] = ContextVar("pace", default=None)
+"""Set by the guards for each call; without it, work is done at once."""
+
+
+async def paced(size: int, work: Callable[[], Result]) -> Result:
+    """Do synchronous ``work`` on ``size`` bytes: at once when they are few, otherwise when it is the caller's turn."""
+    pace = PACE.get()
+    if size <= SMALL_BYTES or pace is None:
+        return work()
+    return await pace.turns.run(pace.owner, work)

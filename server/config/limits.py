@@ -1,0 +1,33 @@
+"""``[limits]``: how much a caller may ask of one worker process. Limits that are not settings: ``core.limits``."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from core.limits import KIB, MIB
+from server.config.auth import Section
+
+
+class Limits(Section):
+    """``[limits]``: how much a caller may ask of one worker process.
+
+    Attributes:
+        grpc_message_bytes: size of a gRPC message that the server receives; clients receive 4 MiB.
+        commands: commands of one submission.
+        calls_per_tenant: calls of a tenant that are under way at a time, parked polls and streams not counted.
+        calls_per_connection: of these, calls of one connection.
+        bytes_per_tenant: bytes of requests of a tenant that are under way at a time.
+        bytes_per_connection: of these, bytes from one connection.
+        polls_per_tenant: polls of a tenant that are parked at a time.
+        streams_per_grpc_connection: calls of any kind that one gRPC connection carries at a time; a client keeps
+            further ones back.
+    """
+
+    grpc_message_bytes: int = Field(default=4 * MIB, ge=64 * KIB, le=64 * MIB)
+    commands: int = Field(default=2000, ge=1, le=5000)
+    calls_per_tenant: int = Field(default=2000, ge=1)
+    calls_per_connection: int = Field(default=1000, ge=1)
+    bytes_per_tenant: int = Field(default=64 * MIB, ge=MIB)
+    bytes_per_connection: int = Field(default=32 * MIB, ge=MIB)
+    polls_per_tenant: int = Field(default=20_000, ge=1)
+    streams_per_grpc_connection: int = Field(default=2500, ge=1)

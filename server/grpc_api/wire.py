@@ -1,0 +1,173 @@
+"""Large messages: their fields are counted on the wire before they are parsed, and they are parsed in pieces.
+
+Parsing 4 MiB of tiny fields takes 120 ms and much memory, and the parser cannot be interrupted. The pieces of a message
+end where a field ends; merging them one by one gives the message (that is how protobuf defines concatenation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import DecodeError, Message
+
+from core import limits
+from core.errors import InvalidInput
+from core.pacing import CHUNK_BYTES, SMALL_BYTES, paced
+
+_VARINT, _FIXED64, _SIZED, _FIXED32 = 0, 1, 2, 5
+_FIXED = {_FIXED64: 8, _FIXED32: 4}
+_CONTINUED = 0x80
+
+_OWN: Mapping[str, int] = {
+    "flovyn.v1.PollRequest.workflow_capabilities": limits.MAX_KINDS,
+    "flovyn.v1.PollTaskRequest.worker_labels": limits.MAX_LABELS,
+    "flovyn.v1.WorkerRegistrationRequest.workflows": limits.MAX_KINDS,
+    "flovyn.v1.WorkerRegistrationRequest.tasks": limits.MAX_KINDS,
+    "flovyn.v1.WorkflowCapability.tags": limits.MAX_TAGS,
+    "flovyn.v1.TaskCapability.tags": limits.MAX_TAGS,
+    "flovyn.v1.StartWorkflowRequest.metadata": limits.MAX_METADATA_KEYS,
+    "flovyn.v1.SignalWithStartWorkflowRequest.metadata": limits.MAX_METADATA_KEYS,
+    "flovyn.v1.SubmitTaskRequest.metadata": limits.MAX_METADATA_KEYS,
+    "flovyn.v1.ReportExecutionSpansRequest.spans": limits.MAX_SPANS,
+    "flovyn.v1.ExecutionSpan.attributes": limits.MAX_ATTRIBUTES,
+}
+"""Limits of repeated fields; every other one, of plugins too, has ``MAX_REPEATED``."""
+
+COMMANDS = "flovyn.v1.SubmitWorkflowCommandsRequest.commands"
+
+
+class _Repeated(NamedTuple):
+    name: str
+    full_name: str
+    inner: Descriptor | None
+
+
+class _Not(Exception):
+    """The bytes are no message."""
+
+
+async def parsed(request_class: type[Message], data: bytes, most_commands: int) -> Message:
+    """Return the message in ``data``; a large one is counted first and parsed in turns (``core.pacing``).
+
+    Raises:
+        InvalidInput: the bytes are no such message, or a repeated field has too many entries.
+    """
+    descriptor: Any = request_class.DESCRIPTOR
+    try:
+        if len(data) <= SMALL_BYTES:
+            message = request_class.FromString(data)
+        else:
+            message = request_class()
+            for piece in await paced(len(data), partial(pieces, data, descriptor)):
+                await paced(len(piece), partial(message.MergeFromString, piece))
+    except (DecodeError, _Not):
+        raise InvalidInput(f"the request is not a valid {descriptor.full_name}") from None
+    check_counts(message, descriptor, most_commands)
+    return message
+
+
+def pieces(data: bytes, descriptor: Descriptor) -> list[bytes]:
+    """Return ``data`` in pieces of about ``CHUNK_BYTES`` that end where a field ends.
+
+    Raises:
+        InvalidInput: there are more than ``MAX_WIRE_FIELDS`` fields, those of large parts included.
+    """
+    if len(data) <= CHUNK_BYTES:
+        return [data]
+    found, begin = [], 0
+    for end in _ends(data, descriptor):
+        if end - begin >= CHUNK_BYTES:
+            found.append(data[begin:end])
+            begin = end
+    return [*found, data[begin:]]
+
+
+def check_counts(message: Message, descriptor: Descriptor, most_commands: int) -> None:
+    """Return when no repeated field of the message, or of its parts, has too many entries.
+
+    Raises:
+        InvalidInput: one has; the text names it.
+    """
+    for field in _repeated(descriptor):
+        entries: Any = getattr(message, field.name)
+        most = most_commands if field.full_name == COMMANDS else _OWN.get(field.full_name, limits.MAX_REPEATED)
+        if len(entries) > most:
+            raise InvalidInput(f"{field.name} has {len(entries)} entries; at most {most} are allowed")
+        if field.inner is not None:
+            for entry in entries:
+                check_counts(entry, field.inner, most_commands)
+
+
+@cache
+def _repeated(descriptor: Descriptor) -> tuple[_Repeated, ...]:
+    """Return the repeated fields of a message; ``inner`` where their entries have repeated fields, too."""
+    return tuple(
+        _Repeated(field.name, field.full_name, _with_repeated(field))
+        for field in descriptor.fields
+        if field.is_repeated
+    )
+
+
+def _with_repeated(field: FieldDescriptor) -> Descriptor | None:
+    inner = field.message_type
+    is_map = inner is not None and inner.GetOptions().map_entry
+    return inner if inner is not None and not is_map and any(each.is_repeated for each in inner.fields) else None
+
+
+def _ends(data: bytes, descriptor: Descriptor) -> Iterator[int]:
+    """Yield where each field of the message ends, counting the fields of large parts as well."""
+    count = 0
+    open_parts = [(0, len(data), descriptor)]
+    outermost = True
+    while open_parts:
+        position, end, inside = open_parts.pop()
+        while position < end:
+            count += 1
+            if count > limits.MAX_WIRE_FIELDS:
+                raise InvalidInput(
+                    f"the request has more than {limits.MAX_WIRE_FIELDS} fields; divide it into several requests"
+                )
+            tag, position = _varint(data, position, end)
+            begin, position = _skipped(data, position, end, tag & 7)
+            part = _part(inside, tag >> 3) if position - begin > CHUNK_BYTES else None
+            if part is not None:
+                open_parts.append((begin, position, part))
+            if outermost:
+                yield position
+        if position != end:
+            raise _Not
+        outermost = False
+
+
+def _part(descriptor: Descriptor, number: int) -> Descriptor | None:
+    field = descriptor.fields_by_number.get(number)
+    return None if field is None else field.message_type
+
+
+def _skipped(data: bytes, position: int, end: int, kind: int) -> tuple[int, int]:
+    """Return where the value of a field begins and ends. Groups, which no message of ours has, are refused."""
+    if kind == _SIZED:
+        size, position = _varint(data, position, end)
+        return position, position + size
+    if kind == _VARINT:
+        return position, _varint(data, position, end)[1]
+    if kind not in _FIXED:
+        raise _Not
+    return position, position + _FIXED[kind]
+
+
+def _varint(data: bytes, position: int, end: int) -> tuple[int, int]:
+    value = shift = 0
+    while position < end:
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < _CONTINUED:
+            return value, position
+        shift += 7
+        if shift > 63:  # noqa: PLR2004 - a varint has at most 64 bits
+            raise _Not
+    raise _Not

@@ -1,0 +1,85 @@
+"""Expensive work: one piece at a time, in turns of owners, with the event loop free in between."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+
+import pytest
+
+from core.pacing import PACE, SMALL_BYTES, Pace, Turns, paced
+
+LONG_S = 0.004
+"""Longer than a piece that is not worth a pause."""
+
+
+def _work(done: list[str], name: str) -> None:
+    time.sleep(LONG_S)
+    done.append(name)
+
+
+async def test_owners_take_turns_however_much_one_of_them_wants() -> None:
+    turns, done = Turns(), list[str]()
+    many = [asyncio.create_task(turns.run("a", partial(_work, done, f"a{n}"))) for n in range(5)]
+    await asyncio.sleep(0)
+    few = [asyncio.create_task(turns.run("b", partial(_work, done, f"b{n}"))) for n in range(2)]
+    await asyncio.gather(*many, *few)
+    assert done == ["a0", "a1", "b0", "a2", "b1", "a3", "a4"]
+
+
+async def test_other_work_runs_between_two_pieces() -> None:
+    """As long as a piece took, the event loop is free: somebody who only yields is called again and again."""
+    turns, done = Turns(), list[str]()
+    pieces = [asyncio.create_task(turns.run("a", partial(_work, done, "piece"))) for _ in range(3)]
+    while not all(each.done() for each in pieces):
+        await asyncio.sleep(0)
+        done.append("other")
+    text = " ".join(done)
+    assert text.count("piece") == 3
+    assert "piece piece" not in text.replace("piece other piece", "piece piece")  # never after one call alone
+
+
+async def test_an_error_and_a_cancellation_pass_the_turn_on() -> None:
+    turns, done = Turns(), list[str]()
+
+    def fails() -> None:
+        time.sleep(LONG_S)
+        raise ZeroDivisionError
+
+    failing = asyncio.create_task(turns.run("a", fails))
+    leaving = [asyncio.create_task(turns.run(name, partial(_work, done, name))) for name in ("b", "b", "c")]
+    staying = asyncio.create_task(turns.run("d", partial(_work, done, "d")))
+    await asyncio.sleep(0)
+    for each in leaving:
+        each.cancel()
+    with pytest.raises(ZeroDivisionError):
+        await failing
+    async with asyncio.timeout(10):
+        await staying
+    assert done == ["d"]
+
+
+async def test_a_caller_that_is_cancelled_at_its_turn_passes_it_on() -> None:
+    turns, done = Turns(), list[str]()
+    first = asyncio.create_task(turns.run("a", partial(_work, done, "a")))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(turns.run("b", partial(_work, done, "b")))
+    third = asyncio.create_task(turns.run("c", partial(_work, done, "c")))
+    await first
+    while turns._waiting.get("b"):
+        await asyncio.sleep(0)
+    second.cancel()
+    async with asyncio.timeout(10):
+        await third
+    assert done == ["a", "c"]
+
+
+async def test_small_work_never_waits() -> None:
+    turns, done = Turns(), list[str]()
+    PACE.set(Pace(turns, "a"))
+    await paced(SMALL_BYTES + 1, partial(_work, done, "large"))
+    assert turns._busy
+    await paced(SMALL_BYTES, partial(done.append, "small"))
+    assert done == ["large", "small"]
+    assert turns._busy
