@@ -36,6 +36,7 @@ from server.background.due_service import DueService
 from server.background.supervisor import Supervisor
 from server.background.sweepers import sweepers
 from server.background.watches import watches
+from server.config.descriptors import share
 from server.database.exclusive import Locks
 from server.database.leadership import Leadership
 from server.database.notifications import NOTIFY, NUDGE, STREAM, WAKE, Notifications
@@ -309,7 +310,7 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
         *boot.registry.grpc_services(),
     ]
     guard = GrpcGuard(boot.grpc_auth, boot.observers, boot.admission, boot.engine.repeats)
-    server = GrpcServer(services, guard, settings.limits)
+    server = GrpcServer(services, guard, settings.limits, share(settings).grpc)
     draining: list[asyncio.Task[None]] = []
 
     def drain() -> asyncio.Task[None]:

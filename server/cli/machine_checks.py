@@ -17,6 +17,7 @@ from core.errors import StartupError
 from server.cli.finding import Finding, fail, ok, warn
 from server.cli.in_use import own_root
 from server.cli.processes import listener
+from server.config.descriptors import needed
 from server.edition import Edition
 from server.preparation import Prepared
 from server.process.ports import check_free
@@ -24,8 +25,6 @@ from server.process.ports import check_free
 MIB = 1024 * 1024
 LITTLE_MIB, TOO_LITTLE_MIB = 500, 20
 """Unpacking an edition takes about 100 MiB; a server that runs writes little more than its metrics."""
-FILES_BESIDES = 256
-"""Open files of a worker process that are neither streams nor connections to the database."""
 
 _NOBODY_KNOWN = SERVER_AUTHENTICATORS[1]
 _NOTHING_ASKED = SERVER_AUTHORIZERS[3:]
@@ -118,10 +117,9 @@ def _folder(folder: Path, variable: str) -> Finding:
 def limits(prepared: Prepared) -> Finding:
     """Whether a worker process may open as many files as the settings ask for."""
     chosen = prepared.settings
-    wanted = chosen.database.pool_size + chosen.engine.streams + FILES_BESIDES
-    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = needed(chosen)
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # serve raises the soft limit to the hard one
     if allowed == resource.RLIM_INFINITY or allowed >= wanted:
         return ok("limits", f"{allowed} open files per process, {wanted} are enough")
-    text = f"{allowed} open files per process; {wanted} may be wanted (pool_size, streams, and {FILES_BESIDES} others)"
-    here = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
-    return warn("limits", text, f"ulimit -n {here}, or LimitNOFILE={wanted} in systemd")
+    text = f"{allowed} open files per process; {wanted} may be wanted (connections to REST, gRPC and the database)"
+    return warn("limits", text, f"ulimit -n {wanted}, or LimitNOFILE={wanted} in systemd")

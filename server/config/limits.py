@@ -21,6 +21,14 @@ class Limits(Section):
         polls_per_tenant: polls of a tenant that are parked at a time.
         streams_per_grpc_connection: calls of any kind that one gRPC connection carries at a time; a client keeps
             further ones back.
+        rest_connections: connections to REST; the oldest idle one is closed for a new one. Less where the process may
+            not open that many files.
+        grpc_connections: connections to gRPC; further ones are closed. Less where the process may not open that many
+            files.
+        head_timeout: seconds in which a client must send the head of a REST request.
+        body_timeout: seconds in which a client must send the body of a REST request.
+        idle_timeout: seconds after which a connection to REST without a request is closed.
+        answer_timeout: seconds after which a connection to REST is closed whose client takes nothing of an answer.
     """
 
     grpc_message_bytes: int = Field(default=4 * MIB, ge=64 * KIB, le=64 * MIB)
@@ -31,3 +39,9 @@ class Limits(Section):
     bytes_per_connection: int = Field(default=32 * MIB, ge=MIB)
     polls_per_tenant: int = Field(default=20_000, ge=1)
     streams_per_grpc_connection: int = Field(default=2500, ge=1)
+    rest_connections: int = Field(default=1000, ge=1)
+    grpc_connections: int = Field(default=2000, ge=4)
+    head_timeout: float = Field(default=10.0, gt=0)
+    body_timeout: float = Field(default=30.0, gt=0)
+    idle_timeout: int = Field(default=2, ge=1)
+    answer_timeout: float = Field(default=60.0, gt=0)

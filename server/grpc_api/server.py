@@ -21,10 +21,14 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 
 from core.endpoints import GrpcService
+from core.limits import KIB
 from core.log_limit import LogLimit
 from server.config.limits import Limits
 from server.grpc_api import reflection
 from server.grpc_api.guard import Guard
+
+MAX_PING_STRIKES = 20
+"""Pings in a row, without data in between, that come sooner than they may, before the connection is closed."""
 
 _OPTIONS = (
     ("grpc.so_reuseport", 1),
@@ -34,7 +38,16 @@ _OPTIONS = (
     # workers ping without calls in flight
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-    ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.http2.max_ping_strikes", MAX_PING_STRIKES),
+    # a client that has gone without a word, or says nothing at all, must not keep its connection
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.http2.settings_timeout", 10_000),
+    ("grpc.max_connection_idle_ms", 300_000),
+    # beyond the first, metadata is refused at random; beyond the second, always
+    ("grpc.max_metadata_size", 16 * KIB),
+    ("grpc.absolute_max_metadata_size", 32 * KIB),
 )
 LISTENERS = 4
 """Of a worker process; the kernel spreads connections over them. More of them gained nothing."""
@@ -60,12 +73,13 @@ class _Unknown(grpc.GenericRpcHandler):
 class GrpcServer:
     """Serves the given services, the standard health service and server reflection."""
 
-    def __init__(self, services: Sequence[GrpcService], guard: Guard, limits: Limits) -> None:
-        """Make the server; it listens from ``start`` on."""
+    def __init__(self, services: Sequence[GrpcService], guard: Guard, limits: Limits, connections: int) -> None:
+        """Make the server; it listens from ``start`` on. It takes about ``connections`` connections."""
         self._options = (
             *_OPTIONS,
             ("grpc.max_receive_message_length", limits.grpc_message_bytes),
             ("grpc.max_concurrent_streams", limits.streams_per_grpc_connection),
+            ("grpc.max_allowed_incoming_connections", max(1, connections // LISTENERS)),
         )
         self._in_flight = guard.in_flight
         self._names = [service.descriptor.full_name for service in services]

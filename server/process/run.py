@@ -12,7 +12,9 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from core.errors import FlovynError
+from server.config.descriptors import Share, needed, raise_limit, share
 from server.config.load import read_sources
+from server.config.settings import Settings
 from server.observability.logging import configure as configure_logging
 from server.observability.metrics import forget
 from server.preparation import Prepared, configure
@@ -40,6 +42,11 @@ class Gunicorn(BaseApplication):
         self._reloading = False
         super().__init__()
 
+    @property
+    def settings(self) -> Settings:
+        """The settings of the workers that are forked from now on."""
+        return self._prepared.settings
+
     def load_config(self) -> None:
         """Set gunicorn's settings; called again on HUP, which reads the configuration anew."""
         if self._reloading:
@@ -54,7 +61,7 @@ class Gunicorn(BaseApplication):
             "asgi_lifespan": "on",
             "graceful_timeout": settings.process.drain_timeout,
             "timeout": settings.process.hang_timeout,
-            "keepalive": 2,  # an idle connection must not hold up a stop
+            "keepalive": settings.limits.idle_timeout,
             "asgi_disconnect_grace_period": 0,
             "control_socket_disable": True,
             "preload_app": False,
@@ -120,13 +127,29 @@ def serve(prepared: Prepared) -> None:
     """Hold the ports and serve; leaves by ``SystemExit`` with gunicorn's exit code.
 
     Raises:
-        StartupError: a port is taken.
+        StartupError: a port is taken, or too few files may be opened.
     """
     settings = prepared.settings
+    raise_limit()
+    _check_descriptors(settings)
     check_free(settings.bind_host, settings.server_port, "server_port")
     with hold(settings.bind_host, settings.grpc_server_port, "grpc_server_port") as holder:
         bound = settings.model_copy(update={"grpc_server_port": holder.getsockname()[1]})
         Gunicorn(replace(prepared, settings=bound), holder).run()
+
+
+def _check_descriptors(settings: Settings) -> None:
+    connections, limits = share(settings), settings.limits
+    if connections != Share(limits.rest_connections, limits.grpc_connections):
+        _log.warning(
+            "too few files may be opened: a worker process takes %d connections to REST and %d to gRPC, and not %d and "
+            "%d; raise the limit of open files to %d",
+            connections.rest,
+            connections.grpc,
+            limits.rest_connections,
+            limits.grpc_connections,
+            needed(settings),
+        )
 
 
 def _address(host: str, port: int) -> str:

@@ -2,8 +2,8 @@
 
 The stock worker waits for HTTP connections first and runs the application's shutdown last, when the
 supervisor's patience has ended; it looks for its own stop flag once a second; it sends no heartbeat
-while it drains; it re-listens with a backlog of 100. Pinned to gunicorn 27.0 and tested: stop, reload,
-upgrade, kill, port taken (``tests/editions/test_process.py``).
+while it drains; it re-listens with a backlog of 100, and counts no connections. Pinned to gunicorn 27.0 and tested:
+stop, reload, upgrade, kill, port taken (``tests/editions/test_process.py``).
 """
 
 from __future__ import annotations
@@ -17,6 +17,10 @@ import time
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.gasgi import ASGIWorker
+
+from server.config.descriptors import share
+from server.process.acceptor import Acceptor
+from server.process.connections import Connection, Connections
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +39,7 @@ class Worker(ASGIWorker):
     """Whether the server has served before this worker was forked; set by the supervisor."""
 
     _listening = False
+    _connections: Connections | None = None
 
     def init_process(self) -> None:
         """Shorten the worker's own patience, then start as usual."""
@@ -61,11 +66,18 @@ class Worker(ASGIWorker):
         super().notify()
         if not self._listening:
             self._listening = True
-            for each in self.sockets:
-                each.sock.listen(self.cfg.backlog)
+            self._accept()
             _log.info("worker %d is serving", os.getpid())
         if self.cfg.timeout:
             faulthandler.dump_traceback_later(self.cfg.timeout * 0.8, exit=False)
+
+    def _accept(self) -> None:
+        """Restore the backlog, and accept connections ourselves: gunicorn's acceptor has none by now."""
+        settings = self.app.settings
+        connections = self._connections = Connections(settings.limits, share(settings).rest)
+        for each in self.sockets:
+            each.sock.listen(self.cfg.backlog)
+            Acceptor(self.loop, each.sock, connections, lambda: Connection(self, connections)).start()
 
     async def _serve(self) -> None:
         """Serve; a worker that replaces another and cannot start must not stop the whole server."""
@@ -80,6 +92,8 @@ class Worker(ASGIWorker):
     async def _shutdown(self) -> None:
         """Shut down, beating all the while."""
         beating = asyncio.ensure_future(self._beat())
+        while self._connections is not None and self._connections.close_oldest_idle():
+            pass
         try:
             await super()._shutdown()
         finally:
