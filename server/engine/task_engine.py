@@ -9,6 +9,7 @@ from core.plugin_services import Database
 from server.config.settings import Engine as Limits
 from server.engine.deliveries import Deliveries
 from server.engine.stream_room import StreamRoom
+from server.engine.stream_sources import StreamSources
 from server.engine.stream_tail import StreamTail
 from server.engine.streams import Streams
 from server.engine.task_claims import TaskClaims
@@ -39,10 +40,14 @@ class TaskEngine:
         self.starts = TaskStarts(Repositories(database), claims)
         self.notes = TaskNotes(database, limits.task_lease)
         self.streams = Streams(send_chunks, StreamRoom(limits.streams, limits.streams_per_tenant))
-        self.tail = StreamTail(StreamTailRepository(database), self.streams, clock)
+        views = StreamTailRepository(database)
+        self.stream_sources = StreamSources(views)
+        self.tail = StreamTail(views, self.streams, clock)
         self.workers = Workers(WorkerRepository(database))
 
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""
-        for part in (self.starts, self.tasks, self.tasks.claims, self.notes, self.workers, self.streams):
+        for part in (self.starts, self.tasks, self.tasks.claims, self.notes, self.workers):
             await part.close()
+        await self.stream_sources.close()
+        await self.streams.close()

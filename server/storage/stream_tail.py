@@ -47,6 +47,10 @@ class StreamTailRepository:
         rows = await self._rows("tasks", tasks)
         return {(row[0], row[1]): dict(zip(names, (str(row[1]), *row[2:]), strict=True)) for row in rows}
 
+    async def sources(self, tasks: Sequence[Key]) -> dict[Key, tuple[UUID | None, bool]]:
+        """Return of each task that exists the workflow that it belongs to, and whether it runs."""
+        return {(row[0], row[1]): (row[2], row[3]) for row in await self._rows("sources", tasks)}
+
     async def _rows(self, query: str, keys: Sequence[Key], **more: Any) -> list[tuple[Any, ...]]:
         parameters = {"tenant_id": [key[0] for key in keys], "id": [key[1] for key in keys], **more}
         async with self._database.connection() as connection:

@@ -31,3 +31,9 @@ SELECT tenant_id, root, id FROM below LIMIT %(limit)s
 SELECT t.tenant_id, t.id, t.kind, t.status, t.execution_count, t.max_retries, t.worker_id, t.error
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.id
+
+-- name: sources
+-- Whether tasks that stream run, and for which workflow.
+SELECT t.tenant_id, t.id, t.workflow_execution_id, t.status = 'RUNNING' AS running
+FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
+INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.id

@@ -31,8 +31,9 @@ from plugins.audit_log.tests.auditing import (
     start,
     stored,
 )
-from proto.flovyn.v1 import workflow_pb2
+from proto.flovyn.v1 import task_pb2, workflow_pb2
 from server.observability.metrics import MetricsRegistry
+from tests.support.calls import poll_task, submit_task
 from tests.support.running import OPERATOR_KEY, OTHER_TENANT, TENANT, WORKER_KEY, bearer
 
 
@@ -61,6 +62,18 @@ async def test_failures_of_changes_are_recorded_with_their_code(database: str) -
         with pytest.raises(grpc.aio.AioRpcError):
             await client.dispatch.StartWorkflow(request, metadata=bearer())
         assert [each.code for each in await stored(client)] == ["invalid_input"]
+
+
+async def test_chunks_of_a_task_are_recorded(database: str) -> None:
+    """To stream changes what others see: it is recorded as other calls of a task's worker are, without the payload."""
+    async with auditing(database) as client:
+        task_id = await submit_task(client)
+        await poll_task(client)
+        request = task_pb2.StreamTaskDataRequest(task_execution_id=task_id, type=1, payload="hunter2")
+        await client.tasks.StreamTaskData(request, metadata=bearer())
+        last = (await stored(client))[-1]
+        assert (last.operation, last.resource_id) == ("/flovyn.v1.TaskExecution/StreamTaskData", task_id)
+        assert "hunter2" not in str(last)
 
 
 async def test_refusals_of_known_callers_stand_in_their_own_chain(database: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -17,8 +18,9 @@ from core.domain.stream import Chunk, ChunkKind
 from core.domain.task import ClaimedTask, TaskReport, TaskSlot, Verdict, usable_timeout
 from core.domain.task_note import LogLine, Progress, StateEntry, StateKey, checked_progress, log_level
 from core.endpoints import GrpcMethod, GrpcService, Repeat
-from core.errors import InvalidInput
+from core.errors import InvalidInput, LimitExceeded, Unavailable
 from core.launchers import TaskLaunch
+from core.log_limit import LogLimit
 from proto.flovyn.v1 import task_pb2 as pb
 from server.engine.task_engine import TaskEngine
 from server.grpc_api.call_context import CLAIMED, holder
@@ -32,6 +34,9 @@ _CHUNKS: Mapping[int, ChunkKind] = {
 }
 
 
+_dropped = LogLimit(logging.getLogger(__name__))
+
+
 class TaskExecution:
     """Handlers of the service."""
 
@@ -41,6 +46,7 @@ class TaskExecution:
         self._tasks = engine.tasks
         self._notes = engine.notes
         self._streams = engine.streams
+        self._stream_sources = engine.stream_sources
         self._seen = engine.workers.seen
         self._poll_hold = poll_hold
 
@@ -66,7 +72,7 @@ class TaskExecution:
             "ClearState": GrpcMethod(self.clear_state, Action.UPDATE, "task-execution", repeat=Repeat.LAST),
             "ClearAllState": GrpcMethod(self.clear_all_state, Action.UPDATE, "task-execution", repeat=Repeat.LAST),
             "StreamTaskData": GrpcMethod(
-                self.stream_task_data, Action.VIEW, "task-execution", repeat=Repeat.COUNTS, free_texts=("payload",)
+                self.stream_task_data, Action.UPDATE, "task-execution", repeat=Repeat.COUNTS, free_texts=("payload",)
             ),
             "GetStateKeys": GrpcMethod(self.get_state_keys, Action.VIEW, "task-execution"),
         }
@@ -167,16 +173,25 @@ class TaskExecution:
     async def stream_task_data(
         self, request: pb.StreamTaskDataRequest, identity: Identity
     ) -> pb.StreamTaskDataResponse:
-        """Pass a chunk on to those who watch. It is not looked up whose the task is: streaming must not break a task.
+        """Pass a chunk of a running task on to those who watch the task or its workflow.
 
-        The action is that of watchers, because chunks change nothing.
+        Streaming is best effort and breaks no task: a chunk of one that does not run any more, or that cannot be looked
+        up at the moment, is acknowledged and dropped.
         """
         if request.type not in _CHUNKS:
             raise InvalidInput(f"type {request.type} is not a StreamEventType that can be sent")
-        tenant_id, task_id = _task(request, identity)
-        run_id = _run_id(request)
-        self._notes.sign((tenant_id, task_id))
-        self._streams.publish(Chunk(tenant_id, run_id, task_id, _CHUNKS[request.type], free_text(request.payload)))
+        task = _task(request, identity)
+        payload = free_text(request.payload)
+        _run_id(request)  # checked; the stored task says where it belongs
+        try:
+            source = await self._stream_sources.of(task)
+        except (Unavailable, LimitExceeded) as error:
+            _dropped.warning("lookup", "a chunk of task %s was dropped: %s", task[1], error)
+        else:
+            if source.running:
+                self._notes.sign(task)
+                tenant_id, task_id = task
+                self._streams.publish(Chunk(tenant_id, source.workflow_id, task_id, _CHUNKS[request.type], payload))
         return pb.StreamTaskDataResponse(acknowledged=True)
 
     async def get_state_keys(self, request: pb.GetStateKeysRequest, identity: Identity) -> pb.GetStateKeysResponse:

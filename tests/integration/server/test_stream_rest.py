@@ -88,6 +88,7 @@ async def _stream(client: Client, task_id: str, kind: Any, payload: str, run_id:
 async def test_a_task_streams_to_those_who_watch(client: Client) -> None:
     """Every kind by its name, numbered, payloads as they were sent, line ends too; older places show the same."""
     task_id = await submit_task(client)
+    await poll_task(client)
     async with (
         _open(client, f"{BASE}/task-executions/{task_id}/stream") as here,
         _open(client, f"/api/orgs/test/stream/tasks/{task_id}") as there,

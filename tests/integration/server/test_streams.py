@@ -8,19 +8,23 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import grpc
+import pytest
 
 from core.domain.stream import Shown
+from core.errors import Unavailable
 from proto.flovyn.v1 import task_pb2 as pb
+from server.engine import stream_sources
 from server.engine.streams import Watch
-from tests.support.calls import poll_task, start, status_of, submit_task
-from tests.support.running import TENANT, Client, bearer, running_server
+from server.storage.stream_tail import StreamTailRepository
+from tests.support.calls import complete_task, poll_task, start, status_of, submit_task
+from tests.support.running import CONFIG, OTHER_KEY, TENANT, WORKER_KEY, Client, bearer, running_server
 
 
-async def _stream(client: Client, task_id: str, payload: str, **fields: Any) -> bool:
+async def _stream(client: Client, task_id: str, payload: str, *, key: str = WORKER_KEY, **fields: Any) -> bool:
     request = pb.StreamTaskDataRequest(
         **{"task_execution_id": task_id, "payload": payload, "type": pb.STREAM_EVENT_TYPE_TOKEN, **fields}
     )
-    answer = await client.tasks.StreamTaskData(request, metadata=bearer())
+    answer = await client.tasks.StreamTaskData(request, metadata=bearer(key))
     return bool(answer.acknowledged)
 
 
@@ -39,6 +43,7 @@ async def test_chunks_reach_watchers_at_another_server(database: str) -> None:
     async with running_server(database) as here, running_server(database) as there:
         run_id = await start(here)
         task_id = await submit_task(here, workflow_execution_id=run_id)
+        await poll_task(here)
         await asyncio.wait_for(there.boot.listening.connected.wait(), 5)
         watch = there.boot.task_engine.streams.watch
         async with watch((TENANT, UUID(task_id))) as task, watch((TENANT, UUID(run_id))) as run:
@@ -67,10 +72,85 @@ async def test_progress_is_streamed_too(database: str) -> None:
             ]
 
 
-async def test_streaming_breaks_no_task(database: str) -> None:
-    """An unknown task and nobody who listens are acknowledged; a type that is none is refused."""
+async def test_streaming_breaks_no_task(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that has ended, or that cannot be looked up, and nobody who listens are acknowledged."""
+    monkeypatch.setattr(stream_sources, "TRUST_S", 0.0)
     async with running_server(database) as client:
-        assert await _stream(client, str(uuid4()), "not even JSON")
+        task_id = await submit_task(client)
+        assert await _stream(client, task_id, "not even JSON")
+        await poll_task(client)
+        assert await _stream(client, task_id, "not even JSON")
         for wrong in (0, 17):
-            code, text = await status_of(_stream(client, str(uuid4()), "x", type=wrong))
+            code, text = await status_of(_stream(client, task_id, "x", type=wrong))
             assert (code, "type" in text) == (grpc.StatusCode.INVALID_ARGUMENT, True)
+        await complete_task(client, task_id)
+        assert await _stream(client, task_id, "late")
+
+        async def away(_tasks: Any) -> Any:
+            raise Unavailable("the database cannot serve this call at the moment; try again")
+
+        monkeypatch.setattr(StreamTailRepository, "sources", lambda _self, tasks: away(tasks))
+        assert await _stream(client, task_id, "later")
+
+
+async def test_only_running_tasks_of_the_tenant_stream(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks that nobody has claimed, that ended, or are another tenant's show nothing to those who watch."""
+    monkeypatch.setattr(stream_sources, "TRUST_S", 0.0)
+    async with running_server(database) as client:
+        run_id, other_run_id = await start(client), await start(client)
+        waiting, ended, running = [
+            await submit_task(client, queue=each, workflow_execution_id=run_id) for each in "abc"
+        ]
+        await poll_task(client, "b")
+        await complete_task(client, ended)
+        await poll_task(client, "c")
+        await asyncio.wait_for(client.boot.listening.connected.wait(), 5)
+        watch = client.boot.task_engine.streams.watch
+        async with watch((TENANT, UUID(run_id))) as run, watch((TENANT, UUID(other_run_id))) as other:
+            for task_id in (waiting, ended):
+                assert await _stream(client, task_id, "unseen", workflow_execution_id=run_id)
+            assert await _stream(client, running, "seen", workflow_execution_id=other_run_id)
+            assert [chunk.payload for chunk in await _seen(run, 1)] == ["seen"]
+            assert other.take() == ([], 0)  # what a task says of its workflow is not believed
+        for task_id, key in ((str(uuid4()), WORKER_KEY), (running, OTHER_KEY)):
+            code, text = await status_of(_stream(client, task_id, "x", key=key))
+            assert (code, task_id in text) == (grpc.StatusCode.NOT_FOUND, True)
+
+
+async def test_streaming_needs_the_right_to_write(database: str) -> None:
+    """A member may look at tasks and watch their streams; to stream for one is refused."""
+    member = "key-of-a-member-0123456789"
+    entry = {"key": member, "tenant_id": str(TENANT), "principal_type": "User", "role": "MEMBER"}
+    keys = {"keys": [*CONFIG["auth"]["static_api_key"]["keys"], entry]}
+    auth = {"static_api_key": keys, "endpoints": {"grpc": {"authorizer": "roles"}}}
+    async with running_server(database, config={**CONFIG, "auth": auth}) as client:
+        task_id = await submit_task(client)
+        await poll_task(client)
+        code, _ = await status_of(_stream(client, task_id, "x", key=member))
+        assert code is grpc.StatusCode.PERMISSION_DENIED
+        assert await _stream(client, task_id, "x")
+
+
+async def test_a_task_that_streams_a_lot_is_looked_up_once(database: str) -> None:
+    """Chunks of a running task cost no statement each; tasks are forgotten when there are too many."""
+    async with running_server(database) as client:
+        task_id = await submit_task(client)
+        await poll_task(client)
+        asked: list[int] = []
+        storage = client.boot.task_engine.stream_sources._storage
+        now = 0.0
+        sources = stream_sources.StreamSources(storage, lambda: now)
+        original = storage.sources
+
+        async def counted(tasks: Any) -> Any:
+            asked.append(len(tasks))
+            return await original(tasks)
+
+        storage.sources = counted  # type: ignore[method-assign]
+        key = (TENANT, UUID(task_id))
+        for _ in range(100):
+            assert (await sources.of(key)).running
+        assert asked == [1]
+        now += stream_sources.TRUST_S
+        assert (await sources.of(key)).running
+        assert asked == [1, 1]
