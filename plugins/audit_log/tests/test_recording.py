@@ -69,7 +69,9 @@ async def test_chunks_of_a_task_are_recorded(database: str) -> None:
     async with auditing(database) as client:
         task_id = await submit_task(client)
         await poll_task(client)
-        request = task_pb2.StreamTaskDataRequest(task_execution_id=task_id, type=1, payload="hunter2")
+        request = task_pb2.StreamTaskDataRequest(
+            task_execution_id=task_id, type=task_pb2.STREAM_EVENT_TYPE_TOKEN, payload="hunter2"
+        )
         await client.tasks.StreamTaskData(request, metadata=bearer())
         last = (await stored(client))[-1]
         assert (last.operation, last.resource_id) == ("/flovyn.v1.TaskExecution/StreamTaskData", task_id)
