@@ -11,11 +11,13 @@ from core.service import Service
 from server.background.due_service import DoDue
 from server.background.due_watch import DueWatch
 from server.background.queue_watch import QueueWatch
+from server.background.vacuum import Vacuum
 from server.database.leadership import BEAT
 from server.engine.engine import Engine
 from server.engine.schedules import Schedules
 from server.engine.task_engine import TaskEngine
 from server.storage import due
+from server.storage.dead_rows import DeadRowRepository
 from server.storage.due import DueRepository
 
 
@@ -26,7 +28,10 @@ def watches(
     schedules: Schedules,
     nudge: Callable[[list[str]], Awaitable[None]],
 ) -> list[Service]:
-    """Return what looks for what is due, and for work that nobody was told of; ``nudge`` tells all processes."""
+    """Return the services that look for due work, for work that nobody was told of, and for dead rows.
+
+    ``nudge`` sends payloads to all processes.
+    """
 
     async def expire_tasks() -> tuple[int, bool]:
         return await task_engine.tasks.expire(), False
@@ -42,4 +47,5 @@ def watches(
     return [
         DueWatch(partial(storage.outlook, BEAT), work, pending),
         QueueWatch(storage.pending_queues, nudge, pending),
+        Vacuum(DeadRowRepository(database)),
     ]

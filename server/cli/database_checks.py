@@ -15,6 +15,7 @@ SLOW_S = 0.02
 """A round trip that takes longer is felt in every call."""
 OUTSIDE_THE_POOL = 3
 """Connections of a worker process of its own: for locks, for LISTEN, and for the question whether it is ready."""
+AUTOVACUUM_RARE_S = 60.0
 CLOCK_OFF_S, CLOCK_WRONG_S = 1.0, 60.0
 
 
@@ -25,7 +26,8 @@ async def database(edition: Edition, prepared: Prepared) -> list[Finding]:
             found = await vitals(connection)
     except FlovynError as error:
         return [fail("database", str(error), "start PostgreSQL, or mend DATABASE_URL")]
-    return [*_server(found), _connections(prepared, found), _clock(found), *await _migrations(edition, prepared)]
+    asked = [*_server(found), _connections(prepared, found), _clock(found), autovacuum(found)]
+    return [*asked, *await _migrations(edition, prepared)]
 
 
 def _server(found: Vitals) -> Iterator[Finding]:
@@ -79,6 +81,17 @@ def _clock(found: Vitals) -> Finding:
     if off > CLOCK_WRONG_S:
         return fail("clock", text, advice)
     return warn("clock", text, advice) if off > CLOCK_OFF_S else ok("clock", text)
+
+
+def autovacuum(found: Vitals) -> Finding:
+    """Return whether PostgreSQL removes the rows that updates and deletions leave behind, and often enough."""
+    if found.autovacuum_every is None:
+        advice = "set autovacuum = on in PostgreSQL; without it, tables grow for ever and claims become slow"
+        return fail("autovacuum", "it is off", advice)
+    text = f"it looks at a database every {found.autovacuum_every:g} s"
+    if found.autovacuum_every > AUTOVACUUM_RARE_S:
+        return warn("autovacuum", text, "set autovacuum_naptime to 15s in PostgreSQL")
+    return ok("autovacuum", text)
 
 
 async def _migrations(edition: Edition, prepared: Prepared) -> list[Finding]:

@@ -28,6 +28,7 @@ class Vitals:
         may_create: whether our role may make tables.
         may_make_role: whether our role may make the role that plugins' migrations run as.
         free_connections: how many more there may be, this one not counted.
+        autovacuum_every: seconds between two looks of autovacuum at the database; None when it is off.
         latency: seconds of the fastest of some round trips.
         clock_ahead: seconds by which the database's clock is ahead of ours; negative when it is behind.
     """
@@ -39,6 +40,7 @@ class Vitals:
     may_create: bool
     may_make_role: bool
     free_connections: int
+    autovacuum_every: float | None
     latency: float
     clock_ahead: float
 
@@ -55,8 +57,8 @@ async def vitals(connection: Connection) -> Vitals:
     except psycopg.Error as error:
         raise worded(error) from None
     assert row is not None
-    version, encoding, standby, read_only, may_create, may_make_role, free = row
-    return Vitals(version, encoding, standby, read_only, may_create, may_make_role, free, latency, clock_ahead)
+    version, encoding, standby, read_only, may_create, may_make_role, free, every = row
+    return Vitals(version, encoding, standby, read_only, may_create, may_make_role, free, every, latency, clock_ahead)
 
 
 async def _clock(connection: Connection) -> tuple[float, float]:

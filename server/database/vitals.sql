@@ -9,7 +9,10 @@ SELECT
     (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user) AS may_make_role,
     current_setting('max_connections')::int
     - current_setting('superuser_reserved_connections')::int
-    - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS free_connections
+    - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS free_connections,
+    CASE WHEN current_setting('autovacuum')::boolean
+        THEN extract(EPOCH FROM current_setting('autovacuum_naptime')::interval)::double precision
+    END AS autovacuum_every
 
 -- name: clock
 SELECT extract(EPOCH FROM clock_timestamp())::float8

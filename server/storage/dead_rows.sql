@@ -1,0 +1,21 @@
+-- name: tables
+-- The dead rows of tables that change fast and that our role may vacuum, as autovacuum counts them, and whether they are too
+-- many beside the live ones. Never in a large table: its dead rows grow so slowly, in proportion, that autovacuum is in time.
+SELECT
+    s.relname::text, s.n_dead_tup,
+    s.n_dead_tup > %(least)s + %(share)s * s.n_live_tup AND s.n_live_tup <= %(largest)s
+FROM pg_stat_user_tables AS s
+INNER JOIN pg_class AS c ON c.oid = s.relid
+WHERE
+    s.relid = ANY (
+        ARRAY['workflow_execution', 'task_execution', 'timer', 'promise', 'worker', 'idempotency_key']::regclass[]
+    )
+    AND pg_has_role(c.relowner, 'USAGE')
+ORDER BY s.n_dead_tup DESC
+
+-- name: vacuum
+-- Waits for no lock, and takes none that calls would wait for: it leaves the file's length alone.
+VACUUM (SKIP_LOCKED, TRUNCATE false, PARALLEL 0)
+
+-- name: remaining
+SELECT s.n_dead_tup FROM pg_stat_user_tables AS s WHERE s.relid = %(table)s::text::regclass
