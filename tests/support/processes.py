@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
@@ -35,7 +36,10 @@ class KillableServer(Connection):
 async def killable_server(database_url: str) -> AsyncIterator[KillableServer]:
     """Run a server in another process until the context is left, as ``running_server`` does in this one."""
     command = f"from tests.support.processes import serve; serve({database_url!r})"
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", command, stdin=PIPE, stdout=PIPE, cwd=_ROOT)
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", command, stdin=PIPE, stdout=PIPE, cwd=_ROOT, env=environ
+    )
     assert process.stdin is not None
     assert process.stdout is not None
     try:

@@ -14,7 +14,8 @@ from server.background.vacuum import LOOK_AGAIN_S, LOOK_EVERY_S, Vacuum
 from server.cli.database_checks import autovacuum
 from server.cli.finding import Result
 from server.config.settings import DatabasePool
-from server.database.pool import Pool, connect, open_pool
+from server.database.connecting import connect
+from server.database.pool import Pool, open_pool
 from server.database.vitals import vitals
 from server.storage.dead_rows import DeadRowRepository, DeadRows
 

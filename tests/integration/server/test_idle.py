@@ -57,6 +57,18 @@ async def test_an_idle_deployment_sends_two_statements_a_second_at_most(database
     assert 0 < sum(sent.values()) <= PER_SECOND * SECONDS, sent
 
 
+async def test_a_connection_on_which_the_leader_is_heard_is_not_checked(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check is for silent connections; each process would send it."""
+    monkeypatch.setattr("server.database.notifications._ALIVE_CHECK_S", 3.0)
+    log_statements(database)
+    async with AsyncExitStack() as stack:
+        await _settled(stack, database, 2)
+        sent = await statements_within(database, SECONDS)
+    assert "SELECT 1" not in sent
+
+
 async def test_pollers_of_other_processes_find_work_that_nobody_told_them_of(database: str) -> None:
     """A notification is lost when a process dies between its commit and the notification."""
     async with AsyncExitStack() as stack:
