@@ -13,8 +13,8 @@ from typing import Any, Final
 from plugins.jwt.domain import JwtRefused, Refusal
 
 MAX_LENGTH: Final = 7 * 1024
-"""Characters. Over HTTP a header line of 8,190 bytes is read, over gRPC 8 KiB of metadata in all: a token that fits
-into both, with room for what else is sent, is accepted over both."""
+"""Characters. A line of an HTTP header has room for 8,190 bytes, gRPC metadata for 16 KiB in all: a token that fits
+into both, beside what else is sent, is accepted over both."""
 
 _DOTS: Final = 2
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")  # unsigned ones end with the dot
