@@ -105,14 +105,14 @@ class PromiseResolver(Protocol):
     """Settles promises from outside of their workflow. The first settlement wins."""
 
     async def resolve(self, tenant_id: UUID, promise_id: UUID, value: Json) -> bool:
-        """Resolve the promise; return False when it was settled before.
+        """Resolve the promise; return False when it was settled before, otherwise than with this value.
 
         Raises:
             NotFound: the tenant has no such promise.
         """
 
     async def reject(self, tenant_id: UUID, promise_id: UUID, error: str) -> bool:
-        """Reject the promise; return False when it was settled before.
+        """Reject the promise; return False when it was settled before, otherwise than with this error.
 
         Raises:
             NotFound: the tenant has no such promise.

@@ -209,7 +209,9 @@ def _fail(state: TaskState, report: TaskReport) -> TaskStep | None:
     return _failed_attempt(state, report.error or "")
 
 
-def _cancel(state: TaskState, report: TaskReport) -> TaskStep:
+def _cancel(state: TaskState, report: TaskReport) -> TaskStep | None:
+    if state.status is TaskStatus.CANCELLED:
+        return None
     if state.status.is_terminal:
         raise WrongState(f"task {state.id} is {state.status} and cannot be cancelled any more")
     return _final(state, TaskStatus.CANCELLED, report.error or "Task cancelled")

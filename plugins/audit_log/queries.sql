@@ -137,10 +137,12 @@ FROM p_audit_log__retention
 WHERE tenant_id = %(tenant_id)s
 
 -- name: set_retention
+-- Returns nothing where it is so already: who changed it and when stays.
 INSERT INTO p_audit_log__retention (tenant_id, keep_days, changed_by)
 VALUES (%(tenant_id)s, %(keep_days)s, %(changed_by)s)
 ON CONFLICT (tenant_id) DO UPDATE
 SET keep_days = excluded.keep_days, changed_by = excluded.changed_by, changed_at = now()
+WHERE p_audit_log__retention.keep_days IS DISTINCT FROM excluded.keep_days
 RETURNING keep_days, changed_at, changed_by
 
 -- name: due

@@ -166,7 +166,7 @@ class RetentionRepository:
         parameters = {"tenant_id": tenant_id, "keep_days": keep_days, "changed_by": changed_by}
         async with self._database.connection() as connection:
             row = await (await connection.execute(_SQL["set_retention"], parameters)).fetchone()
-        return Retention(*row)
+        return await self.get(tenant_id) if row is None else Retention(*row)
 
     async def due(self, now: datetime, after: UUID | None, limit: int) -> list[tuple[UUID, int]]:
         """Return tenants, by id behind ``after``, with events past their time, and how many days they keep."""

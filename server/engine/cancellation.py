@@ -24,6 +24,8 @@ from server.storage.repositories import Repositories
 from server.storage.workflows import RunKey
 
 BATCH = 200
+MOST_SHOWN = 10_001
+"""Of a cancelled run and those below it, in the answer to a request that is repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Cancellation:
         self._deliveries = deliveries
 
     async def cancel(self, request: CancellationRequest) -> Cancelled:
-        """Cancel a run; it is committed when this returns.
+        """Cancel a run; it is committed when this returns. One that was cancelled before is answered as it was then.
 
         Raises:
             NotFound: the tenant has no such run.
@@ -53,11 +55,28 @@ class Cancellation:
         key = (request.tenant_id, request.run_id)
         if key not in outcomes:
             raise unknown_run(request.run_id)
+        if outcomes[key] is CancelOutcome.ALREADY_TERMINAL:
+            return await self._cancelled_before(request)
         children: list[RunKey] = []
         while further:
             found, further = await self._carry_out(further, at_last=False)
-            children += [each for each, outcome in found.items() if outcome is not CancelOutcome.ALREADY_TERMINAL]
+            children += sorted(each for each in found if found[each] is not CancelOutcome.ALREADY_TERMINAL)
         return Cancelled(outcomes[key], tuple(children))
+
+    async def _cancelled_before(self, request: CancellationRequest) -> Cancelled:
+        """Return what a request came to that finds the run ended; the call before may still be at its children."""
+        run = (request.tenant_id, request.run_id)
+        requests = self._storage.cancellations
+        for _ in range(child.MAX_DEPTH + 1):
+            async with self._storage.database.connection() as connection:
+                outstanding = await requests.outstanding_below(connection, run, BATCH) if request.cascades else []
+                family = await requests.cancelled_family(connection, run, MOST_SHOWN)
+            if not outstanding:
+                break
+            await self._work_off(outstanding, at_last=False)
+        if not family:
+            return Cancelled(CancelOutcome.ALREADY_TERMINAL)
+        return Cancelled(CancelOutcome.CANCELLED, tuple(family[1:]) if request.cascades else ())
 
     async def finish(self, runs: Sequence[RunKey]) -> None:
         """End runs that were CANCELLING until their workers reported."""

@@ -28,7 +28,9 @@ class Promises:
         )
 
     async def settle(self, ref: PromiseRef, verdict: Verdict) -> tuple[UUID, bool]:
-        """Settle a promise; return its id, and False when it was settled before or its run has ended.
+        """Settle a promise; return its id, and whether it has this verdict now, by this call or one before.
+
+        It has another one when it was settled otherwise before, or its run ended first.
 
         Raises:
             NotFound: the tenant has no such promise.
@@ -74,9 +76,15 @@ class Promises:
             )
             events = [_delivery(promise, verdicts[promise.id][1]) for promise in settled]
             delivered = await self._deliveries.append(connection, states, events)
+            has = {promise.id: verdicts[promise.id][1] for promise in settled}
+            others = [(ref.tenant_id, each) for each, (ref, _) in verdicts.items() if each not in has]
+            if others:
+                has |= await self._storage.promises.verdicts(connection, others)
         self._deliveries.wake(delivered)
-        winners = {first[promise.id] for promise in settled}
-        return [(place[0], index in winners) if place else _unknown() for index, place in enumerate(found)]
+        return [
+            (place[0], has.get(place[0]) == verdict) if place else _unknown()
+            for (_, verdict), place in zip(items, found, strict=True)
+        ]
 
 
 def _delivery(promise: StoredPromise, verdict: Verdict) -> Delivery:

@@ -23,11 +23,11 @@ class Retries:
     async def retry(self, run: RunKey, note: str | None, requested_by: str) -> int:
         """Make a failed run pending again; return how often that has been done by now.
 
-        Who asked for it, and what they noted, is kept.
+        Who asked for it, and what they noted, is kept. A run that goes on since its last retry stays as it is.
 
         Raises:
             NotFound: the tenant has no such run.
-            WrongState: the run has not failed.
+            WrongState: the run has not failed, and was not retried.
         """
         async with self._storage.database.transaction() as connection:
             states = await self._storage.runs.lock(connection, [run])
@@ -35,6 +35,9 @@ class Retries:
                 raise unknown_run(run[1])
             state = states[run]
             if state.status is not RunStatus.FAILED:
+                retried = await self._storage.retries.retried(connection, run)
+                if retried is not None:
+                    return retried
                 raise WrongState(f"workflow execution {run[1]} is {state.status}; only a failed one can be retried")
             failed = await self._storage.retries.supersede(connection, run)
             tasks = await self._storage.retries.requeue(connection, run, failed) if failed else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -74,15 +75,14 @@ class Schedules:
         return await self.get(key)
 
     async def replace(self, key: ScheduleKey, spec: ScheduleSpec) -> Schedule:
-        """Let a schedule be another one under the same id.
+        """Let a schedule be another one under the same id; one that is like this already stays as it is.
 
         Raises:
             InvalidInput: a field is not valid; the message names it.
             NotFound: the tenant has no such schedule.
         """
-        if not await self._schedules.replace(key, spec, self._first(key[0], spec)):
-            raise _unknown(key)
-        return await self.get(key)
+        _check(key[0], spec)
+        return await self._change(key, lambda _schedule: (spec, self._first(key[0], spec)))
 
     async def switch(self, key: ScheduleKey, *, enabled: bool) -> Schedule:
         """Pause a schedule or let it go on; instants that passed while it was paused are not made up for.
@@ -90,10 +90,25 @@ class Schedules:
         Raises:
             NotFound: the tenant has no such schedule.
         """
-        schedule = await self.get(key)
-        spec = replace(schedule.spec, enabled=enabled)
-        next_run_at = schedule.next_run_at if spec.cron is None else self._first(key[0], spec)
-        await self._schedules.replace(key, spec, next_run_at)
+
+        def switched(schedule: Schedule) -> tuple[ScheduleSpec, datetime | None]:
+            spec = replace(schedule.spec, enabled=enabled)
+            return spec, schedule.next_run_at if spec.cron is None else self._first(key[0], spec)
+
+        return await self._change(key, switched)
+
+    async def _change(
+        self, key: ScheduleKey, changed: Callable[[Schedule], tuple[ScheduleSpec, datetime | None]]
+    ) -> Schedule:
+        """Change a schedule under its lock, so that no change in between is lost; the same again changes nothing."""
+        async with self._storage.database.transaction() as connection:
+            schedule = await self._schedules.lock(connection, key)
+            if schedule is None:
+                raise _unknown(key)
+            spec, next_run_at = changed(schedule)
+            if spec == schedule.spec:
+                return schedule
+            await self._schedules.replace(connection, key, spec, next_run_at)
         return await self.get(key)
 
     async def delete(self, key: ScheduleKey) -> None:

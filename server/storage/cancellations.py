@@ -33,6 +33,17 @@ class CancellationRepository:
         parameters = columns(parents, "tenant_id", "run_id", "reason", "requested_by")
         return _requests(await (await connection.execute(_SQL["request_children"], parameters)).fetchall())
 
+    async def cancelled_family(self, connection: Any, run: RunKey, limit: int) -> list[RunKey]:
+        """Return a run, where it was cancelled, and those below it that were cancelled with it, level by level."""
+        parameters = {"tenant_id": run[0], "id": run[1], "limit": limit}
+        rows = await (await connection.execute(_SQL["cancelled_family"], parameters)).fetchall()
+        return [(run[0], row[0]) for row in rows]
+
+    async def outstanding_below(self, connection: Any, run: RunKey, limit: int) -> list[CancellationRequest]:
+        """Return requests for open children of a cancelled run and of those below it."""
+        parameters = {"tenant_id": run[0], "id": run[1], "limit": limit}
+        return _requests(await (await connection.execute(_SQL["outstanding_below"], parameters)).fetchall())
+
     async def remove(self, connection: Any, runs: Sequence[RunKey]) -> None:
         """Remove the requests of runs that have ended."""
         await connection.execute(_SQL["remove"], key_columns(runs))

@@ -44,6 +44,43 @@ ORDER BY child.tenant_id, child.id
 ON CONFLICT (tenant_id, workflow_execution_id) DO UPDATE SET cascades = true
 RETURNING tenant_id, workflow_execution_id, reason, requested_by, cascades
 
+-- name: cancelled_family
+-- A cancelled run first, then those below it that were cancelled, or are being cancelled, after their parents.
+WITH RECURSIVE family AS (
+    SELECT e.tenant_id, e.id, e.status, 0 AS level
+    FROM workflow_execution AS e
+    WHERE e.tenant_id = %(tenant_id)s AND e.id = %(id)s AND e.status = 'CANCELLED'
+    UNION ALL
+    SELECT child.tenant_id, child.id, child.status, family.level + 1
+    FROM family
+    INNER JOIN workflow_execution AS child ON child.tenant_id = family.tenant_id AND child.parent_id = family.id
+    WHERE family.status = 'CANCELLED' AND child.status IN ('CANCELLED', 'CANCELLING')
+)
+SELECT id
+FROM family
+ORDER BY level, id
+LIMIT %(limit)s
+
+-- name: outstanding_below
+-- Requests for open children of a cancelled run and of those below it: another call is about to carry them out.
+WITH RECURSIVE family AS (
+    SELECT e.tenant_id, e.id
+    FROM workflow_execution AS e
+    WHERE e.tenant_id = %(tenant_id)s AND e.id = %(id)s AND e.status = 'CANCELLED'
+    UNION ALL
+    SELECT child.tenant_id, child.id
+    FROM family
+    INNER JOIN workflow_execution AS child ON child.tenant_id = family.tenant_id AND child.parent_id = family.id
+    WHERE child.status = 'CANCELLED'
+)
+SELECT c.tenant_id, c.workflow_execution_id, c.reason, c.requested_by, c.cascades
+FROM family
+INNER JOIN workflow_execution AS child ON child.tenant_id = family.tenant_id AND child.parent_id = family.id
+INNER JOIN cancellation_request AS c ON c.tenant_id = child.tenant_id AND c.workflow_execution_id = child.id
+WHERE child.status IN ('PENDING', 'RUNNING', 'WAITING')
+ORDER BY c.workflow_execution_id
+LIMIT %(limit)s
+
 -- name: remove
 DELETE FROM cancellation_request AS c
 USING unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)

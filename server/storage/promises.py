@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from core.domain.promise import NewPromise, PromiseRef, Settlement
+from core.domain.promise import NewPromise, PromiseRef, PromiseStatus, Settlement, Verdict
 from core.named_queries import named_queries
 from server.storage.columns import columns
 from server.storage.workflows import RunKey, key_columns
@@ -59,6 +59,12 @@ class PromiseRepository:
         parameters |= columns([each.verdict for each in settlements], "status", "value", "error")
         rows = await (await connection.execute(_SQL["settle"], parameters)).fetchall()
         return [StoredPromise(*row) for row in rows]
+
+    async def verdicts(self, connection: Any, promises: Sequence[tuple[UUID, UUID]]) -> dict[UUID, Verdict]:
+        """Return what promises (tenant and id) of locked runs were settled with."""
+        parameters = {"tenant_id": [each[0] for each in promises], "id": [each[1] for each in promises]}
+        rows = await (await connection.execute(_SQL["verdicts"], parameters)).fetchall()
+        return {row[0]: Verdict(PromiseStatus(row[1]), *row[2:]) for row in rows}
 
     async def abandon_of_runs(self, connection: Any, runs: Sequence[RunKey]) -> None:
         """Let the promises of ended runs be pending no longer."""

@@ -53,6 +53,12 @@ AS s (tenant_id, id, status, value, error)
 WHERE p.tenant_id = s.tenant_id AND p.id = s.id AND p.status = 'PENDING'
 RETURNING p.tenant_id, p.id, p.workflow_execution_id, p.name
 
+-- name: verdicts
+-- What promises were settled with, under the locks of their runs.
+SELECT p.id, p.status, p.value::text, p.error
+FROM promise AS p
+INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON p.tenant_id = r.tenant_id AND p.id = r.id
+
 -- name: abandon_of_runs
 -- The promises of runs that have ended, whose rows the caller has locked.
 UPDATE promise AS p

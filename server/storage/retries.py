@@ -19,6 +19,11 @@ class RetryRepository:
         rows = await (await connection.execute(_SQL["supersede"], _run(run))).fetchall()
         return [UUID(task_id) for event_type, task_id in rows if event_type == "TASK_FAILED"]
 
+    async def retried(self, connection: Any, run: RunKey) -> int | None:
+        """Return how often an open run has been retried; None where it has not been, or has ended."""
+        row = await (await connection.execute(_SQL["retried"], _run(run))).fetchone()
+        return None if row is None else int(row[0])
+
     async def requeue(self, connection: Any, run: RunKey, tasks: list[UUID]) -> list[tuple[str, str]]:
         """Make failed tasks pending again; return queue and kind of each."""
         parameters = {**_run(run), "task_ids": tasks}

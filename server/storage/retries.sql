@@ -31,6 +31,16 @@ RETURNING
     -- without escapes that PostgreSQL's operators refuse a whole document for; ids hold none of them
     regexp_replace(e.event_data::text, '\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '\ufffd', 'g')::json ->> 'taskExecutionId'
 
+-- name: retried
+-- How often an open run has been retried; nothing where it has not been, or has ended.
+SELECT e.retry_count
+FROM workflow_execution AS e
+WHERE
+    e.tenant_id = %(tenant_id)s
+    AND e.id = %(id)s
+    AND e.retry_count > 0
+    AND e.status IN ('PENDING', 'RUNNING', 'WAITING', 'CANCELLING')
+
 -- name: requeue
 -- Failed tasks, pending again, with as many retries and as much time as when they were scheduled.
 UPDATE task_execution AS t

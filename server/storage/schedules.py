@@ -31,9 +31,11 @@ class ScheduleRepository:
         """Insert a schedule."""
         await self._rows("insert", returns=False, **_written(key, spec, next_run_at), created_by=by)
 
-    async def replace(self, key: ScheduleKey, spec: ScheduleSpec, next_run_at: datetime | None) -> bool:
-        """Let a schedule be another one under the same id; return whether there is one."""
-        return bool(await self._rows("replace", **_written(key, spec, next_run_at)))
+    async def replace(
+        self, connection: Any, key: ScheduleKey, spec: ScheduleSpec, next_run_at: datetime | None
+    ) -> None:
+        """Let a locked schedule be another one under the same id."""
+        await connection.execute(_SQL["replace"], _written(key, spec, next_run_at))
 
     async def get(self, key: ScheduleKey) -> Schedule | None:
         """Return a schedule."""

@@ -30,7 +30,6 @@ SET
     next_run_at = %(next_run_at)s,
     updated_at = now()
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
-RETURNING id
 
 -- name: get
 SELECT

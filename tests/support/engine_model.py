@@ -97,7 +97,7 @@ class Run:
     def cancel(self) -> CancelOutcome:
         """Take a request to cancel."""
         if self.over:
-            return CancelOutcome.ALREADY_TERMINAL
+            return CancelOutcome.CANCELLED if self.status == "CANCELLED" else CancelOutcome.ALREADY_TERMINAL
         if self.status in ("RUNNING", "CANCELLING"):
             self.status = "CANCELLING"
             return CancelOutcome.CANCELLING
@@ -106,7 +106,7 @@ class Run:
 
     def report(self, task: Task, verdict: Verdict) -> bool:
         """Take a report on a task of the run; tell whether it is allowed."""
-        if task.status == verdict and verdict is not Verdict.CANCELLED:
+        if task.status == verdict:
             return True  # known already
         if task.over or (task.attempt == 0 and verdict is not Verdict.CANCELLED):
             return False

@@ -71,12 +71,13 @@ async def test_an_unknown_tenant_and_a_foreign_key_are_refused(calls: Calls) -> 
 
 
 async def test_a_plugin_settles_a_promise_once(calls: Calls) -> None:
-    """True for the settlement that counts, False for later ones, NotFound in another tenant."""
+    """True for the settlement that counts, also when it is repeated, False for others, NotFound in another tenant."""
     run_id = await calls.start()
     await calls.step(create_promise("a"), create_promise("b"))
     first, second = (UUID(data["promiseId"]) for _, kind, data in await calls.events(run_id) if "CREATED" in kind)
     resolver = _resolver(calls)
-    assert [await resolver.resolve(TENANT, first, Json("1")) for _ in range(2)] == [True, False]
+    assert [await resolver.resolve(TENANT, first, Json("1")) for _ in range(2)] == [True, True]
+    assert not await resolver.resolve(TENANT, first, Json("2"))
     assert await resolver.reject(TENANT, second, "no")
     assert not await resolver.reject(TENANT, first, "no")
     with pytest.raises(NotFound):
