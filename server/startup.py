@@ -22,7 +22,7 @@ from core.auth import Protocol
 from core.auth.failure_limit import FailureLimit
 from core.clock import SystemClock
 from core.domain.worker import Category
-from core.endpoints import RestRoute
+from core.endpoints import GrpcService, RestRoute
 from core.errors import Unavailable
 from core.migration import sql_name
 from core.plugin import Plugin
@@ -295,22 +295,10 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
     """Serve gRPC; ``boot.drain`` ends it, from the moment of a stop signal on."""
     from server.grpc_api.guard import Guard as GrpcGuard
     from server.grpc_api.server import GrpcServer
-    from server.grpc_api.services.task_execution import TaskExecution
-    from server.grpc_api.services.worker_lifecycle import WorkerLifecycle
-    from server.grpc_api.services.workflow_dispatch import WorkflowDispatch
-    from server.grpc_api.services.workflow_query import WorkflowQuery
 
     settings = boot.settings
-    hold = settings.engine.poll_hold_ms / 1000
-    services = [
-        WorkflowDispatch(boot.engine, boot.task_engine, boot.process.claim, boot.clock, hold).service(),
-        WorkflowQuery().service(),
-        TaskExecution(boot.task_engine, boot.process.claim, hold).service(),
-        WorkerLifecycle(boot.task_engine.workers).service(),
-        *boot.registry.grpc_services(),
-    ]
     guard = GrpcGuard(boot.grpc_auth, boot.observers, boot.admission, boot.engine.repeats)
-    server = GrpcServer(services, guard, settings.limits, share(settings).grpc)
+    server = GrpcServer(grpc_services(boot), guard, settings.limits, share(settings).grpc)
     draining: list[asyncio.Task[None]] = []
 
     def drain() -> asyncio.Task[None]:
@@ -331,6 +319,23 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
     finally:
         await drain()
         await boot.observers.close()
+
+
+def grpc_services(boot: Boot) -> list[GrpcService]:
+    """Return the services of the server and of its plugins."""
+    from server.grpc_api.services.task_execution import TaskExecution
+    from server.grpc_api.services.worker_lifecycle import WorkerLifecycle
+    from server.grpc_api.services.workflow_dispatch import WorkflowDispatch
+    from server.grpc_api.services.workflow_query import WorkflowQuery
+
+    hold = boot.settings.engine.poll_hold_ms / 1000
+    return [
+        WorkflowDispatch(boot.engine, boot.task_engine, boot.process.claim, boot.clock, hold).service(),
+        WorkflowQuery().service(),
+        TaskExecution(boot.task_engine, boot.process.claim, hold).service(),
+        WorkerLifecycle(boot.task_engine.workers).service(),
+        *boot.registry.grpc_services(),
+    ]
 
 
 @asynccontextmanager
