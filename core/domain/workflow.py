@@ -97,6 +97,8 @@ class RunState:
     the run may not have seen it.
     ``has_dependents`` tells that rows of other tables may have to be cleared up when the run ends.
     ``history_bytes`` is about what its events take on the wire.
+    ``claim_id`` and ``held_by`` are those of the present claim; ``contested`` counts the claims in a row that ended
+    without a submission; ``submission_digest`` is that of the last submission that was applied.
     """
 
     tenant_id: UUID
@@ -113,6 +115,10 @@ class RunState:
     child_name: str | None = None
     depth: int = 0
     history_bytes: int = 0
+    claim_id: UUID | None = None
+    held_by: str | None = None
+    contested: int = 0
+    submission_digest: bytes | None = None
 
 
 def extended(state: RunState, events: Sequence[NewEvent]) -> tuple[RunState, tuple[Event, ...]]:

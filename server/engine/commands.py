@@ -19,23 +19,30 @@ from server.engine.endings import WITHOUT_COMMAND, cancelled, completed, failed
 
 
 def submission(
-    tenant_id: UUID, run_id: UUID, commands: Sequence[Command], outcome: Outcome, weight: int = 0
+    tenant_id: UUID,
+    run_id: UUID,
+    commands: Sequence[Command],
+    outcome: Outcome,
+    weight: int = 0,
+    *,
+    digest: bytes | None = None,
+    sent_by: str | None = None,
 ) -> Submission:
     """Turn a worker's commands into a submission. What follows the first terminal command is ignored."""
     for index, command in enumerate(commands):
         if type(command) in _ENDINGS:
             ending = _ENDINGS[type(command)](command)
-            return Submission(tenant_id, run_id, tuple(commands[:index]), outcome, ending, weight)
-    return Submission(tenant_id, run_id, tuple(commands), outcome, weight=weight)
+            return Submission(tenant_id, run_id, tuple(commands[:index]), outcome, ending, weight, digest, sent_by)
+    return Submission(tenant_id, run_id, tuple(commands), outcome, None, weight, digest, sent_by)
 
 
 def decide(state: RunState, submitted: Submission, known: Known, max_history: int | None = None) -> Step | None:
     """Return what a submission does to a run in ``state``; None when it must change nothing.
 
-    ``known`` holds what exists of what the commands name, and takes in what they create. A submission to an
-    ended run is a late duplicate or comes from a worker presumed dead: it is ignored. So is one to a run that is
-    being cancelled, unless the workflow has completed. A run whose history would outgrow ``max_history`` bytes with
-    this submission fails instead, and none of the commands is carried out: its worker could not go on from there.
+    ``known`` holds what exists of what the commands name, and takes in what they create. ``objection`` has nothing
+    against the submission. One to an ended run is ignored, and so is one to a run that is being cancelled, unless the
+    workflow has completed. A run whose history would outgrow ``max_history`` bytes with this submission fails instead,
+    and none of the commands is carried out: its worker could not go on from there.
 
     Raises:
         WrongState: a command names a task of another run or kind.
@@ -58,6 +65,8 @@ def decide(state: RunState, submitted: Submission, known: Known, max_history: in
         waking_sequence=waking,
         status=ending.status if ending else _next_status(state, waking, submitted.outcome),
         has_dependents=state.has_dependents or bool(draft.effects),
+        contested=0,
+        submission_digest=submitted.digest,
     )
     return Step(
         state=moved,

@@ -57,6 +57,7 @@ class Engine:
             wake=wake,
             tasks=tasks,
             expected=self.expected,
+            senders=self.workflows.senders,
             max_history=limits.max_history_bytes,
         )
 

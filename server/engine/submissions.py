@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from core.batching import Batcher
 from core.domain.child import outcome
 from core.domain.delivery import receive_all
 from core.domain.effects import Effects
-from core.domain.submission import Step, Submission
+from core.domain.submission import REPEATED, Sender, Step, Submission, objection, released
 from core.domain.workflow import RunState, RunStatus
 from core.errors import AlreadyExists, Collision, FlovynError, WrongState
 from server.engine.cancellation import Cancellation
@@ -19,8 +20,10 @@ from server.engine.drafts import Known
 from server.engine.endings import WITHOUT_COMMAND
 from server.engine.lookup import look_up
 from server.engine.next_due import Expected
+from server.engine.senders import Senders
 from server.engine.step_writer import StepWriter
 from server.engine.task_claims import TaskClaims
+from server.engine.throttle import Throttle
 from server.engine.wakeups import Waker
 from server.engine.workflows import unknown_run
 from server.storage.repositories import Repositories
@@ -28,6 +31,9 @@ from server.storage.workflows import RunKey
 
 ATTEMPTS = 4
 """How often a batch is tried that collides with others, which see each other the next time."""
+
+LOG_EVERY_S = 10.0
+"""One line about ignored submissions is logged in this time, in seconds."""
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +49,7 @@ class Submissions:
         wake: Waker,
         tasks: TaskClaims,
         expected: Expected,
+        senders: Senders,
         max_history: int | None,
     ) -> None:
         """Take the storage, what ends runs that are being cancelled, what wakes pollers, of runs and of tasks.
@@ -50,6 +57,9 @@ class Submissions:
         A run whose history would outgrow ``max_history`` bytes fails; None sets no limit.
         """
         self._max_history = max_history
+        self._senders = senders
+        self._lines: Throttle[str] = Throttle(LOG_EVERY_S)
+        self._ignored = 0
         self._storage = storage
         self._writer = StepWriter(storage)
         self._cancellation = cancellation
@@ -59,7 +69,7 @@ class Submissions:
         self._batcher: Batcher[Submission, None] = Batcher(self._submit_all, weigh=lambda submission: submission.weight)
 
     async def submit(self, submission: Submission) -> None:
-        """Take a worker's report on an activation; a report on an ended run is ignored.
+        """Take a worker's report on an activation; one that ``objection`` speaks against is ignored.
 
         Raises:
             NotFound: the tenant has no such run.
@@ -81,7 +91,7 @@ class Submissions:
         return await self._attempt(submissions)
 
     async def _attempt(self, submissions: Sequence[Submission]) -> Sequence[FlovynError | None]:
-        batch = _Batch(self._max_history)
+        batch = _Batch(self._max_history, self._senders)
         keys = list({_key(each) for each in submissions})
         may_end = self._max_history is not None or any(each.outcome in WITHOUT_COMMAND for each in submissions)
         async with self._storage.database.transaction() as connection:
@@ -91,9 +101,25 @@ class Submissions:
             results = [batch.take(each) for each in submissions]
             await self._writer.write(connection, batch.steps)
         self._after(batch.steps)
+        for submission, holder in batch.applied:
+            self._senders.submitted(_key(submission), submission.sent_by, holder)
+        for submission, reason in batch.ignored:
+            self._say(submission, reason)
         if batch.cancelling:
             await self._finish(list(batch.cancelling))
         return results
+
+    def _say(self, submission: Submission, reason: str) -> None:
+        """Log one ignored submission in a while, and the number of the others."""
+        self._ignored += 1
+        if self._lines.is_due("ignored"):
+            _log.info(
+                "a submission to workflow execution %s changes nothing: %s (%d of this kind since the last such line)",
+                submission.run_id,
+                reason,
+                self._ignored,
+            )
+            self._ignored = 0
 
     async def _finish(self, runs: Sequence[RunKey]) -> None:
         """End runs that were being cancelled; the reaper does it where this fails."""
@@ -124,27 +150,53 @@ class Submissions:
 class _Batch:
     """Submissions on their way: states that move from one to the next, and the steps so far."""
 
-    def __init__(self, max_history: int | None) -> None:
+    def __init__(self, max_history: int | None, senders: Senders) -> None:
         self._max_history = max_history
+        self._senders = senders
         self.states: dict[RunKey, RunState] = {}
         self.known = Known()
         self.steps: list[Step] = []
         self.cancelling: set[RunKey] = set()
+        self._heard: set[tuple[RunKey, str | None]] = set()
+        self.applied: list[tuple[Submission, str | None]] = []
+        """The submissions that were taken, and the holders of their runs."""
+        self.ignored: list[tuple[Submission, str]] = []
+        """The submissions that change nothing, and the reasons."""
 
     def take(self, submission: Submission) -> FlovynError | None:
         """Decide one submission, and what its end means to the parent; return what is wrong with it."""
         key = _key(submission)
         if key not in self.states:
             return unknown_run(submission.run_id)
+        reason = objection(self.states[key], submission, self._sender(submission))
+        if reason is not None:
+            self.ignored.append((submission, reason))
+            self._release_if_forgotten(key, submission, reason)
+            return None
         try:
             step = decide(self.states[key], submission, self.known, self._max_history)
         except WrongState as error:
             return error
+        self.applied.append((submission, self.states[key].held_by))
+        self._heard.add((key, submission.sent_by))
         if step is not None:
             self._move(key, step)
         elif self.states[key].status is RunStatus.CANCELLING:
             self.cancelling.add(key)
         return None
+
+    def _release_if_forgotten(self, key: RunKey, submission: Submission, reason: str) -> None:
+        """Release a run whose own holder repeats its last submission: it has not read the history, and is done."""
+        state = self.states[key]
+        if reason is REPEATED and state.status is RunStatus.RUNNING and submission.sent_by == state.held_by:
+            self._move(key, released(state))
+
+    def _sender(self, submission: Submission) -> Sender | None:
+        """Return what is known about the sender, which has yet to read what this batch has written for it."""
+        sender = self._senders.sender(_key(submission), submission.sent_by)
+        if sender is not None and sender.has_read and (_key(submission), submission.sent_by) in self._heard:
+            return replace(sender, read_under=None)
+        return sender
 
     def _move(self, key: RunKey, step: Step) -> None:
         self.states[key] = step.state

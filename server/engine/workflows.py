@@ -13,6 +13,7 @@ from core.errors import NotFound
 from server.engine.direct_dispatch import DirectDispatch
 from server.engine.history_sizes import HistorySizes
 from server.engine.lost_claims import LostClaims
+from server.engine.senders import Senders
 from server.engine.wakeups import QueueKey, Waker, Wakeups
 from server.storage.workflows import RunKey, WorkflowRepository
 
@@ -28,13 +29,14 @@ class Workflows:
         self._wakeups = wakeups
         self._wake = wake
         self._sizes = HistorySizes()
+        self.senders = Senders()
         self._claims: Batcher[PollSlot, ClaimedRun | None] = Batcher(self._claim, self._release_some)
         self._releases: Returns[ClaimedRun] = Returns(self.release)
         self._lost = LostClaims(self._release_lost, longest_statement)
         self.direct_dispatch: DirectDispatch[NewRun, ClaimedRun] = DirectDispatch(
             wakeups, self._releases.give_back, self._lost.look_for
         )
-        self._histories: Batcher[RunKey, list[Event]] = Batcher(self._storage.histories)
+        self._histories: Batcher[RunKey, tuple[list[Event], UUID | None]] = Batcher(self._storage.histories)
 
     async def poll(self, slot: PollSlot, hold: float) -> ClaimedRun | None:
         """Return a run that the poller now holds; None when there was none within ``hold`` seconds."""
@@ -52,15 +54,16 @@ class Workflows:
         """Tell whenever there may be new work in a queue; see ``Wakeups.watch``."""
         return self._wakeups.watch(key)
 
-    async def history(self, key: RunKey) -> list[Event]:
-        """Return the whole history of a run, ascending.
+    async def history(self, key: RunKey, reader: str | None = None) -> list[Event]:
+        """Return the whole history of a run, ascending; ``reader`` is the caller as a holder.
 
         Raises:
             NotFound: the tenant has no such run.
         """
-        events = await self._histories.submit(key)
+        events, claim = await self._histories.submit(key)
         if not events:
             raise unknown_run(key[1])
+        self.senders.read(key, reader, claim)
         self._sizes.look(key, events)
         return events
 

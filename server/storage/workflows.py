@@ -145,7 +145,9 @@ class WorkflowRepository:
         last = {(step.state.tenant_id, step.state.id): step for step in steps}
         states = [step.state for step in last.values()]
         parameters = columns(states, "tenant_id", "id", "status", "last_sequence", "waking_sequence")
-        parameters |= columns(states, "has_dependents", "signal_count", "history_bytes")
+        parameters |= columns(
+            states, "has_dependents", "signal_count", "history_bytes", "contested", "submission_digest"
+        )
         parameters |= columns(list(last.values()), "output", "error")
         parameters["ended"] = [state.status.is_terminal for state in states]
         events = [(step.state, event) for step in steps for event in step.events]
@@ -161,14 +163,20 @@ class WorkflowRepository:
         rows = await (await connection.execute(_SQL["parents"], key_columns(keys))).fetchall()
         return {(row[0], row[1]): row[2] for row in rows}
 
-    async def histories(self, keys: Sequence[RunKey]) -> list[list[Event]]:
-        """Return the history of each run, ascending; none for an unknown one. Runs may be asked for twice."""
+    async def histories(self, keys: Sequence[RunKey]) -> list[tuple[list[Event], UUID | None]]:
+        """Return the history of each run, ascending, and its present claim; no event for an unknown run.
+
+        Runs may be asked for twice.
+        """
         async with self._database.connection() as connection:
             rows = await (await connection.execute(_SQL["histories"], key_columns(list(set(keys))))).fetchall()
         found: dict[RunKey, list[Event]] = defaultdict(list)
-        for tenant_id, run_id, sequence, event_type, data in rows:
+        claims: dict[RunKey, UUID] = {}
+        for tenant_id, run_id, sequence, event_type, data, claim in rows:
             found[tenant_id, run_id].append(Event(sequence, event_type, Json(data)))
-        return [found[key] for key in keys]
+            if claim is not None:
+                claims[tenant_id, run_id] = claim
+        return [(found[key], claims.get(key)) for key in keys]
 
 
 def _as_claimed(run: NewRun, claim: Claim, created_at: datetime, claimed_at: datetime) -> ClaimedRun:

@@ -164,7 +164,7 @@ RETURNING e.tenant_id, e.queue, e.kind
 SELECT
     e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
     e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth,
-    e.history_bytes
+    e.history_bytes, e.claim_id, e.held_by, e.contested, e.submission_digest
 FROM workflow_execution AS e
 INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON e.tenant_id = r.tenant_id AND e.id = r.id
 ORDER BY e.tenant_id, e.id
@@ -175,7 +175,7 @@ FOR UPDATE OF e
 SELECT
     e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
     e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth,
-    e.history_bytes
+    e.history_bytes, e.claim_id, e.held_by, e.contested, e.submission_digest
 FROM workflow_execution AS e
 WHERE
     (e.tenant_id, e.id) IN (
@@ -203,7 +203,7 @@ involved AS (
 SELECT
     e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
     e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth,
-    e.history_bytes
+    e.history_bytes, e.claim_id, e.held_by, e.contested, e.submission_digest
 FROM workflow_execution AS e
 INNER JOIN involved ON e.tenant_id = involved.tenant_id AND e.id = involved.id
 ORDER BY e.tenant_id, e.id
@@ -214,7 +214,7 @@ FOR UPDATE OF e
 SELECT
     e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
     e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth,
-    e.history_bytes
+    e.history_bytes, e.claim_id, e.held_by, e.contested, e.submission_digest
 FROM workflow_execution AS e
 INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON e.tenant_id = r.tenant_id AND e.id = r.id
 ORDER BY e.tenant_id, e.id
@@ -226,11 +226,11 @@ WITH step AS (
     SELECT *
     FROM unnest(
         %(tenant_id)s::uuid[], %(id)s::uuid[], %(status)s::text[], %(last_sequence)s::integer[], %(waking_sequence)s::integer[],
-        %(has_dependents)s::boolean[], %(signal_count)s::integer[], %(history_bytes)s::bigint[], %(output)s::text[],
-        %(error)s::text[], %(ended)s::boolean[]
+        %(has_dependents)s::boolean[], %(signal_count)s::integer[], %(history_bytes)s::bigint[], %(contested)s::smallint[],
+        %(submission_digest)s::bytea[], %(output)s::text[], %(error)s::text[], %(ended)s::boolean[]
     ) AS s (
-        tenant_id, id, status, last_sequence, waking_sequence, has_dependents, signal_count, history_bytes, output, error,
-        ended
+        tenant_id, id, status, last_sequence, waking_sequence, has_dependents, signal_count, history_bytes, contested,
+        submission_digest, output, error, ended
     )
 ),
 moved AS (
@@ -242,6 +242,11 @@ moved AS (
         has_dependents = step.has_dependents,
         signal_count = step.signal_count,
         history_bytes = step.history_bytes,
+        contested = step.contested,
+        submission_digest = step.submission_digest,
+        claim_id = CASE WHEN step.status IN ('RUNNING', 'CANCELLING') THEN e.claim_id END,
+        held_by = CASE WHEN step.status IN ('RUNNING', 'CANCELLING') THEN e.held_by END,
+        claimed_by = CASE WHEN step.status IN ('RUNNING', 'CANCELLING') THEN e.claimed_by END,
         output = step.output::json,
         error = step.error,
         completed_at = CASE WHEN step.ended THEN now() END,
@@ -256,8 +261,12 @@ FROM unnest(
 ) AS v (tenant_id, id, sequence, event_type, event_data)
 
 -- name: histories
-SELECT e.tenant_id, e.workflow_execution_id, e.sequence, e.event_type, e.event_data::text
+-- With the claim that is present at the same moment, on the first event.
+SELECT
+    e.tenant_id, e.workflow_execution_id, e.sequence, e.event_type, e.event_data::text,
+    CASE WHEN e.sequence = 1 THEN run.claim_id END
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
+INNER JOIN workflow_execution AS run ON run.tenant_id = r.tenant_id AND run.id = r.id
 INNER JOIN workflow_event AS e ON e.tenant_id = r.tenant_id AND e.workflow_execution_id = r.id
 WHERE NOT e.superseded
 ORDER BY e.tenant_id, e.workflow_execution_id, e.sequence

@@ -53,6 +53,11 @@ class Calls:
         assert found is not None
         return found
 
+    async def claim_pending(self, queue: str = "") -> None:
+        """Claim every run of a queue that is pending now."""
+        while await self.poll(queue) is not None:
+            pass
+
     async def submit(self, run_id: str, *commands: pb.WorkflowCommand, status: Any = SUSPENDED) -> None:
         """Submit an activation's commands, numbered from 1 as some workers do."""
         for index, command in enumerate(commands, 1):

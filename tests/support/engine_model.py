@@ -82,14 +82,14 @@ class Run:
 
     def take(self, acts: Sequence[Act], outcome: Outcome, *, with_end: bool) -> None:
         """Take a worker's submission; ``with_end`` tells whether the command of its end was among the commands."""
-        if self.over:
+        if self.status not in ("RUNNING", "CANCELLING"):
             return
         if self.status == "CANCELLING" and not (outcome is Outcome.COMPLETED and with_end):
             self.end("CANCELLED", CANCELLATION)
             return
         for act in acts:
             act.model(self)
-        if outcome is Outcome.SUSPENDED and self.status == "RUNNING":
+        if outcome is Outcome.SUSPENDED:
             self.status = "PENDING" if self.unseen else "WAITING"
         elif outcome in _TERMINAL_EVENT:
             self.end(outcome.value, [_TERMINAL_EVENT[outcome]])

@@ -77,6 +77,14 @@ class Client(Connection):
         return answer
 
 
+@asynccontextmanager
+async def another_connection(client: Client) -> AsyncIterator[Connection]:
+    """Connect to the client's server once more, as another worker does."""
+    address = f"127.0.0.1:{client.boot.settings.grpc_server_port}"
+    async with grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+        yield Connection(channel)
+
+
 def bearer(key: str = WORKER_KEY) -> tuple[tuple[str, str], ...]:
     """Return the gRPC metadata of a key."""
     return (("authorization", f"Bearer {key}"),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -31,6 +32,7 @@ from server.grpc_api.conversions import key_field, optional_uuid, payload_field,
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RUN = "workflow_execution_id"
+DIGEST_BYTES = 16
 
 _OUTCOMES: Mapping[int, Outcome] = {
     pb.WORKFLOW_STATUS_UNSPECIFIED: Outcome.RUNNING,
@@ -185,7 +187,7 @@ class WorkflowDispatch:
     async def get_events(self, request: pb.GetEventsRequest, identity: Identity) -> pb.GetEventsResponse:
         """Return the whole history of a run, ascending."""
         run_id = uuid_field(request.workflow_execution_id, "workflow_execution_id")
-        events = await self._workflows.history((tenant_of(identity), run_id))
+        events = await self._workflows.history((tenant_of(identity), run_id), holder(identity))
         return pb.GetEventsResponse(
             events=[
                 pb.WorkflowEvent(
@@ -212,7 +214,12 @@ class WorkflowDispatch:
             raise InvalidInput(f"status {request.status} is not a WorkflowStatus")
         given = await commands_of(request.commands)
         outcome = _OUTCOMES[request.status]
-        await self._submissions.submit(submission(tenant_of(identity), run_id, given, outcome, request.ByteSize()))
+        key = (tenant_of(identity), run_id)
+        sent = request.SerializeToString(deterministic=True)
+        digest = hashlib.blake2b(sent, digest_size=DIGEST_BYTES).digest()
+        await self._submissions.submit(
+            submission(*key, given, outcome, len(sent), digest=digest, sent_by=holder(identity))
+        )
         return empty_pb2.Empty()
 
     async def signal_workflow(self, request: pb.SignalWorkflowRequest, identity: Identity) -> pb.SignalWorkflowResponse:

@@ -194,8 +194,10 @@ async def test_parents_cancelled_while_children_end_do_not_wait_for_each_other(d
     async with running_server(database, **patient) as one, running_server(database, **patient) as two:
         here, there = Calls(one), Calls(two)
         pairs = [(await here.start(), str(uuid4())) for _ in range(count)]
+        await here.claim_pending()
         for parent, child in pairs:
             await here.submit(parent, schedule_child(child), status=RUNNING)
+        await here.claim_pending()
         await asyncio.gather(
             *(_cancel(there, parent) for parent, _ in pairs),
             *(here.submit(child, complete(), status=COMPLETED) for _, child in pairs),

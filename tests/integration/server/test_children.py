@@ -80,6 +80,7 @@ async def test_many_children_ending_at_once_are_all_heard_of(database: str) -> N
         here, there = Calls(one), Calls(two)
         parent, children = await here.start(), [str(uuid4()) for _ in range(count)]
         await here.step(*(schedule_child(child, f"c{number}") for number, child in enumerate(children)))
+        await here.claim_pending()
         await asyncio.gather(
             *((here, there)[n % 2].submit(child, complete(), status=COMPLETED) for n, child in enumerate(children))
         )
@@ -95,8 +96,10 @@ async def test_parents_and_children_submitting_at_once_do_not_wait_for_each_othe
     async with running_server(database) as one, running_server(database) as two:
         here, there = Calls(one), Calls(two)
         pairs = [(await here.start(), str(uuid4())) for _ in range(count)]
+        await here.claim_pending()
         for parent, child in pairs:
             await here.submit(parent, schedule_child(child), status=RUNNING)
+        await here.claim_pending()
         ends = [here.submit(child, complete(), status=COMPLETED) for _, child in pairs]
         reports = [there.submit(parent, status=RUNNING) for parent, _ in reversed(pairs)]
         await asyncio.gather(*ends, *reports)
@@ -107,8 +110,9 @@ async def test_parents_and_children_submitting_at_once_do_not_wait_for_each_othe
 async def test_a_child_sent_again_is_started_once(calls: Calls) -> None:
     """Same parent and id: skipped; a repeated name with a new id is another child."""
     parent, child, other = await calls.start(), str(uuid4()), str(uuid4())
-    for _ in range(2):
-        await calls.submit(parent, schedule_child(child), schedule_child(child), status=RUNNING)
+    await calls.claim()
+    await calls.submit(parent, schedule_child(child), schedule_child(child), status=RUNNING)
+    await calls.submit(parent, schedule_child(child), status=RUNNING)
     await calls.submit(parent, schedule_child(other), status=RUNNING)
     assert await calls.types(parent) == ["WORKFLOW_STARTED", *["CHILD_WORKFLOW_INITIATED"] * 2]
 
@@ -136,6 +140,7 @@ async def test_endless_recursion_ends(calls: Calls) -> None:
 async def test_a_child_without_a_kind_is_refused_or_fails_to_start(calls: Calls) -> None:
     """Neither kind nor definition is INVALID_ARGUMENT; a definition that nobody knows is a failed child."""
     parent = await calls.start()
+    await calls.claim()
     command = schedule_child(str(uuid4()), kind="")
     code, text = await refusal(calls.submit(parent, command, status=RUNNING))
     assert (code, "workflow_kind" in text) == (grpc.StatusCode.INVALID_ARGUMENT, True)
@@ -146,7 +151,7 @@ async def test_a_child_without_a_kind_is_refused_or_fails_to_start(calls: Calls)
 async def test_a_parent_cancels_a_child_by_id_or_by_name(calls: Calls) -> None:
     """An unknown child and one that has ended are ignored; the parent hears of the failure."""
     parent, first, second = await calls.start(), str(uuid4()), str(uuid4())
-    await calls.step(schedule_child(first, "a"), schedule_child(second, "b"))
+    await calls.step(schedule_child(first, "a"), schedule_child(second, "b"), status=RUNNING)
     await calls.submit(parent, cancel_child(first), cancel_child(str(uuid4())), status=RUNNING)
     await calls.submit(parent, cancel_child(name="b", reason="enough"), cancel_child(name="zz"), status=RUNNING)
     history = await calls.until_event(parent, "CHILD_WORKFLOW_FAILED", 2)

@@ -75,6 +75,7 @@ async def test_an_event_wakes_a_waiting_run_and_its_poller(client: Client) -> No
 async def test_an_ended_run_ignores_events(client: Client) -> None:
     """The event gets no number, its neighbour does."""
     ended, alive = await _start(client), await _start(client)
+    await _poll(client)
     await _submit(client, ended, workflow_pb2.WORKFLOW_STATUS_COMPLETED)
     assert (await _deliver(client, ended, alive)).sequences == (None, 2)
 

@@ -73,6 +73,7 @@ async def calls(database: str) -> AsyncIterator[Calls]:
 async def test_every_event_has_its_keys(calls: Calls) -> None:
     """One run that sees them all, with null for every value: keys stay although their values are null."""
     run_id = await calls.start(queue="q")
+    await calls.claim("q")
     good, bad, task, hopeless = (str(uuid4()) for _ in range(4))
     await calls.submit(
         run_id,
@@ -131,8 +132,9 @@ async def test_a_history_that_few_can_still_receive_is_warned_of(
 ) -> None:
     """Once per run, with its id; a small one is nothing to mention."""
     large, small = await calls.start(), await calls.start(b'"x"')
-    for _ in range(4):
-        await calls.submit(large, operation("op", b'"%s"' % (b"x" * 800_000)), status=RUNNING)
+    await calls.claim_pending()
+    for number in range(4):
+        await calls.submit(large, operation(f"op-{number}", b'"%s"' % (b"x" * 800_000)), status=RUNNING)
     for run_id in (small, large, large):
         await calls.events(run_id)
     warnings = [each.getMessage() for each in caplog.records if "clients refuse" in each.getMessage()]
@@ -142,6 +144,7 @@ async def test_a_history_that_few_can_still_receive_is_warned_of(
 async def test_the_data_of_a_command_counts_and_not_its_type(calls: Calls) -> None:
     """Where the two disagree; a command without data of no type is nothing."""
     run_id = await calls.start()
+    await calls.claim()
     odd = operation("op")
     odd.command_type = pb.COMMAND_TYPE_START_TIMER
     await calls.submit(run_id, odd, pb.WorkflowCommand(), status=RUNNING)

@@ -124,6 +124,7 @@ async def test_batches_with_keys_in_any_order_do_not_block_each_other(database: 
 async def test_a_key_of_something_else_is_refused(calls: Calls, command: str) -> None:
     """ALREADY_EXISTS, with the kind of thing that has it."""
     run_id = await calls.start()
+    await calls.claim()
     made = {
         "promise": create_promise("p", idempotency_key="key"),
         "task": schedule_task(str(uuid4()), idempotency_key="key"),
@@ -137,6 +138,7 @@ async def test_a_batch_does_not_fail_for_a_key_that_is_taken(calls: Calls) -> No
     """The promise and the task exist without it."""
     first = await _start(calls, "key")
     run_id = await calls.start()
+    await calls.claim_pending()
     commands = [create_promise("p", idempotency_key="key"), schedule_task(str(uuid4()), idempotency_key="key")]
     await calls.submit(run_id, *commands, status=RUNNING)
     assert await calls.types(run_id) == ["WORKFLOW_STARTED", "PROMISE_CREATED", "TASK_SCHEDULED"]

@@ -84,7 +84,7 @@ async def test_the_first_settlement_wins(calls: Calls) -> None:
         await asyncio.gather(*(_resolve(calls, promise_id) for _ in range(10)), _reject(calls, promise_id))
         history = await calls.types(run_id)
         assert len([kind for kind in history if kind in {"PROMISE_RESOLVED", "PROMISE_REJECTED"}]) == 1
-        await calls.submit(run_id, complete(), status=COMPLETED)
+        assert await calls.step(complete(), status=COMPLETED) == run_id
 
 
 async def test_a_promise_runs_out_once_under_two_servers(database: str) -> None:

@@ -80,6 +80,7 @@ async def test_a_timer_sent_again_is_started_once(calls: Calls) -> None:
 async def test_timer_ids_are_unique_within_a_run_only(calls: Calls) -> None:
     """Two runs use the same ids."""
     runs = [await calls.start(), await calls.start()]
+    await calls.claim_pending()
     for run_id in runs:
         await calls.submit(run_id, start_timer("timer-0", 0), status=RUNNING)
         await calls.until_event(run_id, "TIMER_FIRED")

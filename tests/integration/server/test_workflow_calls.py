@@ -237,6 +237,7 @@ async def test_malformed_starts_are_refused_by_field(client: Client, fields: dic
 async def test_one_bad_start_among_many_fails_alone(client: Client) -> None:
     """Calls that are folded into one commit do not share their errors."""
     run_id = await _start(client)
+    await _poll(client)
     record = workflow_pb2.CreatePromiseCommand(promise_id="p", idempotency_key="key")
     await _submit(
         client,
@@ -307,18 +308,24 @@ async def test_readers_of_one_history_all_get_it_once(client: Client) -> None:
     assert [len(history) for history in histories] == [1] * 40
 
 
+def _record(name: str) -> workflow_pb2.WorkflowCommand:
+    operation = workflow_pb2.RecordOperationCommand(operation_name=name, result=b"1")
+    return workflow_pb2.WorkflowCommand(record_operation=operation)
+
+
 async def test_two_servers_number_the_events_of_one_run_without_a_gap(database: str) -> None:
     """Submissions to one run through two servers at once: every one is stored, numbered 1..n."""
     async with running_server(database) as here, running_server(database) as there:
         run_id = await _start(here)
         await _poll(here)
-        record = workflow_pb2.WorkflowCommand(
-            record_operation=workflow_pb2.RecordOperationCommand(operation_name="op", result=b"1")
-        )
         count = times(30, 1000)
         running = workflow_pb2.WORKFLOW_STATUS_RUNNING
         await asyncio.gather(
-            *(_submit(server, run_id, record, record, status=running) for server in (here, there) for _ in range(count))
+            *(
+                _submit(server, run_id, *2 * [_record(f"{name}-{number}")], status=running)
+                for name, server in {"here": here, "there": there}.items()
+                for number in range(count)
+            )
         )
         assert [number for number, _, _ in await _events(here, run_id)] == list(range(1, 4 * count + 2))
 

@@ -225,6 +225,7 @@ async def test_a_promise_is_settled_by_id_or_by_key(calls: Calls) -> None:
 async def test_state_is_what_the_history_amounts_to(calls: Calls) -> None:
     """The last event of a key counts."""
     run_id = await calls.start()
+    await calls.claim()
     sets = [
         pb.WorkflowCommand(set_state=pb.SetStateCommand(key=key, value=value))
         for key, value in (("a", b"1"), ("b", b"2"), ("a", b"null"))
