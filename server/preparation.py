@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.auth import Protocol
 from core.domain.tenant import NewTenant
@@ -13,7 +13,7 @@ from core.plugin import Plugin
 from server.auth.registry import AuthPlan, Known, planned
 from server.config import Settings
 from server.config.load import Sources, load
-from server.database.connecting import Connection, connect
+from server.database.connecting import Connection, connect_patiently
 from server.database.migrator import Migrator
 from server.edition import Edition
 from server.plugin_registry import PluginRegistry
@@ -93,8 +93,17 @@ def make_migrator(prepared: Prepared) -> Migrator:
 
 
 async def make_connection(settings: Settings) -> Connection:
-    """Open one connection to the configured database; see ``server.database.pool.connect``."""
-    return await connect(settings.database_url.get_secret_value(), settings.database.connect_timeout)
+    """Open one connection to the configured database, as ``connect_patiently`` does."""
+    limits = settings.database
+    return await connect_patiently(
+        settings.database_url.get_secret_value(), limits.connect_timeout, limits.startup_wait
+    )
+
+
+def impatient(prepared: Prepared) -> Prepared:
+    """Return the same for what must not wait for a database that is away."""
+    limits = prepared.settings.database.model_copy(update={"startup_wait": 0.0})
+    return replace(prepared, settings=prepared.settings.model_copy(update={"database": limits}))
 
 
 async def migrate(prepared: Prepared) -> None:

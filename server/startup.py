@@ -65,6 +65,9 @@ from server.storage.tenants import TenantRepository
 LOCKED_WITHIN_S = 2.0
 """For how long the start waits for the lock on the number of the process, in seconds."""
 
+LONGEST_WAIT_S = 20.0
+"""A worker process waits no longer for its database: gunicorn gives it 30 s for its whole start, then replaces it."""
+
 CORE_STOP_S = 1.0
 """For how long the server's own services may stop, in seconds."""
 
@@ -136,7 +139,8 @@ class Boot:
 async def database(boot: Boot) -> AsyncIterator[None]:
     """Open the connection pool; make the configured tenants exist before anything can need them."""
     settings = boot.settings
-    async with open_pool(settings.database_url.get_secret_value(), settings.database) as boot.pool:
+    wait = min(settings.database.startup_wait, LONGEST_WAIT_S)
+    async with open_pool(settings.database_url.get_secret_value(), settings.database, wait) as boot.pool:
         boot.tenants = TenantRepository(boot.pool)
         await boot.tenants.upsert(configured_tenants(settings))
         boot.locks = Locks(settings.database_url.get_secret_value())

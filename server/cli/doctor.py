@@ -19,7 +19,7 @@ from server.cli.database_checks import database
 from server.cli.finding import Finding, Result, fail
 from server.config.load import read_sources
 from server.edition import Edition
-from server.preparation import Prepared, configure
+from server.preparation import Prepared, configure, impatient
 
 SCHEMA = 1
 """Version of the JSON form."""
@@ -57,7 +57,7 @@ def _configured(edition: Edition, said: list[str]) -> Iterator[Finding]:
     yield from machine.settings(prepared, of_reading)
     yield from machine.ports(prepared)
     yield machine.limits(prepared)
-    yield from asyncio.run(database(edition, prepared))
+    yield from asyncio.run(database(edition, impatient(prepared)))
 
 
 async def _made(prepared: Prepared) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,7 @@ from server.database import inventory
 from server.database.history import Owner, Pending
 from server.edition import Edition
 from server.preparation import Prepared, load_plugins, make_connection, make_migrator
+from server.process.signals import exit_on_sigterm
 
 Report = Mapping[str, Any]
 
@@ -44,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(edition: Edition, arguments: argparse.Namespace) -> int:
     """Do it and report."""
+    exit_on_sigterm(128 + signal.SIGTERM)
     action = {"plan": _plan, "apply": _apply, "status": _status, "rollback": _rollback, "purge": _purge}
     report = asyncio.run(action[arguments.action or "apply"](edition, arguments))
     sys.stdout.write(json.dumps(report, indent=2) + "\n" if arguments.json else _text(report))

@@ -12,7 +12,7 @@ from core.migration import CORE
 from server.cli.database import prepared
 from server.database import inventory
 from server.edition import Edition
-from server.preparation import load_plugins, make_connection
+from server.preparation import impatient, load_plugins, make_connection
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +35,7 @@ def run(edition: Edition, arguments: argparse.Namespace) -> int:
 async def _objects(edition: Edition) -> list[inventory.OwnedObject]:
     from migrations.lint import core_objects
 
-    ready = prepared(edition)
+    ready = impatient(prepared(edition))
     owners = load_plugins(edition, ready.sources).owners()
     core = next(owner for owner in owners if owner.name == CORE)
     core_names = {name for _, name in core_objects(migration.sql for migration in core.migrations)}

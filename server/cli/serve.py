@@ -13,6 +13,7 @@ from server.observability.metrics import shared_folder
 from server.preparation import configure
 from server.process.collector import not_collecting
 from server.process.run import serve
+from server.process.signals import exit_on_sigterm
 from server.startup import prepare
 
 
@@ -24,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(edition: Edition, arguments: argparse.Namespace) -> int:
     """Check everything, migrate, then serve."""
+    exit_on_sigterm(0)  # as gunicorn does later on
     with shared_folder():
         with not_collecting():
             prepared = configure(edition, read_sources(os.environ), development=arguments.development)

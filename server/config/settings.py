@@ -63,11 +63,14 @@ class DatabasePool(Section):
         pool_size: connections at most.
         connect_timeout: seconds to wait for a connection.
         statement_timeout: seconds after which a statement is stopped.
+        startup_wait: seconds for which a start waits for a database that itself starts, recovers or cannot be reached;
+            0 does not wait.
     """
 
     pool_size: int = Field(default=10, ge=2, le=200)
     connect_timeout: float = Field(default=5.0, gt=0)
     statement_timeout: float = Field(default=30.0, gt=0)
+    startup_wait: float = Field(default=60.0, ge=0, le=3600)
 
 
 class Process(Section):

@@ -15,7 +15,7 @@ from core.batching import note_commit
 from core.errors import StartupError
 from core.unit_of_work import UnitOfWork, current
 from server.config.settings import DatabasePool
-from server.database.connecting import Connection, answering, parameters
+from server.database.connecting import Connection, answering, connect_patiently, parameters
 from server.database.refusals import concerns_connection, takes_no_writes, worded
 from server.database.writability import Writability
 
@@ -125,12 +125,13 @@ class Pool:
 
 
 @asynccontextmanager
-async def open_pool(dsn: str, settings: DatabasePool) -> AsyncIterator[Pool]:
-    """Open the pool and close it at the end.
+async def open_pool(dsn: str, settings: DatabasePool, wait: float = 0) -> AsyncIterator[Pool]:
+    """Open the pool and close it at the end; ``wait`` as for ``connect_patiently``.
 
     Raises:
         StartupError: the database cannot be reached.
     """
+    await (await connect_patiently(dsn, settings.connect_timeout, wait)).close()  # it says why, which the pool does not
     pool = _closed(dsn, settings)
     try:
         await pool.open(wait=True, timeout=settings.connect_timeout)

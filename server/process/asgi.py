@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -27,6 +28,7 @@ class Application:
         """Take what the supervising process prepared."""
         self._prepared = prepared
         self._boot: Boot | None = None
+        self._starting: asyncio.Task[object] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's scope, or the lifespan."""
@@ -38,16 +40,24 @@ class Application:
             await self._boot.app(scope, receive, send)
 
     def drain(self) -> None:
-        """Begin to stop: called on the loop, the moment the stop signal is handled; safe to repeat."""
+        """Begin to stop: called on the loop, the moment the stop signal is handled; safe to repeat.
+
+        A start ends where it is: it may be waiting for the database.
+        """
         if self._boot is not None:
             self._boot.drain()
+        elif self._starting is not None:
+            self._starting.cancel()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
+        self._starting = asyncio.current_task()
         try:
             async with running(self._prepared) as self._boot:
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
+        except asyncio.CancelledError:
+            await send({"type": "lifespan.startup.failed", "message": "the worker was told to stop"})
         except StartupError as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
         except Exception as error:  # noqa: BLE001 - logged whole, and told to the supervisor

@@ -17,7 +17,7 @@ from server.config.load import read_sources
 from server.config.settings import Settings
 from server.observability.logging import configure as configure_logging
 from server.observability.metrics import forget
-from server.preparation import Prepared, configure
+from server.preparation import Prepared, configure, impatient
 from server.process.arbiter import Arbiter
 from server.process.asgi import Application
 from server.process.ports import HOLDER_VARIABLE, check_free, hold
@@ -90,7 +90,7 @@ class Gunicorn(BaseApplication):
         """
         try:
             prepared = self._configured_anew()
-            asyncio.run(rehearse(prepared))
+            asyncio.run(rehearse(impatient(prepared)))  # it supervises meanwhile: it must not wait
         except FlovynError as error:
             _log.error("the new configuration is refused, the old one stays in use: %s", error)
         except Exception:  # noqa: BLE001 - logged whole; the supervising process goes on

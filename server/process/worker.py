@@ -84,6 +84,8 @@ class Worker(ASGIWorker):
         try:
             await super()._serve()
         except SystemExit as stop:
+            if stop.code == Arbiter.WORKER_BOOT_ERROR and not self.alive:
+                raise SystemExit(0) from None  # it was told to stop while it was starting
             if stop.code == Arbiter.WORKER_BOOT_ERROR and self.is_replacement:
                 time.sleep(_REPLACEMENT_PAUSE_S)  # noqa: ASYNC251 - nothing else runs here any more
                 raise SystemExit(1) from None

@@ -173,7 +173,7 @@ def test_pending_migrations_stop_a_server_that_may_not_migrate(empty_database: s
 BAD_STARTS = {
     "no configuration": ({"DATABASE_URL": ""}, r"error: the configuration has 1 problem:\n  database_url"),
     "no database": (
-        {"DATABASE_URL": "postgres://u:hunter2@127.0.0.1:1/x"},
+        {"DATABASE_URL": "postgres://u:hunter2@127.0.0.1:1/x", "DATABASE__STARTUP_WAIT": "0"},
         r"error: the database at 127.0.0.1:1/x cannot",
     ),
     "no secret": ({"WORKER_TOKEN_SECRET": ""}, r"worker-token.*WORKER_TOKEN_SECRET"),
