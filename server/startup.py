@@ -168,6 +168,7 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
         send_chunks=partial(_notify, boot.pool, STREAM),
         clock=boot.clock,
         limits=limits,
+        senders=boot.engine.workflows.senders,
     )
     boot.schedules = Schedules(boot.pool, boot.engine.cancellation, boot.task_engine.tasks, wakers[runs], boot.clock)
     longest_lease = max(limits.activation_lease, limits.task_lease)

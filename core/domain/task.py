@@ -6,7 +6,7 @@ report, a deadline or a cancellation makes of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -110,7 +110,10 @@ def dispatched(task: NewTask, claim: Claim) -> ClaimedTask:
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """What decides how a task may go on, read under its lock; ``attempt`` is its newest, 0 before the first."""
+    """What decides how a task may go on, read under its lock; ``attempt`` is its newest, 0 before the first.
+
+    ``held_by`` is the holder of a running task; ``former_holders`` had it before, of which a few are kept.
+    """
 
     tenant_id: UUID
     id: UUID
@@ -120,6 +123,8 @@ class TaskState:
     status: TaskStatus
     attempt: int
     max_retries: int
+    held_by: str | None = None
+    former_holders: Sequence[str] | None = None
 
 
 class Verdict(StrEnum):
@@ -137,7 +142,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TaskReport:
-    """A report on a task, by its worker or by the server. ``attempt`` names the abandoned one."""
+    """A report on a task, by its worker or by the server.
+
+    ``attempt`` names the abandoned one; ``sent_by`` is the caller as a holder, None when nothing is known about it.
+    """
 
     tenant_id: UUID
     task_id: UUID
@@ -145,6 +153,7 @@ class TaskReport:
     output: Json | None = None
     error: str | None = None
     attempt: int | None = None
+    sent_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +180,11 @@ def judge(state: TaskState, report: TaskReport) -> TaskStep | None:
     """Return what ``report`` does to a task in ``state``; None when it is known already or comes too late to matter.
 
     Raises:
-        WrongState: the task has ended otherwise, or no attempt was ever made that could be reported on.
+        WrongState: the task has ended otherwise, no attempt was ever made that could be reported on, or a former holder
+            reports on its own attempt while a newer one runs.
     """
+    if report.verdict in (Verdict.COMPLETED, Verdict.FAILED) and _is_superseded(state, report.sent_by):
+        raise superseded(state.id)
     match report.verdict:
         case Verdict.COMPLETED:
             return _complete(state, report)
@@ -187,9 +199,22 @@ def judge(state: TaskState, report: TaskReport) -> TaskStep | None:
             return _failed_attempt(state, report.error or "") if running else None
 
 
+def _is_superseded(state: TaskState, sent_by: str | None) -> bool:
+    """Return whether a report comes from a former holder while another one holds the task."""
+    is_former = sent_by is not None and sent_by in (state.former_holders or ())
+    return is_former and state.status is TaskStatus.RUNNING and sent_by != state.held_by
+
+
+def superseded(task_id: UUID) -> WrongState:
+    """Return the error for a worker whose attempt was ended and that is not the task's holder any more."""
+    return WrongState(f"task {task_id} was given to another worker, because your attempt had ended; stop working on it")
+
+
 def _complete(state: TaskState, report: TaskReport) -> TaskStep | None:
     if state.status is TaskStatus.COMPLETED:
         return None
+    if state.attempt == 0 and state.former_holders:
+        state = replace(state, attempt=1)  # it was released as if nobody had got it, and somebody had
     _must_be_attempted(state, "completed")
     data = json_object(taskExecutionId=dump(str(state.id)), output=report.output)
     return TaskStep(

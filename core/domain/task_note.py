@@ -26,12 +26,22 @@ def log_level(text: str) -> LogLevel:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a task has come, from 0.0 to 1.0; ``details`` is free text, None for none."""
+    """The progress of a task, from 0.0 to 1.0; ``details`` is free text, None for none; ``sent_by`` as in ``Beat``."""
 
     tenant_id: UUID
     task_id: UUID
     progress: float
     details: str | None
+    sent_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A task's sign of life; ``sent_by`` is the caller as a holder, None when nothing is known about it."""
+
+    tenant_id: UUID
+    task_id: UUID
+    sent_by: str | None = None
 
 
 def checked_progress(value: float) -> float:

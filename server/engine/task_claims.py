@@ -26,7 +26,7 @@ class TaskClaims:
         self.wake_queue = wake_queue
         self._claims: Batcher[TaskSlot, ClaimedTask | None] = Batcher(self._claim, self._release_some)
         self._releases: Returns[ClaimedTask] = Returns(self.release)
-        self._lost = LostClaims(self._release_lost, longest_statement)
+        self._lost = LostClaims(self.release_claims, longest_statement)
         self.direct_dispatch: DirectDispatch[NewTask, ClaimedTask] = DirectDispatch(
             wakeups, self._releases.give_back, self._lost.look_for
         )
@@ -70,7 +70,8 @@ class TaskClaims:
         if claimed:
             await self.release(claimed)
 
-    async def _release_lost(self, claims: Collection[UUID], age: float) -> set[UUID]:
+    async def release_claims(self, claims: Collection[UUID], age: float = 3600.0) -> set[UUID]:
+        """Release claims that are at most ``age`` seconds old; return those that were not over."""
         found = await self._storage.release_claims(claims, age)
         for claim in found:
             self.wake_queue(claim.queue_key, claim.kind)

@@ -8,6 +8,7 @@ from core.clock import Clock
 from core.plugin_services import Database
 from server.config.settings import Engine as Limits
 from server.engine.deliveries import Deliveries
+from server.engine.senders import Senders
 from server.engine.stream_room import StreamRoom
 from server.engine.stream_sources import StreamSources
 from server.engine.stream_tail import StreamTail
@@ -34,11 +35,12 @@ class TaskEngine:
         send_chunks: Callable[[list[str]], Awaitable[None]],
         clock: Clock,
         limits: Limits,
+        senders: Senders,
     ) -> None:
         """Take the pool, the way into runs, what brings tasks to pollers, and what carries chunks."""
-        self.tasks = Tasks(database, claims, deliveries)
+        self.tasks = Tasks(database, claims, deliveries, senders)
         self.starts = TaskStarts(Repositories(database), claims)
-        self.notes = TaskNotes(database, limits.task_lease)
+        self.notes = TaskNotes(database, limits.task_lease, senders)
         self.streams = Streams(send_chunks, StreamRoom(limits.streams, limits.streams_per_tenant))
         views = StreamTailRepository(database)
         self.stream_sources = StreamSources(views)

@@ -8,16 +8,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
 from uuid import UUID
 
 from core.batching import Batcher
 from core.domain.payload import Json
-from core.domain.task_note import LogLine, Progress, StateEntry, StateKey
+from core.domain.task import TaskStatus, superseded
+from core.domain.task_note import Beat, LogLine, Progress, StateEntry, StateKey
 from core.errors import FlovynError, NotFound, WrongState
 from core.plugin_services import Database
+from server.engine.senders import Senders
 from server.engine.tasks import unknown_task
 from server.engine.throttle import Throttle
-from server.storage.task_notes import Found, TaskNoteRepository
+from server.storage.task_notes import Found, Sender, TaskNoteRepository
 from server.storage.tasks import TaskKey
 
 SIGN_EVERY_S = 1.0
@@ -27,17 +31,19 @@ _log = logging.getLogger(__name__)
 
 ClearedKey = tuple[TaskKey, str | None]
 
+Note = TypeVar("Note", Progress, Beat)
+
 
 class TaskNotes:
     """The calls of a running task about itself. Each of them is a sign of life, which renews the task's lease."""
 
-    def __init__(self, database: Database, lease: float) -> None:
-        """Take the pool, and the lease of tasks in seconds."""
-        self._signs: Throttle[TaskKey] = Throttle(min(SIGN_EVERY_S, lease / 4))
+    def __init__(self, database: Database, lease: float, senders: Senders) -> None:
+        self._senders = senders
+        self._signs: Throttle[Beat] = Throttle(min(SIGN_EVERY_S, lease / 4))
         self._signing: set[asyncio.Task[None]] = set()
         self._storage = TaskNoteRepository(database)
         self._progress: Batcher[Progress, UUID | None] = Batcher(self._report_progress)
-        self._heartbeats: Batcher[TaskKey, None] = Batcher(self._heartbeat)
+        self._heartbeats: Batcher[Beat, None] = Batcher(self._heartbeat)
         self._lines: Batcher[LogLine, None] = Batcher(self._log, weigh=lambda line: len(line.message))
         self._reads: Batcher[StateKey, Json | None] = Batcher(self._get_state)
         self._writes: Batcher[StateEntry, None] = Batcher(self._set_state, weigh=lambda entry: len(entry.value))
@@ -49,18 +55,19 @@ class TaskNotes:
 
         Raises:
             NotFound: the tenant has no such task.
-            WrongState: the task does not run; its worker should stop.
+            WrongState: the task does not run, or another worker has it; its worker should stop.
         """
-        return await self._progress.submit(progress)
+        return await self._progress.submit(self._known(progress))
 
-    async def heartbeat(self, task: TaskKey) -> None:
+    async def heartbeat(self, beat: Beat) -> None:
         """Note that a running task's worker is alive.
 
         Raises:
             NotFound: the tenant has no such task.
-            WrongState: the task does not run. This is how workers learn that their task was cancelled.
+            WrongState: the task does not run, or another worker has it. This is how workers learn that their task was
+                cancelled.
         """
-        await self._heartbeats.submit(task)
+        await self._heartbeats.submit(self._known(beat))
 
     async def log(self, line: LogLine) -> None:
         """Append a line to a task's log.
@@ -69,7 +76,6 @@ class TaskNotes:
             NotFound: the tenant has no such task.
         """
         await self._lines.submit(line)
-        self.sign((line.tenant_id, line.task_id))
 
     async def get_state(self, key: StateKey) -> Json | None:
         """Return what a task keeps under a key, or None.
@@ -77,9 +83,7 @@ class TaskNotes:
         Raises:
             NotFound: the tenant has no such task.
         """
-        value = await self._reads.submit(key)
-        self.sign((key.tenant_id, key.task_id))
-        return value
+        return await self._reads.submit(key)
 
     async def set_state(self, entry: StateEntry) -> None:
         """Keep a value for a task's later attempts.
@@ -88,7 +92,6 @@ class TaskNotes:
             NotFound: the tenant has no such task.
         """
         await self._writes.submit(entry)
-        self.sign((entry.tenant_id, entry.task_id))
 
     async def clear_state(self, task: TaskKey, key: str | None = None) -> None:
         """Forget one key, or everything that a task keeps.
@@ -97,7 +100,6 @@ class TaskNotes:
             NotFound: the tenant has no such task.
         """
         await self._clearings.submit((task, key))
-        self.sign(task)
 
     async def state_keys(self, task: TaskKey) -> list[str]:
         """Return the keys under which a task keeps something, sorted.
@@ -105,24 +107,22 @@ class TaskNotes:
         Raises:
             NotFound: the tenant has no such task.
         """
-        found = await self._listings.submit(task)
-        self.sign(task)
-        return found
+        return await self._listings.submit(task)
 
-    def sign(self, task: TaskKey) -> None:
+    def sign(self, beat: Beat) -> None:
         """Renew a task's lease soon, at most once in a while; this never waits and never fails the caller."""
-        if self._signs.is_due(task):
-            signing = asyncio.create_task(self._sign(task))
+        if self._signs.is_due(beat):
+            signing = asyncio.create_task(self._sign(beat))
             self._signing.add(signing)
             signing.add_done_callback(self._signing.discard)
 
-    async def _sign(self, task: TaskKey) -> None:
+    async def _sign(self, beat: Beat) -> None:
         try:
-            await self._heartbeats.submit(task)
+            await self.heartbeat(beat)
         except (NotFound, WrongState):
             pass  # a task that does not run has no lease
         except FlovynError as error:
-            _log.warning("the sign of life of task %s was not written: %s", task[1], error)
+            _log.warning("the sign of life of task %s was not written: %s", beat.task_id, error)
 
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""
@@ -133,15 +133,20 @@ class TaskNotes:
         for reader in (self._reads, self._listings):
             await reader.close()
 
+    def _known(self, note: Note) -> Note:
+        """Return a note without its sender where connections tell nothing about the sender's worker."""
+        if note.sent_by is None:
+            return note
+        self._senders.called(note.sent_by)
+        return note if self._senders.tells((note.tenant_id, note.sent_by)) else replace(note, sent_by=None)
+
     async def _report_progress(self, reports: Sequence[Progress]) -> Sequence[UUID | FlovynError | None]:
         found = await self._storage.report_progress(reports)
-        running = {key: (status, was_running) for key, (status, was_running, _) in found.items()}
-        keys = [(each.tenant_id, each.task_id) for each in reports]
-        return [_unless_running(running, key) or found[key][2] for key in keys]
+        return [_refusal(found, each) or found[_sender(each)].run_id for each in reports]
 
-    async def _heartbeat(self, tasks: Sequence[TaskKey]) -> Sequence[FlovynError | None]:
-        found = await self._storage.heartbeat(tasks)
-        return [_unless_running(found, task) for task in tasks]
+    async def _heartbeat(self, beats: Sequence[Beat]) -> Sequence[FlovynError | None]:
+        found = await self._storage.heartbeat(beats)
+        return [_refusal(found, each) for each in beats]
 
     async def _log(self, lines: Sequence[LogLine]) -> Sequence[FlovynError | None]:
         known = await self._storage.log(lines)
@@ -168,8 +173,14 @@ def _unless_known(known: Collection[TaskKey], task: TaskKey) -> FlovynError | No
     return None if task in known else unknown_task(task[1])
 
 
-def _unless_running(found: Mapping[TaskKey, Found], task: TaskKey) -> FlovynError | None:
-    if task not in found:
-        return unknown_task(task[1])
-    status, was_running = found[task]
-    return None if was_running else WrongState(f"task {task[1]} is {status}; it does not run any more")
+def _sender(note: Progress | Beat) -> Sender:
+    return (note.tenant_id, note.task_id, note.sent_by)
+
+
+def _refusal(found: Mapping[Sender, Found], note: Progress | Beat) -> FlovynError | None:
+    task = found.get(_sender(note))
+    if task is None:
+        return unknown_task(note.task_id)
+    if task.status == TaskStatus.RUNNING and task.is_former:
+        return superseded(note.task_id)
+    return None if task.was_running else WrongState(f"task {note.task_id} is {task.status}; it does not run any more")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from core.batching import Batcher
@@ -18,6 +19,7 @@ from core.domain.task import (
 from core.errors import FlovynError, NotFound, WrongState
 from core.plugin_services import Database
 from server.engine.deliveries import Delivered, Deliveries
+from server.engine.senders import Senders
 from server.engine.task_claims import TaskClaims
 from server.storage.tasks import TaskKey, TaskRepository
 
@@ -28,7 +30,8 @@ LEASE_OVER = "the lease is over: the worker gave no sign of life for this task i
 class Tasks:
     """The engine's calls about tasks; every one of them may be folded with others of its kind."""
 
-    def __init__(self, database: Database, claims: TaskClaims, deliveries: Deliveries) -> None:
+    def __init__(self, database: Database, claims: TaskClaims, deliveries: Deliveries, senders: Senders) -> None:
+        self._senders = senders
         """Take the pool, what brings tasks to pollers, and the way into the tasks' runs."""
         self._database = database
         self._storage = TaskRepository(database)
@@ -94,7 +97,7 @@ class Tasks:
                 connection, list({(report.tenant_id, report.task_id) for report in reports})
             )
             for report in reports:
-                result = _judged(states, report)
+                result = _judged(states, self._known(report, states))
                 if isinstance(result, TaskStep):
                     steps.append(result)
                 results.append(result if isinstance(result, FlovynError) else None)
@@ -107,6 +110,23 @@ class Tasks:
         # also those that were claimable all along: a poller that came by while they were locked has passed them over
         self.claims.wake([state for state in states.values() if state.status is TaskStatus.PENDING])
         return results
+
+    def _known(self, report: TaskReport, states: dict[TaskKey, TaskState]) -> TaskReport:
+        """Return a report without its sender where connections tell nothing about the sender's worker."""
+        if report.sent_by is None:
+            return report
+        self._senders.called(report.sent_by)
+        caller = (report.tenant_id, report.sent_by)
+        if not self._senders.tells(caller):
+            return replace(report, sent_by=None)
+        state = states.get((report.tenant_id, report.task_id))
+        if state is not None and state.held_by not in (None, report.sent_by):
+            self._suspect(caller, state)
+        return report
+
+    def _suspect(self, caller: tuple[UUID, str], state: TaskState) -> None:
+        if state.held_by is not None and caller[1] not in (state.former_holders or ()):
+            self._senders.suspect(caller, state.held_by)
 
 
 def _judged(states: dict[TaskKey, TaskState], report: TaskReport) -> TaskStep | FlovynError | None:

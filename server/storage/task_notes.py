@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from core.domain.payload import Json
-from core.domain.task_note import LogLine, Progress, StateEntry, StateKey
+from core.domain.task_note import Beat, LogLine, Progress, StateEntry, StateKey
 from core.named_queries import named_queries
 from core.plugin_services import Database
 from server.storage.columns import columns
@@ -15,11 +16,19 @@ from server.storage.tasks import TaskKey
 
 _SQL = named_queries(__package__, "task_notes.sql")
 
-Found = tuple[str, bool]
-"""A task's status, and whether it was running when it was written to."""
 
-Owned = tuple[str, bool, UUID | None]
-"""The same, and the run that the task belongs to."""
+Sender = tuple[UUID, UUID, str | None]
+"""Tenant, task, and the caller as a holder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A task that was written to: status, whether it was running, whether the caller is a former holder, its run."""
+
+    status: str
+    was_running: bool
+    is_former: bool
+    run_id: UUID | None
 
 
 class TaskNoteRepository:
@@ -32,16 +41,18 @@ class TaskNoteRepository:
         """Take the pool."""
         self._database = database
 
-    async def report_progress(self, reports: Sequence[Progress]) -> dict[TaskKey, Owned]:
-        """Write the progress of running tasks; the last report on a task counts."""
-        last = list({(each.tenant_id, each.task_id): each for each in reports}.values())
-        rows = await self._rows("report_progress", columns(last, "tenant_id", "task_id", "progress", "details"))
-        return {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
+    async def report_progress(self, reports: Sequence[Progress]) -> dict[Sender, Found]:
+        """Write the progress of running tasks; the last report of a sender on a task counts."""
+        last = list({(each.tenant_id, each.task_id, each.sent_by): each for each in reports}.values())
+        rows = await self._rows(
+            "report_progress", columns(last, "tenant_id", "task_id", "progress", "details", "sent_by")
+        )
+        return _found(rows)
 
-    async def heartbeat(self, keys: Sequence[TaskKey]) -> dict[TaskKey, Found]:
+    async def heartbeat(self, beats: Sequence[Beat]) -> dict[Sender, Found]:
         """Note that the workers of running tasks are alive."""
-        rows = await self._rows("heartbeat", _keys(list(set(keys))))
-        return {(row[0], row[1]): (row[2], row[3]) for row in rows}
+        rows = await self._rows("heartbeat", columns(list(set(beats)), "tenant_id", "task_id", "sent_by"))
+        return _found(rows)
 
     async def log(self, lines: Sequence[LogLine]) -> set[TaskKey]:
         """Append lines to the logs of tasks, in order."""
@@ -75,6 +86,10 @@ class TaskNoteRepository:
             rows: list[tuple[Any, ...]]
             rows = await (await connection.execute(_SQL[query], parameters)).fetchall()
         return rows
+
+
+def _found(rows: Sequence[Sequence[Any]]) -> dict[Sender, Found]:
+    return {(row[0], row[1], row[2]): Found(*row[3:]) for row in rows}
 
 
 def _keys(tasks: Sequence[TaskKey]) -> dict[str, list[Any]]:

@@ -1,18 +1,22 @@
 -- name: report_progress
--- The progress of running tasks. Tells the state of every task that is known, and which were running.
+-- The progress of running tasks. Tells the state of every task that is known, and which were running. A former holder of
+-- a task changes nothing of its successor's.
 WITH request AS (
-    SELECT *
-    FROM unnest(%(tenant_id)s::uuid[], %(task_id)s::uuid[], %(progress)s::float8[], %(details)s::text[])
-    AS r (tenant_id, task_id, progress, details)
+    SELECT r.*, r.sent_by = ANY (t.former_holders) AND r.sent_by IS DISTINCT FROM t.held_by AS is_former
+    FROM unnest(
+        %(tenant_id)s::uuid[], %(task_id)s::uuid[], %(progress)s::float8[], %(details)s::text[], %(sent_by)s::text[]
+    )
+    AS r (tenant_id, task_id, progress, details, sent_by)
+    INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.task_id
 ),
 moved AS (
     UPDATE task_execution AS t
     SET progress = r.progress, progress_details = r.details, last_heartbeat_at = now(), updated_at = now()
     FROM request AS r
-    WHERE t.tenant_id = r.tenant_id AND t.id = r.task_id AND t.status = 'RUNNING'
+    WHERE t.tenant_id = r.tenant_id AND t.id = r.task_id AND t.status = 'RUNNING' AND r.is_former IS NOT TRUE
     RETURNING t.tenant_id, t.id
 )
-SELECT t.tenant_id, t.id, t.status, moved.id IS NOT NULL, t.workflow_execution_id
+SELECT t.tenant_id, t.id, r.sent_by, t.status, moved.id IS NOT NULL, r.is_former IS TRUE, t.workflow_execution_id
 FROM request AS r
 INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.task_id
 LEFT JOIN moved ON moved.tenant_id = t.tenant_id AND moved.id = t.id
@@ -20,17 +24,19 @@ LEFT JOIN moved ON moved.tenant_id = t.tenant_id AND moved.id = t.id
 -- name: heartbeat
 -- The same, of workers that only say that they are alive.
 WITH request AS (
-    SELECT *
-    FROM unnest(%(tenant_id)s::uuid[], %(task_id)s::uuid[]) AS r (tenant_id, task_id)
+    SELECT r.*, r.sent_by = ANY (t.former_holders) AND r.sent_by IS DISTINCT FROM t.held_by AS is_former
+    FROM unnest(%(tenant_id)s::uuid[], %(task_id)s::uuid[], %(sent_by)s::text[])
+    AS r (tenant_id, task_id, sent_by)
+    INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.task_id
 ),
 moved AS (
     UPDATE task_execution AS t
     SET last_heartbeat_at = now()
     FROM request AS r
-    WHERE t.tenant_id = r.tenant_id AND t.id = r.task_id AND t.status = 'RUNNING'
+    WHERE t.tenant_id = r.tenant_id AND t.id = r.task_id AND t.status = 'RUNNING' AND r.is_former IS NOT TRUE
     RETURNING t.tenant_id, t.id
 )
-SELECT t.tenant_id, t.id, t.status, moved.id IS NOT NULL
+SELECT t.tenant_id, t.id, r.sent_by, t.status, moved.id IS NOT NULL, r.is_former IS TRUE, t.workflow_execution_id
 FROM request AS r
 INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.task_id
 LEFT JOIN moved ON moved.tenant_id = t.tenant_id AND moved.id = t.id

@@ -88,6 +88,7 @@ class TaskRepository:
         last = list({(step.state.tenant_id, step.state.id): step for step in steps}.values())
         parameters = columns([step.state for step in last], "tenant_id", "id", "status")
         parameters |= columns(last, "output", "error")
+        parameters["execution_count"] = [step.state.attempt for step in last]
         parameters["ended"] = [step.state.status.is_terminal for step in last]
         ends = {(step.state.tenant_id, step.state.id, step.ended.attempt): step.ended for step in steps if step.ended}
         parameters["attempt_tenant_id"] = [key[0] for key in ends]

@@ -118,7 +118,8 @@ RETURNING lost.claim_id, t.tenant_id, t.queue, t.kind
 
 -- name: lock
 -- The rows that decide, locked in the order of their ids, after the runs that they belong to.
-SELECT t.tenant_id, t.id, t.workflow_execution_id, t.kind, t.queue, t.status, t.execution_count, t.max_retries
+SELECT t.tenant_id, t.id, t.workflow_execution_id, t.kind, t.queue, t.status, t.execution_count, t.max_retries,
+    t.held_by, t.former_holders
 FROM task_execution AS t
 INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON t.tenant_id = r.tenant_id AND t.id = r.id
 ORDER BY t.tenant_id, t.id
@@ -130,13 +131,15 @@ FOR UPDATE OF t
 WITH step AS (
     SELECT *
     FROM unnest(
-        %(tenant_id)s::uuid[], %(id)s::uuid[], %(status)s::text[], %(ended)s::boolean[], %(output)s::text[], %(error)s::text[]
-    ) AS s (tenant_id, id, status, ended, output, error)
+        %(tenant_id)s::uuid[], %(id)s::uuid[], %(status)s::text[], %(execution_count)s::integer[], %(ended)s::boolean[],
+        %(output)s::text[], %(error)s::text[]
+    ) AS s (tenant_id, id, status, execution_count, ended, output, error)
 ),
 moved AS (
     UPDATE task_execution AS t
     SET
         status = step.status,
+        execution_count = step.execution_count,
         output = step.output::json,
         error = step.error,
         claim_id = NULL,

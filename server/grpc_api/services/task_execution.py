@@ -16,7 +16,7 @@ from core.domain.fields import free_text, name_field, optional_text, queue_field
 from core.domain.payload import Json, dump, readable
 from core.domain.stream import Chunk, ChunkKind
 from core.domain.task import ClaimedTask, TaskReport, TaskSlot, Verdict, usable_timeout
-from core.domain.task_note import LogLine, Progress, StateEntry, StateKey, checked_progress, log_level
+from core.domain.task_note import Beat, LogLine, Progress, StateEntry, StateKey, checked_progress, log_level
 from core.endpoints import GrpcMethod, GrpcService, Repeat
 from core.errors import InvalidInput, LimitExceeded, Unavailable
 from core.launchers import TaskLaunch
@@ -133,41 +133,46 @@ class TaskExecution:
         progress = checked_progress(request.progress)
         details = free_text(request.details) or None
         tenant_id, task_id = _task(request, identity)
-        run_id = await self._notes.report_progress(Progress(tenant_id, task_id, progress, details))
+        run_id = await self._notes.report_progress(Progress(tenant_id, task_id, progress, details, holder(identity)))
         shown = {"type": "progress", "progress": progress} | ({"details": details} if details else {})
         self._streams.publish(Chunk(tenant_id, run_id, task_id, ChunkKind.PROGRESS, dump(shown)))
         return empty_pb2.Empty()
 
     async def heartbeat(self, request: pb.HeartbeatRequest, identity: Identity) -> empty_pb2.Empty:
         """Note that the task's worker is alive; an error tells the worker that the task does not run any more."""
-        await self._notes.heartbeat(_task(request, identity))
+        await self._notes.heartbeat(_beat(request, identity))
         return empty_pb2.Empty()
 
     async def log_message(self, request: pb.LogMessageRequest, identity: Identity) -> empty_pb2.Empty:
         """Append a line to the task's log."""
         line = LogLine(*_task(request, identity), log_level(request.level), free_text(request.message))
         await self._notes.log(line)
+        self._notes.sign(_beat(request, identity))
         return empty_pb2.Empty()
 
     async def get_state(self, request: pb.GetStateRequest, identity: Identity) -> pb.GetStateResponse:
         """Return what the task keeps under a key."""
         value = await self._notes.get_state(StateKey(*_task(request, identity), name_field(request.key, "key")))
+        self._notes.sign(_beat(request, identity))
         return pb.GetStateResponse(value=readable(value or Json("")).encode(), found=value is not None)
 
     async def set_state(self, request: pb.SetStateRequest, identity: Identity) -> empty_pb2.Empty:
         """Keep a value for the task's later attempts."""
         value = await payload_field(request.value, "value")
         await self._notes.set_state(StateEntry(*_task(request, identity), name_field(request.key, "key"), value))
+        self._notes.sign(_beat(request, identity))
         return empty_pb2.Empty()
 
     async def clear_state(self, request: pb.ClearStateRequest, identity: Identity) -> empty_pb2.Empty:
         """Forget a key."""
         await self._notes.clear_state(_task(request, identity), name_field(request.key, "key"))
+        self._notes.sign(_beat(request, identity))
         return empty_pb2.Empty()
 
     async def clear_all_state(self, request: pb.ClearAllStateRequest, identity: Identity) -> empty_pb2.Empty:
         """Forget everything that the task keeps."""
         await self._notes.clear_state(_task(request, identity))
+        self._notes.sign(_beat(request, identity))
         return empty_pb2.Empty()
 
     async def stream_task_data(
@@ -189,23 +194,31 @@ class TaskExecution:
             _dropped.warning("lookup", "a chunk of task %s was dropped: %s", task[1], error)
         else:
             if source.running:
-                self._notes.sign(task)
+                self._notes.sign(_beat(request, identity))
                 tenant_id, task_id = task
                 self._streams.publish(Chunk(tenant_id, source.workflow_id, task_id, _CHUNKS[request.type], payload))
         return pb.StreamTaskDataResponse(acknowledged=True)
 
     async def get_state_keys(self, request: pb.GetStateKeysRequest, identity: Identity) -> pb.GetStateKeysResponse:
         """Return the keys under which the task keeps something."""
-        return pb.GetStateKeysResponse(keys=await self._notes.state_keys(_task(request, identity)))
+        keys = await self._notes.state_keys(_task(request, identity))
+        self._notes.sign(_beat(request, identity))
+        return pb.GetStateKeysResponse(keys=keys)
 
     async def _report(self, request: Any, identity: Identity, verdict: Verdict, **more: Any) -> empty_pb2.Empty:
-        await self._tasks.report(TaskReport(*_task(request, identity), verdict, **more))
+        report = TaskReport(*_task(request, identity), verdict, sent_by=holder(identity), **more)
+        await self._tasks.report(report)
         return empty_pb2.Empty()
 
 
 def _task(request: Any, identity: Identity) -> tuple[UUID, UUID]:
     """Return the tenant and the task that a call is about."""
     return tenant_of(identity), uuid_field(request.task_execution_id, "task_execution_id")
+
+
+def _beat(request: Any, identity: Identity) -> Beat:
+    """Return the sign of life that a call about a task is."""
+    return Beat(*_task(request, identity), holder(identity))
 
 
 def _run_id(request: Any) -> UUID | None:
