@@ -16,8 +16,6 @@ MIN_INTERVAL: Final = timedelta(seconds=60)
 """Between two fetches, however many unknown key ids are presented."""
 RETRY_INTERVAL: Final = timedelta(seconds=10)
 """While there are no keys at all, and so nobody is admitted."""
-DEADLINE_S: Final = 6.0
-"""After which a fetch counts as failed; more than its own limit, which does not hold for names and headers."""
 
 Fetch = Callable[[], Awaitable[Mapping[str, VerificationKey]]]
 
@@ -26,7 +24,10 @@ class Jwks:
     """Finds keys by id. ``close`` ends what is under way; it may be used again afterwards."""
 
     def __init__(self, fetch: Fetch, max_age: timedelta, clock: Clock, logger: logging.Logger) -> None:
-        """Take how to fetch (raising ``JwksError``) and for how long what was fetched is fresh."""
+        """Take how to fetch and for how long what was fetched is fresh.
+
+        A fetch has a deadline of its own, and raises ``JwksError``.
+        """
         self._fetch = fetch
         self._max_age = max_age
         self._clock = clock
@@ -73,13 +74,12 @@ class Jwks:
 
     async def _fetch_once(self) -> None:
         try:
-            async with asyncio.timeout(DEADLINE_S):
-                keys = await self._fetch()
-        except (JwksError, TimeoutError) as error:
+            keys = await self._fetch()
+        except JwksError as error:
             self._failed = True
             self._logger.warning(
                 "the keys of the identity provider cannot be fetched (%s); %s",
-                str(error) or "it takes too long",
+                error,
                 self._meanwhile(),
             )
         else:

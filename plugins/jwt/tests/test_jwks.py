@@ -10,7 +10,6 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from plugins.jwt import jwks
 from plugins.jwt.domain import JwtRefused, Refusal
 from plugins.jwt.jwks import Jwks
 from plugins.jwt.keys import JwksError, VerificationKey, read_keys
@@ -148,20 +147,6 @@ async def test_without_any_keys_everything_is_refused_until_there_are_some(caplo
     bench.source.away = False
     bench.clock.move(10)
     assert (await bench.jwks.key("rsa")).algorithm == "RS256"
-
-
-async def test_a_fetch_that_does_not_end_is_given_up(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever it hangs in; the calls that wait for it are answered."""
-    monkeypatch.setattr(jwks, "DEADLINE_S", 0.05)
-    bench = Bench()
-    bench.source.gate.clear()
-    assert await asyncio.wait_for(bench.refusal("rsa"), 5) is Refusal.KEYS_AWAY
-    assert "it takes too long" in caplog.text
-    bench.source.gate.set()
-    bench.clock.move(10)
-    await bench.jwks.key("rsa")
 
 
 async def test_a_clock_that_is_set_back_makes_keys_old() -> None:
