@@ -52,7 +52,6 @@ class StaticApiKeys(Section):
     """``[auth.static_api_key]``: keys fixed in the configuration.
 
     Attributes:
-        keys: the keys.
         max_failures: how many calls with unknown credentials one address may make at once before they are answered
             as too many; 0 sets no limit. Valid keys are admitted in any case.
         failures_per_minute: how many of them it gets back in a minute.
