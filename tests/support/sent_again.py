@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from uuid import UUID
@@ -17,7 +18,7 @@ from google.protobuf.message import Message
 from proto.flovyn.v1 import task_pb2, workflow_pb2
 from server.engine.repeats import REPLAYED
 from tests.support import calls, driving
-from tests.support.running import CONFIG, TENANT, Client
+from tests.support.running import CONFIG, TENANT, Client, Connection
 
 CALLER_KEY = "flovyn_sk_test_0123456789abcdef"
 _CALLER = {
@@ -50,9 +51,10 @@ class World:
 
     _numbers: ClassVar[itertools.count[int]] = itertools.count(1)
 
-    def __init__(self, client: Client) -> None:
-        """Take the server."""
+    def __init__(self, client: Client, elsewhere: Connection) -> None:
+        """Take the server, and another worker's connection to it."""
         self.client = client
+        self._elsewhere: Any = elsewhere
 
     def name(self) -> str:
         """Return a name that nothing has."""
@@ -69,6 +71,16 @@ class World:
         if commands:
             await calls.submit(self.client, workflow_id, *commands, status=driving.SUSPENDED)
         return workflow_id
+
+    async def claim(self, workflow_id: str) -> None:
+        """Let another worker claim a pending workflow."""
+        queue = (await self.rows("SELECT queue FROM workflow_execution WHERE id = %(id)s", workflow_id))[0][0]
+        assert await calls.poll(self._elsewhere, queue, worker_id="other") is not None
+
+    async def claim_task(self, task_id: str) -> None:
+        """Let another worker claim a pending task."""
+        queue = (await self.rows("SELECT queue FROM task_execution WHERE id = %(id)s", task_id))[0][0]
+        assert await calls.poll_task(self._elsewhere, queue, worker_id="other") is not None
 
     async def failed_workflow(self) -> str:
         """Start a workflow and let it fail."""
@@ -139,6 +151,18 @@ class World:
             rows = await calls.rows(self.client, f'SELECT {shown} FROM "{table}"')
             found[table] = hashlib.sha256("\n".join(sorted(map(repr, rows))).encode()).hexdigest()
         return found
+
+
+def new_connection(port: int) -> grpc.aio.Channel:
+    """Return a channel that shares no connection with the others of this process."""
+    return grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)])
+
+
+@asynccontextmanager
+async def world_of(client: Client) -> AsyncIterator[World]:
+    """Lend the world of a server."""
+    async with new_connection(client.boot.settings.grpc_server_port) as channel:
+        yield World(client, Connection(channel))
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,28 @@ async def _submit(world: World) -> Sent:
     )
 
 
+async def _submit_suspended(world: World) -> Sent:
+    """Submit commands of which none has an identity, while the workflow goes on; another worker claims it later."""
+    workflow_id = await world.workflow(claimed=True)
+    commands = [driving.operation(), driving.create_promise("p"), driving.start_timer("t", 3_600_000)]
+    request = workflow_pb2.SubmitWorkflowCommandsRequest(
+        workflow_execution_id=workflow_id, commands=commands, status=driving.SUSPENDED
+    )
+
+    async def later() -> None:
+        await world.client.dispatch.SignalWorkflow(driving.send_signal(workflow_id), metadata=bearer())
+        await world.claim(workflow_id)
+
+    return Sent(request, later)
+
+
+async def _fail_attempt(world: World) -> Sent:
+    """Fail the first of several attempts; a worker begins the next one later."""
+    task_id = await world.task(max_retries=3)
+    later = partial(world.claim_task, task_id)
+    return Sent(task_pb2.FailTaskRequest(task_execution_id=task_id, error="boom"), later)
+
+
 async def _spans(world: World) -> Sent:
     span = workflow_pb2.ExecutionSpan(span_type="task.execute", workflow_id=await world.workflow())
     return Sent(workflow_pb2.ReportExecutionSpansRequest(spans=[span]))
@@ -274,6 +296,8 @@ def _state_case(method: str, fields: dict[str, Any]) -> Case:
 
 _ENDED = "the task does not run any more, and that is what a heartbeat is to tell"
 
+_GONE = "another worker has the task, and the one that reports late is told to leave it"
+
 CASES = [
     Case(f"{DISPATCH}/StartWorkflow", _start),
     Case(f"{DISPATCH}/StartChildWorkflow", _start_child),
@@ -282,10 +306,12 @@ CASES = [
     Case(f"{DISPATCH}/ResolvePromise", _resolve),
     Case(f"{DISPATCH}/RejectPromise", _reject),
     Case(f"{DISPATCH}/SubmitWorkflowCommands", _submit, caller=WORKER_KEY),
+    Case(f"{DISPATCH}/SubmitWorkflowCommands", _submit_suspended, caller=WORKER_KEY),
     Case(f"{DISPATCH}/ReportExecutionSpans", _spans),
     Case(f"{TASKS}/SubmitTask", _submit_task),
     _task_case("CompleteTask", {"output": json.dumps({"n": 1}).encode()}),
     _task_case("FailTask", {"error": "boom"}),
+    Case(f"{TASKS}/FailTask", _fail_attempt, _GONE, WORKER_KEY),
     _task_case("CancelTask", {}),
     _task_case("Heartbeat", {}, _ENDED),
     _task_case("LogMessage", {"level": "info", "message": "line"}),

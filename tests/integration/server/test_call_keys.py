@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from falcon import testing
 
+from core.domain.worker import Category
 from plugins.hello_world import greeting_pb2, greeting_pb2_grpc
 from plugins.hello_world.plugin import HelloWorldPlugin
 from plugins.worker_token import token_pb2, token_pb2_grpc
@@ -182,18 +183,32 @@ async def test_a_commit_of_unknown_outcome_is_found_by_the_key(database: str, tm
 
 
 async def test_a_waiting_worker_gets_a_workflow_of_a_call_with_a_key(database: str) -> None:
-    """It is woken when all is committed, and not before: it never gets what nobody else can see yet."""
+    """It is woken when all is committed: woken before, it would find nothing and wait on."""
     config = {**WITH_USER, "engine": {"poll_hold_ms": 20_000}}
     async with running_server(database, config=config) as client:
-        parked = client.boot.wakeups
         waiting = asyncio.create_task(poll(client))
         async with asyncio.timeout(10):
-            await next(iter(parked.values())).parked.wait()
+            await client.boot.wakeups[Category.WORKFLOW].parked.wait()
         answer = await send(client, STARTS, {"kind": "k"}, "one")
         async with asyncio.timeout(1.5):  # before the nudger would
             execution = await waiting
     assert execution is not None
     assert execution.id == answer.json["workflowExecutionId"]
+
+
+async def test_a_waiting_worker_never_gets_a_workflow_that_was_rolled_back(database: str, tmp_path: Path) -> None:
+    """Work of a call with a key is not dispatched to a parked poller before the commit, which may fail."""
+    config = {**WITH_USER, "engine": {"poll_hold_ms": 20_000}}
+    async with proxied(database, tmp_path) as (proxy, url), running_server(url, config=config) as client:
+        waiting = asyncio.create_task(poll(client))
+        async with asyncio.timeout(10):
+            await client.boot.wakeups[Category.WORKFLOW].parked.wait()
+        proxy.cut_next(Cut.BEFORE, "INSERT INTO call_answer")
+        assert (await send(client, STARTS, {"kind": "k"}, "one")).status_code == 503
+        workflow_id = await start(client)
+        execution = await waiting
+    assert execution is not None
+    assert execution.id == workflow_id
 
 
 async def test_a_secret_is_neither_stored_nor_shown_again(client: Client) -> None:

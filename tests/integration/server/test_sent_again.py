@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
-import grpc.aio
 import pytest
 import pytest_asyncio
 
@@ -19,20 +18,47 @@ from server.startup import grpc_services
 from tests.support.answer_cutter import answers_cut
 from tests.support.proxy import Cut, proxied
 from tests.support.running import Client, running_server
-from tests.support.sent_again import SERVER, Answer, Case, Sent, World, send, was_done
+from tests.support.sent_again import SERVER, Answer, Case, Sent, World, new_connection, send, was_done, world_of
 from tests.support.sent_again_cases import CASES, POLLS
 
 PLUGINS = [AuditLogPlugin, HelloWorldPlugin, JwtPlugin, WorkerTokenPlugin]
 REFUSED = {"ALREADY_EXISTS", "409"}
 """How a call is answered whose answer held a secret."""
 
+MOST_SHOWN = 500
+"""Characters of a problem."""
+
 Endpoint = GrpcMethod | RestRoute
+
+
+class Problems:
+    """What is wrong with which call."""
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self._lines: list[str] = []
+
+    def note(self, case: Case, key: str | None, problem: str) -> None:
+        """Note what is wrong with a call, if anything is."""
+        if problem:
+            self._lines.append(f"{case.operation} {'with' if key else 'without'} a key: {problem[:MOST_SHOWN]}")
+
+    def fail(self) -> None:
+        """Fail the test with a line for each problem."""
+        if self._lines:
+            pytest.fail("\n".join(self._lines), pytrace=False)
 
 
 @pytest_asyncio.fixture
 async def client(database: str) -> AsyncIterator[Client]:
     async with running_server(database, PLUGINS, SERVER, WORKER_TOKEN_SECRET="s" * 32) as client:
         yield client
+
+
+@pytest_asyncio.fixture
+async def world(client: Client) -> AsyncIterator[World]:
+    async with world_of(client) as world:
+        yield world
 
 
 def endpoints(client: Client) -> Mapping[str, Endpoint]:
@@ -78,9 +104,11 @@ async def _late(world: World, case: Case, sent: Sent, key: str | None) -> list[A
 
 
 @pytest.mark.parametrize("again", [_at_once, _three_together, _late], ids=lambda again: again.__name__.strip("_"))
-async def test_a_call_sent_again_changes_nothing_and_is_answered_the_same(client: Client, again: Again) -> None:
+async def test_a_call_sent_again_changes_nothing_and_is_answered_the_same(
+    client: Client, world: World, again: Again
+) -> None:
     """With a key where it takes one, and without one where what it says identifies it, or where it overwrites."""
-    offered, world, problems = endpoints(client), World(client), {}
+    offered, problems = endpoints(client), Problems()
     for case in CASES:
         for key in _keys(offered[case.operation], world, late=again is _late):
             sent = await case.prepare(world)
@@ -90,15 +118,17 @@ async def test_a_call_sent_again_changes_nothing_and_is_answered_the_same(client
             before = await world.state()
             answers = await again(world, case, sent, key)
             differs = case.moves_on if again is _late else ""
-            problems[case.operation, key] = _problem(offered[case.operation], first, answers, differs) or _changed(
-                before, await world.state()
+            problems.note(
+                case,
+                key,
+                _problem(offered[case.operation], first, answers, differs) or _changed(before, await world.state()),
             )
-    assert {each: problem for each, problem in problems.items() if problem} == {}
+    problems.fail()
 
 
-async def test_calls_that_arrive_together_first_have_one_effect(client: Client) -> None:
+async def test_calls_that_arrive_together_first_have_one_effect(client: Client, world: World) -> None:
     """None of three is the first; the state is that after one, so that one more changes nothing."""
-    offered, world, problems = endpoints(client), World(client), {}
+    offered, problems = endpoints(client), Problems()
     for case in CASES:
         for key in _keys(offered[case.operation], world, late=False):
             sent = await case.prepare(world)
@@ -107,52 +137,57 @@ async def test_calls_that_arrive_together_first_have_one_effect(client: Client) 
             answers.remove(first)
             before = await world.state()
             answers.append(await send(case, sent, client, key))
-            problems[case.operation, key] = _problem(offered[case.operation], first, answers) or _changed(
-                before, await world.state()
+            problems.note(
+                case, key, _problem(offered[case.operation], first, answers) or _changed(before, await world.state())
             )
-    assert {each: problem for each, problem in problems.items() if problem} == {}
+    problems.fail()
 
 
-async def test_a_call_whose_answer_was_lost_is_sent_again_over_a_new_connection(client: Client) -> None:
+async def test_a_call_whose_answer_was_lost_is_sent_again_over_a_new_connection(client: Client, world: World) -> None:
     """The server answered, and the client's connection broke: the next answer is what the first was."""
-    offered, world, problems = endpoints(client), World(client), {}
+    offered, problems = endpoints(client), Problems()
     port = client.boot.settings.grpc_server_port
     for case in [each for each in CASES if each.is_grpc]:
         for key in _keys(offered[case.operation], world, late=False):
             sent = await case.prepare(world)
             async with answers_cut(port) as (cutter, cut_port):
-                async with grpc.aio.insecure_channel(f"127.0.0.1:{cut_port}") as channel:
+                async with new_connection(cut_port) as channel:
                     lost = await send(case, sent, client, key, channel)
                 assert (lost[0], cutter.cuts) == ("UNAVAILABLE", 1), case.operation
             before = await world.state()
-            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            async with new_connection(port) as channel:
                 answers = [await send(case, sent, client, key, channel) for _ in range(2)]
-            problems[case.operation, key] = _problem(offered[case.operation], answers[0], answers) or _changed(
-                before, await world.state()
+            problems.note(
+                case,
+                key,
+                _problem(offered[case.operation], answers[0], answers) or _changed(before, await world.state()),
             )
-    assert {each: problem for each, problem in problems.items() if problem} == {}
+    problems.fail()
 
 
 async def test_a_call_with_a_key_is_found_after_a_commit_of_unknown_outcome(database: str, tmp_path: Path) -> None:
     """The database committed and the server did not hear of it: the call is refused, and sent again it is answered."""
-    problems = {}
+    problems = Problems()
     async with (
         proxied(database, tmp_path) as (proxy, url),
         running_server(url, PLUGINS, SERVER, WORKER_TOKEN_SECRET="s" * 32) as client,
+        world_of(client) as world,
     ):
-        offered, world = endpoints(client), World(client)
+        offered = endpoints(client)
         for case in [each for each in CASES if offered[each.operation].repeated.takes_key]:
             sent, key = await case.prepare(world), world.name()
             proxy.cut_next(Cut.AFTER, "INSERT INTO call_answer")
             lost = await send(case, sent, client, key)
             before = await world.state()
             answers = [await send(case, sent, client, key) for _ in range(2)]
-            problems[case.operation] = _problem(offered[case.operation], answers[0], answers) or _changed(
-                before, await world.state()
+            problems.note(
+                case,
+                key,
+                _problem(offered[case.operation], answers[0], answers) or _changed(before, await world.state()),
             )
             if lost[0] not in {"UNAVAILABLE", "503"}:
-                problems[case.operation] = f"the first call was answered {lost}"
-    assert {each: problem for each, problem in problems.items() if problem} == {}
+                problems.note(case, key, f"the first call was answered {lost}")
+    problems.fail()
 
 
 def _keys(endpoint: Endpoint, world: World, *, late: bool) -> list[str | None]:
