@@ -16,7 +16,7 @@ from migrations.lint.names import PUBLISHED_TABLES, Ownership
 from migrations.lint.rules import BY_ID
 from migrations.lint.statement import DOWN_MARKER, Statement, sections, split
 
-RULES_VERSION = "1"
+RULES_VERSION = "2"
 """Goes into an edition beside the digests of the files that were checked; raised when a verdict can change."""
 
 __all__ = [

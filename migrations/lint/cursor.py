@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
-from migrations.lint.facts import Fact, Refused
-from migrations.lint.keywords import NOT_A_NAME
+from migrations.lint.facts import Attribute, Fact, Refused, UsesRow
+from migrations.lint.keywords import COLUMNS_ONLY, NOT_A_NAME, RESERVED
 from migrations.lint.lexer import DOLLAR, END, OP, PUNCT, QUOTED, STRING, WORD, Token
 from migrations.lint.names import Name
+
+_JOINED_WITH = {
+    "not": ("between", "in", "like", "ilike", "similar"),
+    "nulls": ("first", "last"),
+    "with": ("time", "ordinality"),
+    "without": ("time",),
+}
+"""Words that PostgreSQL reads as one with what follows, so that they are no names there."""
 
 _SIGNS = frozenset({PUNCT, OP})
 
@@ -16,6 +25,14 @@ _SIGNS = frozenset({PUNCT, OP})
 @lru_cache(maxsize=512)
 def _words(phrase: str) -> tuple[str, ...]:
     return tuple(phrase.split())
+
+
+class Reference(NamedTuple):
+    """A column, or a row, as an expression names it: ``end`` is the index of the token behind it."""
+
+    at: int
+    parts: tuple[str, ...]
+    end: int
 
 
 class UnreadableError(Exception):
@@ -29,16 +46,19 @@ class UnreadableError(Exception):
 class Cursor:
     """The tokens of one statement, and the facts that were found so far."""
 
-    def __init__(self, tokens: Sequence[Token], facts: list[Fact], *, in_body: bool = False) -> None:
-        end = tokens[-1].end if tokens else 0
+    def __init__(self, tokens: Sequence[Token], facts: list[Fact], *, at: int = 0) -> None:
+        end = tokens[-1].end if tokens else at
         self._tokens = (*tokens, Token(END, "", end, end), Token(END, "", end, end))
         self._last = len(tokens)
         self.index = 0
         self.facts = facts
         self.body: list[Fact] = []
-        self.in_body = in_body
         self.common_tables: list[str] = []
         self.labels: set[str] = set()
+        self.bare_columns = False
+        self.windowless = False
+        self.references: list[Reference] = []
+        self.aliases: list[tuple[str, Name]] = []
 
     @property
     def token(self) -> Token:
@@ -140,10 +160,34 @@ class Cursor:
         self.labels.add(name)
         return name
 
-    def name(self) -> Name:
-        """Take a possibly qualified name."""
+    def column(self) -> str:
+        """Take one name that may stand for a column, a table or an alias."""
+        if not self.at_name():
+            raise self.unreadable("expected a name")
+        return self.word()
+
+    def column_name(self) -> Name:
+        """Take one such name as a ``Name``."""
+        return Name((self.column(),), self.previous.start)
+
+    def label(self) -> str:
+        """Take one name that may be any word: behind AS or a dot."""
+        token, after = self.token, self.peek().text
+        if token.kind == WORD and after in _JOINED_WITH.get(token.text, ()):
+            raise self.unreadable("expected a name")
+        return self.word()
+
+    def routine(self) -> Name:
+        """Take the possibly qualified name of a function or a type."""
+        token = self.token
+        if token.kind == WORD and token.text in COLUMNS_ONLY and self.peek().text != ".":
+            raise self.unreadable("expected a name")
+        return self.name(RESERVED)
+
+    def name(self, reserved: Collection[str] = NOT_A_NAME) -> Name:
+        """Take a possibly qualified name, which begins with none of the reserved words."""
         at = self.at
-        if self.token.kind not in (WORD, QUOTED):
+        if not self.at_name(reserved):
             raise self.unreadable("expected a name")
         parts = [self.next().text]
         while self.at_sign(".") and self.peek().kind in (WORD, QUOTED):
@@ -162,9 +206,9 @@ class Cursor:
     def words_in_parens(self) -> tuple[str, ...]:
         """Take ``(a, b, c)``."""
         self.expect_sign("(")
-        result = [self.word()]
+        result = [self.column()]
         while self.take_sign(","):
-            result.append(self.word())
+            result.append(self.column())
         self.expect_sign(")")
         return tuple(result)
 
@@ -182,6 +226,53 @@ class Cursor:
         tokens = list(self._tokens[self.index : stop])
         self.index = stop
         return tokens
+
+    def at_index(self, index: int) -> Token:
+        """Return the token at an index."""
+        return self._tokens[index]
+
+    def forget_row(self, end: int) -> None:
+        """Forget that a row was named right before ``end``: what follows makes something else of it."""
+        last = self.references[-1] if self.references else None
+        if last is not None and last.end == end and (len(last.parts) == 1 or last.parts[-1] == "*"):
+            self.references.pop()
+
+    def forget_rows(self, mark: int, start: int) -> None:
+        """Forget the rows that were named since then: what holds them has a type of its own."""
+        self.references[mark:] = [
+            each for each in self.references[mark:] if len(each.parts) > 1 and each.parts[-1] != "*"
+        ]
+        self.facts[start:] = [fact for fact in self.facts[start:] if not isinstance(fact, UsesRow)]
+
+    def forget_star(self, start: int, mark: int) -> None:
+        """Forget ``t.*`` where it stands alone since ``start`` and so means columns."""
+        alone = len(self.references) == mark + 1 and self.references[mark].parts[-1] == "*"
+        if alone and self.index == start + 2 * len(self.references[mark].parts) - 1:
+            self.references.pop()
+
+    def resolve(self, mark: int, aliases: int) -> None:
+        """Note what the references since ``mark`` mean, now that the query's FROM is known."""
+        if len(self.aliases) == aliases:
+            return
+        known = dict(self.aliases[aliases:])
+        del self.aliases[aliases:]
+        left = []
+        for reference in self.references[mark:]:
+            parts = reference.parts[1:] if reference.parts[0] == "public" else reference.parts
+            relation = known.get(parts[0]) if parts else None
+            if relation is None:
+                left.append(reference)
+            elif parts[1:] in ((), ("*",)):
+                self.facts.append(UsesRow(reference.at, relation))
+            else:
+                self.facts.append(Attribute(reference.at, relation, parts[1]))
+        self.references[mark:] = left
+
+    def part(self, tokens: Sequence[Token]) -> Cursor:
+        """Return a place in some of the tokens alone, with the same facts and labels."""
+        inner = Cursor(tokens, self.facts, at=self.at)
+        inner.labels, inner.body = self.labels, self.body
+        return inner
 
     def add(self, fact: Fact) -> None:
         """Note a fact."""

@@ -57,12 +57,13 @@ class Renames(NamedTuple):
 
 
 class Drops(NamedTuple):
-    """One item of a DROP or TRUNCATE."""
+    """One item of a DROP or TRUNCATE; ``part`` is the trigger or policy of the table ``name``."""
 
     at: int
     verb: str
     kind: str
     name: Name
+    part: str = ""
 
 
 class DropsPart(NamedTuple):
@@ -91,6 +92,13 @@ class ForeignKey(NamedTuple):
     columns: tuple[str, ...]
     target: Name
     on_delete: str
+    on_update: str = ""
+    label: str = ""
+
+    @property
+    def constraint(self) -> str:
+        """The constraint's name, as PostgreSQL derives it when none is given."""
+        return self.label or f"{self.table.last}_{'_'.join(self.columns)}_fkey"
 
 
 class Indexes(NamedTuple):
@@ -145,6 +153,36 @@ class UsesType(NamedTuple):
     declared: bool = False
 
 
+class UsesRow(NamedTuple):
+    """A whole row of a relation as a value, not taken apart: its type is the relation's."""
+
+    at: int
+    relation: Name
+
+
+class Attribute(NamedTuple):
+    """``alias.name`` of a relation: a column, or else a call of a function of that name."""
+
+    at: int
+    relation: Name
+    name: str
+
+
+class ReadsSetting(NamedTuple):
+    """The argument of ``current_setting``; None when not a plain literal."""
+
+    at: int
+    setting: str | None
+
+
+class Notifies(NamedTuple):
+    """A call of ``pg_notify``: the channel, or the beginning of its name, and None when it is not known."""
+
+    at: int
+    channel: str | None
+    whole: bool
+
+
 class NamesSequence(NamedTuple):
     """The argument of ``nextval`` and its kin, or a ``regclass`` literal; None when not a plain literal."""
 
@@ -154,11 +192,33 @@ class NamesSequence(NamedTuple):
 
 
 class Triggers(NamedTuple):
-    """A trigger on a table, run by a function."""
+    """A trigger on a table, run by a function; ``columns`` are those behind UPDATE OF."""
 
     at: int
     table: Name
     function: Name
+    name: str = ""
+    timing: str = ""
+    events: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    each_row: bool = False
+    conditional: bool = False
+
+
+class Body(NamedTuple):
+    """The text of a function's body in PL/pgSQL."""
+
+    at: int
+    function: Name
+    text: str
+
+
+class HasColumn(NamedTuple):
+    """A column of a table by its name; None when the table has columns that the statement does not name."""
+
+    at: int
+    table: Name
+    column: str | None
 
 
 class Columns(NamedTuple):
@@ -186,8 +246,14 @@ Fact = (
     | Writes
     | Calls
     | UsesType
+    | UsesRow
+    | Attribute
+    | ReadsSetting
+    | Notifies
     | NamesSequence
     | Triggers
+    | Body
+    | HasColumn
     | Columns
 )
 """One thing that a statement does; ``at`` is the place in the file that a finding points at."""

@@ -1,4 +1,4 @@
-"""PostgreSQL's key words, as far as they decide what a word in front of a parenthesis or a literal is."""
+"""PostgreSQL's key words by what they may be unquoted: the union of the releases 15 to 18 (``pg_get_keywords()``)."""
 
 from __future__ import annotations
 
@@ -14,28 +14,43 @@ RESERVED = frozenset(
 )
 """Words that are never a name unless they are quoted."""
 
-NOT_A_NAME = RESERVED | frozenset(
+FUNCTIONS_ONLY = frozenset(
     """
     authorization binary collation concurrently cross current_schema freeze full ilike inner is isnull join left
     like natural notnull outer overlaps right similar tablesample verbose
     """.split()
 )
+"""Words that may name a function or a type, but neither a table nor a column."""
+
+COLUMNS_ONLY = frozenset(
+    """
+    between bigint bit boolean char character coalesce dec decimal exists extract float greatest grouping inout int
+    integer interval json_array json_arrayagg json_exists json_objectagg json_query json_scalar json_serialize
+    json_table json_value least merge_action national nchar none normalize nullif numeric out overlay position
+    precision real row setof smallint substring time timestamp treat trim values varchar xmlattributes xmlconcat
+    xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable
+    """.split()
+)
+"""Words that may name a table or a column, but in front of ``(`` are PostgreSQL's own syntax."""
+
+NOT_A_NAME = RESERVED | FUNCTIONS_ONLY
 """Words that are never a table, a column or an alias unless they are quoted."""
 
-NOT_A_CALL = (RESERVED - {"current_user", "session_user"}) | frozenset(
+NOT_A_LABEL = frozenset(
     """
-    between bit by char character columns cube dec decimal escape exists filter float grouping groups ilike inner
-    insert int integer interval into is isnull join like materialized national nchar notnull numeric outer over
-    precision range real rollup row rows set sets similar smallint substring time timestamp values varchar varying
-    within zone
+    array as char character create day except fetch filter for from grant group having hour intersect into isnull
+    limit minute month notnull offset on order over overlaps precision returning second to union varying where window
+    with within without year
     """.split()
 )
-"""Words after which ``(`` opens a list, a group or a type's size; no function of the server has such a name."""
+"""Words that name a result column only behind AS."""
 
-NOT_A_TYPE = RESERVED | frozenset(
-    """
-    between by end escape following ilike in is like next of over preceding prior similar separator set value values
-    zone encoding format path version standalone columns passing uescape name
-    """.split()
+NOT_A_CALL = (
+    (RESERVED - {"current_user", "session_user"})
+    | FUNCTIONS_ONLY
+    | COLUMNS_ONLY
+    | frozenset(
+        "by columns cube escape filter groups insert materialized over range rollup rows set sets within zone".split()
+    )
 )
-"""Words after which a literal is an operand of its own and not the text of a typed constant."""
+"""Words behind which sqlglot may see a call where PostgreSQL has syntax of its own."""

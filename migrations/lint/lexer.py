@@ -76,6 +76,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_JUNK = re.compile(r"[^\x00-@\[-^`{-\x7f]+")
 _NEXT_STRING = re.compile(_CONTINUE)
 _PLAIN_PART = re.compile(r"'(?:[^']|'')*+'")
 _ESCAPE_PART = re.compile(r"'(?:[^'\\]|\\.|'')*+'", re.DOTALL)
@@ -159,6 +160,8 @@ class _Lexer:
         return self._add(QUOTED, self.sql[start:end], start, end)
 
     def _quoted(self, start: int, end: int) -> int:
+        if end - start == len('""'):
+            self._problem("M070", start, "a quoted name without a letter")
         return self._add(QUOTED, self.sql[start + 1 : end - 1].replace('""', '"'), start, end)
 
     def _dollar(self, start: int, end: int) -> int:
@@ -173,6 +176,12 @@ class _Lexer:
         return self._add(PARAM, self.sql[start:end], start, end)
 
     def _number(self, start: int, end: int) -> int:
+        junk = _JUNK.match(self.sql, end)
+        text = self.sql[start:end]
+        if junk is not None or text[-1] in "_eE" or "__" in text:
+            self._problem("M070", start, f"{text[:20]}{junk[0][:10] if junk else ''} is no number")
+        elif "_" in text or text[1:2] in tuple("xXoObB"):
+            self._problem("M072", start, f"the number {text[:20]} needs PostgreSQL 16; 15 and newer are supported")
         return self._add(NUMBER, self.sql[start:end], start, end)
 
     def _op(self, start: int, end: int) -> int:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LOCK_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 600
 IDLE_TIMEOUT_S = 60
-"""A plugin's migration may shorten these, and no more (``migrations.lint.limits`` says the same to its author)."""
+"""A plugin's migration may shorten these, and no more; ``migrations.lint.limits`` has the same numbers."""
 
 ATTEMPTS = 12
 PAUSE_S = 1.0

@@ -34,7 +34,7 @@ async def look(connection: Connection, plugin: str) -> OwnObjects:
     own = _own(plugin)
     triggers = await (await connection.execute(_SQL["cascade_triggers"], own)).fetchall()
     routines = await (await connection.execute(_SQL["routines"], own)).fetchall()
-    return OwnObjects(frozenset(fault for row in triggers if (fault := _stops(row))), dict(routines))
+    return OwnObjects(frozenset(fault for row in triggers if (fault := stops(row))), dict(routines))
 
 
 def faults(plugin: str, before: OwnObjects, after: OwnObjects) -> Sequence[str]:
@@ -46,7 +46,7 @@ def faults(plugin: str, before: OwnObjects, after: OwnObjects) -> Sequence[str]:
     return found
 
 
-def _stops(row: Sequence[Any]) -> str | None:
+def stops(row: Sequence[Any]) -> str | None:
     """Return what is wrong with a trigger inside a cascade, or None."""
     name, table, body, event, timing, each_row, conditional, language = row
     reason = None

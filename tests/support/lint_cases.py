@@ -14,7 +14,10 @@ from pathlib import Path
 
 PLUGIN = "audit"
 FIXTURES = Path(__file__).parents[1] / "unit" / "migrations" / "lint" / "fixtures"
-OUTCOMES = ("harm", "pgerror", "session", "policy")
+OUTCOMES = ("harm", "pgerror", "session", "policy", "newer", "cascade")
+"""What the proof on PostgreSQL shows; ``newer 17`` is refused by releases before that one, and runs on it."""
+MALFORMED = FIXTURES / "malformed" / "expressions.txt"
+"""Expressions that PostgreSQL's grammar refuses, one a line."""
 
 _CASE = re.compile(r"^-- case: (?P<head>.*)\n", re.MULTILINE)
 _THEN = re.compile(r"^-- then: (?P<sql>.*)\n?", re.MULTILINE)
@@ -29,6 +32,7 @@ class Case:
     expect: frozenset[str] = frozenset()
     outcome: str = ""
     then: tuple[str, ...] = ()
+    since: int = 0
 
 
 def setup_sql() -> str:
@@ -53,4 +57,10 @@ def _case(file: str, head: str, body: str) -> Case:
     said = {key: value.strip() for key, _, value in (part.partition(":") for part in rest)}
     expect = frozenset(word.strip() for word in said.get("expect", "").split(",") if word.strip())
     then = tuple(found["sql"] for found in _THEN.finditer(body))
-    return Case(f"{file}: {title}", _THEN.sub("", body), expect, said.get("outcome", ""), then)
+    outcome, _, since = said.get("outcome", "").partition(" ")
+    return Case(f"{file}: {title}", _THEN.sub("", body), expect, outcome, then, int(since or 0))
+
+
+def malformed() -> list[str]:
+    """Return the expressions that no PostgreSQL reads."""
+    return MALFORMED.read_text().splitlines()

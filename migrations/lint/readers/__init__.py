@@ -41,7 +41,7 @@ _CREATE: tuple[tuple[str, _Reader], ...] = (
     ("function", lambda c: function.create(c, "function")),
     ("procedure", lambda c: function.create(c, "procedure")),
     ("trigger", trigger.create),
-    ("constraint trigger", trigger.create),
+    ("constraint trigger", trigger.create_constraint),
     ("policy", trigger.create_policy),
     ("statistics", trigger.create_statistics),
 )
@@ -133,10 +133,15 @@ def _bound(reader: Callable[[Cursor, str], None], kind: str) -> _Reader:
 def _create(c: Cursor) -> None:
     replaces = c.take("or replace")
     at = c.at
-    c.take_any("local", "global")
-    if c.take_any("temp", "temporary"):
+    scope = c.take_any("local", "global")
+    temporary = c.take_any("temp", "temporary")
+    if scope and not temporary:
+        raise c.unreadable("expected TEMPORARY")
+    if temporary:
         c.refuse("M002", "a TEMP object would hide the server's table of that name from the rest of the session", at)
     unlogged = c.take("unlogged")
+    if unlogged and not c.at_word("table", "sequence"):
+        raise c.unreadable("expected TABLE or SEQUENCE")
     _of_kind(c, "CREATE", _REPLACE if replaces else _CREATE)
     if unlogged:
         made = next((fact for fact in c.facts if isinstance(fact, Creates)), None)

@@ -6,7 +6,10 @@ from migrations.lint.cursor import Cursor
 from migrations.lint.facts import Columns
 from migrations.lint.lexer import NUMBER
 from migrations.lint.names import Name
-from migrations.lint.readers.expression import collation, group, walk
+from migrations.lint.readers.call import collation
+from migrations.lint.readers.expression import expression, in_parens
+from migrations.lint.readers.options import options
+from migrations.lint.readers.sequence import number
 from migrations.lint.readers.sequence import options as sequence_options
 from migrations.lint.readers.types import type_name
 
@@ -31,7 +34,7 @@ def alter(c: Cursor, table: Name) -> None:
         c.next()
         column = ""
     else:
-        column = c.word()
+        column = c.column()
     _action(c, table, column, at)
     while c.at_words("set generated") or (c.at_word("set", "restart") and _sequence_next(c)):
         _action(c, table, column, at)
@@ -43,9 +46,11 @@ def _action(c: Cursor, table: Name, column: str, at: int) -> None:
     if c.take("set data type") or c.take("type"):
         _type(c, table, column, at)
     elif c.take("set default"):
-        walk(c)
-    elif c.take("set expression as"):
-        group(c)
+        expression(c)
+    elif c.at_words("set expression as"):
+        c.refuse("M072", "SET EXPRESSION needs PostgreSQL 17; 15 and newer are supported")
+        c.take("set expression as")
+        in_parens(c)
         c.add(Columns(at, table, column, "stored expression"))
     elif c.take("add generated"):
         if not c.take("always"):
@@ -63,7 +68,7 @@ def _type(c: Cursor, table: Name, column: str, at: int) -> None:
     if c.take("collate"):
         collation(c)
     if c.take("using"):
-        walk(c)
+        expression(c)
 
 
 def _sequence_next(c: Cursor) -> bool:
@@ -72,13 +77,11 @@ def _sequence_next(c: Cursor) -> bool:
 
 def _setting(c: Cursor) -> None:
     if c.take("set statistics"):
-        c.take_sign("-")
-        c.next()
+        number(c)
     elif c.take("set storage") or c.take("set compression"):
         c.word()
     elif c.at_word("set", "reset") and c.peek().text == "(":
-        c.next()
-        group(c)
+        options(c, valued=c.next().text == "set")
     elif c.at_word("set", "restart") and _sequence_next(c):
         c.take("set")
         sequence_options(c)

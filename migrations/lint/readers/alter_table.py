@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from migrations.lint.cursor import Cursor
-from migrations.lint.facts import Changes, Columns, DropsPart, Joins, Renames
+from migrations.lint.facts import Changes, Columns, DropsPart, HasColumn, Joins, Renames
 from migrations.lint.names import Name
 from migrations.lint.readers import alter_column, columns
 from migrations.lint.readers.create_table import partition_bound
-from migrations.lint.readers.expression import group
+from migrations.lint.readers.options import options
 from migrations.lint.readers.types import type_name
 
 _SWITCHES = [
@@ -21,6 +21,7 @@ _SWITCHES = [
     "set without oids",
     "not of",
 ]
+_MATVIEW_SWITCHES = ["set without cluster"]
 _TRIGGER_SWITCHES = ("enable trigger", "disable trigger", "enable replica trigger", "enable always trigger")
 
 
@@ -46,11 +47,11 @@ def _action_words(c: Cursor) -> str:
 
 def action(c: Cursor, kind: str, name: Name) -> None:
     """Read one action of an ALTER."""
-    for phrase in _SWITCHES:
+    for phrase in _SWITCHES if kind == "table" else _MATVIEW_SWITCHES:
         if c.take(phrase):
             return
     for verb, read in _ACTIONS:
-        if c.take(verb):
+        if verb in _OF_KIND.get(kind, _EVERY) and c.take(verb):
             read(c, kind, name)
             return
     raise c.unreadable(f"ALTER {kind.upper()} has no such action here")
@@ -71,7 +72,7 @@ def _drop(c: Cursor, kind: str, table: Name) -> None:
     c.take("column")
     c.if_exists()
     at = c.at
-    c.add(DropsPart(at, part, table, c.word()))
+    c.add(DropsPart(at, part, table, c.column()))
     cascade(c, f"DROP {part.upper()}")
 
 
@@ -86,7 +87,7 @@ def cascade(c: Cursor, what: str) -> None:
 
 def _alter(c: Cursor, kind: str, table: Name) -> None:
     if c.take("constraint"):
-        c.word()
+        c.column()
         if not columns.constraint_timing(c) and not c.take("inherit"):
             columns.no_inherit(c)
         return
@@ -99,17 +100,21 @@ def rename(c: Cursor, kind: str, name: Name) -> None:
     if c.take("to"):
         new = c.name()
         c.add(Renames(new.at, kind, name, new))
-    elif c.take("constraint"):
+    elif kind in ("table", "domain") and c.take("constraint"):
         old = c.name()
         c.expect("to")
         new = c.name()
         c.add(Renames(new.at, "constraint", old, new))
+    elif kind in ("index", "domain"):
+        raise c.unreadable("expected TO")
     else:
-        c.take("column")
-        c.take("attribute")
-        c.word()
+        if kind == "type":
+            c.expect("attribute")
+        else:
+            c.take("column")
+        c.column()
         c.expect("to")
-        c.word()
+        c.add(HasColumn(c.at, name, c.column()))
 
 
 def _move(what: str) -> Callable[[Cursor, str, Name], None]:
@@ -123,13 +128,13 @@ def _move(what: str) -> Callable[[Cursor, str, Name], None]:
 
 def _operators(what: str) -> Callable[[Cursor, str, Name], None]:
     def read(c: Cursor, kind: str, name: Name) -> None:
-        c.refuse("M060", f"{what} {c.word()}: how and where data lies is the operator's decision", c.previous.start)
+        c.refuse("M060", f"{what} {c.column()}: how and where data lies is the operator's decision", c.previous.start)
 
     return read
 
 
 def _rule(c: Cursor, kind: str, name: Name) -> None:
-    c.refuse("M060", f"rules rewrite statements: not in a plugin ({c.word()})", c.previous.start)
+    c.refuse("M060", f"rules rewrite statements: not in a plugin ({c.column()})", c.previous.start)
 
 
 def _attach(c: Cursor, kind: str, name: Name) -> None:
@@ -171,7 +176,12 @@ def _logged(change: str) -> Callable[[Cursor, str, Name], None]:
 
 
 def _name_only(c: Cursor, kind: str, name: Name) -> None:
-    c.word()
+    c.column()
+
+
+def _trigger(c: Cursor, kind: str, name: Name) -> None:
+    if not c.take_any("all", "user"):
+        c.column()
 
 
 def _index_only(c: Cursor, kind: str, name: Name) -> None:
@@ -180,7 +190,7 @@ def _index_only(c: Cursor, kind: str, name: Name) -> None:
 
 
 def _options(c: Cursor, kind: str, name: Name) -> None:
-    group(c)
+    options(c, valued=c.previous.text == "set")
 
 
 def _of_type(c: Cursor, kind: str, name: Name) -> None:
@@ -189,7 +199,7 @@ def _of_type(c: Cursor, kind: str, name: Name) -> None:
 
 def _dependency(c: Cursor, kind: str, name: Name) -> None:
     c.expect("on extension")
-    c.refuse("M060", f"extension {c.word()} belongs to the operator", c.previous.start)
+    c.refuse("M060", f"extension {c.column()} belongs to the operator", c.previous.start)
 
 
 _ACTIONS: tuple[tuple[str, Callable[[Cursor, str, Name], None]], ...] = (
@@ -219,5 +229,17 @@ _ACTIONS: tuple[tuple[str, Callable[[Cursor, str, Name], None]], ...] = (
     ("enable replica rule", _rule),
     ("no depends", _dependency),
     ("depends", _dependency),
-    *((phrase, _name_only) for phrase in _TRIGGER_SWITCHES),
+    *((phrase, _trigger) for phrase in _TRIGGER_SWITCHES),
 )
+
+_MOVES = ("set schema", "owner to")
+_EVERY = frozenset(verb for verb, _ in _ACTIONS)
+_OF_KIND = {
+    "domain": frozenset(_MOVES),
+    "type": frozenset({*_MOVES, "rename"}),
+    "view": frozenset({*_MOVES, "rename", "alter", "set", "reset"}),
+    "index": frozenset("rename|alter|set|reset|set tablespace|attach partition|depends|no depends".split("|")),
+    "materialized view": _EVERY
+    - {"add", "drop", "inherit", "no inherit", "attach partition", "detach partition", "of"},
+}
+"""The actions that an ALTER has, by the kind of object."""

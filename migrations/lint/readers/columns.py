@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from migrations.lint.cursor import Cursor
-from migrations.lint.facts import Columns, CreatesIndexName, ForeignKey, Indexes
+from migrations.lint.facts import Columns, CreatesIndexName, ForeignKey, HasColumn, Indexes
 from migrations.lint.names import Name
-from migrations.lint.readers.expression import collation, group, step, walk
+from migrations.lint.readers.call import collation
+from migrations.lint.readers.expression import in_parens, simple_expression
 from migrations.lint.readers.index_elements import elements
+from migrations.lint.readers.options import options
 from migrations.lint.readers.sequence import options as sequence_options
 from migrations.lint.readers.types import type_name
 
-_AFTER_DEFAULT = frozenset(
-    """
-    constraint not null check default generated unique primary references deferrable initially collate
-    """.split()
-)
 _CONSTRAINT_WORDS = ("constraint", "check", "unique", "primary", "foreign", "not")
 _ACTIONS = ("no action", "restrict", "cascade", "set null", "set default")
 _VOLATILE = (
@@ -31,11 +28,15 @@ _VOLATILE = (
 
 def column(c: Cursor, table: Name) -> None:
     """Read ``name type constraints…``."""
-    at, name = c.at, c.word()
+    at, name = c.at, c.column()
+    c.add(HasColumn(at, table, name))
     kind = type_name(c)
     if "serial" in kind.last:
         c.add(Columns(at, table, name, "serial"))
-    while c.take("storage") or c.take("compression"):
+    while c.at_word("storage", "compression"):
+        if c.at_word("storage"):
+            c.refuse("M072", "STORAGE in a table's definition needs PostgreSQL 16; use ALTER COLUMN … SET STORAGE")
+        c.next()
         c.word()
     column_constraints(c, table, name)
 
@@ -59,12 +60,11 @@ def _column_constraint(c: Cursor, table: Name, name: str, label: Name | None) ->
     if c.take("not null") or c.take("null"):
         no_inherit(c)
     elif c.take("check"):
-        group(c)
+        in_parens(c)
         no_inherit(c)
     elif c.take("default"):
         start = c.index
-        step(c)
-        walk(c, _AFTER_DEFAULT)
+        simple_expression(c)
         _note_volatile(c, table, name, start)
     elif c.take("generated"):
         _generated(c, table, name, at)
@@ -72,7 +72,7 @@ def _column_constraint(c: Cursor, table: Name, name: str, label: Name | None) ->
         _key(c, label)
         c.add(Indexes(at, table, (name,)))
     elif c.take("references"):
-        references(c, table, (name,))
+        references(c, table, (name,), label)
     elif c.take("collate"):
         collation(c)
     elif not constraint_timing(c):
@@ -94,15 +94,19 @@ def _generated(c: Cursor, table: Name, name: str, at: int) -> None:
             sequence_options(c, in_parens=True)
         return
     c.expect("always as")
-    group(c)
-    if not c.take("virtual"):
-        c.take("stored")
+    in_parens(c)
+    if c.take("stored"):
         c.add(Columns(at, table, name, "stored expression"))
+    else:
+        c.refuse("M072", "a virtual column needs PostgreSQL 18; write STORED", at)
+        c.take("virtual")
 
 
 def constraint_timing(c: Cursor) -> bool:
     """Take what may follow any constraint: deferring, enforcing, validity."""
     taken = False
+    if c.at_words("not enforced") or c.at_word("enforced"):
+        c.refuse("M072", "[NOT] ENFORCED needs PostgreSQL 18; 15 and newer are supported")
     phrases = "not deferrable|deferrable|initially deferred|initially immediate|not enforced|enforced|not valid"
     while any(c.take(phrase) for phrase in phrases.split("|")):
         taken = True
@@ -126,24 +130,24 @@ def _key(c: Cursor, label: Name | None) -> None:
         c.add(CreatesIndexName(label.at, what, label))
 
 
-def references(c: Cursor, table: Name, columns: tuple[str, ...]) -> None:
+def references(c: Cursor, table: Name, columns: tuple[str, ...], label: Name | None = None) -> None:
     """Read a foreign key behind the word REFERENCES."""
     target = c.name()
     if c.at_sign("("):
         _key_columns(c)
-    if c.take("match"):
-        c.word()
-    on_delete = ""
+    if c.take("match") and not c.take_any("full", "partial", "simple"):
+        raise c.unreadable("expected FULL, PARTIAL or SIMPLE")
+    actions = {"delete": "", "update": ""}
     while c.take("on"):
         event = c.take_any("delete", "update")
         action = next((action for action in _ACTIONS if c.take(action)), None)
         if not event or action is None:
             raise c.unreadable("expected ON DELETE or ON UPDATE and an action")
-        if event == "delete":
-            on_delete = action
+        actions[event] = action
         if action.startswith("set") and c.at_sign("("):
             c.words_in_parens()
-    c.add(ForeignKey(target.at, table, columns, target, on_delete))
+    called = label.last if label is not None else ""
+    c.add(ForeignKey(target.at, table, columns, target, actions["delete"], actions["update"], called))
 
 
 def _key_columns(c: Cursor) -> tuple[str, ...]:
@@ -152,9 +156,12 @@ def _key_columns(c: Cursor) -> tuple[str, ...]:
     result = []
     while True:
         if c.at_word("period") and c.peek().text not in (",", ")"):
+            c.refuse("M072", "PERIOD needs PostgreSQL 18; 15 and newer are supported")
             c.next()
-        result.append(c.word())
-        c.take("without overlaps")
+        result.append(c.column())
+        if c.at_words("without overlaps"):
+            c.refuse("M072", "WITHOUT OVERLAPS needs PostgreSQL 18; 15 and newer are supported")
+            c.take("without overlaps")
         if not c.take_sign(","):
             break
     c.expect_sign(")")
@@ -171,7 +178,7 @@ def table_constraint(c: Cursor, table: Name) -> None:
     label = _label(c)
     at = c.at
     if c.take("check"):
-        group(c)
+        in_parens(c)
         no_inherit(c)
     elif c.at_word("unique", "primary"):
         _key(c, label)
@@ -183,9 +190,10 @@ def table_constraint(c: Cursor, table: Name) -> None:
     elif c.take("foreign key"):
         columns = _key_columns(c)
         c.expect("references")
-        references(c, table, columns)
+        references(c, table, columns, label)
     elif c.take("not null"):
-        c.word()
+        c.refuse("M072", "a NOT NULL constraint of a table needs PostgreSQL 18; write it behind the column", at)
+        c.column()
         no_inherit(c)
     else:
         raise c.unreadable("expected a constraint")
@@ -202,13 +210,13 @@ def _key_body(c: Cursor, table: Name, at: int) -> None:
 
 
 def _exclude(c: Cursor, table: Name) -> None:
-    method = c.word() if c.take("using") else "gist"
+    method = c.column() if c.take("using") else "gist"
     if not method.isascii():
         raise c.unreadable("expected an index method")
     elements(c, table, exclusion=True)
     index_options(c)
     if c.take("where"):
-        group(c)
+        in_parens(c)
 
 
 def index_options(c: Cursor) -> None:
@@ -216,7 +224,7 @@ def index_options(c: Cursor) -> None:
     if c.take("include"):
         c.words_in_parens()
     if c.take("with"):
-        group(c)
+        options(c)
     at = c.at
     if c.take("using index tablespace") or c.take("tablespace"):
-        c.refuse("M060", f"table space {c.word()}: where data lies is the operator's decision", at)
+        c.refuse("M060", f"table space {c.column()}: where data lies is the operator's decision", at)

@@ -14,10 +14,10 @@ _ON_TABLE = ("constraint", "trigger", "policy")
 def comment(c: Cursor, kind: str) -> None:
     """Read COMMENT ON behind its kind."""
     if kind in _ON_TABLE:
-        c.word()
+        c.column()
         c.expect("on")
         c.take("domain")
-    name = c.name()
+    name = c.routine() if kind in (*_ROUTINES, "type", "domain") else c.name()
     if kind == "column":
         name = name.without_last()
         if not name.parts:

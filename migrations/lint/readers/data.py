@@ -6,27 +6,35 @@ from contextlib import suppress
 
 from migrations.lint.cursor import Cursor, UnreadableError
 from migrations.lint.facts import Refused
-from migrations.lint.readers.expression import group
-from migrations.lint.readers.query import query, with_clause
+from migrations.lint.lexer import PUNCT, WORD
+from migrations.lint.readers.call import arguments
+from migrations.lint.readers.query import query
 
 _CHANGES = ("insert", "update", "delete", "merge")
+_ENDS_WITH = frozenset({*_CHANGES, "select", "values", "table"})
 
 
 def data(c: Cursor) -> None:
     """Read a statement that begins with WITH, INSERT, UPDATE, DELETE, MERGE, SELECT, VALUES, TABLE or ``(``."""
-    start, facts = c.index, len(c.facts)
-    if not c.at_word("with"):
-        changes, sets = c.at_word(*_CHANGES), _sets_sequences(c)
-    else:
-        with_clause(c)
-        changes, sets = c.at_word(*_CHANGES), False
-        del c.facts[facts:]
-        c.common_tables.clear()
-    c.index = start
-    if changes or sets:
+    if _changes(c) or _sets_sequences(c):
         query(c)
-        return
-    _refused(c)
+    else:
+        _refused(c)
+
+
+def _changes(c: Cursor) -> bool:
+    """Whether the statement, behind its WITH, changes rows."""
+    if not c.at_word("with"):
+        return c.at_word(*_CHANGES)
+    ahead, depth = 1, 0
+    while c.peek(ahead).kind != "end":
+        token = c.peek(ahead)
+        if token.kind == PUNCT:
+            depth += (token.text == "(") - (token.text == ")")
+        elif token.kind == WORD and not depth and token.text in _ENDS_WITH:
+            return token.text in _CHANGES
+        ahead += 1
+    return False
 
 
 def _refused(c: Cursor) -> None:
@@ -58,8 +66,8 @@ def _setval_items(c: Cursor) -> bool:
         c.take_sign(".")
         if not (c.take("setval") and c.at_sign("(")):
             return False
-        group(c)
+        arguments(c)
         if c.take("as"):
-            c.word()
+            c.column()
         if not c.take_sign(","):
             return c.done or c.at_word("from", "where")

@@ -8,6 +8,7 @@ from migrations.lint.readers.alter_table import cascade
 from migrations.lint.readers.function import signature
 
 _ROUTINES = ("function", "procedure", "routine")
+_NAMED_LIKE_TYPES = (*_ROUTINES, "type", "domain")
 _ON_TABLE = ("trigger", "policy")
 
 
@@ -25,11 +26,12 @@ def drop(c: Cursor, kind: str) -> None:
 
 
 def _item(c: Cursor, kind: str) -> None:
+    part = ""
     if kind in _ON_TABLE:
-        c.word()
+        part = c.column()
         c.expect("on")
-    name = c.name()
-    c.add(Drops(name.at, "DROP", kind, name))
+    name = c.routine() if kind in _NAMED_LIKE_TYPES else c.name()
+    c.add(Drops(name.at, "DROP", kind, name, part))
     if kind in _ROUTINES:
         signature(c)
 

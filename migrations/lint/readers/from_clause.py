@@ -7,136 +7,184 @@ from collections.abc import Collection
 from migrations.lint.cursor import Cursor
 from migrations.lint.facts import Calls, Reads
 from migrations.lint.keywords import NOT_A_NAME
-from migrations.lint.readers import expression, query
+from migrations.lint.lexer import PUNCT, QUOTED, WORD
+from migrations.lint.readers import call, query, special
+from migrations.lint.readers import expression as ex
 from migrations.lint.readers.types import type_name
 
-_JOIN_WORDS = ("natural", "inner", "left", "right", "full", "cross", "join")
-_SET_WORDS = ("union", "intersect", "except", "order", "limit", "offset", "fetch", "for")
-_ON_STOPS = frozenset(
-    """
-    natural inner left right full cross join where group having window order limit offset fetch for union intersect
-    except returning on when set then
-    """.split()
+_SIDES = ("left", "right", "full")
+_JOIN_WORDS = ("natural", "inner", *_SIDES, "cross", "join")
+_CALL_WORDS = frozenset(
+    "coalesce greatest least nullif current_date current_time current_timestamp localtime localtimestamp current_user"
+    " session_user current_catalog current_role user cast extract overlay position substring trim normalize".split()
 )
 
 
 def from_items(c: Cursor) -> None:
     """Read a list of FROM items."""
-    _joined(c)
+    item(c)
     while c.take_sign(","):
-        _joined(c)
+        item(c)
 
 
-def _joined(c: Cursor) -> None:
-    _item(c)
+def item(c: Cursor) -> None:
+    """Read one FROM item with its joins."""
+    _primary(c)
+    _joins(c)
+
+
+def _joins(c: Cursor) -> None:
     while c.at_word(*_JOIN_WORDS):
-        bare = c.at_word("cross", "natural")
-        while c.take_any(*_JOIN_WORDS, "outer"):
-            pass
-        _item(c)
-        if c.at_word(*_JOIN_WORDS):
-            _joined_tail(c)
-        if not bare:
-            _condition(c)
-
-
-def _joined_tail(c: Cursor) -> None:
-    """Read joins that nest to the right: ``a JOIN b JOIN c ON … ON …``."""
-    while c.at_word(*_JOIN_WORDS):
-        bare = c.at_word("cross", "natural")
-        while c.take_any(*_JOIN_WORDS, "outer"):
-            pass
-        _item(c)
-        if not bare:
+        conditional = not c.at_word("cross", "natural")
+        if c.take("cross"):
+            c.expect("join")
+        else:
+            c.take("natural")
+            if c.take_any(*_SIDES):
+                c.take("outer")
+            else:
+                c.take("inner")
+            c.expect("join")
+        _primary(c)
+        if conditional:
+            _joins(c)  # a JOIN b JOIN c ON … ON …
             _condition(c)
 
 
 def _condition(c: Cursor) -> None:
     if c.take("on"):
-        expression.walk(c, _ON_STOPS)
-    elif c.take("using"):
-        c.words_in_parens()
-        if c.take("as"):
-            c.word()
+        ex.expression(c)
+        return
+    c.expect("using")
+    c.words_in_parens()
+    if c.take("as"):
+        c.column()
 
 
-def _item(c: Cursor) -> None:
-    c.take("lateral")
+def _primary(c: Cursor) -> None:
+    lateral = c.take("lateral")
     if c.at_sign("("):
         _parenthesis(c)
-        alias(c)
-    elif c.at_words("rows from"):
-        c.take("rows from")
+    elif c.take("rows from"):
         _rows_from(c)
+        alias(c, function=True)
+    elif c.at_word("xmltable") and c.peek().text == "(":
+        _xml_table(c)
         alias(c)
+    elif c.at_word("json_table") and c.peek().text == "(":
+        c.refuse("M072", "JSON_TABLE needs PostgreSQL 17; 15 and newer are supported")
+        special.SPECIAL["json_value"](c)
+        alias(c)
+    elif _is_call(c):
+        _function_item(c)
+    elif lateral:
+        raise c.unreadable("expected a query or a function")
     else:
-        _relation(c)
+        relation(c, aliased=True)
 
 
 def _parenthesis(c: Cursor) -> None:
-    if c.peek().text in expression.STATEMENT_WORDS and c.peek().kind == "word":
-        expression.group(c)
-        return
+    """Read a subquery, or joins in parentheses, and the alias."""
+    at = c.at
+    if _content(c) == "query":
+        if not alias(c):
+            c.refuse("M072", "a subquery without an alias needs PostgreSQL 16; 15 and newer are supported", at)
+    elif c.at_word("as") or c.at_name():
+        alias(c)
+
+
+def _content(c: Cursor) -> str:
+    """Read ``( … )`` in FROM, and return whether it was a ``query`` or a ``join``."""
+    at = c.at
     c.expect_sign("(")
-    from_items(c)
-    if c.at_word(*_SET_WORDS):
-        query.clauses(c)
-    elif c.at_word("select", "with"):
+    kind = "join"
+    if query.begins(c):
         query.query(c)
+        kind = "query"
+    elif c.at_sign("("):
+        kind = _content(c)
+        if kind == "query" and query.continues(c):
+            query.rest(c)
+        elif kind == "join" or not c.at_sign(")"):
+            if not alias(c) and kind == "query":
+                c.refuse("M072", "a subquery without an alias needs PostgreSQL 16; 15 and newer are supported", at)
+            kind = "join"
+            _joins(c)
+    else:
+        _primary(c)
+        if not c.at_word(*_JOIN_WORDS):
+            raise c.unreadable("expected JOIN")
+        _joins(c)
     c.expect_sign(")")
+    return kind
 
 
 def _rows_from(c: Cursor) -> None:
     c.expect_sign("(")
     while True:
-        _function(c)
+        ex.call_only(c)
         if c.take("as"):
-            _columns(c)
+            _columns(c, typed=True)
         if not c.take_sign(","):
             break
     c.expect_sign(")")
+    _ordinality(c)
 
 
-def _function(c: Cursor) -> None:
+def _ordinality(c: Cursor) -> None:
+    if c.take("with"):
+        c.expect("ordinality")
+
+
+def _function_item(c: Cursor) -> None:
+    ex.call_only(c)
+    _ordinality(c)
+    alias(c, function=True)
+
+
+def _is_call(c: Cursor) -> bool:
+    """Whether a function comes next: a possibly qualified name in front of a parenthesis."""
+    if c.token.kind == WORD and c.token.text in _CALL_WORDS:
+        return True
+    ahead = 1
+    while c.peek(ahead).text == "." and c.peek(ahead).kind == PUNCT:
+        ahead += 2
+    return c.token.kind in (WORD, QUOTED) and c.peek(ahead).text == "(" and not c.at_word("only")
+
+
+def relation(c: Cursor, *, aliased: bool = False) -> None:
+    """Read a table or view, with its alias and TABLESAMPLE in FROM."""
+    parens = c.take("only") and c.take_sign("(")
+    if not c.at_name():
+        raise c.unreadable("expected a table")
     name = c.name()
-    c.add(Calls(name.at, name))
-    expression.group(c)
-
-
-def _relation(c: Cursor) -> None:
-    only = c.take("only")
-    parens = only and c.take_sign("(")
-    at = c.index
-    name = c.name()
-    if c.at_sign("("):
-        c.index = at
-        expression.step(c)
-        if c.take("with"):
-            c.expect("ordinality")
-        alias(c)
-        return
     if parens:
         c.expect_sign(")")
     c.take_sign("*")
     known = len(name.parts) == 1 and name.last in c.common_tables
-    called = alias(c)
+    called = alias(c) if aliased else ""
     if not known:
         c.add(Reads(name.at, name, called or name.last))
-    if c.take("tablesample"):
-        _function(c)
+        c.aliases.append((called or name.last, name))
+    if aliased and c.take("tablesample"):
+        method = c.name()
+        c.add(Calls(method.at, method))
+        c.expect_sign("(")
+        ex.expressions(c)
+        c.expect_sign(")")
         if c.take("repeatable"):
-            expression.group(c)
+            ex.in_parens(c)
 
 
-def alias(c: Cursor, reserved: Collection[str] = NOT_A_NAME) -> str:
-    """Take ``[AS] name [(columns)]``, and return the name or an empty text."""
+def alias(c: Cursor, reserved: Collection[str] = NOT_A_NAME, *, function: bool = False) -> str:
+    """Take ``[AS] name [(columns)]``, and return the name or an empty text; the columns alone count as a name."""
     if c.take("as"):
-        if c.at_sign("("):
-            _columns(c)
-            return ""
-        name = c.word()
+        if function and c.at_sign("("):
+            _columns(c, typed=True)
+            return "()"
+        name = c.column()
     elif c.at_name(reserved):
-        name = c.word()
+        name = c.column()
     else:
         return ""
     if c.at_sign("("):
@@ -144,15 +192,58 @@ def alias(c: Cursor, reserved: Collection[str] = NOT_A_NAME) -> str:
     return name
 
 
-def _columns(c: Cursor) -> None:
+def _columns(c: Cursor, *, typed: bool = False) -> None:
     """Read an alias's columns, with types when the function returns records."""
     c.expect_sign("(")
+    typed = typed or c.peek().text not in (",", ")")
     while True:
-        c.word()
-        if not c.at_sign(",", ")"):
+        c.column()
+        if typed:
             type_name(c)
             if c.take("collate"):
-                c.name()
+                call.collation(c)
         if not c.take_sign(","):
             break
     c.expect_sign(")")
+
+
+def _xml_table(c: Cursor) -> None:
+    """Read ``XMLTABLE([XMLNAMESPACES (…),] row PASSING document COLUMNS …)``."""
+    c.next()
+    c.expect_sign("(")
+    if c.at_word("xmlnamespaces") and c.peek().text == "(":
+        c.next()
+        c.expect_sign("(")
+        while True:
+            c.take("default")
+            ex.expression(c)
+            if c.take("as"):
+                c.label()
+            if not c.take_sign(","):
+                break
+        c.expect_sign(")")
+        c.expect_sign(",")
+    ex.expression(c)
+    c.expect("passing")
+    c.take("by ref")
+    ex.expression(c)
+    c.take("by ref")
+    c.expect("columns")
+    while True:
+        _xml_column(c)
+        if not c.take_sign(","):
+            break
+    c.expect_sign(")")
+
+
+def _xml_column(c: Cursor) -> None:
+    c.column()
+    if c.take("for ordinality"):
+        return
+    type_name(c)
+    while c.at_word("path", "default", "not", "null"):
+        if c.take("not"):
+            c.expect("null")
+        elif not c.take("null"):
+            c.next()
+            ex.simple_expression(c)

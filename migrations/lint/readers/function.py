@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from migrations.lint.cursor import Cursor
-from migrations.lint.facts import Changes, Creates, Renames
+from migrations.lint.facts import Body, Changes, Creates, Renames
+from migrations.lint.keywords import COLUMNS_ONLY, RESERVED
 from migrations.lint.lexer import DOLLAR, ESCAPED, NUMBER, STRING, WORD, Token
 from migrations.lint.names import Name
 from migrations.lint.readers import plpgsql, sql_body
-from migrations.lint.readers.expression import walk
+from migrations.lint.readers.expression import expression
 from migrations.lint.readers.types import type_name
 
 _MODES = ("in", "out", "inout", "variadic")
@@ -49,7 +50,7 @@ class _Routine:
 
 def create(c: Cursor, kind: str, *, replaces: bool = False) -> None:
     """Read CREATE [OR REPLACE] FUNCTION | PROCEDURE behind its kind."""
-    name = c.name()
+    name = c.routine()
     c.add(Creates(name.at, kind, name, replaces=replaces))
     routine = _Routine(kind, name)
     arguments(c)
@@ -69,10 +70,13 @@ def create(c: Cursor, kind: str, *, replaces: bool = False) -> None:
 def arguments(c: Cursor) -> None:
     """Read a signature: ``([mode] [name] type [DEFAULT …], …)``."""
     c.expect_sign("(")
-    while not c.take_sign(")"):
+    if c.take_sign(")"):
+        return
+    while True:
         _argument(c)
-        if not c.at_sign(")"):
-            c.expect_sign(",")
+        if not c.take_sign(","):
+            break
+    c.expect_sign(")")
 
 
 def _argument(c: Cursor) -> None:
@@ -82,12 +86,14 @@ def _argument(c: Cursor) -> None:
         c.take_any(*_MODES)
     type_name(c)
     if c.take("default") or c.take_sign("="):
-        walk(c)
+        expression(c)
 
 
 def _named(c: Cursor) -> bool:
     """Whether a name stands before the type: something that goes on after it is the type."""
     after = c.peek()
+    if c.token.kind == WORD and c.token.text in (RESERVED | COLUMNS_ONLY):
+        return False
     return after.text not in _AFTER_TYPE and not (after.kind == WORD and after.text in _TYPE_TAILS)
 
 
@@ -161,13 +167,15 @@ def _judge_language(c: Cursor, routine: _Routine) -> None:
 def _read_body(c: Cursor, routine: _Routine) -> None:
     if routine.body is None or routine.language not in ("", *_LANGUAGES):
         return
+    if routine.language == "plpgsql":
+        c.add(Body(routine.body.start, routine.name, routine.body.text))
     read = plpgsql.read if routine.language == "plpgsql" else sql_body.read
     read(routine.body, c.body)
 
 
 def alter(c: Cursor, kind: str) -> None:
     """Read ALTER FUNCTION | PROCEDURE | ROUTINE behind its kind."""
-    name = c.name()
+    name = c.routine()
     c.add(Changes(name.at, kind, name, "ALTER"))
     signature(c)
     if c.take("rename to"):
@@ -182,6 +190,7 @@ def alter(c: Cursor, kind: str) -> None:
         c.refuse("M060", f"extension {c.word()} belongs to the operator", at)
     else:
         routine = _Routine(kind, name)
+        _option(c, routine)
         while not c.done:
             if not c.take("restrict"):
                 _option(c, routine)

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from migrations.lint.cursor import Cursor
 from migrations.lint.facts import Changes, Creates
+from migrations.lint.operators import ACCESS_METHODS
 from migrations.lint.readers.columns import index_options
-from migrations.lint.readers.expression import walk
+from migrations.lint.readers.expression import expression
 from migrations.lint.readers.index_elements import elements
+
+
+def access_method(c: Cursor) -> None:
+    """Take the name of an index's access method."""
+    at, name = c.at, c.column()
+    if name not in ACCESS_METHODS:
+        c.refuse("M034", f'access method "{name}" is neither built in nor of a known extension', at)
 
 
 def create(c: Cursor) -> None:
@@ -16,7 +24,7 @@ def create(c: Cursor) -> None:
         message = "CREATE INDEX CONCURRENTLY cannot run inside a migration's transaction; drop CONCURRENTLY"
         c.refuse("M052", message, at)
     missing = c.take("if not exists")
-    if not c.at_word("on"):
+    if missing or not c.at_word("on"):
         name = c.name()
         c.add(Creates(name.at, "index", name, if_missing=missing))
     c.expect("on")
@@ -24,7 +32,7 @@ def create(c: Cursor) -> None:
     table = c.name()
     c.add(Changes(table.at, "table", table, "CREATE INDEX"))
     if c.take("using"):
-        c.word()
+        access_method(c)
     elements(c, table)
     if c.take("include"):
         c.words_in_parens()
@@ -33,4 +41,4 @@ def create(c: Cursor) -> None:
         c.expect("distinct")
     index_options(c)
     if c.take("where"):
-        walk(c)
+        expression(c)

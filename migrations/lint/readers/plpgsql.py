@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from migrations.lint.cursor import Cursor, UnreadableError
-from migrations.lint.facts import Calls, Fact, Refused, UsesType
-from migrations.lint.lexer import PUNCT, WORD, Token
-from migrations.lint.readers.expression import STATEMENT_WORDS, group, walk
-from migrations.lint.readers.query import clauses, query
+from migrations.lint.facts import Calls, Fact, Refused
+from migrations.lint.lexer import DOLLAR, ESCAPED, NUMBER, PUNCT, QUOTED, STRING, WORD, Token
+from migrations.lint.readers import query
+from migrations.lint.readers.call import arguments, collation
+from migrations.lint.readers.expression import STATEMENT_WORDS, expression, expressions
 from migrations.lint.readers.sql_body import body_tokens, opaque, refuse_statement
 from migrations.lint.readers.types import type_name
+from migrations.lint.readers.variables import declared, is_assignment, variable, variables
 
-_LEVELS = ("debug", "log", "info", "notice", "warning", "exception", "sqlstate")
-_THEN = frozenset({"then"})
-_LOOP = frozenset({"loop"})
+_LEVELS = ("debug", "log", "info", "notice", "warning", "exception")
+_LITERALS = frozenset({STRING, DOLLAR, ESCAPED})
+_DIRECTIONS = ("next", "prior", "first", "last", "absolute", "relative", "forward", "backward", "all")
 
 
 def read(literal: Token, facts: list[Fact]) -> None:
     """Read a body that is given as a literal."""
     found: list[Fact] = []
-    c = Cursor(body_tokens(literal, found), found, in_body=True)
+    c = Cursor(body_tokens(literal, found), found, at=literal.start)
     try:
         while c.take_sign("#"):
             c.word()
@@ -39,10 +41,10 @@ class _Body:
         self.portals: set[str] = set()
         self.readers = {
             "if": self._if, "case": self._case, "loop": self._loop, "while": self._while, "for": self._for,
-            "foreach": self._foreach, "return": self._return, "raise": self._raise, "perform": self._perform,
-            "get": self._get, "open": self._open, "fetch": self._expression, "move": self._expression,
-            "close": self._expression, "exit": self._exit, "continue": self._exit, "assert": self._expression,
-            "call": self._call, "null": self._expression,
+            "foreach": self._foreach, "return": self._return, "raise": self._raise, "perform": self._value,
+            "get": self._get, "open": self._open, "fetch": self._fetch, "move": self._fetch,
+            "close": self._close, "exit": self._exit, "continue": self._exit, "assert": self._assert,
+            "call": self._call, "null": self._nothing,
         }  # fmt: skip
 
     def block(self) -> None:
@@ -53,17 +55,81 @@ class _Body:
             start = len(c.facts)
             while not c.at_word("begin", "declare"):
                 self._declaration()
-            c.facts[start:] = [_declared(fact) for fact in c.facts[start:]]
+            c.facts[start:] = [declared(fact) for fact in c.facts[start:]]
         c.expect("begin")
         self._statements("end", "exception")
         if c.take("exception"):
             while c.take("when"):
-                while not c.take("then"):
-                    if c.done:
-                        raise c.unreadable("expected THEN")
-                    c.next()
+                self._conditions()
+                c.expect("then")
                 self._statements("when", "end")
         self._end("")
+
+    def _conditions(self) -> None:
+        """Read ``condition OR SQLSTATE '…'``."""
+        c = self.c
+        while True:
+            if c.take("sqlstate"):
+                self._text()
+            else:
+                c.word()
+            if not c.take("or"):
+                return
+
+    def _text(self) -> None:
+        if self.c.token.kind not in _LITERALS:
+            raise self.c.unreadable("expected a literal")
+        self.c.next()
+
+    def _until(self, *stops: str) -> Cursor:
+        """Move to the semicolon, or to one of the words or signs outside of parentheses; return what lies before."""
+        c = self.c
+        depth = 0
+        tokens: list[Token] = []
+        while not c.done:
+            token = c.token
+            if token.kind == PUNCT:
+                if token.text == ";" or (token.text in stops and not depth):
+                    break
+                depth += (token.text in "([") - (token.text in ")]")
+            elif token.kind == WORD and not depth and token.text in stops:
+                break
+            tokens.append(c.next())
+        return c.part(tokens)
+
+    def _value(self, *stops: str) -> None:
+        """Read an expression of PL/pgSQL: what may stand behind SELECT."""
+        inner = self._until(*stops)
+        if inner.done:
+            raise self.c.unreadable("expected an expression")
+        query.body(inner)
+        query.rest(inner, 0)
+        inner.expect_end()
+
+    def _query(self, *stops: str) -> None:
+        """Read a statement of SQL, without the INTO that names variables."""
+        inner = self._until(*stops)
+        inner = self._without_into(inner)
+        query.query(inner)
+        inner.expect_end()
+
+    def _without_into(self, inner: Cursor) -> Cursor:
+        """Take ``INTO [STRICT] variables`` out of a statement."""
+        tokens: list[Token] = []
+        depth, found = 0, False
+        while not inner.done:
+            token = inner.token
+            if token.kind == PUNCT:
+                depth += (token.text in "([") - (token.text in ")]")
+            into = token.kind == WORD and token.text == "into" and not depth
+            if into and not found and not (tokens and tokens[-1].text in ("insert", "merge")):
+                found = True
+                inner.next()
+                inner.take("strict")
+                variables(inner)
+            else:
+                tokens.append(inner.next())
+        return self.c.part(tokens)
 
     def _label(self) -> None:
         c = self.c
@@ -92,32 +158,29 @@ class _Body:
         self._label()
         if c.at_word("begin", "declare"):
             self.block()
-        elif _is_assignment(c):
+        elif is_assignment(c):
             self._assignment()
         elif c.token.kind == WORD and c.token.text in self.readers:
             self.readers[c.next().text]()
-        elif c.at_word(*STATEMENT_WORDS):
-            query(c)
+        elif c.at_word(*STATEMENT_WORDS) or c.at_sign("("):
+            self._query()
         else:
             refuse_statement(c)
 
     def _assignment(self) -> None:
         c = self.c
-        c.name()
-        while not c.at_sign(":=", "="):
-            if c.take_sign("."):
-                c.word()
-            elif c.at_sign("["):
-                c.next()
-                walk(c, commas=True)
-                c.expect_sign("]")
-            else:
-                raise c.unreadable("expected :=")
-        c.next()
-        clauses(c)
+        variable(c)
+        if not c.take_sign(":="):
+            c.expect_sign("=")
+        self._value()
 
-    def _expression(self) -> None:
-        clauses(self.c)
+    def _nothing(self) -> None:
+        """Read what follows NULL: nothing."""
+
+    def _assert(self) -> None:
+        inner = self._until()
+        expressions(inner)
+        inner.expect_end()
 
     def _declaration(self) -> None:
         c = self.c
@@ -130,10 +193,10 @@ class _Body:
             c.take("constant")
             type_name(c)
             if c.take("collate"):
-                c.name()
+                collation(c)
             c.take("not null")
             if c.take("default") or c.take_sign(":=") or c.take_sign("="):
-                clauses(c)
+                self._value()
         c.expect_sign(";")
 
     def _cursor(self, name: str) -> None:
@@ -150,15 +213,15 @@ class _Body:
                     c.expect_sign(",")
         if not c.take("for"):
             c.expect("is")
-        query(c)
+        self._query()
 
     def _if(self) -> None:
         c = self.c
-        clauses(c, _THEN)
+        self._value("then")
         c.expect("then")
         self._statements("elsif", "elseif", "else", "end")
         while c.take_any("elsif", "elseif"):
-            clauses(c, _THEN)
+            self._value("then")
             c.expect("then")
             self._statements("elsif", "elseif", "else", "end")
         if c.take("else"):
@@ -168,9 +231,11 @@ class _Body:
     def _case(self) -> None:
         c = self.c
         if not c.at_word("when"):
-            clauses(c, frozenset({"when"}))
+            self._value("when")
         while c.take("when"):
-            clauses(c, _THEN)
+            inner = self._until("then")
+            expressions(inner)
+            inner.expect_end()
             c.expect("then")
             self._statements("when", "else", "end")
         if c.take("else"):
@@ -182,7 +247,7 @@ class _Body:
         self._end("loop")
 
     def _while(self) -> None:
-        clauses(self.c, _LOOP)
+        self._value("loop")
         self.c.expect("loop")
         self._loop()
 
@@ -198,102 +263,128 @@ class _Body:
         c = self.c
         c.names()
         c.expect("in")
-        c.take("reverse")
         if c.at_word("execute"):
             c.refuse("M041", "EXECUTE (dynamic SQL) cannot be checked")
             while not c.done and not c.at_word("loop"):
                 c.next()
-        elif self._at_portal():
+        elif c.token.text in self.portals:
             self._portal()
+        elif c.at_word(*STATEMENT_WORDS) or c.at_sign("("):
+            self._rows()
         else:
-            self._head()
+            self._numbers()
         c.expect("loop")
         self._loop()
 
-    def _head(self) -> None:
-        """Read what a FOR loops over; LOOP ends it although SQL would take it for an alias."""
-        c = self.c
-        end = 0
-        while not (c.peek(end).kind == WORD and c.peek(end).text == "loop"):
-            if c.peek(end).text == "" and c.peek(end).kind == "end":
-                raise c.unreadable("expected LOOP")
-            end += 1
-        head = Cursor(c.slice_until(c.index + end), c.facts, in_body=True)
-        if head.at_word(*STATEMENT_WORDS):
-            query(head)
-        else:
-            clauses(head)
-        head.expect_end()
+    def _numbers(self) -> None:
+        """Read ``[REVERSE] from .. to [BY step]``."""
+        self.c.take("reverse")
+        self._value("..", "loop")
+        self.c.expect_sign("..")
+        self._value("by", "loop")
+        if self.c.take("by"):
+            self._value("loop")
 
-    def _at_portal(self) -> bool:
-        return self.c.token.text in self.portals
+    def _rows(self) -> None:
+        """Read a query to loop over, or a range of numbers that begins with a parenthesis."""
+        c = self.c
+        ahead = 0
+        while not (c.peek(ahead).kind == "end" or c.peek(ahead).text in (";", "loop", "..")):
+            ahead += 1
+        if c.peek(ahead).text == "..":
+            self._numbers()
+        else:
+            self._query("loop")
 
     def _portal(self) -> None:
         self.c.word()
         if self.c.at_sign("("):
-            group(self.c)
+            arguments(self.c)
 
     def _return(self) -> None:
         c = self.c
         if c.take("query"):
             self._query_or_execute()
-        else:
-            c.take("next")
-            clauses(c)
+        elif c.take("next"):
+            if not c.at_sign(";"):
+                self._value()
+        elif not c.at_sign(";"):
+            self._value()
 
     def _query_or_execute(self) -> None:
         if self.c.at_word("execute"):
             refuse_statement(self.c)
         else:
-            query(self.c)
+            self._query()
 
     def _raise(self) -> None:
-        self.c.take_any(*_LEVELS)
-        clauses(self.c)
-
-    def _perform(self) -> None:
-        clauses(self.c)
+        c = self.c
+        c.take_any(*_LEVELS)
+        if c.token.kind in _LITERALS:
+            c.next()
+            while c.take_sign(","):
+                self._value(",", "using")
+        elif c.take("sqlstate"):
+            self._text()
+        elif not c.at_word("using") and not c.at_sign(";"):
+            c.word()
+        if c.take("using"):
+            while True:
+                c.word()
+                if not c.take_sign(":="):
+                    c.expect_sign("=")
+                self._value(",")
+                if not c.take_sign(","):
+                    break
 
     def _get(self) -> None:
-        self.c.take_any("current", "stacked")
-        self.c.expect("diagnostics")
-        clauses(self.c)
+        c = self.c
+        c.take_any("current", "stacked")
+        c.expect("diagnostics")
+        while True:
+            variable(c)
+            if not c.take_sign(":="):
+                c.expect_sign("=")
+            c.word()
+            if not c.take_sign(","):
+                break
 
     def _open(self) -> None:
         c = self.c
         c.word()
         if c.at_sign("("):
-            group(c)
+            arguments(c)
         c.take("no")
         c.take("scroll")
         if c.take("for"):
             self._query_or_execute()
+
+    def _fetch(self) -> None:
+        c = self.c
+        if c.take_any(*_DIRECTIONS):
+            c.take("all")
+            if not c.at_word("from", "in") and c.token.kind not in (WORD, QUOTED):
+                expression(c)
+        elif c.token.kind == NUMBER or c.at_sign("-"):
+            expression(c)
+        if not c.take("from"):
+            c.take("in")
+        c.word()
+        if c.take("into"):
+            variables(c)
+
+    def _close(self) -> None:
+        self.c.word()
 
     def _exit(self) -> None:
         c = self.c
         if not c.at_word("when") and not c.at_sign(";"):
             c.word()
         if c.take("when"):
-            clauses(c)
+            self._value()
 
     def _call(self) -> None:
         c = self.c
         name = c.name()
         c.add(Calls(name.at, name))
-        group(c)
-
-
-def _declared(fact: Fact) -> Fact:
-    """Mark the type of a variable, but not one that is copied from a column."""
-    return fact._replace(declared=True) if isinstance(fact, UsesType) and not fact.copied else fact
-
-
-def _is_assignment(c: Cursor) -> bool:
-    """Whether ``name :=``, ``name.field =`` or ``name[…] :=`` comes next."""
-    if c.token.kind not in (WORD, "quoted") or c.token.text == "execute":
-        return False
-    ahead = 1
-    while c.peek(ahead).text == "." and c.peek(ahead).kind == PUNCT:
-        ahead += 2
-    after = c.peek(ahead)
-    return (after.kind == PUNCT and after.text in (":=", "[")) or (after.kind == "op" and after.text == "=")
+        arguments(c)

@@ -1,29 +1,54 @@
-"""Reads queries of any depth: what they read, write and lock."""
+"""Reads queries of any depth by PostgreSQL's grammar: what they read, write and lock."""
 
 from __future__ import annotations
 
 from migrations.lint.cursor import Cursor
-from migrations.lint.facts import Locks, Reads, Writes
-from migrations.lint.keywords import NOT_A_NAME
-from migrations.lint.lexer import PUNCT, WORD
-from migrations.lint.names import Name
-from migrations.lint.readers import expression, from_clause
+from migrations.lint.facts import Locks, Reads
+from migrations.lint.keywords import NOT_A_LABEL
+from migrations.lint.lexer import QUOTED, WORD
+from migrations.lint.readers import expression as ex
+from migrations.lint.readers import from_clause, levels, modify
+from migrations.lint.readers.window import sort, specification
 
-_DATA_WORDS = ("insert", "update", "delete", "merge")
-_INSERT_STOPS = frozenset({"on", "returning"})
-_EMPTY: frozenset[str] = frozenset()
-_NOT_AN_ALIAS = NOT_A_NAME | {"set"}
+_CHANGES = frozenset({"insert into", "merge into", "delete from"})
+_SET_WORDS = frozenset({"union", "intersect", "except"})
+_TAIL_WORDS = _SET_WORDS | {"order", "limit", "offset", "fetch", "for"}
+_AFTER_TARGETS = _TAIL_WORDS | frozenset("from where group having window into on returning with".split())
+_STRENGTHS = ("update", "no key update", "share", "key share")
 
 
-def query(c: Cursor, stops: frozenset[str] = _EMPTY) -> None:
+def begins(c: Cursor) -> bool:
+    """Whether a query comes next, and not a column that is called like one of its words."""
+    token = c.token
+    if token.kind != WORD:
+        return False
+    if token.text == "values":
+        return c.peek().text == "("
+    return token.text in ("select", "with", "table")
+
+
+def changes_rows(c: Cursor) -> bool:
+    """Whether INSERT, UPDATE, DELETE or MERGE comes next, and not a column of that name."""
+    word, after = c.token.text, c.peek()
+    if c.token.kind != WORD or after.kind not in (WORD, QUOTED):
+        return False
+    return (word == "update" and c.peek(2).text != ",") or f"{word} {after.text}" in _CHANGES
+
+
+def continues(c: Cursor) -> bool:
+    """Whether a query in parentheses goes on behind them."""
+    return c.token.kind == WORD and c.token.text in _TAIL_WORDS
+
+
+def query(c: Cursor) -> None:
     """Read a query or a data-modifying statement, with its WITH."""
     outer = len(c.common_tables)
     if c.at_word("with"):
         with_clause(c)
-    if c.at_word(*_DATA_WORDS):
-        _modify(c, stops)
+    if c.at_word(*modify.WORDS):
+        modify.modify(c)
     else:
-        clauses(c, stops)
+        select(c)
     del c.common_tables[outer:]
 
 
@@ -32,11 +57,12 @@ def with_clause(c: Cursor) -> None:
     c.expect("with")
     recursive = c.take("recursive")
     while True:
-        name = c.word()
+        name = c.column()
         if c.at_sign("("):
             c.words_in_parens()
         c.expect("as")
-        c.take("not")
+        if c.take("not"):
+            c.expect("materialized")
         c.take("materialized")
         if recursive:
             c.common_tables.append(name)
@@ -51,76 +77,193 @@ def with_clause(c: Cursor) -> None:
 
 def _search_and_cycle(c: Cursor) -> None:
     if c.take("search"):
-        c.take_any("depth", "breadth")
+        if not c.take_any("depth", "breadth"):
+            raise c.unreadable("expected DEPTH or BREADTH")
         c.expect("first by")
-        c.names()
+        c.names(c.column_name)
         c.expect("set")
-        c.word()
+        c.column()
     if c.take("cycle"):
-        c.names()
+        c.names(c.column_name)
         c.expect("set")
-        c.word()
+        c.column()
         if c.take("to"):
-            expression.step(c)
+            ex.expression(c)
             c.expect("default")
-            expression.step(c)
+            ex.expression(c)
         c.expect("using")
-        c.word()
+        c.column()
 
 
-def clauses(c: Cursor, stops: frozenset[str] = _EMPTY) -> None:
-    """Read the clauses of a query up to a closing parenthesis, a semicolon or a stop word."""
-    start = len(c.facts)
-    while not c.done:
-        token = c.token
-        if token.kind == PUNCT and token.text in (")", ";", "]"):
+def select(c: Cursor) -> None:
+    """Read SELECT, VALUES, TABLE and what joins them, without a WITH."""
+    start, mark, aliases = len(c.facts), len(c.references), len(c.aliases)
+    _part(c)
+    rest(c, start)
+    c.resolve(mark, aliases)
+
+
+def rest(c: Cursor, start: int | None = None) -> None:
+    """Read what follows a query's first part: UNION and its kin, ORDER BY, LIMIT, FOR UPDATE."""
+    begin = len(c.facts) if start is None else start
+    while c.take_any(*_SET_WORDS):
+        c.take_any("all", "distinct")
+        mark, aliases = len(c.references), len(c.aliases)
+        _part(c)
+        c.resolve(mark, aliases)
+    if c.take("order by"):
+        sort(c)
+    seen: set[str] = set()
+    while True:
+        word = c.token.text if c.token.kind == WORD else ""
+        if word == "for" and locking(c, begin):
+            continue
+        if word not in ("limit", "offset", "fetch"):
             return
-        if token.kind != WORD:
-            expression.step(c)
-        elif token.text in stops and not c.at_words("with time zone"):
+        kind = "offset" if word == "offset" else "limit"
+        if kind in seen:
+            raise c.unreadable(f"a second {word.upper()}")
+        seen.add(kind)
+        _limit(c)
+
+
+def _limit(c: Cursor) -> None:
+    if c.take("fetch"):
+        if not c.take_any("first", "next"):
+            raise c.unreadable("expected FIRST or NEXT")
+        if not c.at_word("row", "rows"):
+            ex.expression(c, levels.SIGN)
+        if not c.take_any("row", "rows"):
+            raise c.unreadable("expected ROW or ROWS")
+        if not c.take("only"):
+            c.expect("with ties")
+    elif c.take("limit"):
+        if not c.take("all"):
+            ex.expression(c)
+    else:
+        c.expect("offset")
+        ex.expression(c)
+        c.take_any("row", "rows")
+
+
+def _part(c: Cursor) -> None:
+    """Read one SELECT, VALUES or TABLE, or a query in parentheses."""
+    if c.at_sign("("):
+        if ex.group(c) != "query":
+            raise c.unreadable("expected a query in front of this")
+    elif c.take("select"):
+        if c.take("distinct"):
+            if c.take("on"):
+                c.expect_sign("(")
+                ex.expressions(c)
+                c.expect_sign(")")
+        else:
+            c.take("all")
+        body(c)
+    elif c.take("values"):
+        values(c)
+    elif c.at_word("table"):
+        table_command(c)
+    else:
+        raise c.unreadable("expected a query")
+
+
+def body(c: Cursor) -> None:
+    """Read a SELECT behind its first word: the select list, and the clauses up to WINDOW."""
+    targets(c)
+    if c.at_word("into"):
+        into(c)
+    if c.take("from"):
+        from_clause.from_items(c)
+    if c.take("where"):
+        ex.expression(c)
+    if c.take("group by"):
+        c.take_any("all", "distinct")
+        _group_items(c)
+    if c.take("having"):
+        ex.expression(c)
+    if c.take("window"):
+        while True:
+            c.column()
+            c.expect("as")
+            specification(c)
+            if not c.take_sign(","):
+                break
+
+
+def targets(c: Cursor) -> None:
+    """Read a select list, which may be empty."""
+    if c.done or c.at_sign(")", ";") or c.at_word(*_AFTER_TARGETS):
+        return
+    while True:
+        target(c)
+        if not c.take_sign(","):
             return
-        elif token.text == "from" and not (c.previous.kind == WORD and c.previous.text == "distinct"):
-            c.next()
-            from_clause.from_items(c)
-        elif token.text in ("union", "intersect", "except", "select"):
-            c.next()
-        elif not (token.text == "for" and locking(c, start)):
-            expression.step(c, stops)
+
+
+def target(c: Cursor) -> None:
+    """Read ``*`` or an expression with its label."""
+    if c.take_sign("*"):
+        return
+    ex.row_item(c)
+    if c.take("as") or c.token.kind == QUOTED or (c.token.kind == WORD and c.token.text not in NOT_A_LABEL):
+        c.label()
+
+
+def values(c: Cursor) -> None:
+    """Read the rows behind VALUES."""
+    while True:
+        c.expect_sign("(")
+        ex.expressions(c)
+        c.expect_sign(")")
+        if not c.take_sign(","):
+            return
+
+
+def _group_items(c: Cursor) -> None:
+    while True:
+        _group_item(c)
+        if not c.take_sign(","):
+            return
+
+
+def _group_item(c: Cursor) -> None:
+    if c.at_sign("(") and c.peek().text == ")":
+        c.next()
+        c.next()
+    elif c.at_word("rollup", "cube") and c.peek().text == "(":
+        c.next()
+        c.expect_sign("(")
+        ex.expressions(c)
+        c.expect_sign(")")
+    elif c.take("grouping sets"):
+        c.expect_sign("(")
+        _group_items(c)
+        c.expect_sign(")")
+    else:
+        ex.expression(c)
 
 
 def table_command(c: Cursor) -> None:
     """Read ``TABLE name``, short for selecting all of it."""
     c.expect("table")
-    c.take("only")
-    name = c.name()
-    c.take_sign("*")
-    c.add(Reads(name.at, name, name.last))
+    from_clause.relation(c)
 
 
 def into(c: Cursor) -> None:
-    """Read INTO: variables in a body, a new table elsewhere."""
+    """Refuse INTO, which makes a table; that of a body is taken out before its statement is read."""
     at = c.at
     c.expect("into")
-    if c.in_body:
-        c.take("strict")
-        _variable(c)
-        while c.take_sign(","):
-            _variable(c)
-        return
     while c.take_any("temp", "temporary", "unlogged", "local", "global", "table"):
         pass
     c.refuse("M031", f'SELECT … INTO creates table "{c.name()}"', at)
 
 
-def _variable(c: Cursor) -> None:
-    c.name()
-    while c.at_sign("["):
-        expression.step(c)
-
-
 def locking(c: Cursor, start: int) -> bool:
     """Read ``FOR UPDATE OF …`` if it comes next; ``start`` is the query's first fact."""
-    strength = next((s for s in ("update", "no key update", "share", "key share") if c.at_words(f"for {s}")), None)
+    if c.take("for read only"):
+        return True
+    strength = next((s for s in _STRENGTHS if c.at_words(f"for {s}")), None)
     if strength is None:
         return False
     at = c.at
@@ -130,60 +273,7 @@ def locking(c: Cursor, start: int) -> bool:
     named = [fact for fact in reads if fact.alias in only]
     if len(named) == len(only) and only:
         reads = named
-    c.take("nowait")
-    c.take("skip locked")
+    if not c.take("nowait"):
+        c.take("skip locked")
     c.add(Locks(at, tuple(fact.name for fact in reads), strength.upper()))
     return True
-
-
-def _modify(c: Cursor, stops: frozenset[str]) -> None:
-    verb = c.next().text
-    at = c.previous.start
-    if verb in ("insert", "merge"):
-        c.expect("into")
-    elif verb == "delete":
-        c.expect("from")
-    name = _target(c)
-    c.add(Writes(at, verb.upper(), name))
-    if verb == "insert":
-        _insert(c, stops)
-        return
-    from_clause.alias(c, _NOT_AN_ALIAS)
-    if verb in ("delete", "merge") and c.take("using"):
-        from_clause.from_items(c)
-    clauses(c, stops)
-
-
-def _target(c: Cursor) -> Name:
-    c.take("only")
-    parens = c.take_sign("(")
-    name = c.name()
-    if parens:
-        c.expect_sign(")")
-    c.take_sign("*")
-    return name
-
-
-def _insert(c: Cursor, stops: frozenset[str]) -> None:
-    if c.take("as"):
-        c.word()
-    if (
-        c.at_sign("(")
-        and not (c.peek().kind == WORD and c.peek().text in expression.STATEMENT_WORDS)
-        and c.peek().text != "("
-    ):
-        expression.group(c)
-    if c.take("overriding"):
-        c.take_any("user", "system")
-        c.expect("value")
-    if not c.take("default values"):
-        query(c, stops | _INSERT_STOPS)
-    _conflict(c)
-    clauses(c, stops)
-
-
-def _conflict(c: Cursor) -> None:
-    """Read the target of ON CONFLICT: its index expressions look like calls with operator classes."""
-    if c.take("on conflict") and c.at_sign("("):
-        expression.group(c)
-    expression.walk(c, frozenset({"returning"}), commas=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from migrations.lint import limits
 from migrations.lint.cursor import Cursor
 
 _DYNAMIC = "do prepare execute deallocate declare fetch move close explain call"
@@ -60,7 +61,6 @@ _MESSAGES = {
     "M052": "{} is not for a migration's transaction",
     "M060": "{} belongs to the operator, not to a plugin",
 }
-_TIMEOUTS = ("lock_timeout", "statement_timeout")
 
 
 def first_word(c: Cursor) -> str | None:
@@ -78,14 +78,20 @@ def first_word(c: Cursor) -> str | None:
 
 
 def _sets_timeout(c: Cursor) -> bool:
-    """Whether this is ``SET LOCAL lock_timeout = …`` or ``statement_timeout``, with one value."""
-    return (
+    """Whether this is ``SET LOCAL lock_timeout = …`` or another timeout, with one value; note what is wrong with it."""
+    name, value = c.peek(2), c.peek(3 + 1)
+    if not (
         c.at_words("set local")
-        and c.peek(2).text in _TIMEOUTS
+        and name.text in limits.MILLISECONDS
         and c.peek(3).text in ("=", "to")
-        and c.peek(4).kind in ("string", "number", "word")
+        and value.kind in ("string", "number", "word")
         and c.peek(5).kind == "end"
-    )
+    ):
+        return False
+    fault = limits.fault(name.text, value.text)
+    if fault is not None:
+        c.refuse("M050", fault, value.start)
+    return True
 
 
 def operators_kind(c: Cursor, verb: str) -> bool:

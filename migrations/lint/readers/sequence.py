@@ -49,14 +49,12 @@ def _option(c: Cursor) -> bool:
     at = c.at
     if c.take("as"):
         type_name(c)
-    elif c.take_any(*_NUMBERED):
-        c.take_any("by", "with")
-        if c.at_sign("-", "+"):
-            c.next()
-        if c.token.kind == NUMBER:
-            c.next()
+    elif word := c.take_any(*_NUMBERED):
+        if c.take_any("by", "with") or word != "restart" or c.at_sign("-", "+") or c.token.kind == NUMBER:
+            number(c)
     elif c.take("no"):
-        c.take_any("minvalue", "maxvalue", "cycle")
+        if not c.take_any("minvalue", "maxvalue", "cycle"):
+            raise c.unreadable("expected MINVALUE, MAXVALUE or CYCLE")
     elif c.take("owned by"):
         _owned_by(c, at)
     elif c.take("sequence name"):
@@ -67,6 +65,15 @@ def _option(c: Cursor) -> bool:
     else:
         return c.take("cycle")
     return True
+
+
+def number(c: Cursor) -> None:
+    """Take a number with its sign."""
+    if c.at_sign("-", "+"):
+        c.next()
+    if c.token.kind != NUMBER:
+        raise c.unreadable("expected a number")
+    c.next()
 
 
 def _owned_by(c: Cursor, at: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from migrations.lint.cursor import Cursor, UnreadableError
 from migrations.lint.facts import Fact, Refused, UsesType
 from migrations.lint.lexer import DOLLAR, PUNCT, Token, lex
-from migrations.lint.readers.expression import STATEMENT_WORDS, walk
+from migrations.lint.readers.expression import STATEMENT_WORDS, expression
 from migrations.lint.readers.query import query
 
 MAX_BODY_TOKENS = 20_000
@@ -31,7 +31,7 @@ def opaque(facts: list[Fact]) -> list[Fact]:
 def read(literal: Token, facts: list[Fact]) -> None:
     """Read a body in SQL that is given as a literal."""
     found: list[Fact] = []
-    c = Cursor(body_tokens(literal, found), found)
+    c = Cursor(body_tokens(literal, found), found, at=literal.start)
     try:
         while not c.done:
             statement(c)
@@ -69,7 +69,7 @@ def read_atomic(c: Cursor) -> None:
     try:
         while not c.take("end"):
             if c.take("return"):
-                walk(c)
+                expression(c)
             else:
                 statement(c)
             c.expect_sign(";")
@@ -85,6 +85,6 @@ def read_return(c: Cursor) -> None:
     """Read ``RETURN expression`` behind its word."""
     outer, c.facts = c.facts, c.body
     try:
-        walk(c)
+        expression(c)
     finally:
         c.facts = outer

@@ -4,93 +4,126 @@ from __future__ import annotations
 
 from migrations.lint.cursor import Cursor
 from migrations.lint.facts import Changes, Creates, Reads, Renames, Triggers
+from migrations.lint.lexer import DOLLAR, ESCAPED, NUMBER, QUOTED, STRING, WORD
 from migrations.lint.readers import columns
-from migrations.lint.readers.expression import group, walk
+from migrations.lint.readers.expression import call_only, in_parens
 from migrations.lint.readers.from_clause import from_items
+from migrations.lint.readers.sequence import number
 
 _ROLES = ("public", "current_user", "current_role", "session_user")
 _EVENTS = ("insert", "update", "delete", "truncate")
 
 
-def create(c: Cursor) -> None:
-    """Read CREATE [CONSTRAINT] TRIGGER behind its kind."""
-    c.word()
-    if not (c.take_any("before", "after") or c.take("instead of")):
+def create_constraint(c: Cursor) -> None:
+    """Read CREATE CONSTRAINT TRIGGER behind its kind."""
+    create(c, constraint=True)
+
+
+def create(c: Cursor, *, constraint: bool = False) -> None:
+    """Read CREATE TRIGGER behind its kind."""
+    called = c.column()
+    timing = c.take_any("before", "after") or ("instead of" if c.take("instead of") else "")
+    if not timing:
         raise c.unreadable("expected BEFORE, AFTER or INSTEAD OF")
-    _events(c)
+    events, updated = _events(c)
     c.expect("on")
     table = c.name()
-    if c.take("from"):
-        referenced = c.name()
-        c.add(Changes(referenced.at, "table", referenced, "CONSTRAINT TRIGGER FROM"))
-    columns.constraint_timing(c)
+    if constraint:
+        if c.take("from"):
+            referenced = c.name()
+            c.add(Changes(referenced.at, "table", referenced, "CONSTRAINT TRIGGER FROM"))
+        columns.constraint_timing(c)
     if c.take("referencing"):
         _transition_tables(c)
+    each_row = False
     if c.take("for"):
-        c.take("each")
-        c.take_any("row", "statement")
-    if c.take("when"):
-        group(c)
+        if not c.take("each") and constraint:
+            raise c.unreadable("expected EACH")
+        each_row = c.at_word("row")
+        if not c.take_any("row", "statement"):
+            raise c.unreadable("expected ROW or STATEMENT")
+    conditional = c.take("when")
+    if conditional:
+        in_parens(c)
     c.expect("execute")
-    c.take_any("function", "procedure")
-    function = c.name()
-    c.add(Triggers(table.at, table, function))
-    group(c)
+    if not c.take_any("function", "procedure"):
+        raise c.unreadable("expected FUNCTION")
+    function = c.routine()
+    c.add(Triggers(table.at, table, function, called, timing, events, updated, each_row, conditional))
+    _arguments(c)
 
 
-def _events(c: Cursor) -> None:
+def _arguments(c: Cursor) -> None:
+    """Read what a trigger hands to its function: words, numbers and literals."""
+    c.expect_sign("(")
+    if c.take_sign(")"):
+        return
+    while True:
+        if c.token.kind not in (WORD, QUOTED, NUMBER, STRING, DOLLAR, ESCAPED):
+            raise c.unreadable("expected a literal")
+        c.next()
+        if not c.take_sign(","):
+            break
+    c.expect_sign(")")
+
+
+def _events(c: Cursor) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Take the events, and the columns behind UPDATE OF."""
+    events: list[str] = []
+    updated: list[str] = []
     while True:
         event = c.take_any(*_EVENTS)
         if not event:
             raise c.unreadable("expected INSERT, UPDATE, DELETE or TRUNCATE")
+        events.append(event)
         if event == "update" and c.take("of"):
-            c.names()
+            updated += [name.last for name in c.names(c.column_name)]
         if not c.take("or"):
-            return
+            return tuple(events), tuple(updated)
 
 
 def _transition_tables(c: Cursor) -> None:
     while c.take_any("old", "new"):
         c.expect("table")
         c.take("as")
-        c.word()
+        c.column()
 
 
 def alter(c: Cursor) -> None:
     """Read ALTER TRIGGER behind its kind."""
-    c.word()
+    c.column()
     c.expect("on")
     table = c.name()
     c.add(Changes(table.at, "table", table, "ALTER TRIGGER"))
     if c.take("rename to"):
-        c.word()
+        c.column()
         return
     c.take("no")
     c.expect("depends on extension")
-    c.refuse("M060", f"extension {c.word()} belongs to the operator", c.previous.start)
+    c.refuse("M060", f"extension {c.column()} belongs to the operator", c.previous.start)
 
 
 def create_policy(c: Cursor) -> None:
     """Read CREATE POLICY behind its kind."""
-    c.word()
+    c.column()
     c.expect("on")
     table = c.name()
     c.add(Changes(table.at, "table", table, "CREATE POLICY"))
-    if c.take("as"):
-        c.take_any("permissive", "restrictive")
-    if c.take("for"):
-        c.take_any("all", "select", "insert", "update", "delete")
+    if c.take("as") and not c.take_any("permissive", "restrictive"):
+        raise c.unreadable("expected PERMISSIVE or RESTRICTIVE")
+    if c.take("for") and not c.take_any("all", "select", "insert", "update", "delete"):
+        raise c.unreadable("expected ALL, SELECT, INSERT, UPDATE or DELETE")
     _policy_body(c)
 
 
 def alter_policy(c: Cursor) -> None:
     """Read ALTER POLICY behind its kind."""
-    c.word()
+    c.column()
     c.expect("on")
     table = c.name()
     c.add(Changes(table.at, "table", table, "ALTER POLICY"))
     if c.take("rename to"):
-        c.word()
+        c.column()
     else:
         _policy_body(c)
 
@@ -99,9 +132,9 @@ def _policy_body(c: Cursor) -> None:
     if c.take("to"):
         _roles(c)
     if c.take("using"):
-        group(c)
+        in_parens(c)
     if c.take("with check"):
-        group(c)
+        in_parens(c)
 
 
 def _roles(c: Cursor) -> None:
@@ -119,16 +152,30 @@ def create_statistics(c: Cursor) -> None:
     if not c.at_word("on") and not c.at_sign("("):
         name = c.name()
         c.add(Creates(name.at, "statistics", name, if_missing=missing))
+    else:
+        c.refuse("M072", "statistics without a name need PostgreSQL 16; give them one")
     if c.at_sign("("):
         c.words_in_parens()
     c.expect("on")
-    walk(c, frozenset({"from"}), commas=True)
+    while True:
+        _statistic(c)
+        if not c.take_sign(","):
+            break
     c.expect("from")
     start = len(c.facts)
     from_items(c)
     for fact in c.facts[start:]:
         if isinstance(fact, Reads):
             c.add(Changes(fact.at, "table", fact.name, "CREATE STATISTICS"))
+
+
+def _statistic(c: Cursor) -> None:
+    if c.at_sign("("):
+        in_parens(c)
+    elif c.peek().text == "(":
+        call_only(c)
+    else:
+        c.column()
 
 
 def alter_statistics(c: Cursor) -> None:
@@ -144,5 +191,4 @@ def alter_statistics(c: Cursor) -> None:
         c.refuse("M011", f'moving {name} to "{c.word()}" would take it out of the plugin\'s hands', at)
     else:
         c.expect("set statistics")
-        c.take_sign("-")
-        c.next()
+        number(c)

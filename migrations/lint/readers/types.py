@@ -5,7 +5,8 @@ from __future__ import annotations
 from migrations.lint.builtin_types import BUILTIN_TYPES
 from migrations.lint.cursor import Cursor
 from migrations.lint.facts import UsesType
-from migrations.lint.lexer import NUMBER
+from migrations.lint.keywords import COLUMNS_ONLY, RESERVED
+from migrations.lint.lexer import NUMBER, STRING, WORD
 from migrations.lint.names import Name
 
 _SECOND_WORDS = {
@@ -15,29 +16,50 @@ _SECOND_WORDS = {
     "nchar": ("varying",),
     "bit": ("varying",),
 }
-_INTERVAL_WORDS = ("year", "month", "day", "hour", "minute", "second", "to")
+_FIELDS = ("year", "month", "day", "hour", "minute", "second")
+_CHARACTERS = ("char", "character", "varchar")
 
 
 def type_name(c: Cursor) -> Name:
     """Take a type: its name, size, zone and dimensions."""
     c.take("setof")
     if c.take("national"):
-        c.take_any("char", "character", "varchar")
+        if not c.take_any(*_CHARACTERS):
+            raise c.unreadable("expected CHARACTER")
         c.take("varying")
         name = Name(("nchar",), c.at)
     else:
         name = _base(c)
-    _size(c)
-    if name.last in ("time", "timestamp") and c.take_any("with", "without"):
+    if name.last != "interval":
+        _size(c, words=name.last in ("geometry", "geography"))
+    if name.last in ("time", "timestamp") and (c.at_words("with time") or c.at_words("without time")):
+        c.next()
         c.expect("time zone")
-    while name.last == "interval" and c.take_any(*_INTERVAL_WORDS):
+    if name.last == "interval" and len(name.parts) == 1:
         _size(c)
+        interval_fields(c)
     _dimensions(c)
     return name
 
 
+def interval_fields(c: Cursor) -> None:
+    """Take ``YEAR TO MONTH`` and its kin behind an interval."""
+    first = c.take_any(*_FIELDS)
+    last = first
+    if first and c.take("to"):
+        last = c.take_any(*_FIELDS)
+        allowed = ("month",) if first == "year" else _FIELDS[_FIELDS.index(first) + 1 :]
+        if not last or last not in allowed or first in ("month", "second"):
+            raise c.unreadable("an interval has no such fields")
+    if last == "second":
+        _size(c)
+
+
 def _base(c: Cursor) -> Name:
-    name = c.name()
+    token = c.token
+    if token.kind == WORD and token.text in COLUMNS_ONLY and (token.text not in BUILTIN_TYPES or c.peek().text == "."):
+        raise c.unreadable("expected a type")
+    name = c.name(RESERVED)
     copied = c.at_sign("%") and c.peek().text in ("type", "rowtype")
     if copied:
         column = c.peek().text == "type" and len(name.parts) > 1
@@ -46,8 +68,10 @@ def _base(c: Cursor) -> Name:
         c.add(UsesType(name.at, name.without_last() if column else name, copied=column))
     elif not is_builtin(name):
         c.add(UsesType(name.at, name))
-    elif name.last in _SECOND_WORDS:
-        c.take_any(*_SECOND_WORDS[name.last])
+    elif len(name.parts) == 1 and name.last in _SECOND_WORDS:
+        found = c.take_any(*_SECOND_WORDS[name.last])
+        if name.last == "double" and not found:
+            raise c.unreadable("expected PRECISION")
     return name
 
 
@@ -57,21 +81,23 @@ def is_builtin(name: Name) -> bool:
     return in_catalog and name.last in BUILTIN_TYPES
 
 
-def _size(c: Cursor) -> None:
+def _size(c: Cursor, *, words: bool = False) -> None:
+    """Take ``(10)``, ``(10, 2)`` and the words that types of extensions have there."""
     if not c.take_sign("("):
         return
-    while not c.at_sign(")"):
-        if c.done or c.at_sign("("):
+    while True:
+        c.take_sign("-")
+        if c.token.kind != NUMBER and not (words and c.token.kind in (WORD, STRING)):
             raise c.unreadable("expected a type's size")
         c.next()
+        if not c.take_sign(","):
+            break
     c.expect_sign(")")
 
 
 def _dimensions(c: Cursor) -> None:
-    if c.take("array") and not c.at_sign("["):
-        return
-    while c.at_sign("[") and (c.peek().text == "]" or (c.peek().kind == NUMBER and c.peek(2).text == "]")):
-        c.next()
-        if not c.at_sign("]"):
+    c.take("array")
+    while c.take_sign("["):
+        if c.token.kind == NUMBER:
             c.next()
         c.expect_sign("]")

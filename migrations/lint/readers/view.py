@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from migrations.lint.cursor import Cursor
 from migrations.lint.facts import Changes, Creates
-from migrations.lint.readers.expression import group
+from migrations.lint.readers.options import options
 from migrations.lint.readers.query import query
-
-_STOPS = frozenset({"with"})
 
 
 def create(c: Cursor, *, replaces: bool = False) -> None:
@@ -17,9 +15,9 @@ def create(c: Cursor, *, replaces: bool = False) -> None:
     if c.at_sign("("):
         c.words_in_parens()
     if c.take("with"):
-        group(c)
+        options(c)
     c.expect("as")
-    query(c, _STOPS)
+    query(c)
     if c.take("with"):
         c.take_any("cascaded", "local")
         c.expect("check option")
@@ -39,16 +37,16 @@ def create_materialized(c: Cursor) -> None:
     if c.at_sign("("):
         c.words_in_parens()
     if c.take("using"):
-        method = c.word()
+        method = c.column()
         if method != "heap":
             c.refuse("M060", f"access method {method}: how data is stored is the operator's decision")
     if c.take("with"):
-        group(c)
+        options(c)
     at = c.at
     if c.take("tablespace"):
-        c.refuse("M060", f"table space {c.word()}: where data lies is the operator's decision", at)
+        c.refuse("M060", f"table space {c.column()}: where data lies is the operator's decision", at)
     c.expect("as")
-    query(c, _STOPS)
+    query(c)
     with_data(c)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from migrations.lint.facts import Calls, Joins, Reads, UsesType
+from migrations.lint.facts import Calls, Creates, Joins, Reads, UsesRow, UsesType
 from migrations.lint.rules.rule import Context, Hit, Rule
 
 
@@ -15,10 +15,22 @@ def check(context: Context) -> Iterator[Hit]:
         text_only = use.copied and not use.declared
         if context.foreign(use.name) and not (text_only and context.ownership.owner(use.name) == "server"):
             yield Hit(use.at, f'type "{use.name}" is neither built in nor this plugin\'s')
+    yield from _rows(context)
     used: list[Reads | Calls] = [*context.anywhere(Reads), *context.anywhere(Calls)]
     for fact in used:
         if context.ownership.owner(fact.name) == "other plugin":
             yield Hit(fact.at, f'"{fact.name}" belongs to another plugin; plugins do not use one another')
+
+
+def _rows(context: Context) -> Iterator[Hit]:
+    """Report whole rows of others in what a table or view is made of: a column of the row's type may come of them."""
+    made = next(context.all(Creates), None)
+    if made is None or made.kind not in ("table", "view", "materialized view"):
+        return
+    for use in context.all(UsesRow):
+        if not context.ownership.owns(use.relation):
+            message = f'a whole row of "{use.relation}" would give {made.name} a column of its type; name the columns'
+            yield Hit(use.at, message)
 
 
 _MADE_A = {"partition": "a partition", "inheritance": "a child"}

@@ -22,7 +22,7 @@ def _late_views(context: Context) -> Iterator[Hit]:
     """Report a view over core that takes the name of a table that an own function writes."""
     for made in context.all(Creates):
         writer = context.world.body_writes.get(made.name.last)
-        if made.kind == "view" and writer and _over_others(context):
+        if made.kind == "view" and writer and over_others(context):
             yield Hit(made.at, f"function {writer} writes {made.name}: this view would lead it to tables of others")
     for renamed in context.all(Renames):
         writer = context.world.body_writes.get(renamed.new.last)
@@ -30,7 +30,8 @@ def _late_views(context: Context) -> Iterator[Hit]:
             yield Hit(renamed.at, f"function {writer} writes {renamed.new}: the view would lead it to tables of others")
 
 
-def _over_others(context: Context) -> bool:
+def over_others(context: Context) -> bool:
+    """Whether the statement reads, directly or through own views, what is not the plugin's."""
     return any(
         not context.ownership.owns(fact.name) or context.world.reaches_others(fact.name.last)
         for fact in context.all(Reads)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from migrations.lint.facts import Calls, Creates, Refused, Writes
-from migrations.lint.rules.m032_calls import unsafe
+from migrations.lint.facts import Calls, Creates, Notifies, ReadsSetting, Refused, Writes
+from migrations.lint.rules.m032_calls import channels, settings, strange_channel, strange_setting, unsafe
 from migrations.lint.rules.rule import Context, Hit, Rule
 
 
@@ -27,9 +27,19 @@ def _deeds(context: Context) -> Iterator[tuple[int, str]]:
             yield write.at, f"{write.verb} {write.name}: a plugin writes only {context.own_name()} tables"
         elif context.world.reaches_others(write.name.last):
             yield write.at, f"{write.verb} {write.name}: this view leads to tables that are not the plugin's"
+    yield from _calls(context)
+
+
+def _calls(context: Context) -> Iterator[tuple[int, str]]:
     for call in context.in_body(Calls):
         if unsafe(context, call):
             yield call.at, f"function {call.name}() is not on the list of functions a plugin may call"
+    for read in context.in_body(ReadsSetting):
+        if strange_setting(context, read):
+            yield read.at, f"current_setting(): {settings(read)}"
+    for notice in context.in_body(Notifies):
+        if strange_channel(context, notice):
+            yield notice.at, f"pg_notify(): {channels(context)}"
 
 
 RULE = Rule(

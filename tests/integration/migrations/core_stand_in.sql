@@ -22,6 +22,11 @@ CREATE MATERIALIZED VIEW tenant_counts AS SELECT count(*) AS n FROM tenant;
 CREATE FUNCTION core_purge() RETURNS int LANGUAGE plpgsql AS $$ BEGIN DELETE FROM public.timer; RETURN 1; END $$;
 CREATE FUNCTION core_purge(anyelement) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM nextval('public.core_seq'); RETURN 1; END $$;
 CREATE FUNCTION core_trigger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM public.timer; RETURN NEW; END $$;
+CREATE COLLATION core_order (provider = libc, locale = 'C');
+CREATE FUNCTION core_same(text, text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT $1 = $2 $$;
+CREATE OPERATOR === (LEFTARG = text, RIGHTARG = text, FUNCTION = core_same);
+CREATE OPERATOR CLASS core_text_ops FOR TYPE text USING btree AS
+    OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 bttextcmp(text, text);
 CREATE PROCEDURE core_tidy() LANGUAGE plpgsql AS $$ BEGIN DELETE FROM public.timer; END $$;
 CREATE TRIGGER core_touch BEFORE UPDATE ON worker FOR EACH ROW EXECUTE FUNCTION core_trigger();
 CREATE POLICY core_policy ON worker USING (true);

@@ -13,8 +13,9 @@ from psycopg.pq import TransactionStatus
 
 from core.named_queries import named_queries
 from migrations.lint import sections, split
-from server.database import catalog
-from tests.support.lint_cases import Case, cases, setup_sql
+from migrations.lint.check import routine_faults
+from server.database import catalog, own_objects
+from tests.support.lint_cases import PLUGIN, Case, cases, malformed, setup_sql
 from tests.support.postgres import Databases
 
 Connection = psycopg.Connection[Any]
@@ -22,6 +23,7 @@ Connection = psycopg.Connection[Any]
 Picture = dict[catalog.Key, str]
 
 CORE = Path(__file__).with_name("core_stand_in.sql")
+OBJECTS = named_queries("server.database", "own_objects.sql")
 CATALOGS = named_queries("server.database", "catalog.sql")["objects"]
 OWN = {"own": "^p_audit__[a-z0-9_]+$"}
 WATCHED = [
@@ -31,6 +33,12 @@ WATCHED = [
     ),
     *("public.metric_sample", "public.p_other__item", "stash.box"),
 ]
+DELETED = "00000000-0000-0000-0000-000000000003"
+ORPHANS = {
+    "p_audit__entry": "SELECT 1 FROM p_audit__entry WHERE tenant_id = %(gone)s",
+    "p_audit__a": "SELECT 1 FROM p_audit__a WHERE t = %(gone)s",
+    "p_audit__part": "SELECT 1 FROM p_audit__part WHERE entry_id NOT IN (SELECT id FROM p_audit__entry)",
+}
 SEQUENCES = ["public.core_seq", "public.p_other__seq"]  # no rollback sets these back
 _SETTINGS = "SELECT name, setting FROM pg_settings WHERE name NOT IN ('transaction_isolation', 'transaction_read_only')"
 _SESSION = {
@@ -70,6 +78,13 @@ def _fill(url: str) -> None:
 
 
 @pytest.fixture(scope="module")
+def syntax(session_dsn: str) -> Iterator[Connection]:
+    """A connection on which every statement stands alone."""
+    with psycopg.connect(session_dsn, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
 def before(template: str) -> Picture:
     """What the template looks like, which is what every case begins with."""
     with psycopg.connect(template) as connection:
@@ -90,6 +105,14 @@ def take(connection: Connection, tables: list[str]) -> Picture:
     """Return what the migrator compares, and the rows of tables or the state of sequences."""
     found = connection.execute(CATALOGS.encode(), OWN).fetchall()
     return {(kind, schema, name): text for kind, schema, name, text in found} | rows(connection, tables)
+
+
+def faults_of_own(connection: Connection) -> list[str]:
+    """Return what the migrator finds wrong with the plugin's own triggers and functions."""
+    triggers = connection.execute(OBJECTS["cascade_triggers"].encode(), OWN).fetchall()
+    routines = connection.execute(OBJECTS["routines"].encode(), OWN).fetchall()
+    faults = [fault for row in triggers if (fault := own_objects.stops(row))]
+    return faults + [str(each) for _, definition in routines for each in routine_faults(PLUGIN, definition)]
 
 
 def rows(connection: Connection, tables: list[str]) -> Picture:
@@ -125,6 +148,7 @@ def test_good_migrations_change_only_own_objects(connection: Connection, before:
     session = session_of(connection)
     run(connection, case)
     assert catalog.differences(start, take(connection, WATCHED + SEQUENCES)) == []
+    assert faults_of_own(connection) == []
     after = session_of(connection)
     kept = {"prepared", "cursors", "temporary", "listening", "role"}
     assert {key: after[key] for key in kept} == {key: session[key] for key in kept}
@@ -140,11 +164,55 @@ def test_refused_migrations_do_harm(connection: Connection, before: Picture, cas
     assert catalog.differences(start, take(connection, WATCHED + SEQUENCES))
 
 
+@pytest.mark.parametrize("case", [case for case in cases("bad") if case.outcome == "cascade"], ids=name_of)
+def test_refused_triggers_stop_the_server(connection: Connection, case: Case) -> None:
+    """What the linter refuses for cascades makes the server's DELETE of a tenant fail, or leaves orphans behind."""
+    connection.execute("INSERT INTO tenant (id, slug) VALUES (%s, 'gone')", [DELETED])
+    insert = "INSERT INTO p_audit__entry (tenant_id, action, level) VALUES (%(t)s, 'x', 'error'), (%(t)s, 'y', 'error')"
+    connection.execute(insert.encode(), {"t": DELETED})
+    run(connection, case)
+    for later in case.then:
+        connection.execute(later.encode())
+    assert faults_of_own(connection)
+    try:
+        connection.execute("DELETE FROM tenant WHERE id = %s", [DELETED])
+    except psycopg.Error:
+        return
+    assert _orphans(connection)
+
+
+def _orphans(connection: Connection) -> int:
+    """Count the rows that are left of a tenant that is gone."""
+    count = 0
+    for table, query in ORPHANS.items():
+        row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [table]).fetchone()
+        if row and row[0]:
+            count += len(connection.execute(query.encode(), {"gone": DELETED}).fetchall())
+    return count
+
+
 @pytest.mark.parametrize("case", [case for case in cases("bad") if case.outcome == "pgerror"], ids=name_of)
 def test_refused_migrations_fail_on_postgres(connection: Connection, case: Case) -> None:
     """What the linter refuses as no SQL is refused by PostgreSQL too."""
     with pytest.raises(psycopg.Error):
         connection.execute(case.sql.encode())
+
+
+@pytest.mark.parametrize("case", [case for case in cases("bad") if case.outcome == "newer"], ids=name_of)
+def test_newer_syntax_runs_where_it_is_known(connection: Connection, case: Case) -> None:
+    """What the linter refuses for older releases runs from the release on that the case names, and on none before."""
+    if connection.info.server_version // 10000 >= case.since:
+        run(connection, case)
+    else:
+        with pytest.raises(psycopg.Error):
+            run(connection, case)
+
+
+@pytest.mark.parametrize("expression", malformed())
+def test_malformed_expressions_are_syntax_errors(syntax: Connection, expression: str) -> None:
+    """PostgreSQL's parser itself refuses each expression of the corpus."""
+    with pytest.raises(psycopg.errors.SyntaxError):
+        syntax.execute(f"UPDATE p_audit__entry SET action = {expression}".encode())
 
 
 @pytest.mark.parametrize("case", [case for case in cases("bad") if case.outcome == "session"], ids=name_of)

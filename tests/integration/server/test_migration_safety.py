@@ -10,6 +10,9 @@ import pytest
 
 from core.errors import MigrationError
 from core.migration import PluginMigration
+from migrations.lint.core_columns import CORE_COLUMNS
+from migrations.lint.limits import MILLISECONDS
+from server.database import execution
 from server.database.connecting import connect
 from server.database.history import Owner
 from server.database.migrator import Migrator, owners
@@ -104,6 +107,20 @@ async def test_without_that_right_migrations_run_as_the_server(as_owner: str) ->
         await _apply(as_owner, _owner(ITEMS, "CREATE TABLE stray (a int)"))
     with pytest.raises(MigrationError, match="rows of tenant were changed"):
         await _apply(as_owner, _owner(ITEMS, "INSERT INTO tenant VALUES (gen_random_uuid(), 'x', 'x')"))
+
+
+def test_the_linter_knows_the_columns_of_the_server(database: str) -> None:
+    """What may stand behind the dot of a server's table is every column that the core's migrations make."""
+    with psycopg.connect(database) as connection:
+        found = connection.execute("SELECT column_name FROM information_schema.columns WHERE table_schema = 'public'")
+        missing = sorted({row[0] for row in found.fetchall()} - CORE_COLUMNS)
+        assert missing == [], "add them to migrations/lint/core_columns.py"
+
+
+def test_the_migrator_and_the_linter_have_the_same_limits() -> None:
+    """A plugin's author is told the waits that the server begins a migration with."""
+    limits = (execution.LOCK_TIMEOUT_S, execution.STATEMENT_TIMEOUT_S, execution.IDLE_TIMEOUT_S)
+    assert tuple(MILLISECONDS.values()) == tuple(limit * 1000 for limit in limits)
 
 
 async def test_rollback_takes_back_newest_first(database: str) -> None:

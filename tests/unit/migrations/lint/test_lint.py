@@ -21,6 +21,7 @@ from migrations.lint import (
     selftest,
 )
 from migrations.lint.names import PUBLISHED_TABLES
+from tests.support.lint_cases import malformed
 
 
 def rules(sql: str, earlier: tuple[str, ...] = ()) -> list[str]:
@@ -58,6 +59,21 @@ def test_a_place_in_a_body_is_the_files_place() -> None:
     (finding,) = lint("audit", sql)
     assert (finding.rule, finding.line, finding.column) == ("M041", 3, 5)
     assert finding.message == "p_audit__f line 3: EXECUTE (dynamic SQL) cannot be checked"
+
+
+@pytest.mark.parametrize(
+    "place", ["UPDATE p_audit__entry\nSET action = {}", "CREATE TABLE p_audit__x (a int CHECK\n({}))"]
+)
+def test_malformed_expressions_are_refused_at_their_place(place: str) -> None:
+    """The build, not the server's start, says where an expression is no SQL: in its line, at or behind its beginning."""
+    head = place.split("{}", maxsplit=1)[0]
+    expressions = [each for each in malformed() if ";" not in each and (each != "(VALUES)" or "CHECK" not in place)]
+    assert len(expressions) >= 300
+    for expression in expressions:
+        found = [one for one in lint("audit", place.format(expression)) if one.severity == "error"]
+        assert found, expression
+        assert found[-1].line > head.count("\n"), expression
+        assert found[-1].column > len(head.splitlines()[-1]) or found[-1].line > 2, expression
 
 
 def test_earlier_migrations_are_known() -> None:
