@@ -25,7 +25,7 @@ from server.storage.workflows import RunKey
 
 BATCH = 200
 MOST_SHOWN = 10_001
-"""Of a cancelled run and those below it, in the answer to a request that is repeated."""
+"""Of a cancelled run and those below it, in the answer to a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +55,17 @@ class Cancellation:
         key = (request.tenant_id, request.run_id)
         if key not in outcomes:
             raise unknown_run(request.run_id)
-        if outcomes[key] is CancelOutcome.ALREADY_TERMINAL:
-            return await self._cancelled_before(request)
-        children: list[RunKey] = []
         while further:
-            found, further = await self._carry_out(further, at_last=False)
-            children += sorted(each for each in found if found[each] is not CancelOutcome.ALREADY_TERMINAL)
-        return Cancelled(outcomes[key], tuple(children))
+            _, further = await self._carry_out(further, at_last=False)
+        if outcomes[key] is CancelOutcome.CANCELLING:
+            return Cancelled(CancelOutcome.CANCELLING)
+        return await self._ended(request)
 
-    async def _cancelled_before(self, request: CancellationRequest) -> Cancelled:
-        """Return what a request came to that finds the run ended; the call before may still be at its children."""
+    async def _ended(self, request: CancellationRequest) -> Cancelled:
+        """Return what a request came to whose run has ended: the same to all who asked for it.
+
+        Another call may have ended the run and still be at its children; both help each other and return all of them.
+        """
         run = (request.tenant_id, request.run_id)
         requests = self._storage.cancellations
         for _ in range(child.MAX_DEPTH + 1):

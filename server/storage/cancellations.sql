@@ -45,16 +45,19 @@ ON CONFLICT (tenant_id, workflow_execution_id) DO UPDATE SET cascades = true
 RETURNING tenant_id, workflow_execution_id, reason, requested_by, cascades
 
 -- name: cancelled_family
--- A cancelled run first, then those below it that were cancelled, or are being cancelled, after their parents.
+-- A cancelled run first, then those below it that were cancelled, or are being cancelled, after their parents: those
+-- that ended before their parents were cancelled by themselves.
 WITH RECURSIVE family AS (
-    SELECT e.tenant_id, e.id, e.status, 0 AS level
+    SELECT e.tenant_id, e.id, e.status, e.completed_at, 0 AS level
     FROM workflow_execution AS e
     WHERE e.tenant_id = %(tenant_id)s AND e.id = %(id)s AND e.status = 'CANCELLED'
     UNION ALL
-    SELECT child.tenant_id, child.id, child.status, family.level + 1
+    SELECT child.tenant_id, child.id, child.status, child.completed_at, family.level + 1
     FROM family
     INNER JOIN workflow_execution AS child ON child.tenant_id = family.tenant_id AND child.parent_id = family.id
-    WHERE family.status = 'CANCELLED' AND child.status IN ('CANCELLED', 'CANCELLING')
+    WHERE
+        family.status = 'CANCELLED'
+        AND (child.status = 'CANCELLING' OR (child.status = 'CANCELLED' AND child.completed_at >= family.completed_at))
 )
 SELECT id
 FROM family
