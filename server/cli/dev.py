@@ -24,7 +24,8 @@ from core.errors import AlreadyExists, StartupError
 from server.cli import token
 from server.cli.database import configured_pool, prepared
 from server.cli.migrate import apply
-from server.database.embedded import Cluster
+from server.cli.serve import serve_edition
+from server.database.embedded import Cluster, programs
 from server.edition import Edition
 from server.engine.tenants import create_tenant
 from server.process.child import Child
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_port, default=8000, help="REST port (default: %(default)s, 0: a free one)")
     parser.add_argument("--grpc-port", type=_port, default=9090, help="gRPC port (default: %(default)s, 0: a free one)")
     parser.add_argument("--demo", action="store_true", help="carry an order from start to end, print it, and exit")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)  # for the server that dev starts
 
 
 def _port(text: str) -> int:
@@ -55,6 +57,9 @@ def _port(text: str) -> int:
 
 def run(edition: Edition, arguments: argparse.Namespace) -> int:
     """Start everything, say how to use it, and stop all of it in the end."""
+    if arguments.serve:
+        programs()  # only an edition for development carries them
+        return serve_edition(edition, development=True)
     folder = Path(arguments.data_dir).expanduser().resolve()
     if arguments.demo:
         arguments.port = arguments.grpc_port = 0
@@ -79,7 +84,7 @@ def _serve(edition: Edition, arguments: argparse.Namespace, folder: Path, cluste
     }
     os.environ.update(environ)
     issued = asyncio.run(_tenant_and_token(edition))
-    server = Child(["serve", "--development"], environ)
+    server = Child(["dev", "--serve"], environ)
     try:
         _wait_until_ready(server, http_port)
         _say(http_port, grpc_port, issued)

@@ -19,16 +19,20 @@ from server.startup import prepare
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--development", action="store_true", help=argparse.SUPPRESS)  # for dev alone
     parser.epilog = "CONFIG_FILE names a TOML file; DATABASE_URL, SERVER_PORT and GRPC_SERVER_PORT win over it."
 
 
-def run(edition: Edition, arguments: argparse.Namespace) -> int:
+def run(edition: Edition, _arguments: argparse.Namespace) -> int:
     """Check everything, migrate, then serve."""
+    return serve_edition(edition, development=False)
+
+
+def serve_edition(edition: Edition, *, development: bool) -> int:
+    """Check everything, migrate, then serve; with ``development``, what is unsafe elsewhere may be switched on."""
     exit_on_sigterm(0)  # as gunicorn does later on
     with shared_folder():
         with not_collecting():
-            prepared = configure(edition, read_sources(os.environ), development=arguments.development)
+            prepared = configure(edition, read_sources(os.environ), development=development)
             configure_logging(prepared.settings.log)
             asyncio.run(prepare(prepared))
         serve(prepared)
