@@ -12,7 +12,8 @@ from pathlib import Path
 from core.errors import InvalidInput
 from server.edition import Edition
 from server.inspection import beside, compiled, unpacked
-from server.inspection.archive import INSTALLER, MANIFEST, inspect
+from server.inspection.archive import MANIFEST, inspect
+from server.inspection.environment import Origin
 
 SCHEMA = 1
 """Version of the JSON form."""
@@ -85,9 +86,10 @@ def verify(file: Path, *, bytecode: bool) -> Report:
     root = unpacked.root_of(Path(sys.prefix))
     if root is not None and MANIFEST in found.documents:
         copies = unpacked.copies(root, found.pex_hash, members, found.documents[MANIFEST])
-        problems += unpacked.problems(copies, members, found.documents.get(INSTALLER, b"").decode(errors="replace"))
+        problems += unpacked.problems(copies, Origin(members, found.documents))
         if bytecode:
-            problems += compiled.problems([copy.folder for copy in copies])
+            environments = [each.environment for each in copies if each.environment is not None]
+            problems += compiled.problems([copy.folder for copy in copies], environments)
     names = [path.name for path in beside.files(file)]
     return Report(file, len(members), names, [str(copy.folder) for copy in copies], problems)
 

@@ -15,8 +15,14 @@ from server.inspection import seal
 
 MANIFEST = "flovyn_edition/manifest.json"
 SBOM = "flovyn_edition/sbom.cdx.json"
+ABOUT = "PEX-INFO"
+BOOT = ".bootstrap/pex/venv/venv_pex.py"
+"""The member that an environment's ``__main__.py`` consists of."""
+
 INSTALLER = ".bootstrap/pex/venv/installer.py"
 """PEX's own program that makes environments: it holds the texts of the modules that it adds to them."""
+
+_DOCUMENTS = (MANIFEST, SBOM, ABOUT, BOOT, INSTALLER)
 
 SCHEMA = 1
 """Version of the manifest."""
@@ -33,7 +39,7 @@ class Inspected:
     Attributes:
         problems: one line for each; none when the file is whole.
         manifest: the manifest inside; empty when it cannot be read.
-        documents: content, by member, of the manifest, the SBOM and PEX's installer.
+        documents: content, by member, of the manifest, the SBOM, PEX-INFO and PEX's programs.
         pex_hash: names the file's unpacked copies; empty when it cannot be read.
     """
 
@@ -55,7 +61,7 @@ def inspect(content: bytes) -> Inspected:
     found = [*member_problems(archive, manifest["members"]), *header_problems(content, archive, manifest)]
     if broken and not found:
         found = ["every member is as it was; the difference lies in the directory, the trailer or between members"]
-    documents = {name: read for name in (MANIFEST, SBOM, INSTALLER) if (read := content_of(archive, name)) is not None}
+    documents = {name: read for name in _DOCUMENTS if (read := content_of(archive, name)) is not None}
     return Inspected([*problems, *found], manifest, documents, _pex_hash(archive))
 
 
@@ -134,6 +140,6 @@ def header_problems(content: bytes, archive: zipfile.ZipFile, manifest: Mapping[
 
 def _pex_hash(archive: zipfile.ZipFile) -> str:
     try:
-        return str(json.loads(content_of(archive, "PEX-INFO") or b"{}")["pex_hash"])
+        return str(json.loads(content_of(archive, ABOUT) or b"{}")["pex_hash"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return ""

@@ -2,9 +2,9 @@
 
 PEX unpacks a file once below its root: wheels and sources into folders that several editions may share, a folder that
 mirrors the archive, and a virtual environment that links to them. Both of the latter are compared with the manifest,
-through their links. Modules that PEX adds must be, word for word, those that its own program in the file holds. Not
-covered, because PEX makes them on the spot and no build knows them: the environment's ``bin``, ``pyvenv.cfg``, the last
-lines of its ``__main__.py``, ``RECORD`` files, and the interpreter itself.
+through their links. Modules that PEX adds must be, word for word, those that its own program in the file holds; what it
+makes around the packages is checked by ``server.inspection.environment``. Not covered, because no build knows them:
+``RECORD`` files, and the interpreter itself.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.inspection.archive import MANIFEST
+from server.inspection import environment
+from server.inspection.archive import INSTALLER, MANIFEST
+from server.inspection.environment import Origin
 
 _HASH = re.compile(r"[0-9a-f]{40}")
 _OF_PEX = re.compile(r"PEX_EXTRA_SYS_PATH\.(py|pth)|[^/]+\.dist-info/(RECORD|INSTALLER|REQUESTED|direct_url\.json)")
@@ -28,10 +30,9 @@ _MODULES_OF_PEX = ("PEX_EXTRA_SYS_PATH.py", "PEX_EXTRA_SYS_PATH.pth")
 _INDENT = " " * 16
 """How deep PEX's program holds the text of a module."""
 
-_MIRROR_OF_PEX = re.compile(r"PEX-LAYOUT|\.last-access")
+_LAYOUT = "PEX-LAYOUT"
+_MIRROR_OF_PEX = re.compile(rf"{_LAYOUT}|\.last-access")
 _PEX_OWN = (".bootstrap/", "__pex__/")
-_BOOT = ".bootstrap/pex/venv/venv_pex.py"
-"""The member that an environment's ``__main__.py`` consists of, between a first line and a last call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,11 @@ class Copy:
     folder: Path
     expected: Mapping[str, str]
     generated: re.Pattern[str]
+
+    @property
+    def environment(self) -> Path | None:
+        """The environment whose packages these are; None for a mirror."""
+        return self.folder.parents[2] if self.generated is _OF_PEX else None
 
 
 def root_of(prefix: Path) -> Path | None:
@@ -91,15 +97,10 @@ def in_mirror(members: Mapping[str, str]) -> dict[str, str]:
     return {name: digest for name, digest in members.items() if not name.startswith("__pex__/")}
 
 
-def problems(found: list[Copy], members: Mapping[str, str], installer: str) -> Iterator[str]:
-    """Yield a line for each file of the copies that is changed, missing or added.
-
-    Args:
-        found: the copies.
-        members: digests by member.
-        installer: PEX's program that makes environments.
-    """
+def problems(found: list[Copy], origin: Origin) -> Iterator[str]:
+    """Yield a line for each file of the copies that is changed, missing or added."""
     digest = _remembering()
+    installer = origin.text(INSTALLER)
     for copy in found:
         there = dict(files(copy.folder))
         for name in sorted(there.keys() | copy.expected.keys()):
@@ -108,12 +109,18 @@ def problems(found: list[Copy], members: Mapping[str, str], installer: str) -> I
             elif name not in copy.expected:
                 if not copy.generated.fullmatch(name):
                     yield f"{there[name]}: is not in the manifest"
-                elif name in _MODULES_OF_PEX and not _is_of_pex(there[name], installer):
+                elif not _is_as_generated(name, there[name], installer):
                     yield f"{there[name]}: is not what PEX writes"
             elif digest(there[name]) != copy.expected[name]:
                 yield f"{there[name]}: differs from the manifest"
-        if copy.generated is _OF_PEX:
-            yield from _wrong_boot(copy.folder.parents[2] / "__main__.py", members.get(_BOOT, ""))
+        if copy.environment is not None:
+            yield from environment.problems(copy.environment, origin)
+
+
+def _is_as_generated(name: str, path: str, installer: str) -> bool:
+    if name == _LAYOUT:
+        return Path(path).read_bytes() == b"zipapp"
+    return name not in _MODULES_OF_PEX or _is_of_pex(path, installer)
 
 
 def files(folder: Path) -> Iterator[tuple[str, str]]:
@@ -150,15 +157,3 @@ def _is_of_pex(path: str, installer: str) -> bool:
         return False
     block = f'"""\\\n{textwrap.indent(text, _INDENT)}{_INDENT}"""'
     return block in installer or f"{_INDENT}{json.dumps(text.rstrip())},\n" in installer
-
-
-def _wrong_boot(path: Path, digest: str) -> Iterator[str]:
-    """A line when the program that starts an environment does not consist of PEX's own."""
-    try:
-        body = path.read_bytes().partition(b"\n")[2]
-    except OSError:
-        yield f"{path}: is missing"
-        return
-    program = body.partition(b"\n\n\nif __name__ == ")[0] + b"\n"
-    if hashlib.sha256(program).hexdigest() != digest:
-        yield f"{path}: differs from {_BOOT}"

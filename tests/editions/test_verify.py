@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
+import py_compile
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -226,6 +228,43 @@ def test_a_lying_compiled_module_is_found_when_asked_for(packages: Path, root: s
     path.write_bytes(before)
     assert [line.rpartition(": ")[2] for line in found] == ["is not what its source compiles to; remove it"]
     assert len(lines("--bytecode", root=root, status=0)) == 1
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_a_compiled_module_of_any_level_is_compared(packages: Path, root: str, level: int) -> None:
+    """Python runs those of the level that it was started with."""
+    source = packages / "server" / "cli" / "version.py"
+    path = Path(importlib.util.cache_from_source(str(source), optimization="" if level == 0 else level))
+    before = path.read_bytes() if path.exists() else None
+    py_compile.compile(str(packages / "server" / "cli" / "sbom.py"), cfile=str(path), optimize=level)
+    found = lines("--bytecode", root=root, status=1)
+    path.unlink() if before is None else path.write_bytes(before)
+    assert [line.rpartition("/")[2] for line in found] == [
+        f"{path.name}: is not what its source compiles to; remove it"
+    ]
+
+
+AROUND = ["pex", "PEX-INFO", "__main__.py", "pyvenv.cfg", "bin/gunicorn", "bin/sh", "falcon.py", "lib/evil.py"]
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_a_file_around_the_packages_is_found(packages: Path, root: str, name: str) -> None:
+    """Every file of the environment that a start can run, or that decides what it runs."""
+    path = packages.parents[2] / name
+    target = path.readlink() if path.is_symlink() else None
+    before = path.read_bytes() if path.exists() else b""
+    existed = path.exists()
+    path.unlink(missing_ok=True)
+    path.write_bytes(before + b"\n# evil = 1\n")
+    found = lines(root=root, status=1)
+    path.unlink()
+    if target is not None:
+        path.symlink_to(target)
+    elif existed:
+        path.write_bytes(before)
+        path.chmod(0o755)
+    assert any(f"/{name}: " in line for line in found)
+    assert len(lines(root=root, status=0)) == 1
 
 
 def test_a_sealed_file_is_a_program_and_an_archive(released: Path) -> None:

@@ -21,27 +21,18 @@ from server.database import connecting
 from server.database.connecting import connect_patiently
 from tests.support.pex import Serving, serving
 from tests.support.postgres import CrashingCluster, crashing_cluster
+from tests.support.source import source_edition
 
 WAIT_S = 30.0
 AWAY = "postgres://u:hunter2@127.0.0.1:1/x"
 
-PROGRAM = """#!{python}
-import sys
-from core.build_info import BuildInfo
-from server.cli import run
-from server.edition import Edition
-sys.exit(run(Edition(BuildInfo("test", "0", "3", "", ()), lambda: []), sys.argv[1:]))
-"""
-SOURCES = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "AUTH__ENABLED": "false"}
+SOURCES = {"AUTH__ENABLED": "false"}
 
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
     """The command line of a server from sources."""
-    file = tmp_path / "flovyn-server"
-    file.write_text(PROGRAM.format(python=sys.executable))
-    file.chmod(0o755)
-    return file
+    return source_edition(tmp_path)
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
-"""The checks of an edition's file, of what lies beside it, and of its unpacked copies, on small made-up editions."""
+"""The checks of an edition's file and of what lies beside it, on small made-up editions."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import py_compile
 import subprocess
 import sys
 import zipfile
@@ -14,53 +13,9 @@ import pytest
 
 from editions.tools.sealed_pex import sealed
 from server.cli.verify import verify
-from server.inspection import beside, compiled, seal, unpacked
-from server.inspection.archive import INSTALLER, MANIFEST, SBOM, Inspected, inspect
-
-HEADER = b"#!/bin/sh\nexec python\n"
-HASH = "0123456789abcdef0123456789abcdef01234567"
-INSTALLER_TEXT = '''
-def install():
-        fp.write(
-            dedent(
-                """\\
-                import os
-
-
-                def extend():
-                    pass
-                """
-            )
-        )
-            print(
-                "import PEX_EXTRA_SYS_PATH; PEX_EXTRA_SYS_PATH.extend()",
-            )
-'''
-FILES = {
-    INSTALLER: INSTALLER_TEXT.encode(),
-    ".bootstrap/pex/venv/venv_pex.py": b"START = 1\n",
-    ".deps/a-1.whl/.layout.json": b"{}",
-    ".deps/a-1.whl/a-1.dist-info/METADATA": b"Name: a\n",
-    ".deps/a-1.whl/a-1.dist-info/RECORD": b"a.py,,\n",
-    ".deps/a-1.whl/a.py": b"A = 1\n",
-    ".deps/a-1.whl/.prefix/bin/a": b"#!python\n",
-    "PEX-INFO": json.dumps({"pex_hash": HASH}).encode(),
-    "__pex__/__init__.py": b"",
-    "server/cli.py": b"X = 1\n" * 50,
-    SBOM: b'{"bomFormat": "CycloneDX"}',
-}
-MEMBERS = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
-
-
-def make(path: Path, schema: int = 1) -> Path:
-    """A sealed edition."""
-    path.write_bytes(HEADER)
-    manifest = {"schema": schema, "members": MEMBERS, "header_sha256": hashlib.sha256(HEADER).hexdigest()}
-    with zipfile.ZipFile(path, "a") as archive:
-        for name, content in FILES.items():
-            archive.writestr(name, content)
-    sealed(path, {MANIFEST: json.dumps(manifest).encode()})
-    return path
+from server.inspection import beside, seal
+from server.inspection.archive import MANIFEST, SBOM, Inspected, inspect
+from tests.support.made_up import FILES, HASH, HEADER, make
 
 
 @pytest.fixture
@@ -252,116 +207,3 @@ def test_a_changed_file_beside_is_named(pex: Path, ending: str, expected: str) -
     assert expected in wrong_beside(pex)
     pex.with_suffix(".SHA256SUMS").unlink()
     assert (expected in wrong_beside(pex)) == (ending != ".SHA256SUMS")
-
-
-def unpack(root: Path, pex: Path) -> Path:
-    """What PEX makes of the file; returns the environment's packages."""
-    environment = root / "venvs" / "4" / HASH / "abc"
-    packages = environment / "lib" / "python3.11" / "site-packages"
-    members = {**FILES, MANIFEST: inspect(pex.read_bytes()).documents[MANIFEST]}
-    for name, content in members.items():
-        inner = name.split("/", 2)[2] if name.startswith(".deps/") else name
-        if name in unpacked.in_mirror(MEMBERS | {MANIFEST: ""}):
-            place(root / "unzipped_pexes" / "4" / HASH / name, content)
-        if inner in unpacked.in_environment(dict.fromkeys(members, "")):
-            place(packages / inner, content)
-    place(packages / "a-1.dist-info" / "INSTALLER", b"pex\n")
-    place(packages / "PEX_EXTRA_SYS_PATH.py", b"import os\n\n\ndef extend():\n    pass\n")
-    place(packages / "PEX_EXTRA_SYS_PATH.pth", b"import PEX_EXTRA_SYS_PATH; PEX_EXTRA_SYS_PATH.extend()\n")
-    place(environment / "__main__.py", b"#!python\nSTART = 1\n\n\nif __name__ == '__main__':\n    boot()\n")
-    return packages
-
-
-def place(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-
-
-def wrong_copies(root: Path, pex: Path) -> list[str]:
-    manifest = inspect(pex.read_bytes()).documents[MANIFEST]
-    copies = unpacked.copies(root, HASH, MEMBERS, manifest)
-    assert len(copies) == 2
-    return [line.removeprefix(f"{root}/") for line in unpacked.problems(copies, MEMBERS, INSTALLER_TEXT)]
-
-
-def test_an_untouched_copy(tmp_path: Path, pex: Path) -> None:
-    """What PEX unpacks, and what it adds by itself, is accepted."""
-    unpack(tmp_path, pex)
-    assert wrong_copies(tmp_path, pex) == []
-
-
-def test_a_touched_copy(tmp_path: Path, pex: Path) -> None:
-    """Changed, added and missing files are named with their place, and so is the program that starts the copy."""
-    packages = unpack(tmp_path, pex)
-    (packages / "server" / "cli.py").write_text("X = 2\n")
-    (packages / "a.py").unlink()
-    (packages / "sitecustomize.py").write_text("")
-    (packages / "server" / "fast.so").write_bytes(b"")
-    main = packages.parents[2] / "__main__.py"
-    main.write_bytes(main.read_bytes().replace(b"START = 1", b"START = 2"))
-    (tmp_path / "unzipped_pexes" / "4" / HASH / "server" / "cli.py").unlink()
-    site = f"venvs/4/{HASH}/abc/lib/python3.11/site-packages"
-    assert wrong_copies(tmp_path, pex) == [
-        f"{site}/a.py: is missing",
-        f"{site}/server/cli.py: differs from the manifest",
-        f"{site}/server/fast.so: is not in the manifest",
-        f"{site}/sitecustomize.py: is not in the manifest",
-        f"venvs/4/{HASH}/abc/__main__.py: differs from .bootstrap/pex/venv/venv_pex.py",
-        f"unzipped_pexes/4/{HASH}/server/cli.py: is missing",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("PEX_EXTRA_SYS_PATH.py", "import os\n\n\ndef extend():\n    evil()\n"),
-        ("PEX_EXTRA_SYS_PATH.py", "import os\n"),
-        ("PEX_EXTRA_SYS_PATH.py", ""),
-        ("PEX_EXTRA_SYS_PATH.pth", "import evil\n"),
-        ("PEX_EXTRA_SYS_PATH.pth", "import PEX_EXTRA_SYS_PATH; PEX_EXTRA_SYS_PATH.extend()\nimport os\n"),
-    ],
-)
-def test_modules_that_pex_adds(tmp_path: Path, pex: Path, name: str, text: str) -> None:
-    """They run at every start, so they must be PEX's own: neither changed, nor cut short, nor longer."""
-    packages = unpack(tmp_path, pex)
-    (packages / name).write_text(text)
-    (line,) = wrong_copies(tmp_path, pex)
-    assert line.endswith(f"site-packages/{name}: is not what PEX writes")
-
-
-def test_copies_of_other_editions_are_left_alone(tmp_path: Path, pex: Path) -> None:
-    """Only folders named after the file count, and a name that is no hash never reaches the file system."""
-    unpack(tmp_path, pex)
-    assert unpacked.copies(tmp_path, "f" * 40, MEMBERS, b"") == []
-    assert unpacked.copies(tmp_path, "*", MEMBERS, b"") == []
-
-
-def test_root_of_an_environment(tmp_path: Path) -> None:
-    """PEX's root is found through the short link that environments run by; elsewhere there is none."""
-    environment = tmp_path / "venvs" / "4" / HASH / "abc"
-    environment.mkdir(parents=True)
-    short = tmp_path / "venvs" / "4" / "s" / "12345678"
-    short.mkdir(parents=True)
-    (short / "venv").symlink_to(environment)
-    assert unpacked.root_of(short / "venv") == tmp_path
-    assert unpacked.root_of(Path("/usr")) is None
-
-
-def test_compiled_modules_are_what_their_sources_say(tmp_path: Path) -> None:
-    """A module compiled of something else than its source is named; one that agrees is not."""
-    honest, lying = tmp_path / "honest.py", tmp_path / "lying.py"
-    for path in (honest, lying):
-        path.write_text("def answer() -> int:\n    return 42\n")
-        py_compile.compile(str(path))
-    other = tmp_path / "other.py"
-    other.write_text("def answer() -> int:\n    return 43\n")
-    Path(py_compile.compile(str(other)) or "").rename(tmp_path / "__pycache__" / Path(lying_name(lying)).name)
-    assert list(compiled.problems([tmp_path])) == [
-        f"{lying_name(lying)}: is not what its source compiles to; remove it"
-    ]
-
-
-def lying_name(source: Path) -> str:
-    import importlib.util
-
-    return importlib.util.cache_from_source(str(source))
