@@ -302,7 +302,8 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
     from server.grpc_api.server import GrpcServer
 
     settings = boot.settings
-    guard = GrpcGuard(boot.grpc_auth, boot.observers, boot.admission, boot.engine.repeats)
+    connections = boot.task_engine.tasks.claims.connections
+    guard = GrpcGuard(boot.grpc_auth, boot.observers, boot.admission, boot.engine.repeats, connections)
     server = GrpcServer(grpc_services(boot), guard, settings.limits, share(settings).grpc)
     draining: list[asyncio.Task[None]] = []
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from core.batching import Batcher, Returns
 from core.domain.task import ClaimedTask, NewTask, TaskSlot, TaskState
 from core.plugin_services import Database
+from server.engine.connections import Connections
 from server.engine.direct_dispatch import DirectDispatch
-from server.engine.lost_claims import LostClaims
+from server.engine.lost_claims import SLACK_S, LostClaims
+from server.engine.receipts import Receipt, Receipts, abandoned
 from server.engine.wakeups import Waker, Wakeups
 from server.storage.tasks import TaskRepository
+
+_log = logging.getLogger(__name__)
 
 
 class TaskClaims:
@@ -26,6 +31,9 @@ class TaskClaims:
         self.wake_queue = wake_queue
         self._claims: Batcher[TaskSlot, ClaimedTask | None] = Batcher(self._claim, self._release_some)
         self._releases: Returns[ClaimedTask] = Returns(self.release)
+        self.connections = Connections()
+        self.receipts = Receipts(abandoned(self.connections))
+        self._lost_answers: Returns[Receipt] = Returns(self._release_answers)
         self._lost = LostClaims(self.release_claims, longest_statement)
         self.direct_dispatch: DirectDispatch[NewTask, ClaimedTask] = DirectDispatch(
             wakeups, self._releases.give_back, self._lost.look_for
@@ -33,13 +41,18 @@ class TaskClaims:
 
     async def poll(self, slot: TaskSlot, hold: float) -> ClaimedTask | None:
         """Return a task that the poller now holds; None when there was none within ``hold`` seconds."""
-        return await self._wakeups.take(
+        worker, connection = (slot.tenant_id, slot.claim.worker_id), slot.claim.held_by
+        self._lost_answers.give_back(self.receipts.polled(worker, connection))
+        task = await self._wakeups.take(
             (slot.tenant_id, slot.queue),
             lambda: self._claims.submit(slot),
             hold,
             claim=slot.claim,
             hand_back=lambda task: self._releases.give_back([task]),
         )
+        if task is not None:
+            self.receipts.answered((task.tenant_id, task.id), task.claim_id, worker, connection)
+        return task
 
     def wake(self, tasks: Sequence[NewTask | ClaimedTask | TaskState]) -> None:
         """Wake pollers for tasks that became claimable; to be called when they are committed."""
@@ -48,6 +61,8 @@ class TaskClaims:
 
     async def release(self, tasks: Sequence[ClaimedTask]) -> None:
         """Make tasks pending again whose pollers never got them, unless their claims are over."""
+        for task in tasks:
+            self.receipts.confirmed((task.tenant_id, task.id))
         await self._storage.release(tasks)
         self.wake(tasks)
 
@@ -55,7 +70,14 @@ class TaskClaims:
         """Wait for everything that was accepted to be committed."""
         await self._claims.close()
         await self._releases.close()
+        await self._lost_answers.close()
         await self._lost.close()
+
+    async def _release_answers(self, receipts: Sequence[Receipt]) -> None:
+        age = asyncio.get_running_loop().time() - min(receipt.at for receipt in receipts) + SLACK_S
+        found = await self.release_claims([receipt.claim for receipt in receipts], age)
+        if found:
+            _log.warning("%d tasks were released whose workers have lost the connection and poll again", len(found))
 
     async def _claim(self, slots: Sequence[TaskSlot]) -> Sequence[ClaimedTask | None]:
         since = asyncio.get_running_loop().time()

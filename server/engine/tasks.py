@@ -48,6 +48,7 @@ class Tasks:
             NotFound: the tenant has no such task.
             WrongState: the task's state does not allow it.
         """
+        self.claims.receipts.confirmed((report.tenant_id, report.task_id))
         await self._reports.submit(report)
 
     async def expire(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Collection, Sequence
 from uuid import UUID
 
@@ -12,13 +13,16 @@ from core.domain.workflow_event import Event
 from core.errors import NotFound
 from server.engine.direct_dispatch import DirectDispatch
 from server.engine.history_sizes import HistorySizes
-from server.engine.lost_claims import LostClaims
+from server.engine.lost_claims import SLACK_S, LostClaims
+from server.engine.receipts import Receipt, Receipts, unread
 from server.engine.senders import Senders
 from server.engine.wakeups import QueueKey, Waker, Wakeups
 from server.storage.workflows import RunKey, WorkflowRepository
 
 RECLAIM_BATCH = 500
 PRUNE_BATCH = 200
+
+_log = logging.getLogger(__name__)
 
 
 class Workflows:
@@ -33,6 +37,8 @@ class Workflows:
         self._claims: Batcher[PollSlot, ClaimedRun | None] = Batcher(self._claim, self._release_some)
         self._releases: Returns[ClaimedRun] = Returns(self.release)
         self._lost = LostClaims(self._release_lost, longest_statement)
+        self.receipts = Receipts(unread)
+        self._lost_answers: Returns[Receipt] = Returns(self._release_answers)
         self.direct_dispatch: DirectDispatch[NewRun, ClaimedRun] = DirectDispatch(
             wakeups, self._releases.give_back, self._lost.look_for
         )
@@ -40,15 +46,19 @@ class Workflows:
 
     async def poll(self, slot: PollSlot, hold: float) -> ClaimedRun | None:
         """Return a run that the poller now holds; None when there was none within ``hold`` seconds."""
-        key = (slot.tenant_id, slot.queue)
-        return await self._wakeups.take(
-            key,
+        worker, connection = (slot.tenant_id, slot.claim.worker_id), slot.claim.held_by
+        self._lost_answers.give_back(self.receipts.polled(worker, connection))
+        run = await self._wakeups.take(
+            (slot.tenant_id, slot.queue),
             lambda: self._claims.submit(slot),
             hold,
             slot.kinds,
             claim=slot.claim,
             hand_back=lambda run: self._releases.give_back([run]),
         )
+        if run is not None:
+            self.receipts.answered((run.tenant_id, run.id), run.claim_id, worker, connection)
+        return run
 
     def watch(self, key: QueueKey) -> AsyncIterator[None]:
         """Tell whenever there may be new work in a queue; see ``Wakeups.watch``."""
@@ -64,6 +74,7 @@ class Workflows:
         if not events:
             raise unknown_run(key[1])
         self.senders.read(key, reader, claim)
+        self.receipts.read(key, reader)
         self._sizes.look(key, events)
         return events
 
@@ -92,6 +103,8 @@ class Workflows:
 
     async def release(self, runs: Sequence[ClaimedRun]) -> None:
         """Make runs pending again whose pollers never got them, unless their claims are over."""
+        for run in runs:
+            self.receipts.confirmed((run.tenant_id, run.id))
         await self._storage.release(runs)
         for run in runs:
             self._wake((run.tenant_id, run.queue), run.kind)
@@ -101,6 +114,7 @@ class Workflows:
         for batcher in (self._claims, self._histories):
             await batcher.close()
         await self._releases.close()
+        await self._lost_answers.close()
         await self._lost.close()
 
     async def _claim(self, slots: Sequence[PollSlot]) -> Sequence[ClaimedRun | None]:
@@ -116,8 +130,20 @@ class Workflows:
         if claimed:
             await self.release(claimed)
 
-    async def _release_lost(self, claims: Collection[UUID], age: float) -> set[UUID]:
-        found = await self._storage.release_claims(claims, age)
+    async def _release_answers(self, receipts: Sequence[Receipt]) -> None:
+        """Release runs whose answers seem lost; one that has gone on tells that this process does not see all calls."""
+        age = asyncio.get_running_loop().time() - min(receipt.at for receipt in receipts) + SLACK_S
+        found = await self._release_lost([receipt.claim for receipt in receipts], age, answered=True)
+        for receipt in receipts:
+            if receipt.claim not in found:
+                self.receipts.contradicted(receipt.worker)
+        if found:
+            _log.warning(
+                "%d workflow executions were released whose workers poll on and have not read them", len(found)
+            )
+
+    async def _release_lost(self, claims: Collection[UUID], age: float, *, answered: bool = False) -> set[UUID]:
+        found = await self._storage.release_claims(claims, age, answered=answered)
         for claim in found:
             self._wake(claim.queue_key, claim.kind)
         return {claim.id for claim in found}

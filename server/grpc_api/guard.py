@@ -27,8 +27,9 @@ from core.limits import MAX_DETAILS_BYTES, shortened
 from core.pacing import paced
 from server.admission import Admission, Entry
 from server.auth.stack import AuthStack, Checks, require_one_credential
+from server.engine.connections import Connections
 from server.engine.repeats import HEADER, REPLAYED, Answer, Repeats, SentCall, checked_key
-from server.grpc_api.call_context import CONNECTION
+from server.grpc_api.call_context import CONNECTION, DEADLINE
 from server.grpc_api.conversions import uuid_field
 from server.grpc_api.error_mapping import status_of
 from server.grpc_api.text_gate import check_message, check_metadata
@@ -90,7 +91,15 @@ async def _taken_back(undelivered: Callable[[], Awaitable[None]]) -> None:
 class Guard:
     """What stands before every method of a process."""
 
-    def __init__(self, auth: AuthStack, observers: CallObservers, admission: Admission, repeats: Repeats) -> None:
+    def __init__(
+        self,
+        auth: AuthStack,
+        observers: CallObservers,
+        admission: Admission,
+        repeats: Repeats,
+        connections: Connections,
+    ) -> None:
+        self._connections = connections
         self._auth = auth
         self._observers = observers
         self._admission = admission
@@ -223,9 +232,11 @@ class Guard:
         asked = _auth_request(path, metadata, context)
         try:
             require_one_credential(sum(key == "authorization" for key, _ in metadata))
-            return checks, asked, await checks.authenticate(asked)
+            identity = await checks.authenticate(asked)
         except (AuthError, LimitExceeded) as error:
             raise self._auth.refusal(asked, path, error) from None
+        self._connections.called(context.peer())
+        return checks, asked, identity
 
     async def _checked(
         self, endpoint: _Served, data: bytes, context: Context, watched: WatchedCall | None, entry: Entry
@@ -290,6 +301,8 @@ async def answer(context: Context, path: str, error: BaseException) -> None:
 
 def _auth_request(path: str, metadata: Any, context: Context) -> AuthRequest:
     CONNECTION.set(context.peer())
+    remaining = context.time_remaining()
+    DEADLINE.set(None if remaining is None else asyncio.get_running_loop().time() + remaining)
     headers = _headers(metadata)
     REQUEST_ID.set(new_request_id(headers.get("x-request-id")))
     check_metadata(headers)

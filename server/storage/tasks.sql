@@ -99,6 +99,7 @@ WITH lost AS (
         t.status = 'RUNNING'
         AND t.claimed_at >= now() - %(age)s * interval '1 second'
         AND t.claim_id = ANY (%(claim_ids)s::uuid[])
+        AND t.last_heartbeat_at IS NULL
     FOR UPDATE SKIP LOCKED
 )
 UPDATE task_execution AS t

@@ -90,10 +90,13 @@ class WorkflowRepository:
         async with self._database.connection() as connection:
             await connection.execute(_SQL["release"], columns(runs, "tenant_id", "id", "claim_id"))
 
-    async def release_claims(self, claims: Collection[UUID], age: float) -> list[Released]:
-        """Do the same with those of the claims that were written, at most ``age`` seconds ago; return them."""
+    async def release_claims(self, claims: Collection[UUID], age: float, *, answered: bool) -> list[Released]:
+        """Do the same with those of the claims that were written, at most ``age`` seconds ago; return them.
+
+        ``answered`` tells that workers may have got them all the same.
+        """
         async with self._database.connection() as connection:
-            parameters = {"claim_ids": list(claims), "age": age}
+            parameters = {"claim_ids": list(claims), "age": age, "answered": int(answered)}
             rows = await (await connection.execute(_SQL["release_claims"], parameters)).fetchall()
         return [Released(*row) for row in rows]
 

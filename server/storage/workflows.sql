@@ -114,7 +114,14 @@ WITH lost AS (
     FOR UPDATE SKIP LOCKED
 )
 UPDATE workflow_execution AS e
-SET status = 'PENDING', claim_id = NULL, worker_id = NULL, held_by = NULL, claimed_by = NULL, updated_at = now()
+SET
+    status = 'PENDING',
+    claim_id = NULL,
+    worker_id = NULL,
+    held_by = NULL,
+    claimed_by = NULL,
+    contested = least(e.contested + %(answered)s, 100),
+    updated_at = now()
 FROM lost
 WHERE e.tenant_id = lost.tenant_id AND e.id = lost.id
 RETURNING lost.claim_id, e.tenant_id, e.queue, e.kind

@@ -23,7 +23,7 @@ from core.launchers import TaskLaunch
 from core.log_limit import LogLimit
 from proto.flovyn.v1 import task_pb2 as pb
 from server.engine.task_engine import TaskEngine
-from server.grpc_api.call_context import CLAIMED, holder
+from server.grpc_api.call_context import CLAIMED, holder, is_too_late, within_deadline
 from server.grpc_api.conversions import key_field, payload_field, tenant_of, uuid_field
 
 _CHUNKS: Mapping[int, ChunkKind] = {
@@ -105,7 +105,10 @@ class TaskExecution:
             claim=self._claim(optional_text(request.worker_id, "worker_id"), holder(identity)),
         )
         self._seen((slot.tenant_id, slot.claim.worker_id))
-        task = await self._tasks.claims.poll(slot, self._poll_hold)
+        task = None if is_too_late() else await self._tasks.claims.poll(slot, within_deadline(self._poll_hold))
+        if task is not None and is_too_late():
+            await self._tasks.claims.release([task])
+            task = None
         CLAIMED.set(task)
         return pb.PollTaskResponse() if task is None else pb.PollTaskResponse(task=_info(task))
 

@@ -26,7 +26,7 @@ from server.engine.commands import submission
 from server.engine.engine import Engine
 from server.engine.signals import Signal, SignalWithStart
 from server.engine.task_engine import TaskEngine
-from server.grpc_api.call_context import CLAIMED, holder
+from server.grpc_api.call_context import CLAIMED, holder, is_too_late, within_deadline
 from server.grpc_api.commands import commands_of, inherited_queue
 from server.grpc_api.conversions import key_field, optional_uuid, payload_field, tenant_of, uuid_field
 
@@ -158,7 +158,10 @@ class WorkflowDispatch:
             kinds=tuple(sorted(name_field(kind, "workflow_capabilities") for kind in request.workflow_capabilities)),
         )
         self._seen((slot.tenant_id, slot.claim.worker_id))
-        run = await self._workflows.poll(slot, self._poll_hold)
+        run = None if is_too_late() else await self._workflows.poll(slot, within_deadline(self._poll_hold))
+        if run is not None and is_too_late():
+            await self._workflows.release([run])
+            run = None
         CLAIMED.set(run)
         return pb.PollResponse() if run is None else pb.PollResponse(workflow_execution=_execution(run))
 
@@ -215,6 +218,7 @@ class WorkflowDispatch:
         given = await commands_of(request.commands)
         outcome = _OUTCOMES[request.status]
         key = (tenant_of(identity), run_id)
+        self._workflows.receipts.submitted(key)
         sent = request.SerializeToString(deterministic=True)
         digest = hashlib.blake2b(sent, digest_size=DIGEST_BYTES).digest()
         await self._submissions.submit(
