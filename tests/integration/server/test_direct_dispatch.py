@@ -100,6 +100,7 @@ async def test_a_workflows_task_is_claimed(database: str) -> None:
     async with running_server(database, ENGINE__POLL_HOLD_MS=HOLD) as client:
         polling = await _parked(client, Category.TASK)
         run_id, task_id = await start(client), str(uuid4())
+        assert await poll(client) is not None
         await submit(client, run_id, schedule_task(task_id), status=RUNNING)
         assert (await asyncio.wait_for(polling, 5)).task_execution_id == task_id
         assert [row[:4] for row in await rows(client, TASK)] == [("RUNNING", "w7", 1, False)]
@@ -139,7 +140,7 @@ async def test_work_that_another_process_makes_at_once_reaches_all_who_wait(data
         runs = [await _parked(here) for _ in range(5)]
         tasks = [await _parked(here, Category.TASK) for _ in range(5)]
         started = await asyncio.gather(*(start(there) for _ in range(5)))
+        assert {run.id for run in await asyncio.wait_for(asyncio.gather(*runs), 10)} == set(started)
         ids = [str(uuid4()) for _ in range(5)]
         await submit(there, started[0], *map(schedule_task, ids), status=RUNNING)
         assert {task.task_execution_id for task in await asyncio.wait_for(asyncio.gather(*tasks), 10)} == set(ids)
-        assert {run.id for run in await asyncio.wait_for(asyncio.gather(*runs), 10)} == set(started)

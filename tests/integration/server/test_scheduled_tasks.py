@@ -72,6 +72,7 @@ async def test_a_task_sent_again_is_scheduled_once(calls: Calls) -> None:
 async def test_a_task_id_of_another_run_or_kind_is_refused_whole(calls: Calls, kind: str) -> None:
     """FAILED_PRECONDITION, and nothing of that batch is written; its neighbours' batches are."""
     first, second, task_id = await calls.start(), await calls.start(), str(uuid4())
+    await calls.claim_pending()
     await calls.submit(first, schedule_task(task_id), status=RUNNING)
     target = first if kind == "other" else second
     clash = refusal(calls.submit(target, operation(), schedule_task(task_id, kind), status=RUNNING))
@@ -115,6 +116,7 @@ async def test_two_runs_that_create_one_id_at_once_do_not_fail(database: str) ->
         here, there = Calls(one), Calls(two)
         for _ in range(times(15, 500)):
             runs, child = [await here.start(), await here.start()], str(uuid4())
+            await here.claim_pending()
             await asyncio.gather(
                 here.submit(runs[0], schedule_child(child), status=RUNNING),
                 there.submit(runs[1], schedule_child(child), status=RUNNING),
