@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from core.migration import table_prefix
 from migrations.lint import readers, text
 from migrations.lint.facts import Reading, Refused
 from migrations.lint.finding import Finding
 from migrations.lint.lexer import lex
+from migrations.lint.modes import Mode, mode_of
 from migrations.lint.names import Ownership
 from migrations.lint.rules import BY_ID, RULES, w4_core_locks
 from migrations.lint.rules.rule import Context, Hit, Rule
@@ -84,10 +86,11 @@ class _File:
         if text.too_long(up) or text.too_long(down):
             self._report("M070", Hit(0, text.TOO_LONG))
             return sorted(self._found)
-        judged = self._judge(up)
+        mode = mode_of(self.sql) if self._ownership.prefix != table_prefix("") else "transaction"
+        judged = self._judge(up, mode)
         self._at_end()
         made, self.world = self.world, self.world.copy()
-        judged += self._judge(down)
+        judged += self._judge(down, "outside" if mode == "outside" else "transaction")
         self.world = made
         if second_opinion and limit > len(self.sql):
             self._second_opinion(judged)
@@ -115,11 +118,13 @@ class _File:
             limit = ends[-1] if ends else -1
         return [one for one in up if one.end <= limit], [one for one in down if one.end <= limit]
 
-    def _judge(self, part: Iterable[Statement]) -> list[tuple[Statement, Reading]]:
+    def _judge(self, part: Iterable[Statement], mode: Mode) -> list[tuple[Statement, Reading]]:
         clean = []
-        for statement in part:
+        for number, statement in enumerate(part):
             reading = readers.read(statement)
-            context = Context(self.sql, statement, reading, self.world, self._ownership)
+            context = Context(self.sql, statement, reading, self.world, self._ownership, mode)
+            if number and mode != "transaction":
+                self._report("M052", Hit(statement.start, "such a file holds one statement, which can be tried again"))
             if not self._apply(context):
                 clean.append((statement, reading))
             self.world.update(reading)

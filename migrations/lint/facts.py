@@ -191,6 +191,14 @@ class NamesSequence(NamedTuple):
     name: Name | None
 
 
+class Concurrent(NamedTuple):
+    """A statement that builds or drops without blocking, outside of a transaction; ``fault`` speaks against it."""
+
+    at: int
+    what: str
+    fault: str = ""
+
+
 class Triggers(NamedTuple):
     """A trigger on a table, run by a function; ``columns`` are those behind UPDATE OF."""
 
@@ -251,6 +259,7 @@ Fact = (
     | ReadsSetting
     | Notifies
     | NamesSequence
+    | Concurrent
     | Triggers
     | Body
     | HasColumn

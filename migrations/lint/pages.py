@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from migrations.lint.modes import BATCHES_MARKER, OUTSIDE_MARKER
 from migrations.lint.names import PUBLISHED_TABLES
 from migrations.lint.readers import ALLOWED
 from migrations.lint.rules import RULES
@@ -30,6 +31,12 @@ of columns, triggers, policies, CHECK and foreign-key constraints are free: they
 Foreign keys may point at own tables and at {", ".join(PUBLISHED_TABLES)}. Every core table may be read, in views,
 functions and backfills. A file may end with a part that takes the migration back, behind a line that is exactly
 `-- down`; it is checked like the rest.
+
+A file runs in one transaction, unless a line of its own before the first statement says otherwise. `{OUTSIDE_MARKER}`
+runs one CREATE, DROP or REINDEX INDEX CONCURRENTLY, or one ALTER TABLE … VALIDATE CONSTRAINT, which block nobody: a
+killed attempt is resumed, an invalid index that it left is dropped and built anew. `{BATCHES_MARKER}` runs one INSERT,
+UPDATE or DELETE with a LIMIT again and again, each time in a transaction of its own, until it changes no row: a killed
+backfill goes on where it stopped.
 
 Functions are in `sql` or `plpgsql`; their bodies are read like the migration itself. They and all expressions may
 call own functions and PostgreSQL's harmless ones (`migrations/lint/functions.py`).

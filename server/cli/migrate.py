@@ -21,6 +21,12 @@ from server.process.signals import exit_on_sigterm
 
 Report = Mapping[str, Any]
 
+_RUNS = {
+    "transaction": "",
+    "outside": ", outside a transaction: what it did before an error stays",
+    "batches": ", in batches: each is committed by itself",
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -80,6 +86,7 @@ async def _plan(edition: Edition, _arguments: argparse.Namespace) -> Report:
 
 def _described(pending: Pending, owners: list[Owner]) -> Report:
     from migrations.lint import core_locks, sections, split
+    from migrations.lint.modes import mode_of
 
     sql = pending.migration.sql
     locks: list[Report] = []
@@ -88,7 +95,8 @@ def _described(pending: Pending, owners: list[Owner]) -> Report:
         earlier = [each.sql for each in owner.migrations if each.version < pending.migration.version]
         taken = core_locks(pending.owner, sql, earlier)
         locks = [{"line": line, "table": table, "mode": mode} for line, table, mode in taken]
-    return {"migration": str(pending), "statements": len(split(sections(sql)[0])), "locks": locks}
+    runs = "transaction" if pending.owner == CORE else mode_of(sql)
+    return {"migration": str(pending), "statements": len(split(sections(sql)[0])), "runs": runs, "locks": locks}
 
 
 async def _orphans(edition: Edition, ready: Prepared) -> list[Report]:
@@ -157,4 +165,4 @@ def _line(entry: str | Report) -> str:
     if "rows" in entry:
         return f"{entry['table']} of plugin {entry['plugin']}, which is not in this edition: {entry['rows']} rows"
     locks = "".join(f"\n    line {lock['line']}: {lock['mode']} on {lock['table']}" for lock in entry["locks"])
-    return f"{entry['migration']}: {entry['statements']} statements{locks}"
+    return f"{entry['migration']}: {entry['statements']} statements{_RUNS[entry['runs']]}{locks}"

@@ -24,12 +24,14 @@ from server.database.history import Pending
 
 if TYPE_CHECKING:
     from migrations.lint import Statement
+    from migrations.lint.modes import Mode
 
 LOCK_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 600
 IDLE_TIMEOUT_S = 60
 """A plugin's migration may shorten these, and no more; ``migrations.lint.limits`` has the same numbers."""
 
+BATCHES_TIMEOUT_S = 6 * 3600
 ATTEMPTS = 12
 PAUSE_S = 1.0
 """A migration that does not get its locks in time is tried again, so that calls may pass in between."""
@@ -48,6 +50,7 @@ class Part:
     pending: Pending
     sql: str
     first_line: int = 1
+    mode: Mode = "transaction"
 
 
 class Executor:
@@ -59,14 +62,14 @@ class Executor:
         self._separate_role = separate_role
 
     async def run(self, part: Part, record: Record) -> None:
-        """Run a part and record it; all of it, or nothing.
+        """Run a part and record it; all of it, or nothing, unless its file declares another way.
 
         Raises:
             MigrationError: PostgreSQL refused a statement, or something that is not the plugin's changed.
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                await self._attempt(part, record)
+                await self._attempt_as_declared(part, record)
             except psycopg.errors.LockNotAvailable:
                 if attempt == ATTEMPTS:
                     raise MigrationError(
@@ -78,27 +81,52 @@ class Executor:
             else:
                 return
 
-    async def _attempt(self, part: Part, record: Record) -> None:
+    async def _attempt_as_declared(self, part: Part, record: Record) -> None:
+        if part.mode == "outside":
+            from server.database.concurrently import run_outside
+
+            await run_outside(self._connection, part, record, separate_role=self._separate_role)
+        elif part.mode == "batches":
+            await self._batches(part, record)
+        else:
+            await self._attempt(part, record)
+
+    async def _batches(self, part: Part, record: Record) -> None:
+        """Run a statement again and again, each time in a transaction of its own, until it changes no row.
+
+        A batch that was committed stays: after a kill the next start goes on behind it.
+        """
+        started, total = time.monotonic(), 0
+        while changed := await self._attempt(part, record):
+            total += changed
+            _log.info("migration %s: %d rows so far", part.pending, total)
+            if time.monotonic() - started > BATCHES_TIMEOUT_S:
+                raise MigrationError(
+                    f"{part.pending}: {total} rows were changed in {BATCHES_TIMEOUT_S} s and there are more; what is"
+                    " done stays, start again to go on"
+                )
+
+    async def _attempt(self, part: Part, record: Record) -> int:
+        """Run a part in one transaction and return the rows that changed; a batch that changed some is not recorded."""
         started = time.monotonic()
         owner = part.pending.owner
         connection = self._connection
         if owner != CORE:
             await connection.execute("DISCARD ALL")
         async with connection.transaction():
-            if owner == CORE:
-                await self._statements(part)
-            else:
-                await self._guarded(part)
-            await record(round((time.monotonic() - started) * 1000))
+            changed = await (self._statements(part) if owner == CORE else self._guarded(part))
+            if part.mode == "transaction" or not changed:
+                await record(round((time.monotonic() - started) * 1000))
+            return changed
 
-    async def _guarded(self, part: Part) -> None:
+    async def _guarded(self, part: Part) -> int:
         """Run a plugin's part, and refuse it when what it left behind reaches further than the plugin."""
         from server.database import own_objects  # imports the linter: only when something is pending
 
         owner, connection = part.pending.owner, self._connection
         before = await catalog.snapshot(connection, owner)
         own = await own_objects.look(connection, owner)
-        await self._statements(part)
+        rows = await self._statements(part)
         changed = catalog.differences(before, await catalog.snapshot(connection, owner))
         if changed:
             raise MigrationError(
@@ -110,8 +138,9 @@ class Executor:
             harm += [f"it locked rows of {table}, which is not the plugin's" for table in tables]
         if harm:
             raise MigrationError(f"{part.pending}: it would harm the server and was rolled back: {'; '.join(harm)}")
+        return rows
 
-    async def _statements(self, part: Part) -> None:
+    async def _statements(self, part: Part) -> int:
         from migrations.lint import split  # imports sqlglot: only when something is pending
 
         connection = self._connection
@@ -121,12 +150,13 @@ class Executor:
         limits |= await self._operators_limit()
         if separate:
             await connection.execute(plugin_role.SQL["become"])
+        rows = 0
         for statement in split(part.sql):
             try:
                 if part.pending.owner != CORE and not separate:
                     await self._refuse_row_locks(part, statement)
                 # binary asks for the extended protocol, in which PostgreSQL takes one statement and no more
-                await connection.execute(statement.text.encode(), binary=True)
+                rows = (await connection.execute(statement.text.encode(), binary=True)).rowcount
             except psycopg.errors.LockNotAvailable:
                 raise
             except psycopg.Error as error:
@@ -139,6 +169,7 @@ class Executor:
                 await self._refuse_long_waits(part, statement, limits)
         if separate:
             await connection.execute(plugin_role.SQL["return"])
+        return max(rows, 0)
 
     async def _operators_limit(self) -> dict[str, int]:
         """Return the operator's own limit for a transaction, where PostgreSQL (17 and newer) has one and it is set."""

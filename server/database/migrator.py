@@ -180,17 +180,21 @@ class Migrator:
 
 def _up_part(pending: Pending) -> Part:
     from migrations.lint import sections
+    from migrations.lint.modes import mode_of
 
-    return Part(pending, sections(pending.migration.sql)[0])
+    mode = "transaction" if pending.owner == CORE else mode_of(pending.migration.sql)
+    return Part(pending, sections(pending.migration.sql)[0], mode=mode)
 
 
 def _down_part(pending: Pending) -> Part:
     from migrations.lint import sections
+    from migrations.lint.modes import Mode, mode_of
 
     up, down = sections(pending.migration.sql)
     if down is None:
         raise MigrationError(f"{pending}: it has no '-- down' section, so it cannot be taken back; nothing was changed")
-    return Part(pending, down, up.count("\n") + 2)
+    mode: Mode = "outside" if mode_of(pending.migration.sql) == "outside" else "transaction"
+    return Part(pending, down, up.count("\n") + 2, mode)
 
 
 async def _plan(connection: Connection, wanted: Sequence[Owner]) -> Plan:

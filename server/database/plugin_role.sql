@@ -93,5 +93,8 @@ $$
 -- name: become
 SELECT set_config('role', left(current_user, 55) || '_plugins', true)
 
+-- name: become_for_session
+SELECT set_config('role', left(current_user, 55) || '_plugins', false)
+
 -- name: return
 RESET ROLE

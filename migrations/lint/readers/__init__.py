@@ -100,7 +100,7 @@ def read(statement: Statement) -> Reading:
 
 
 def _statement(c: Cursor) -> None:
-    if refused.first_word(c) is not None:
+    if (c.at_word("reindex") and index.reindex(c)) or refused.first_word(c) is not None:
         return
     if c.take("create"):
         _create(c)

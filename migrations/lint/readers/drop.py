@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from migrations.lint.cursor import Cursor
-from migrations.lint.facts import Drops
+from migrations.lint.facts import Concurrent, Drops
 from migrations.lint.readers.alter_table import cascade
 from migrations.lint.readers.function import signature
 
@@ -16,7 +16,9 @@ def drop(c: Cursor, kind: str) -> None:
     """Read DROP behind its kind."""
     at = c.at
     if c.take("concurrently"):
-        c.refuse("M052", "DROP INDEX CONCURRENTLY cannot run inside a migration's transaction; drop CONCURRENTLY", at)
+        if kind != "index":
+            raise c.unreadable("only an index is dropped CONCURRENTLY")
+        c.add(Concurrent(at, "DROP INDEX CONCURRENTLY"))
     c.if_exists()
     while True:
         _item(c, kind)

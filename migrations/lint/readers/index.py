@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from migrations.lint.cursor import Cursor
-from migrations.lint.facts import Changes, Creates
+from migrations.lint.facts import Changes, Concurrent, Creates
 from migrations.lint.operators import ACCESS_METHODS
 from migrations.lint.readers.columns import index_options
 from migrations.lint.readers.expression import expression
@@ -20,10 +20,12 @@ def access_method(c: Cursor) -> None:
 def create(c: Cursor) -> None:
     """Read CREATE [UNIQUE] INDEX behind its kind; one without a name gets the table's prefix from PostgreSQL."""
     at = c.at
-    if c.take("concurrently"):
-        message = "CREATE INDEX CONCURRENTLY cannot run inside a migration's transaction; drop CONCURRENTLY"
-        c.refuse("M052", message, at)
+    concurrently = c.take("concurrently")
     missing = c.take("if not exists")
+    if concurrently:
+        named = not missing and not c.at_word("on")
+        fault = "" if named else "give the index a name, without IF NOT EXISTS: what a kill leaves is found by its name"
+        c.add(Concurrent(at, "CREATE INDEX CONCURRENTLY", fault))
     if missing or not c.at_word("on"):
         name = c.name()
         c.add(Creates(name.at, "index", name, if_missing=missing))
@@ -42,3 +44,17 @@ def create(c: Cursor) -> None:
     index_options(c)
     if c.take("where"):
         expression(c)
+
+
+def reindex(c: Cursor) -> bool:
+    """Read ``REINDEX INDEX | TABLE CONCURRENTLY name``; all other forms are not for a migration."""
+    kind = c.peek().text
+    if kind not in ("index", "table") or c.peek(2).text != "concurrently":
+        return False
+    c.next()
+    c.next()
+    c.add(Concurrent(c.at, f"REINDEX {kind.upper()} CONCURRENTLY"))
+    c.next()
+    name = c.name()
+    c.add(Changes(name.at, kind, name, "REINDEX"))
+    return True

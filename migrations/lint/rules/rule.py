@@ -8,6 +8,7 @@ from typing import Literal, TypeVar
 
 from migrations.lint.facts import Reading
 from migrations.lint.finding import Severity
+from migrations.lint.modes import Mode
 from migrations.lint.names import Name, Ownership
 from migrations.lint.statement import Statement
 from migrations.lint.world import World
@@ -33,6 +34,7 @@ class Context:
     reading: Reading
     world: World
     ownership: Ownership
+    mode: Mode = "transaction"
 
     def all(self, kind: type[F]) -> Iterator[F]:
         """Yield what the statement itself does."""

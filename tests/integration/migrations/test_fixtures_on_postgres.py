@@ -14,6 +14,7 @@ from psycopg.pq import TransactionStatus
 from core.named_queries import named_queries
 from migrations.lint import sections, split
 from migrations.lint.check import routine_faults
+from migrations.lint.modes import mode_of
 from server.database import catalog, own_objects
 from tests.support.lint_cases import PLUGIN, Case, cases, malformed, setup_sql
 from tests.support.postgres import Databases
@@ -141,7 +142,22 @@ def name_of(case: Case) -> str:
     return case.name
 
 
-@pytest.mark.parametrize("case", cases("good"), ids=name_of)
+@pytest.mark.parametrize("case", [case for case in cases("good") if mode_of(case.sql) == "outside"], ids=name_of)
+def test_good_statements_outside_a_transaction_run(session_dsn: str, case: Case) -> None:
+    """What is declared to run outside a transaction runs there, and not inside of one unless it could do without."""
+    with psycopg.connect(session_dsn, autocommit=True) as connection:
+        run(connection, case)
+    _fill_again(session_dsn)
+
+
+def _fill_again(url: str) -> None:
+    """Put back the index that a case may have dropped."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE INDEX IF NOT EXISTS p_audit__entry_tenant ON p_audit__entry (tenant_id, created_at)")
+        connection.execute("DROP INDEX IF EXISTS p_audit__entry_amount")
+
+
+@pytest.mark.parametrize("case", [case for case in cases("good") if mode_of(case.sql) != "outside"], ids=name_of)
 def test_good_migrations_change_only_own_objects(connection: Connection, before: Picture, case: Case) -> None:
     """A migration that the linter passes runs, and leaves everything that is not the plugin's as it was."""
     start = before | rows(connection, SEQUENCES)
