@@ -168,7 +168,7 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
         send_chunks=partial(_notify, boot.pool, STREAM),
         clock=boot.clock,
         limits=limits,
-        senders=boot.engine.workflows.senders,
+        workflows=boot.engine.workflows,
     )
     boot.schedules = Schedules(boot.pool, boot.engine.cancellation, boot.task_engine.tasks, wakers[runs], boot.clock)
     longest_lease = max(limits.activation_lease, limits.task_lease)
@@ -266,7 +266,7 @@ async def background(boot: Boot) -> AsyncIterator[None]:
         DueService("promise expirer", engine.promises.expire_due, own.promises),
         DueService("canceller", engine.cancellation.work_off, own.cancellations),
         DueService("schedule runner", boot.schedules.run_due, boot.schedules.next_due),
-        boot.task_engine.tail,
+        *boot.task_engine.services,
         *(ServiceWithin(each, boot.leadership.leading) for each in (*watching, *sweeping)),
     ]
     supervisor = Supervisor(services)

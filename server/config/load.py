@@ -179,6 +179,8 @@ def _describe(model: type[BaseModel], place: str, detail: ErrorDetails) -> str:
         message = "there is no such setting" + _nearest(str(detail["loc"][-1]), _siblings(model, detail["loc"]))
     elif detail["type"] == "missing":
         message = "is required"
+    if not key:
+        return message  # about several keys, which it names
     return f"{key}: {message} (environment: {variable})"
 
 

@@ -12,6 +12,7 @@ from core.domain.tenant import check_slug
 from core.errors import InvalidInput
 from server.config.auth import Auth, Section
 from server.config.limits import Limits
+from server.config.times import contradictions
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -152,4 +153,11 @@ class Settings(BaseSettings):
             values = [getattr(each, name) for each in self.tenants]
             if len(set(values)) < len(values):
                 raise ValueError(f"two tenants have one {name}")
+        return self
+
+    @model_validator(mode="after")
+    def _agreeing_times(self) -> Settings:
+        problems = list(contradictions(self))
+        if problems:
+            raise ValueError("; ".join(problems))
         return self

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 
 from core.clock import Clock
 from core.plugin_services import Database
+from core.service import Service
 from server.config.settings import Engine as Limits
 from server.engine.deliveries import Deliveries
-from server.engine.senders import Senders
+from server.engine.parked_workers import ParkedWorkers
 from server.engine.stream_room import StreamRoom
 from server.engine.stream_sources import StreamSources
 from server.engine.stream_tail import StreamTail
@@ -18,6 +19,7 @@ from server.engine.task_notes import TaskNotes
 from server.engine.task_starts import TaskStarts
 from server.engine.tasks import Tasks
 from server.engine.workers import Workers
+from server.engine.workflows import Workflows
 from server.storage.repositories import Repositories
 from server.storage.stream_tail import StreamTailRepository
 from server.storage.workers import WorkerRepository
@@ -35,9 +37,10 @@ class TaskEngine:
         send_chunks: Callable[[list[str]], Awaitable[None]],
         clock: Clock,
         limits: Limits,
-        senders: Senders,
+        workflows: Workflows,
     ) -> None:
         """Take the pool, the way into runs, what brings tasks to pollers, and what carries chunks."""
+        senders = workflows.senders
         self.tasks = Tasks(database, claims, deliveries, senders)
         self.starts = TaskStarts(Repositories(database), claims)
         self.notes = TaskNotes(database, limits.task_lease, senders)
@@ -45,7 +48,9 @@ class TaskEngine:
         views = StreamTailRepository(database)
         self.stream_sources = StreamSources(views)
         self.tail = StreamTail(views, self.streams, clock)
-        self.workers = Workers(WorkerRepository(database))
+        self.workers = Workers(WorkerRepository(database), limits.worker_silence)
+        parked = ParkedWorkers(self.workers, [workflows.parked, claims.parked], limits.worker_silence)
+        self.services: list[Service] = [self.tail, parked]
 
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""

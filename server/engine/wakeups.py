@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from core.domain.claim import UNNAMED, Claim
-from core.domain.worker import Category
+from core.domain.worker import Category, WorkerKey
 from core.unit_of_work import current
 
 Work = TypeVar("Work")
@@ -94,6 +94,10 @@ class Wakeups:
                 self._forget(key, poller)
                 return poller
         return None
+
+    def workers(self) -> set[WorkerKey]:
+        """Return the workers whose polls are parked, each with its tenant."""
+        return {(key[0], poller.claim.worker_id) for key, parked in self._parked.items() for poller in parked}
 
     def wake_all(self) -> None:
         """Wake everybody, after notifications may have been lost."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from core.batching import Batcher
+from core.batching import MAX_BATCH, Batcher
 from core.domain.worker import Registration, WorkerKey
 from core.errors import FlovynError, NotFound
 from server.engine.throttle import Throttle
@@ -26,11 +26,11 @@ _log = logging.getLogger(__name__)
 class Workers:
     """The engine's calls about workers."""
 
-    def __init__(self, storage: WorkerRepository) -> None:
-        """Take where workers are stored."""
+    def __init__(self, storage: WorkerRepository, silence: float) -> None:
+        """Take the storage, and the seconds after which a silent worker counts as gone."""
         self._storage = storage
         self._heartbeats: Batcher[WorkerKey, None] = Batcher(self._heartbeat_all)
-        self._polls: Throttle[WorkerKey] = Throttle(WRITE_EVERY_S)
+        self._polls: Throttle[WorkerKey] = Throttle(min(WRITE_EVERY_S, silence / 3))
         self._notes: set[asyncio.Task[None]] = set()
 
     async def register(self, registration: Registration) -> UUID:
@@ -56,6 +56,16 @@ class Workers:
         note = asyncio.create_task(self._note(worker))
         self._notes.add(note)
         note.add_done_callback(self._notes.discard)
+
+    async def seen_all(self, workers: Collection[WorkerKey]) -> None:
+        """Note that workers are alive, those of which nothing was written lately: a bounded number in a statement.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        due = [worker for worker in workers if self._polls.is_due(worker)]
+        for start in range(0, len(due), MAX_BATCH):
+            await self._storage.heartbeat(due[start : start + MAX_BATCH])
 
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""

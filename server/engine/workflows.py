@@ -31,6 +31,7 @@ class Workflows:
     def __init__(self, storage: WorkflowRepository, wakeups: Wakeups, wake: Waker, longest_statement: float) -> None:
         self._storage = storage
         self._wakeups = wakeups
+        self.parked = wakeups.workers
         self._wake = wake
         self._sizes = HistorySizes()
         self.senders = Senders()

@@ -89,7 +89,7 @@ class Rig:
             send_chunks=_nobody,
             clock=SystemClock(),
             limits=Limits(),
-            senders=self.engine.workflows.senders,
+            workflows=self.engine.workflows,
         )
         for part in (announcer, self.engine, self.tasks):
             self._stack.push_async_callback(part.close)

@@ -16,6 +16,7 @@ from server.config.settings import Engine
 from server.engine.tasks import LEASE_OVER
 from server.engine.workers import WRITE_EVERY_S
 from tests.support.calls import complete_task, poll, poll_task, rows, start, status_of, submit_task
+from tests.support.driving import until
 from tests.support.running import CONFIG, OTHER_KEY, TENANT, Client, bearer, running_server
 
 _PATIENT = {**CONFIG, "engine": {"activation_lease": 1e6, "worker_silence": 1e6, "task_lease": 1e6}}
@@ -208,3 +209,17 @@ async def test_servers_that_look_at_the_same_time_take_a_task_back_once(database
         await asyncio.gather(*(server.boot.task_engine.tasks.reclaim(300) for server in (here, there, here, there)))
         assert await rows(here, "SELECT status, execution_count FROM task_execution") == [("PENDING", 1)]
         assert await rows(here, "SELECT count(*) FROM task_attempt") == [(1,)]
+
+
+@pytest.mark.parametrize("ask", [poll, poll_task])
+async def test_a_worker_whose_poll_is_parked_is_alive(database: str, ask: Any) -> None:
+    """A poll is held for longer than a worker may be silent: its sign of life is written again meanwhile."""
+    engine = {"poll_hold_ms": 60_000, "worker_silence": 1.0, "activation_lease": 1e6, "task_lease": 1e6}
+    async with running_server(database, config={**CONFIG, "engine": engine}) as client:
+        await _register(client)
+        parked = asyncio.ensure_future(ask(client, worker_id="worker-1"))
+        for _ in range(2):
+            await _silence(client, "worker")
+            await until(lambda: _is_alive(client), bool)
+        parked.cancel()
+        await asyncio.wait([parked])

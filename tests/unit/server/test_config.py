@@ -103,6 +103,29 @@ def test_all_problems_come_together_with_key_and_variable(tmp_path: Path) -> Non
         assert expected in problems
 
 
+@pytest.mark.parametrize(
+    ("shorter", "longer"),
+    [
+        ("engine.worker_silence", "engine.activation_lease"),
+        ("database.statement_timeout", "engine.activation_lease"),
+        ("database.statement_timeout", "engine.task_lease"),
+        ("database.statement_timeout", "engine.worker_silence"),
+        ("database.connect_timeout", "engine.worker_silence"),
+    ],
+)
+def test_times_that_contradict_each_other_are_refused_with_both_keys(tmp_path: Path, shorter: str, longer: str) -> None:
+    """From the file and the environment; equal times, and one that meets a default, are taken."""
+
+    def environ(first: float, second: float) -> dict[str, str]:
+        given = {shorter: first, longer: second}
+        return DATABASE | {key.replace(".", "__").upper(): str(value) for key, value in given.items()}
+
+    problems = _problems(environ(7, 6), tmp_path)
+    assert f"  {shorter} (7 s) must not be longer than {longer} (6 s): " in problems
+    _load(environ(6, 6), tmp_path)
+    _load(DATABASE | {longer.replace(".", "__").upper(): "1"}, tmp_path)
+
+
 def test_values_never_appear_in_problems_or_repr(tmp_path: Path) -> None:
     """Any value may be a secret."""
     text = '[auth.static_api_key]\nkeys = [{ key = "hunter2hunter2hunter2", role = "BOSS", extra = "hunter2" }]\n'
