@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from core.migration import table_prefix
@@ -15,6 +16,9 @@ from migrations.lint.rules import BY_ID, RULES, w4_core_locks
 from migrations.lint.rules.rule import Context, Hit, Rule
 from migrations.lint.statement import Lines, Statement, down_marks, statements
 from migrations.lint.world import World
+
+_ACCEPTED = re.compile(r"--[ \t]*accepted[ \t]+(W[0-9]+):[ \t]*\S")
+"""The comment that acknowledges a warning for its file, with the reason."""
 
 
 class Checker:
@@ -75,6 +79,9 @@ class _File:
         self._lexed = lex(sql)
         self._found: set[Finding] = set()
         self._errors = 0
+        self._accepted = {
+            found[1] for start, end in self._lexed.comments if (found := _ACCEPTED.match(sql, start, end))
+        }
 
     def findings(self, *, second_opinion: bool = True) -> list[Finding]:
         """Return all findings; afterwards ``world`` is what the up part has made."""
@@ -167,6 +174,9 @@ class _File:
         )
 
     def _report(self, rule_id: str, hit: Hit) -> None:
+        rule = BY_ID[rule_id]
+        if rule_id in self._accepted or (rule.once and any(found.rule == rule_id for found in self._found)):
+            return
         if rule_id in self._ids:
             finding = _finding(BY_ID[rule_id], self._lines, hit)
             self._errors += finding.severity == "error"

@@ -16,7 +16,8 @@ edition is built and again before a server runs a migration that the edition car
     ./bazelw run //migrations/lint -- --plugin audit-log plugins/audit_log/migrations/*.sql
     ./bazelw run //migrations/lint -- --explain M020
 
-Findings are errors (M, and C for the server's own migrations) or warnings (W), which stop nothing.
+Findings are errors (M, and C for the server's own migrations) or warnings (W), which stop nothing. A line
+`-- accepted W4: the table has ten rows` acknowledges a warning for its file; the reason must be there.
 This file is made from the rules: `python -m migrations.lint --pages > docs/migrations.md`.
 
 <a id="allowed"></a>

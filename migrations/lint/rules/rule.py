@@ -85,6 +85,7 @@ class Rule:
         check: finds the places; rules that readers apply by form alone need none.
         at_end: for what is known only when the whole file was read.
         applies: to which migrations.
+        once: report the first place in a file only.
     """
 
     id: str
@@ -97,6 +98,7 @@ class Rule:
     check: Check = _never
     at_end: AtEnd | None = None
     applies: Ruleset = "plugin"
+    once: bool = False
 
     @property
     def severity(self) -> Severity:

@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from core.named_queries import named_queries
-from migrations.lint import sections, split
+from migrations.lint import core_locks, sections, split
 from migrations.lint.check import routine_faults
 from migrations.lint.modes import mode_of
 from server.database import catalog, own_objects
@@ -40,6 +40,12 @@ ORPHANS = {
     "p_audit__a": "SELECT 1 FROM p_audit__a WHERE t = %(gone)s",
     "p_audit__part": "SELECT 1 FROM p_audit__part WHERE entry_id NOT IN (SELECT id FROM p_audit__entry)",
 }
+STRONG_LOCKS = """
+    SELECT DISTINCT c.relname, CASE l.mode WHEN 'AccessExclusiveLock' THEN 'ACCESS EXCLUSIVE' ELSE 'SHARE ROW EXCLUSIVE' END
+    FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation
+    WHERE l.pid = pg_backend_pid() AND c.relkind IN ('r', 'p') AND c.relname !~ '^(p_audit__|pg_)'
+    AND l.mode IN ('AccessExclusiveLock', 'ShareRowExclusiveLock')
+"""
 SEQUENCES = ["public.core_seq", "public.p_other__seq"]  # no rollback sets these back
 _SETTINGS = "SELECT name, setting FROM pg_settings WHERE name NOT IN ('transaction_isolation', 'transaction_read_only')"
 _SESSION = {
@@ -168,6 +174,15 @@ def test_good_migrations_change_only_own_objects(connection: Connection, before:
     after = session_of(connection)
     kept = {"prepared", "cursors", "temporary", "listening", "role"}
     assert {key: after[key] for key in kept} == {key: session[key] for key in kept}
+
+
+@pytest.mark.parametrize("case", cases("warned"), ids=name_of)
+def test_locks_on_core_tables_are_those_that_are_told(connection: Connection, case: Case) -> None:
+    """What the plan says of a migration's locks is what pg_locks shows, on the tables that the linter knows."""
+    run(connection, case)
+    held = {(table, mode) for table, mode in connection.execute(STRONG_LOCKS.encode()).fetchall()}
+    told = {(table, mode) for _, table, mode in core_locks(PLUGIN, case.sql, [setup_sql()])}
+    assert held == told
 
 
 @pytest.mark.parametrize("case", [case for case in cases("bad") if case.outcome == "harm"], ids=name_of)

@@ -7,9 +7,11 @@ import pytest
 
 from core.errors import MigrationError
 from core.migration import PluginMigration
+from migrations.lint import lint_history
 from server.database.connecting import connect
 from server.database.history import Owner
 from server.database.migrator import Migrator, owners
+from tests.support.sample_plugins import SAMPLES
 
 ITEMS = "CREATE TABLE p_sample__items (id int, kind text, done boolean);\n-- down\nDROP TABLE p_sample__items;\n"
 INDEX = (
@@ -20,6 +22,15 @@ BACKFILL = (
     "-- in batches\nUPDATE p_sample__items SET done = false WHERE id IN"
     " (SELECT id FROM p_sample__items WHERE done IS NULL ORDER BY id LIMIT 10);\n"
 )
+
+
+USES = {
+    "jobs": "INSERT INTO p_jobs__job (tenant_id) SELECT id FROM tenant WHERE slug = 'sample'",
+    "outbox": "INSERT INTO p_outbox__message (tenant_id, topic, body) SELECT id, 't', '{}' FROM tenant",
+    "trail": "INSERT INTO p_trail__account (tenant_id, id, name) SELECT id, id, 'a' FROM tenant",
+    "metrics": "INSERT INTO p_metrics__sample (tenant_id, name, at, value) SELECT id, 'cpu', now(), 1 FROM tenant",
+}
+"""What each sample plugin does when it works."""
 
 
 def _owner(*texts: str) -> Owner:
@@ -124,3 +135,35 @@ async def test_other_statements_are_refused_there(database: str, text: str, faul
     """Such a file holds one statement of the few that need it, on own objects."""
     with pytest.raises(MigrationError, match=fault):
         await _apply(database, ITEMS, text)
+
+
+@pytest.mark.parametrize("plugin", SAMPLES)
+async def test_plugins_as_people_write_them_pass_and_work(database: str, plugin: str) -> None:
+    """A job queue, an outbox, an audit trail and a table of metrics pass every check, and a tenant can still go."""
+    files = [(f"{number:04}_step.sql", text) for number, text in enumerate(SAMPLES[plugin], 1)]
+    owner = Owner(plugin, [PluginMigration.parse(file, text.encode()) for file, text in files])
+    errors = [
+        finding.message for findings in lint_history(plugin, SAMPLES[plugin]) for finding in findings
+        if finding.severity == "error"
+    ]  # fmt: skip
+    assert errors == []
+    applied = await _migrator(database).apply([*owners([]), owner])
+    assert len(applied) >= len(files)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("INSERT INTO tenant (id, slug, name) VALUES (gen_random_uuid(), 'sample', 'Sample')")
+        connection.execute(USES[plugin].encode())
+        connection.execute("DELETE FROM tenant WHERE slug = 'sample'")
+
+
+async def test_a_job_queue_wakes_its_listeners_and_hands_out_each_job_once(database: str) -> None:
+    """The notification reaches the plugin's channel, and a job that was taken is not taken again."""
+    files = [(f"{number:04}_step.sql", text) for number, text in enumerate(SAMPLES["jobs"], 1)]
+    jobs = Owner("jobs", [PluginMigration.parse(file, text.encode()) for file, text in files])
+    await _migrator(database).apply([*owners([]), jobs])
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("LISTEN p_jobs__default")
+        connection.execute("INSERT INTO tenant (id, slug, name) VALUES (gen_random_uuid(), 'sample', 'Sample')")
+        connection.execute(USES["jobs"].encode())
+        assert len(list(connection.notifies(timeout=5, stop_after=1))) == 1
+        assert len(connection.execute("SELECT * FROM p_jobs__take('default', 5)").fetchall()) == 1
+        assert connection.execute("SELECT * FROM p_jobs__take('default', 5)").fetchall() == []
