@@ -23,6 +23,8 @@ def check_shape(data: bytes, field: str, most: int = MAX_PAYLOAD_VALUES) -> None
     Raises:
         InvalidInput: it is nested more than ``MAX_DEPTH`` levels deep, or has more than ``most`` values.
     """
+    if len(data) < min(MAX_DEPTH, most):
+        return  # most payloads: too short to be too deep, or to have too many values
     if _opened(data) <= MAX_DEPTH and _values(data) <= most:
         return  # even if all of these signs stood outside of strings
     bare = _without_strings(data, field, most)

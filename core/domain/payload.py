@@ -93,6 +93,8 @@ def _may_be_huge(text: str) -> bool:
 
     A regular expression takes a hundred times as long for a megabyte, or seconds where it tries digits again and again.
     """
+    if len(text) < len("1e309"):
+        return False
     plain = text.encode(errors="replace").translate(_DIGITS, b"+")
     return _LARGE_EXPONENT in plain or _MANY_DIGITS in plain
 

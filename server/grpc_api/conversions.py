@@ -12,7 +12,7 @@ from core.domain.idempotency import checked_key
 from core.domain.payload import NULL, Json, parse_payload
 from core.errors import InvalidInput
 from core.launchers import IdempotencyKey
-from core.pacing import paced
+from core.pacing import SMALL_BYTES, paced
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -40,6 +40,8 @@ async def payload_field(data: bytes, field: str) -> Json:
         InvalidInput: it is not valid JSON, or has too many values; see ``parse_payload``.
         TooLarge: it is larger than a payload may be.
     """
+    if len(data) <= SMALL_BYTES:
+        return parse_payload(data, field)
     return await paced(len(data), partial(parse_payload, data, field))
 
 

@@ -24,7 +24,7 @@ from core.calls import OK
 from core.endpoints import GrpcMethod, GrpcService, Repeat, Scope
 from core.errors import AuthError, AuthzError, FlovynError, LimitExceeded
 from core.limits import MAX_DETAILS_BYTES, shortened
-from core.pacing import paced
+from core.pacing import SMALL_BYTES, paced
 from server.admission import Admission, Entry
 from server.auth.stack import AuthStack, Checks, require_one_credential
 from server.engine.connections import Connections
@@ -33,7 +33,7 @@ from server.grpc_api.call_context import CONNECTION, DEADLINE
 from server.grpc_api.conversions import uuid_field
 from server.grpc_api.error_mapping import status_of
 from server.grpc_api.text_gate import check_message, check_metadata
-from server.grpc_api.wire import parsed
+from server.grpc_api.wire import parsed, parsed_in_turns
 from server.observability.calls import CallObservers, Endpoint, WatchedCall, code_of
 from server.observability.request_id import REQUEST_ID, new_request_id
 
@@ -134,6 +134,7 @@ class Guard:
         peer = context.peer()
         watched = self._observers.watch(endpoint.shown, _source(peer))
         entry: Entry | None = None
+        admitted: _Admitted | None = None
         try:
             entry = self._admission.call(peer, len(data), parks=endpoint.parks)
             admitted = await self._checked(endpoint, data, context, watched, entry)
@@ -142,6 +143,7 @@ class Guard:
                 await watched.before()
             response = await self._carried_out(endpoint, admitted, context)
         except BaseException as error:
+            data, admitted = b"", None  # the library keeps the error of ``abort``, with this frame, until a collection
             if watched is not None:
                 await watched.after(code_of(error))
             await answer(context, endpoint.path, error)
@@ -190,10 +192,11 @@ class Guard:
             AuthError: nobody knows the caller.
             AuthzError: the caller may not.
         """
-        watched = self._observers.watch(Endpoint(Protocol.GRPC, path, action, resource), _source(context.peer()))
+        peer = context.peer()
+        watched = self._observers.watch(Endpoint(Protocol.GRPC, path, action, resource), _source(peer))
         problem: BaseException | None = None
         try:
-            checks, _, identity = await self._identified(path, context)
+            checks, _, identity = await self._identified(path, context, peer)
             if watched is not None:
                 watched.identity, watched.tenant_id = identity, identity.tenant_id
             await checks.authorize(AuthzContext(identity, action, resource, identity.tenant_id))
@@ -225,29 +228,34 @@ class Guard:
             context.set_trailing_metadata(((REPLAYED, "true"),))
         return endpoint.response_class.FromString(answer.content)
 
-    async def _identified(self, path: str, context: Context) -> tuple[Checks, AuthRequest, Identity]:
+    async def _identified(self, path: str, context: Context, peer: str) -> tuple[Checks, AuthRequest, Identity]:
         """Return what a call to the path has to pass, what it was asked with, and who calls."""
         checks = self._auth.of(path)
         metadata = context.invocation_metadata() or ()
-        asked = _auth_request(path, metadata, context)
+        asked = _auth_request(path, metadata, context, peer)
         try:
             require_one_credential(sum(key == "authorization" for key, _ in metadata))
             identity = await checks.authenticate(asked)
         except (AuthError, LimitExceeded) as error:
             raise self._auth.refusal(asked, path, error) from None
-        self._connections.called(context.peer())
+        self._connections.called(peer)
         return checks, asked, identity
 
     async def _checked(
         self, endpoint: _Served, data: bytes, context: Context, watched: WatchedCall | None, entry: Entry
     ) -> _Admitted:
-        checks, asked, identity = await self._identified(endpoint.path, context)
+        checks, asked, identity = await self._identified(endpoint.path, context, entry.connection)
         if watched is not None:
             watched.identity = identity
             watched.tenant_id = identity.tenant_id
         entry.of(identity)
-        request = await parsed(endpoint.request_class, data, self._admission.limits.commands)
-        await paced(len(data), partial(check_message, data, request, endpoint.method.free_texts))
+        commands, free_texts = self._admission.limits.commands, endpoint.method.free_texts
+        if len(data) <= SMALL_BYTES:  # most calls: no coroutine for them
+            request = parsed(endpoint.request_class, data, commands)
+            check_message(data, request, free_texts)
+        else:
+            request = await parsed_in_turns(endpoint.request_class, data, commands)
+            await paced(len(data), partial(check_message, data, request, free_texts))
         if watched is not None:
             watched.resource_id = _resource_id(endpoint, request)
         method = endpoint.method
@@ -293,20 +301,21 @@ async def answer(context: Context, path: str, error: BaseException) -> None:
     if isinstance(error, FlovynError):
         status, text = status_of(error), str(error)
         if status is not grpc.StatusCode.INTERNAL:
+            error.__traceback__ = error.__context__ = None  # their frames hold the request, which may be large
             await context.abort(status, shortened(text, MAX_DETAILS_BYTES))
     _log.error("the call %s failed unexpectedly", path, exc_info=error)
     text = f"internal error; the server's log has it under request id {REQUEST_ID.get()}"
     await context.abort(grpc.StatusCode.INTERNAL, text)
 
 
-def _auth_request(path: str, metadata: Any, context: Context) -> AuthRequest:
-    CONNECTION.set(context.peer())
+def _auth_request(path: str, metadata: Any, context: Context, peer: str) -> AuthRequest:
+    CONNECTION.set(peer)
     remaining = context.time_remaining()
     DEADLINE.set(None if remaining is None else asyncio.get_running_loop().time() + remaining)
     headers = _headers(metadata)
     REQUEST_ID.set(new_request_id(headers.get("x-request-id")))
     check_metadata(headers)
-    return AuthRequest(Protocol.GRPC, path, headers, _source(context.peer()))
+    return AuthRequest(Protocol.GRPC, path, headers, _source(peer))
 
 
 def _source(peer: str) -> str:

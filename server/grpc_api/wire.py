@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError, Message
 
 from core import limits
 from core.errors import InvalidInput
-from core.pacing import CHUNK_BYTES, SMALL_BYTES, paced
+from core.pacing import CHUNK_BYTES, paced
 
 _VARINT, _FIXED64, _SIZED, _FIXED32 = 0, 1, 2, 5
 _FIXED = {_FIXED64: 8, _FIXED32: 4}
@@ -39,6 +39,10 @@ _OWN: Mapping[str, int] = {
 COMMANDS = "flovyn.v1.SubmitWorkflowCommandsRequest.commands"
 
 
+_TOO_FEW_BYTES = 2 * min(_OWN.values())
+"""A message of so many bytes has no field with too many entries: each of them takes at least two."""
+
+
 class _Repeated(NamedTuple):
     name: str
     full_name: str
@@ -49,22 +53,35 @@ class _Not(Exception):
     """The bytes are no message."""
 
 
-async def parsed(request_class: type[Message], data: bytes, most_commands: int) -> Message:
-    """Return the message in ``data``; a large one is counted first and parsed in turns (``core.pacing``).
+def parsed(request_class: type[Message], data: bytes, most_commands: int) -> Message:
+    """Return the message in ``data``, which is small.
 
     Raises:
         InvalidInput: the bytes are no such message, or a repeated field has too many entries.
     """
     descriptor: Any = request_class.DESCRIPTOR
     try:
-        if len(data) <= SMALL_BYTES:
-            message = request_class.FromString(data)
-        else:
-            message = request_class()
-            for piece in await paced(len(data), partial(pieces, data, descriptor)):
-                await paced(len(piece), partial(message.MergeFromString, piece))
+        message = request_class.FromString(data)
+    except DecodeError:
+        raise _no_message(descriptor) from None
+    if len(data) > _TOO_FEW_BYTES:
+        check_counts(message, descriptor, most_commands)
+    return message
+
+
+async def parsed_in_turns(request_class: type[Message], data: bytes, most_commands: int) -> Message:
+    """Return the message in ``data``, of any size: its fields are counted, and it is parsed in turns (``core.pacing``).
+
+    Raises:
+        InvalidInput: as ``parsed``, or there are too many fields.
+    """
+    descriptor: Any = request_class.DESCRIPTOR
+    try:
+        message = request_class()
+        for piece in await paced(len(data), partial(pieces, data, descriptor)):
+            await paced(len(piece), partial(message.MergeFromString, piece))
     except (DecodeError, _Not):
-        raise InvalidInput(f"the request is not a valid {descriptor.full_name}") from None
+        raise _no_message(descriptor) from None
     check_counts(message, descriptor, most_commands)
     return message
 
@@ -99,6 +116,10 @@ def check_counts(message: Message, descriptor: Descriptor, most_commands: int) -
         if field.inner is not None:
             for entry in entries:
                 check_counts(entry, field.inner, most_commands)
+
+
+def _no_message(descriptor: Descriptor) -> InvalidInput:
+    return InvalidInput(f"the request is not a valid {descriptor.full_name}")
 
 
 @cache

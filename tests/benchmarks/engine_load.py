@@ -53,6 +53,7 @@ class Server:
 
     grpc_port: int
     pid: int
+    http_port: int
 
 
 @contextmanager
@@ -75,7 +76,7 @@ def serving(url: str, folder: Path, **environ: str) -> Iterator[Server]:
     with subprocess.Popen([sys.executable, "-c", _BOOT], env={**os.environ, **settings}) as process:
         try:
             _wait_until_ready(process, http_port)
-            yield Server(grpc_port, process.pid)
+            yield Server(grpc_port, process.pid, http_port)
         finally:
             process.terminate()
             process.wait(30)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import tracemalloc
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 from uuid import uuid4
@@ -234,3 +236,20 @@ async def test_subscriptions_have_the_caps_of_streams(database: str) -> None:
             assert [each.result() for each in ended if each.done()] == [EXHAUSTED]
         watcher.cancel()
         second.cancel()
+
+
+async def test_the_request_of_a_refused_call_is_not_kept(client: Client) -> None:
+    """The library keeps an error with all frames that it went through, until garbage is collected."""
+    call: Any = client.channel.unary_unary("/flovyn.v1.WorkflowDispatch/SubmitWorkflowCommands")
+    data = _commands(3, record_operation={"operation_name": "n", "result": NESTED}).SerializeToString()
+    await status_of(call(data, metadata=bearer()))
+    gc.disable()
+    tracemalloc.start()
+    try:
+        for _ in range(10):
+            await status_of(call(data, metadata=bearer()))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert kept < 3 * len(data)

@@ -87,5 +87,5 @@ def test_nothing_is_remembered_of_calls_that_have_ended() -> None:
                 refused.of(ACME)
         refused.leave()
         call.leave()
-    assert not admission._tenants._loads
-    assert not admission._connections._loads
+    assert not admission.tenants.loads
+    assert not admission.connections.loads

@@ -14,7 +14,7 @@ from core.limits import MAX_KINDS, MAX_REPEATED, MAX_TAGS, MAX_WIRE_FIELDS
 from core.pacing import CHUNK_BYTES
 from proto.flovyn.v1 import task_pb2, worker_pb2, workflow_pb2
 from server.config.limits import Limits
-from server.grpc_api.wire import check_counts, parsed, pieces
+from server.grpc_api.wire import check_counts, parsed, parsed_in_turns, pieces
 
 COMMANDS = Limits().commands
 SUBMISSION: Any = workflow_pb2.SubmitWorkflowCommandsRequest.DESCRIPTOR
@@ -64,14 +64,14 @@ async def test_too_many_fields_are_refused_before_anything_is_parsed(
 
     untouched: Any = type("Untouched", (), {"DESCRIPTOR": request_class.DESCRIPTOR})  # has nothing that parses
     with pytest.raises(InvalidInput, match=f"more than {MAX_WIRE_FIELDS} fields"):
-        await parsed(untouched, data, COMMANDS)
+        await parsed_in_turns(untouched, data, COMMANDS)
 
 
 @pytest.mark.parametrize("before", [b"", b"\x0a\x80\x80\x08" + b"x" * 2**17])
 @pytest.mark.parametrize("data", [b"\x12", b"\x12\x7f", b"\xff" * 20, b"\x0a\x04abc", b"\xa3\x06"])
 async def test_bytes_that_are_no_message_are_refused_at_any_size(before: bytes, data: bytes) -> None:
     with pytest.raises(InvalidInput, match=r"not a valid flovyn\.v1\.SubmitWorkflowCommandsRequest"):
-        await parsed(workflow_pb2.SubmitWorkflowCommandsRequest, before + data, COMMANDS)
+        await parsed_in_turns(workflow_pb2.SubmitWorkflowCommandsRequest, before + data, COMMANDS)
 
 
 @pytest.mark.parametrize(
@@ -104,3 +104,9 @@ def test_as_many_entries_as_are_allowed_pass() -> None:
     tags = ["t"] * MAX_TAGS
     message = REGISTRATION(workflows=[{"tags": tags}] * 10, tasks=[{}] * MAX_KINDS)
     check_counts(message, message.DESCRIPTOR, COMMANDS)
+
+
+def test_the_smallest_message_with_too_many_entries_is_refused() -> None:
+    """Each entry takes two bytes."""
+    with pytest.raises(InvalidInput, match="metadata has 51 entries"):
+        parsed(workflow_pb2.StartWorkflowRequest, b"".join(b"\x22\x03\x0a\x01%c" % n for n in range(51)), COMMANDS)
