@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from core.domain.effects import Effects
 from core.domain.submission import REPEATED, Sender, Step, Submission, objection, released
 from core.domain.workflow import RunState, RunStatus
 from core.errors import AlreadyExists, Collision, FlovynError, WrongState
+from core.limits import KIB
 from server.engine.cancellation import Cancellation
 from server.engine.commands import decide
 from server.engine.deliveries import woken
@@ -34,6 +36,12 @@ ATTEMPTS = 4
 
 LOG_EVERY_S = 10.0
 """One line about ignored submissions is logged in this time, in seconds."""
+
+COMMANDS_AT_ONCE = 250
+"""Commands that are decided before other work has its turn: deciding one takes about 20 microseconds."""
+
+COMMAND_BYTES = 8 * KIB
+"""Bytes that a command weighs at least, so that a batch has about 2,000 of them: writing them takes time, too."""
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +74,7 @@ class Submissions:
         self._wake = wake
         self._tasks = tasks
         self._expected = expected
-        self._batcher: Batcher[Submission, None] = Batcher(self._submit_all, weigh=lambda submission: submission.weight)
+        self._batcher: Batcher[Submission, None] = Batcher(self._submit_all, weigh=_weight)
 
     async def submit(self, submission: Submission) -> None:
         """Take a worker's report on an activation; one that ``objection`` speaks against is ignored.
@@ -98,7 +106,7 @@ class Submissions:
             states = await self._storage.runs.locking(connection, keys, with_parents=may_end)
             batch.known = await look_up(connection, self._storage, submissions)
             batch.states = await states()
-            results = [batch.take(each) for each in submissions]
+            results = [await batch.taken(each) for each in submissions]
             await self._writer.write(connection, batch.steps)
         self._after(batch.steps)
         for submission, holder in batch.applied:
@@ -155,6 +163,7 @@ class _Batch:
         self._senders = senders
         self.states: dict[RunKey, RunState] = {}
         self.known = Known()
+        self._since_pause = 0
         self.steps: list[Step] = []
         self.cancelling: set[RunKey] = set()
         self._heard: set[tuple[RunKey, str | None]] = set()
@@ -162,6 +171,14 @@ class _Batch:
         """The submissions that were taken, and the holders of their runs."""
         self.ignored: list[tuple[Submission, str]] = []
         """The submissions that change nothing, and the reasons."""
+
+    async def taken(self, submission: Submission) -> FlovynError | None:
+        """Decide one submission; let other work have its turn after every ``COMMANDS_AT_ONCE`` commands of a batch."""
+        self._since_pause += len(submission.commands)
+        if self._since_pause > COMMANDS_AT_ONCE:
+            self._since_pause = 0
+            await asyncio.sleep(0)
+        return self.take(submission)
 
     def take(self, submission: Submission) -> FlovynError | None:
         """Decide one submission, and what its end means to the parent; return what is wrong with it."""
@@ -204,6 +221,10 @@ class _Batch:
         told = outcome(step)
         heard = receive_all(self.states, [told]) if told else []
         self.steps += [each for each in heard if each is not None]
+
+
+def _weight(submission: Submission) -> int:
+    return max(submission.weight, COMMAND_BYTES * len(submission.commands))
 
 
 def _key(submission: Submission) -> RunKey:
