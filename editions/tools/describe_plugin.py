@@ -19,9 +19,12 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from core import answers
 from core import plugin as api
@@ -119,10 +122,31 @@ def describe(entry: str) -> Contributions:
     def ask(hook: str, call: Callable[[], Answer]) -> Answer:
         return _limited(f"plugin {plugin.name!r}: {hook} failed", call)
 
+    ask("config", lambda: _build_settings(plugin))
     found = declared(plugin, ask("config", lambda: services(plugin)), ask)
     migrations_of(plugin, ask)
+    for route in found.routes:
+        models = (route.request_model, route.query_model, route.response_model)
+        ask(f"rest_routes: a model of {route.method} {route.path}", partial(_build, *models))
     ask("openapi", lambda: openapi.part(plugin.name, found.routes, found.fragment))
     return found.contributions
+
+
+def _build_settings(plugin: Plugin) -> None:
+    section = answers.section(plugin.config())
+    if section is not None:
+        _build(section.model)
+
+
+def _build(*models: type[BaseModel] | None) -> None:
+    """Build the validators of pydantic's models: a wrong annotation shows here, and not when a command reads settings.
+
+    Raises:
+        PydanticUserError: an annotation names nothing, or a type that cannot be validated.
+    """
+    for model in models:
+        if model is not None:
+            model.model_rebuild(force=True)
 
 
 def _limited(failure: str, call: Callable[[], Answer]) -> Answer:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import warnings
 from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -20,11 +23,13 @@ from openapi_spec_validator import validate
 from core.auth import AuthRequest, Protocol
 from core.errors import ConfigError
 from core.migration import check_plugin_name, sql_name, table_prefix
+from core.named_queries import parse_queries
 from core.plugin import Plugin
 from migrations.lint import sections
 from server.database import catalog, inventory
 from server.database.connecting import connect
 from server.database.migrator import Migrator, owners
+from tests.support.plugin_queries import dynamic_sql, query_faults
 from tests.support.running import CONFIG, TENANT, Client, running_server
 
 # "module:Class"; plain pytest, which starts this file without a plugin, takes the example
@@ -57,6 +62,29 @@ async def test_running_its_migrations_changes_nothing_of_others(plugin: Plugin, 
     assert catalog.differences(before[0], after[0]) == []
     assert before[1] == after[1]
     assert await migrator.apply(owners([plugin])) == ()
+
+
+async def test_its_queries_are_statements_that_postgresql_understands(plugin: Plugin, database: str) -> None:
+    """Each named query is prepared on the migrated schema, and touches rows that the plugin may touch."""
+    await Migrator(lambda: connect(database, timeout=5), {}, "proof").apply(owners([plugin]))
+    with psycopg.connect(database, autocommit=True) as connection:
+        assert query_faults(connection, plugin.name, _named_queries()) == []
+
+
+def test_dynamic_sql_in_its_python_is_named(plugin: Plugin) -> None:
+    """Statements that are put together at run time cannot be prepared here; each place is named as a warning."""
+    for place in dynamic_sql(Path(str(files(MODULE.rpartition(".")[0])))):
+        warnings.warn(f"{plugin.name}: {place}: this SQL is made at run time and was not checked", stacklevel=1)
+
+
+def _named_queries() -> Mapping[str, str]:
+    """Return the queries of every .sql file of the plugin's package, by file and name."""
+    package = files(MODULE.rpartition(".")[0])
+    found: dict[str, str] = {}
+    for entry in sorted(package.iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith(".sql"):
+            found |= {f"{entry.name}: {n}": q for n, q in parse_queries(entry.read_text("utf-8"), entry.name).items()}
+    return found
 
 
 async def test_what_it_makes_is_known_to_be_its_own(plugin: Plugin, database: str) -> None:

@@ -66,3 +66,43 @@ def test_a_hook_that_misbehaves_ends_the_build_with_its_name(tmp_path: Path, bod
     assert (status, written) == (1, False)
     assert "plugin 'odd': authenticator_names failed" in message
     assert reason in message
+
+
+_SETTINGS = """\
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from core.plugin import ConfigSection, Plugin
+
+
+class Settings(BaseModel):
+    limit: {annotation} = 3
+
+
+class Odd(Plugin):
+    name = "odd"
+    version = "1"
+
+    def config(self):
+        return ConfigSection(Settings)
+"""
+
+
+@pytest.mark.parametrize(("annotation", "status"), [("int", 0), ("itn", 1), ("list[Nothing]", 1)])
+def test_a_wrong_annotation_of_the_settings_ends_the_build(tmp_path: Path, annotation: str, status: int) -> None:
+    """The model is built, so that a command does not find at run time that it cannot be."""
+    (tmp_path / "odd.py").write_text(_SETTINGS.format(annotation=annotation))
+    out = tmp_path / "out.json"
+    arguments = ["--entry=odd:Odd", "--label=//odd", f"--source=odd.py={tmp_path}/odd.py", f"--out={out}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "editions.tools.describe_plugin", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    assert (done.returncode, out.exists()) == (status, status == 0), done.stderr
+    assert status == 0 or "plugin 'odd': config failed" in done.stderr
+    assert "Traceback" not in done.stderr
