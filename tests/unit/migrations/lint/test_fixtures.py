@@ -8,7 +8,7 @@ import pytest
 
 from migrations.lint import lint, lint_core
 from migrations.lint.rules import RULES
-from tests.support.lint_cases import OUTCOMES, PLUGIN, Case, cases, setup_sql
+from tests.support.lint_cases import OUTCOMES, PLUGIN, Case, cases, malformed, setup_sql
 
 
 def _name(case: Case) -> str:
@@ -50,9 +50,10 @@ def test_setup_passes() -> None:
 
 
 def test_there_are_enough_cases() -> None:
-    """The fixtures hold at least 150 that pass and 250 that do not."""
-    assert len(cases("good")) >= 150
-    assert len(cases("bad")) >= 250
+    """The fixtures hold at least 250 that pass and 700 that do not, the malformed expressions among them."""
+    assert len(cases("good")) >= 250
+    assert len(cases("bad")) >= 590
+    assert len(cases("bad")) + len(malformed()) >= 700
 
 
 @pytest.mark.parametrize("rule", [rule.id for rule in RULES])
