@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import random
-import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -19,15 +17,12 @@ from proto.flovyn.v1 import workflow_pb2 as pb
 from tests.support.calls import status_of
 from tests.support.load import Load, Persistent
 from tests.support.orders import Orders, check_histories
-from tests.support.pex import FOR_TENANT, Serving, serving
+from tests.support.pex import Serving, serving
 from tests.support.postgres import CrashingCluster
 from tests.support.repetitions import times
+from tests.support.restarting import SETTINGS, restarting
 from tests.support.running import TENANT, WORKER_KEY, Connection, bearer
 from tests.support.styles import FFI, RUST
-
-SETTINGS = {**FOR_TENANT, "PROCESS__WORKERS": "2", "PROCESS__DRAIN_TIMEOUT": "8"}
-IMPATIENT = {"ENGINE__ACTIVATION_LEASE": "2", "ENGINE__WORKER_SILENCE": "1", "ENGINE__TASK_LEASE": "1"}
-"""What a crash took from its worker is handed out again soon."""
 
 CALLERS, POLLERS = 50, 200
 END_S = times(60, 300)
@@ -42,70 +37,12 @@ HANDOVERS, HANDOVERS_S = 10, 10.0
 RUNS = "/api/v1/tenants/test/workflow-executions"
 
 
-class Restarting:
-    """A server that is killed and started again, always on the same ports."""
-
-    def __init__(self, database_url: str, **environ: str) -> None:
-        """Take the database and further settings."""
-        self._database_url = database_url
-        self._environ = {**SETTINGS, **IMPATIENT, **environ}
-        self.server: Serving
-
-    async def start(self) -> None:
-        """Start it, and wait until it serves."""
-        self.server = Serving("MINIMAL_PEX", self._database_url, **self._environ)
-        await asyncio.to_thread(self.server.__enter__)
-        ports = {"SERVER_PORT": self.server.http_port, "GRPC_SERVER_PORT": self.server.grpc_port}
-        self._environ |= {name: str(port) for name, port in ports.items()}
-
-    async def stop(self) -> None:
-        """Stop it, if it runs."""
-        await asyncio.to_thread(self.server.__exit__, None, None, None)
-
-    async def crash(self, dice: random.Random) -> None:
-        """Kill all of it and start it again, or kill one worker; it serves in full afterwards."""
-        if dice.random() < 0.5:
-            await asyncio.to_thread(self.server.kill)
-            await self.stop()
-            await self.start()
-        else:
-            await self._replaced(lambda: os.kill(dice.choice(self.server.workers()), signal.SIGKILL), 1)
-
-    async def disturb(self, name: str) -> None:
-        """Send a signal: SIGTERM (and start again) and SIGHUP to all of it, SIGKILL to a worker; then wait."""
-        if name == "SIGTERM":
-            self.server.process.send_signal(signal.SIGTERM)
-            assert await asyncio.to_thread(self.server.process.wait, 15) == 0
-            await self.stop()
-            await self.start()
-        elif name == "SIGHUP":
-            await self._replaced(lambda: self.server.process.send_signal(signal.SIGHUP), 2)
-        else:
-            await self._replaced(lambda: os.kill(self.server.workers()[0], signal.SIGKILL), 1)
-
-    async def _replaced(self, disturb: Callable[[], None], workers: int) -> None:
-        """Disturb, and wait until so many new workers serve."""
-        serving = sum("is serving" in str(line.get("event")) for line in self.server.log)
-        disturb()
-        await asyncio.to_thread(self.server.wait_for, "is serving", serving + workers)
-
-
-@asynccontextmanager
-async def _restarting(database_url: str, **environ: str) -> AsyncIterator[Restarting]:
-    server = Restarting(database_url, **environ)
-    await server.start()
-    try:
-        yield server
-    finally:
-        await server.stop()
-
-
 async def test_nothing_acknowledged_is_lost_or_done_twice_when_the_server_is_killed(empty_database: str) -> None:
     """Killed again and again, whole or one worker, while orders run: each ends once, numbered 1..n."""
     crashes, each = times(3, 20), times(7, 8)
     dice = random.Random(times(1, 2))  # noqa: S311 - not a secret
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(_restarting(empty_database))
+        server = await stack.enter_async_context(restarting(empty_database))
         families = [Orders(server.server.grpc_port, style) for style in (FFI, RUST)]
         for orders in families:
             await stack.enter_async_context(orders.serving())
@@ -127,7 +64,7 @@ async def test_nothing_acknowledged_is_lost_or_done_twice_when_the_server_is_kil
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGKILL"])
 async def test_a_client_that_retries_sees_no_failed_call(name: str, empty_database: str) -> None:
     """A stop and a new start, a reload, a worker killed; 50 callers and 200 parked polls."""
-    async with _restarting(empty_database, ENGINE__POLL_HOLD_MS="60000") as server:
+    async with restarting(empty_database, ENGINE__POLL_HOLD_MS="60000") as server:
         for _ in range(times(1, 10)):  # a load each: a channel tries a call, such as a parked poll, five times at most
             async with Load(server.server.grpc_port, CALLERS, POLLERS) as load:
                 await server.disturb(name)
@@ -140,7 +77,7 @@ def _start(queue: str, key: str) -> pb.StartWorkflowRequest:
 
 
 async def _handed_over(here: Persistent, there: Persistent, key: str) -> None:
-    """Start a run at one server while a poller is parked at the other one, and wait until that has it."""
+    """Start a run at one server while a poller is parked at the other one, and wait until that has it and ends it."""
     poll = pb.PollRequest(tenant_id=str(TENANT), queue="watched")
     polling = asyncio.ensure_future(there.dispatch.PollWorkflow(poll, metadata=bearer()))
     await there.dispatch.StartWorkflow(_start("others", f"beside {key}"), metadata=bearer())  # by then it is parked
@@ -148,6 +85,8 @@ async def _handed_over(here: Persistent, there: Persistent, key: str) -> None:
     while (handed := (await polling).workflow_execution.id) != answer.workflow_execution_id:
         polling = asyncio.ensure_future(there.dispatch.PollWorkflow(poll, metadata=bearer()))
         assert not handed
+    end = pb.SubmitWorkflowCommandsRequest(workflow_execution_id=handed, status=pb.WORKFLOW_STATUS_COMPLETED)
+    await there.dispatch.SubmitWorkflowCommands(end, metadata=bearer())
 
 
 class Callers:
