@@ -23,6 +23,9 @@ MAX_LOST = 10_000
 SLACK_S = 5.0
 """Added to the age of a claim: a statement may begin before the server measures."""
 
+RECENT_S = 60.0
+"""A claim that is released is younger than this, in seconds."""
+
 CLOSE_WITHIN_S = 2.0
 
 _log = logging.getLogger(__name__)
@@ -50,6 +53,10 @@ class LostClaims:
         self._lost.update(dict.fromkeys(wanted[:room], since))
         if self._lost and self._task is None:
             self._task = asyncio.create_task(self._look_again())
+
+    def look_for_recent(self, claims: Iterable[UUID]) -> None:
+        """Release claims soon that were written lately and that the database did not let go of now."""
+        self.look_for(claims, asyncio.get_running_loop().time() - RECENT_S)
 
     async def close(self) -> None:
         """Look once more, in bounded time; what is not found by then is left to its lease."""

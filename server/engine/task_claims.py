@@ -9,6 +9,7 @@ from uuid import UUID
 
 from core.batching import Batcher, Returns
 from core.domain.task import ClaimedTask, NewTask, TaskSlot, TaskState
+from core.errors import Unavailable
 from core.plugin_services import Database
 from server.engine.connections import Connections
 from server.engine.direct_dispatch import DirectDispatch
@@ -61,10 +62,14 @@ class TaskClaims:
             self.wake_queue((task.tenant_id, task.queue), task.kind)
 
     async def release(self, tasks: Sequence[ClaimedTask]) -> None:
-        """Make tasks pending again whose pollers never got them, unless their claims are over."""
+        """Make tasks pending again whose pollers never got them, unless their claims are over; if need be, later."""
         for task in tasks:
             self.receipts.confirmed((task.tenant_id, task.id))
-        await self._storage.release(tasks)
+        try:
+            await self._storage.release(tasks)
+        except Unavailable:
+            self._lost.look_for_recent([task.claim_id for task in tasks])
+            return
         self.wake(tasks)
 
     async def close(self) -> None:

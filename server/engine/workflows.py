@@ -10,7 +10,7 @@ from uuid import UUID
 from core.batching import Batcher, Returns
 from core.domain.workflow import ClaimedRun, NewRun, PollSlot
 from core.domain.workflow_event import Event
-from core.errors import NotFound
+from core.errors import NotFound, Unavailable
 from server.engine.direct_dispatch import DirectDispatch
 from server.engine.history_sizes import HistorySizes
 from server.engine.lost_claims import SLACK_S, LostClaims
@@ -103,10 +103,14 @@ class Workflows:
                 return count
 
     async def release(self, runs: Sequence[ClaimedRun]) -> None:
-        """Make runs pending again whose pollers never got them, unless their claims are over."""
+        """Make runs pending again whose pollers never got them, unless their claims are over; if need be, later."""
         for run in runs:
             self.receipts.confirmed((run.tenant_id, run.id))
-        await self._storage.release(runs)
+        try:
+            await self._storage.release(runs)
+        except Unavailable:
+            self._lost.look_for_recent([run.claim_id for run in runs])
+            return
         for run in runs:
             self._wake((run.tenant_id, run.queue), run.kind)
 

@@ -95,11 +95,23 @@ RETURNING
     e.last_sequence, e.created_at, e.claimed_at, e.claim_id
 
 -- name: release
--- Runs whose pollers never got them; the id of the claim says whether they are still held by it.
+-- Runs whose pollers never got them; the id of the claim says whether they are still held by it. One that is to be
+-- cancelled waits for no worker any more: its lease is over.
 UPDATE workflow_execution AS e
-SET status = 'PENDING', claim_id = NULL, worker_id = NULL, held_by = NULL, claimed_by = NULL, updated_at = now()
+SET
+    status = CASE WHEN e.status = 'RUNNING' THEN 'PENDING' ELSE e.status END,
+    claim_id = NULL,
+    worker_id = NULL,
+    held_by = NULL,
+    claimed_by = NULL,
+    claimed_at = CASE WHEN e.status = 'RUNNING' THEN e.claimed_at ELSE '-infinity' END,
+    updated_at = now()
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(claim_id)s::uuid[]) AS r (tenant_id, id, claim_id)
-WHERE e.tenant_id = r.tenant_id AND e.id = r.id AND e.status = 'RUNNING' AND e.claim_id = r.claim_id
+WHERE
+    e.tenant_id = r.tenant_id
+    AND e.id = r.id
+    AND e.status IN ('RUNNING', 'CANCELLING')
+    AND e.claim_id = r.claim_id
 
 -- name: release_claims
 -- The same of claims of which nobody knows whether they were written, of all tenants. The index over the times of claims

@@ -11,9 +11,7 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from core.domain.claim import Claim
 from core.domain.payload import Json
-from core.domain.task import TaskSlot
 from core.domain.worker import Category
 from core.errors import InvalidInput
 from core.launchers import IdempotencyKey, Launched, TaskLaunch
@@ -242,20 +240,6 @@ async def test_a_task_for_a_run_must_find_it_open(client: Client) -> None:
     task = await poll_task(client)
     assert task is not None
     assert task.workflow_execution_id == run_id
-
-
-async def test_a_task_that_nobody_received_counts_no_attempt(client: Client) -> None:
-    """Released, it is dispatched again as the same attempt; released late, it stays with its next worker."""
-    task_id = await submit_task(client)
-    claims = client.boot.task_engine.tasks.claims
-    lost = await claims.poll(TaskSlot(TENANT, "default", Claim("w")), 0)
-    assert lost is not None
-    await claims.release([lost])
-    again = await poll_task(client)
-    assert again is not None
-    assert (again.task_execution_id, again.execution_count) == (task_id, 1)
-    await claims.release([lost])
-    assert (await _task(client, task_id))[:2] == ("RUNNING", 1)
 
 
 async def _keyed(client: Client, **fields: Any) -> tuple[str, bool, bool]:

@@ -12,9 +12,7 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from core.domain.claim import Claim
 from core.domain.worker import Category
-from core.domain.workflow import PollSlot
 from proto.flovyn.v1 import worker_pb2, workflow_pb2
 from tests.support.repetitions import times
 from tests.support.running import OPERATOR_KEY, OTHER_KEY, OTHER_TENANT, TENANT, Client, bearer, running_server
@@ -362,19 +360,6 @@ async def test_runs_of_cancelled_polls_are_not_lost(database: str) -> None:
         async with asyncio.timeout(60):
             await asyncio.gather(*pollers)
         assert got == set(started)
-
-
-async def test_a_released_claim_must_be_the_current_one(client: Client) -> None:
-    """A claim that is released late does not take the run from its next worker."""
-    run_id = await _start(client)
-    workflows = client.boot.engine.workflows
-    first = await workflows.poll(PollSlot(TENANT, "default", Claim("w")), 0)
-    assert first is not None
-    await workflows.release([first])
-    second = await _poll(client)
-    assert second.workflow_execution.id == run_id
-    await workflows.release([first])
-    assert not (await _poll(client)).HasField("workflow_execution")
 
 
 async def test_bytes_that_are_no_message_are_refused_behind_the_credentials(client: Client) -> None:
