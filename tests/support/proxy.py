@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from enum import Enum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import parse_qs, urlsplit
 
 SOCKET = ".s.PGSQL.5432"
@@ -121,11 +122,13 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 @asynccontextmanager
-async def proxied(database_url: str, folder: Path) -> AsyncIterator[tuple[Proxy, str]]:
+async def proxied(database_url: str) -> AsyncIterator[tuple[Proxy, str]]:
     """Run a proxy to the database of a test; lend it, and the address of the database through it."""
     address = urlsplit(database_url)
     (host,) = parse_qs(address.query)["host"]
     proxy = Proxy(Path(host, SOCKET))
-    async with await asyncio.start_unix_server(proxy.accept, folder / SOCKET):
-        yield proxy, f"postgres://postgres@{address.path}?host={folder}"
-        await proxy.hang_up()
+    # a socket's path has 107 bytes at most: folders of tests, and TMPDIR, may be longer
+    with TemporaryDirectory(prefix="pg-cut-", dir="/tmp") as folder:
+        async with await asyncio.start_unix_server(proxy.accept, Path(folder) / SOCKET):
+            yield proxy, f"postgres://postgres@{address.path}?host={folder}"
+            await proxy.hang_up()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -168,9 +167,9 @@ async def test_a_call_that_needs_no_key_ignores_one(client: Client) -> None:
 
 
 @pytest.mark.parametrize("cut", AROUND_COMMIT)
-async def test_a_commit_of_unknown_outcome_is_found_by_the_key(database: str, tmp_path: Path, cut: Cut) -> None:
+async def test_a_commit_of_unknown_outcome_is_found_by_the_key(database: str, cut: Cut) -> None:
     """The database's answer to the COMMIT is lost, or the COMMIT itself: sent again, the call has one effect."""
-    async with proxied(database, tmp_path) as (proxy, url), running_server(url) as client:
+    async with proxied(database) as (proxy, url), running_server(url) as client:
         run = await start(client)
         proxy.cut_next(cut, "call_answer")
         code, _ = await status_of(client.dispatch.SignalWorkflow(send_signal(run), metadata=keyed("one")))
@@ -196,10 +195,10 @@ async def test_a_waiting_worker_gets_a_workflow_of_a_call_with_a_key(database: s
     assert execution.id == answer.json["workflowExecutionId"]
 
 
-async def test_a_waiting_worker_never_gets_a_workflow_that_was_rolled_back(database: str, tmp_path: Path) -> None:
+async def test_a_waiting_worker_never_gets_a_workflow_that_was_rolled_back(database: str) -> None:
     """Work of a call with a key is not dispatched to a parked poller before the commit, which may fail."""
     config = {**WITH_USER, "engine": {"poll_hold_ms": 20_000}}
-    async with proxied(database, tmp_path) as (proxy, url), running_server(url, config=config) as client:
+    async with proxied(database) as (proxy, url), running_server(url, config=config) as client:
         waiting = asyncio.create_task(poll(client))
         async with asyncio.timeout(10):
             await client.boot.wakeups[Category.WORKFLOW].parked.wait()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -65,19 +63,18 @@ async def test_a_run_is_written_as_the_waiting_workers_own(database: str) -> Non
 
 async def test_a_handed_over_run_of_unknown_outcome_is_not_lost(database: str) -> None:
     """The commit's answer is lost with the connection: the run was written as a worker's own, and becomes claimable."""
-    with tempfile.TemporaryDirectory(prefix="pg-cut-") as folder:
-        async with (
-            proxied(database, Path(folder)) as (proxy, url),
-            running_server(url, ENGINE__POLL_HOLD_MS=HOLD) as client,
-        ):
-            polling = await _parked(client)
-            proxy.cut_next(Cut.AFTER, MARK)
-            code, _ = await status_of(start(client, idempotency_key=MARK))
-            assert code is grpc.StatusCode.UNAVAILABLE
-            run = await asyncio.wait_for(polling, 10)
-            ((written,),) = await rows(client, "SELECT id FROM workflow_execution")
-            assert UUID(run.id) == written
-            assert UUID(await start(client, idempotency_key=MARK)) == written
+    async with (
+        proxied(database) as (proxy, url),
+        running_server(url, ENGINE__POLL_HOLD_MS=HOLD) as client,
+    ):
+        polling = await _parked(client)
+        proxy.cut_next(Cut.AFTER, MARK)
+        code, _ = await status_of(start(client, idempotency_key=MARK))
+        assert code is grpc.StatusCode.UNAVAILABLE
+        run = await asyncio.wait_for(polling, 10)
+        ((written,),) = await rows(client, "SELECT id FROM workflow_execution")
+        assert UUID(run.id) == written
+        assert UUID(await start(client, idempotency_key=MARK)) == written
 
 
 TASK = "SELECT status, worker_id, execution_count, started_at = created_at, claimed_at = created_at FROM task_execution"
@@ -119,19 +116,18 @@ async def test_a_scheduled_task_waits_for_its_time(database: str) -> None:
 @pytest.mark.parametrize("cut", AROUND_COMMIT)
 async def test_a_handed_over_task_of_unknown_outcome_is_not_lost(database: str, cut: Cut) -> None:
     """Whether the commit came to the database or not: the poller gets the task once it is there, and only it."""
-    with tempfile.TemporaryDirectory(prefix="pg-cut-") as folder:
-        async with (
-            proxied(database, Path(folder)) as (proxy, url),
-            running_server(url, ENGINE__POLL_HOLD_MS=HOLD) as client,
-        ):
-            polling = await _parked(client, Category.TASK)
-            proxy.cut_next(cut, MARK)
-            code, _ = await status_of(submit_task(client, idempotency_key=MARK))
-            assert code is grpc.StatusCode.UNAVAILABLE
-            task_id = await submit_task(client, idempotency_key=MARK)
-            task = await asyncio.wait_for(polling, 10)
-            assert (task.task_execution_id, task.execution_count) == (task_id, 1)
-            assert await rows(client, "SELECT count(*) FROM task_execution") == [(1,)]
+    async with (
+        proxied(database) as (proxy, url),
+        running_server(url, ENGINE__POLL_HOLD_MS=HOLD) as client,
+    ):
+        polling = await _parked(client, Category.TASK)
+        proxy.cut_next(cut, MARK)
+        code, _ = await status_of(submit_task(client, idempotency_key=MARK))
+        assert code is grpc.StatusCode.UNAVAILABLE
+        task_id = await submit_task(client, idempotency_key=MARK)
+        task = await asyncio.wait_for(polling, 10)
+        assert (task.task_execution_id, task.execution_count) == (task_id, 1)
+        assert await rows(client, "SELECT count(*) FROM task_execution") == [(1,)]
 
 
 async def test_work_that_another_process_makes_at_once_reaches_all_who_wait(database: str) -> None:

@@ -265,11 +265,11 @@ async def test_a_frozen_database_is_told_within_a_second(primary: CrashingCluste
 
 
 async def test_a_statement_without_an_answer_is_given_up(
-    primary: CrashingCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    primary: CrashingCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Behind a black hole, a call ends soon after the time-out of statements; afterwards calls work again."""
     monkeypatch.setattr(pools, "ANSWER_GRACE_S", 0.2)
-    async with proxied(primary.url(), tmp_path) as (proxy, url), AsyncExitStack() as stack:
+    async with proxied(primary.url()) as (proxy, url), AsyncExitStack() as stack:
         client = await stack.enter_async_context(running_server(url, DATABASE__STATEMENT_TIMEOUT="1"))
         assert (await _ready(client))[0] == 200
         with proxy.swallowing():
@@ -282,7 +282,7 @@ async def test_a_statement_without_an_answer_is_given_up(
 async def test_the_pool_leaves_a_standby(primary: CrashingCluster, tmp_path: Path) -> None:
     """An address that led to a standby for a while: sessions there are left once the address leads to the primary."""
     with primary.standby(tmp_path / "standby") as standby:
-        async with proxied(primary.url(), tmp_path) as (proxy, url), running_server(url) as client:
+        async with proxied(primary.url()) as (proxy, url), running_server(url) as client:
             proxy.lead_to(standby.socket)
             _run(primary.url(), END_SESSIONS)
             assert grpc.StatusCode.UNAVAILABLE in await _starts(client)
@@ -300,7 +300,7 @@ async def test_a_lock_of_a_standby_is_none(
     monkeypatch.setattr("server.database.exclusive.LOOK_EVERY_S", 0.01)
     caplog.set_level(logging.WARNING)
     with primary.standby(tmp_path / "standby") as standby:
-        async with proxied(standby.url(), tmp_path) as (proxy, url):
+        async with proxied(standby.url()) as (proxy, url):
             locks = Locks(url)
             entered = asyncio.create_task(_enter(locks))
             async with asyncio.timeout(WAIT_S):

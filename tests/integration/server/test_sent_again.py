@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -165,11 +164,11 @@ async def test_a_call_whose_answer_was_lost_is_sent_again_over_a_new_connection(
     problems.fail()
 
 
-async def test_a_call_with_a_key_is_found_after_a_commit_of_unknown_outcome(database: str, tmp_path: Path) -> None:
+async def test_a_call_with_a_key_is_found_after_a_commit_of_unknown_outcome(database: str) -> None:
     """The database committed and the server did not hear of it: the call is refused, and sent again it is answered."""
     problems = Problems()
     async with (
-        proxied(database, tmp_path) as (proxy, url),
+        proxied(database) as (proxy, url),
         running_server(url, PLUGINS, SERVER, WORKER_TOKEN_SECRET="s" * 32) as client,
         world_of(client) as world,
     ):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -26,9 +24,8 @@ Create = Callable[[Client, str], Awaitable[str]]
 @pytest_asyncio.fixture
 async def behind(database: str) -> AsyncIterator[tuple[Client, Proxy]]:
     """A running server, and what stands between it and its database."""
-    with tempfile.TemporaryDirectory(prefix="pg-cut-") as folder:  # a socket's path must be short
-        async with proxied(database, Path(folder)) as (proxy, url), running_server(url) as client:
-            yield client, proxy
+    async with proxied(database) as (proxy, url), running_server(url) as client:
+        yield client, proxy
 
 
 async def _start(client: Client, key: str) -> str:
