@@ -10,25 +10,35 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 from typing import Any
 
-from core.domain.payload import MAYBE_HALF, Json, decoder, half_character
+from core.domain.payload import Json, check_halves, decoder
 from core.domain.text import flaw
-
-MAX_MEMBERS = 1000
-"""Members of an object, or elements of an array, of which some are payloads: these are looked at one by one."""
+from core.errors import InvalidInput
+from core.limits import MAX_BODY_MEMBERS
 
 _spaces = re.compile(r"[ \t\n\r]*").match
 
 
-@dataclass(frozen=True, slots=True)
 class JsonText:
     """A valid JSON document that is written into a larger one as it stands."""
 
-    text: Json
+    __slots__ = ("text",)  # no dataclass: pydantic takes those apart
+
+    def __init__(self, text: Json) -> None:
+        self.text = text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, JsonText) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __repr__(self) -> str:
+        return f"JsonText({self.text!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +64,50 @@ class Shape:
 TEXT = Shape(is_text=True)
 
 
+def merged(shapes: Sequence[Shape]) -> Shape | None:
+    """Return the shape of a value that has one of several shapes; None where there are none."""
+    if not shapes:
+        return None
+    return Shape(
+        is_text=any(each.is_text for each in shapes),
+        members={name: shape for each in shapes for name, shape in each.members.items()},
+        each=next((each.each for each in shapes if each.each is not None), None),
+    )
+
+
 def read(text: str, shape: Shape) -> Any:
     """Return the value of a JSON document, with ``JsonText`` where the shape says so.
 
     Raises:
-        ValueError: it is not valid JSON, holds a number out of range, or too many members where payloads stand.
+        ValueError: it is not valid JSON, or holds a number out of range.
+        InvalidInput: it holds too many values beside its payloads.
         RecursionError: it is nested too deeply.
     """
     return _Reader(text).document(shape)
+
+
+def with_texts(value: Any, shape: Shape) -> Any:
+    """Return a value whose parts that the shape names, given as texts, are ``JsonText``."""
+    if value is None:
+        return None
+    if shape.is_text:
+        return JsonText(value)
+    if isinstance(value, dict):
+        for name, member in value.items():
+            inner = shape.members.get(name, shape.each)
+            if inner is not None:
+                value[name] = with_texts(member, inner)
+    elif isinstance(value, list) and shape.each is not None:
+        return [with_texts(each, shape.each) for each in value]
+    return value
 
 
 def members(document: Json) -> dict[str, Json]:
     """Return the members of a JSON object as they stand in it; of equal names, the last counts.
 
     Raises:
-        ValueError: it is no JSON object, or has too many members.
+        ValueError: it is no JSON object.
+        InvalidInput: it has too many members.
         RecursionError: it is nested too deeply.
     """
     found = read(document, Shape(each=TEXT))
@@ -98,39 +137,43 @@ def write(value: Any) -> bytes:
     return written.encode(errors="replace")
 
 
-def flawed(value: Any, name: str) -> str | None:
-    """Return a sentence about a text in ``value``, called ``name``, that cannot be stored; None where there is none.
+def check_texts(value: Any, name: str) -> None:
+    """Return when every text in ``value``, called ``name``, can be stored: JSON can spell others with escapes.
 
-    JSON can spell such a text with an escape. In a payload, a NUL character is fine: it stays an escape.
+    In a payload, a NUL character is fine: there it stays an escape.
+
+    Raises:
+        InvalidInput: one cannot; the error names its place.
     """
     open_values = [(value, name)]
     while open_values:
         found, place = open_values.pop()
-        if isinstance(found, str):
-            if problem := flaw(found):
-                return f"{place} {problem}"
-        elif isinstance(found, JsonText):
-            if MAYBE_HALF.search(found.text) and (half := half_character(json.loads(found.text), place)):
-                return f"{half} {flaw(HALF)}"
+        if isinstance(found, JsonText):
+            check_halves(found.text, place)
+        elif isinstance(found, str):
+            _check_text(found, place)
         elif isinstance(found, dict):
-            if problem := next(filter(None, map(flaw, found)), None):
-                return f"a name in {place} {problem}"
+            for key in found:
+                _check_text(key, f"a name in {place}")
             open_values += [(member, f"{place}.{key}") for key, member in found.items()]
         elif isinstance(found, list):
             open_values += [(each, place) for each in found]
-    return None
 
 
-HALF = "\ud800"
+def _check_text(text: str, place: str) -> None:
+    if problem := flaw(text):
+        raise InvalidInput(f"{place} {problem}")
 
 
 class _Reader:
     def __init__(self, text: str) -> None:
         self._text = text
+        self._left = MAX_BODY_MEMBERS
+        """How many more members and elements may be looked at one by one, which those beside payloads are."""
         self._parsed = decoder(text).raw_decode  # the value that begins at a place, and where it ends
 
     def document(self, shape: Shape) -> Any:
-        value, end = self._value(self._space(0), shape)
+        value, end = self._value(self._space(0), shape if shape.has_text else None)
         if self._space(end) != len(self._text):
             raise ValueError(f"extra data at character {end}")
         return value
@@ -151,7 +194,8 @@ class _Reader:
         at = self._space(at + 1)
         if self._text.startswith("}", at):
             return found, at + 1
-        for _ in range(MAX_MEMBERS):
+        while True:
+            self._count()
             self._expect('"', at)
             name, at = self._parsed(self._text, at)
             at = self._space(at)
@@ -162,14 +206,14 @@ class _Reader:
                 return found, at + 1
             self._expect(",", at)
             at = self._space(at + 1)
-        raise ValueError(f"an object has more than {MAX_MEMBERS} members")
 
     def _array(self, at: int, each: Shape) -> tuple[list[Any], int]:
         found: list[Any] = []
         at = self._space(at + 1)
         if self._text.startswith("]", at):
             return found, at + 1
-        for _ in range(MAX_MEMBERS):
+        while True:
+            self._count()
             value, at = self._value(at, each)
             found.append(value)
             at = self._space(at)
@@ -177,7 +221,11 @@ class _Reader:
                 return found, at + 1
             self._expect(",", at)
             at = self._space(at + 1)
-        raise ValueError(f"an array has more than {MAX_MEMBERS} elements")
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise InvalidInput(f"the body has more than {MAX_BODY_MEMBERS} values outside of payloads")
 
     def _space(self, at: int) -> int:
         found = _spaces(self._text, at)

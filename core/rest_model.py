@@ -5,12 +5,27 @@ They are also what the OpenAPI document is generated from.
 
 from __future__ import annotations
 
+import types
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from functools import cache
+from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 
+from core.domain.payload import dump
+from core.json_text import TEXT, JsonText, Shape, merged, with_texts
 from core.limits import MAX_LIMIT, MAX_NAME, MAX_OFFSET
 
 FIRST_YEAR, LAST_YEAR = 1900, 9998
@@ -30,18 +45,32 @@ class RestModel(BaseModel):
     )
 
     def as_json(self) -> dict[str, Any]:
-        """Return the JSON form: camelCase, times in ISO 8601 with ``Z``, ids as text."""
-        return self.model_dump(mode="json", by_alias=True)
+        """Return the JSON form: camelCase, times in ISO 8601 with ``Z``, ids as text, payloads as ``JsonText``."""
+        dumped: dict[str, Any] = with_texts(self.model_dump(mode="json", by_alias=True), shape_of(type(self)))
+        return dumped
 
 
-def _storable(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("holds a NUL character, which cannot be stored")
-    return text
+Text = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
+"""A short required text."""
 
 
-Text = Annotated[str, Field(min_length=1, max_length=MAX_NAME), AfterValidator(_storable)]
-"""A short required text that the database can store."""
+@dataclass(frozen=True, slots=True)
+class _IsPayload:
+    """Marks a field's type."""
+
+
+def _payload(value: object) -> JsonText:
+    return value if isinstance(value, JsonText) else JsonText(dump(value))
+
+
+Payload = Annotated[
+    JsonText,
+    PlainValidator(_payload),
+    PlainSerializer(lambda payload: payload.text, return_type=str, when_used="json"),
+    WithJsonSchema({"description": "any JSON value; it is kept and shown exactly as it was sent, to the digit"}),
+    _IsPayload(),
+]
+"""Any JSON value, kept as the text that was sent: numbers, spaces, escapes and the order of names stay as they are."""
 
 
 def _usable(moment: datetime) -> datetime:
@@ -85,3 +114,30 @@ class ErrorBody(RestModel):
 def needs_body(model: type[BaseModel]) -> bool:
     """Whether a body must say something; one in which nothing is required may be left out."""
     return any(field.is_required() for field in model.model_fields.values())
+
+
+@cache
+def shape_of(model: type[BaseModel]) -> Shape:
+    """Return where payloads stand in a model's JSON form: in members, in further models, in lists and maps of them."""
+    members: dict[str, Shape] = {}
+    for name, field in model.model_fields.items():
+        shape = _shape(field.annotation, field.metadata)
+        if shape is not None:
+            members |= dict.fromkeys({name, field.alias or name}, shape)
+    return Shape(members=members)
+
+
+def _shape(annotation: Any, metadata: Sequence[object] = ()) -> Shape | None:
+    """Return the shape of a type; None where it holds no payload."""
+    if any(isinstance(each, _IsPayload) for each in metadata):
+        return TEXT
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        found = shape_of(annotation)
+        return found if found.has_text else None
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _shape(arguments[0], arguments[1:])
+    inner = [shape for each in arguments if (shape := _shape(each)) is not None]
+    if origin in {Union, types.UnionType}:
+        return merged(inner)
+    return Shape(each=inner[-1]) if inner else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from core.domain.payload import NULL, Json, dump, json_object, readable
+from core.errors import InvalidInput
 from core.json_text import members
 
 Members = Mapping[str, Json]
@@ -104,5 +105,5 @@ def _members(data: Json) -> Members:
     """Return the members of an event's data; none of data that no version of the server writes."""
     try:
         return members(readable(data))
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, InvalidInput):
         return {}

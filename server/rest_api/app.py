@@ -6,11 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import falcon
 import falcon.asgi
+import falcon.media
 
 from core.contributions import shape
 from core.endpoints import RestRoute
 from core.errors import StartupError
+from core.json_text import write
 from server.observability.request_id import REQUEST_ID, new_request_id
 from server.rest_api import error_mapping, text_gate
 from server.rest_api.guard import Guard, Responder
@@ -53,6 +56,7 @@ def build_app(routes: Sequence[RestRoute], guard: Guard, health: Health) -> falc
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(
         middleware=[RequestIds(), TextGate(), EncodedSlashes()], request_type=text_gate.Request
     )
+    app.resp_options.media_handlers[falcon.MEDIA_JSON] = falcon.media.JSONHandler(dumps=write)
     error_mapping.install(app)
     health.add_to(app)
     by_path: dict[str, dict[str, RestRoute]] = defaultdict(dict)

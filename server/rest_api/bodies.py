@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -11,11 +9,11 @@ import falcon.asgi
 from pydantic import BaseModel, ValidationError
 
 from core.domain.json_shape import check_shape
-from core.domain.payload import half_character
 from core.errors import InvalidInput, TooLarge
+from core.json_text import Shape, check_texts, read
 from core.limits import MAX_BODY_BYTES, MAX_BODY_MEMBERS, MAX_PROBLEMS
 from core.pacing import paced
-from core.rest_model import needs_body
+from core.rest_model import needs_body, shape_of
 from server.engine.repeats import HEADER
 from server.rest_api.text_gate import body_text
 
@@ -43,7 +41,7 @@ async def body(request: falcon.asgi.Request, model: type[BaseModel]) -> BaseMode
         request.context.sent = data
     if not data and not needs_body(model):
         data = b"{}"
-    parsed = await paced(len(data), partial(_parsed, data, request.content_type))
+    parsed = await paced(len(data), partial(_parsed, data, request.content_type, shape_of(model)))
     return await paced(len(data), partial(fitting, model, parsed, BODY))
 
 
@@ -53,7 +51,7 @@ def fitting(model: type[BaseModel], data: Any, what: str) -> BaseModel:
     Raises:
         InvalidInput: it does not fit; the text names the first problems.
     """
-    _check_members(model, data, what)
+    _check_members(data, what)
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -62,15 +60,17 @@ def fitting(model: type[BaseModel], data: Any, what: str) -> BaseModel:
         raise InvalidInput(f"{what} is nested too deeply") from None
 
 
-def _parsed(data: bytes, content_type: str | None) -> Any:
+def _parsed(data: bytes, content_type: str | None, shape: Shape) -> Any:
     check_shape(data, BODY)
     text = body_text(data, content_type)
     try:
-        parsed = json.loads(text)
-    except (ValueError, RecursionError):
+        parsed = read(text, shape)
+    except ValueError:
         raise InvalidInput(f"{BODY} is not valid JSON") from None
-    if "\\u" in text and (place := half_character(parsed, BODY)):
-        raise InvalidInput(f"{place} holds half of a character (a lone surrogate), which cannot be stored")
+    except RecursionError:
+        raise InvalidInput(f"{BODY} is nested too deeply") from None
+    if "\\u" in text:
+        check_texts(parsed, BODY)
     return parsed
 
 
@@ -81,13 +81,13 @@ def _problems(error: ValidationError) -> str:
     return "; ".join([*shown, *([f"and {more} problems more"] if more else [])])
 
 
-def _check_members(model: type[BaseModel], data: Any, what: str) -> None:
+def _check_members(data: Any, what: str) -> None:
     """Return when there are few values outside of payloads: every value can be a problem, which costs time to describe.
 
-    Members of a model that may hold anything are payloads; they have limits of their own.
+    Payloads, which are still texts, have limits of their own.
     """
     left = MAX_BODY_MEMBERS
-    open_values = [data] if not isinstance(data, Mapping) else [_without_payloads(model, data)]
+    open_values = [data]
     while open_values:
         value = open_values.pop()
         if isinstance(value, dict | list):
@@ -95,13 +95,3 @@ def _check_members(model: type[BaseModel], data: Any, what: str) -> None:
             if left < 0:
                 raise InvalidInput(f"{what} has more than {MAX_BODY_MEMBERS} values outside of payloads")
             open_values += value.values() if isinstance(value, dict) else value
-
-
-def _without_payloads(model: type[BaseModel], data: Mapping[str, Any]) -> dict[str, Any]:
-    payloads = {
-        spelling
-        for name, field in model.model_fields.items()
-        if field.annotation is Any
-        for spelling in (name, field.alias)
-    }
-    return {name: value for name, value in data.items() if name not in payloads}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
 from uuid import UUID
 
 from core.domain.idempotency import checked_key
-from core.domain.payload import Json, dump, parse_payload, readable
+from core.domain.payload import NULL, Json, readable, sized
 from core.errors import InvalidInput, NotFound
+from core.json_text import JsonText
 from core.launchers import IdempotencyKey
 
 _TTL = re.compile(r"([0-9]{1,9})([smhd])")
@@ -28,23 +27,18 @@ def path_id(text: str, what: str) -> UUID:
         raise NotFound(f"there is no {what} {text!r}: ids are UUIDs") from None
 
 
-def payload(value: Any, field: str) -> Json:
-    """Return a value of a body as a payload.
+def payload(value: JsonText, field: str) -> Json:
+    """Return the payload of a body's field, which the guard has read.
 
     Raises:
-        InvalidInput: it holds what JSON cannot, or is nested too deeply.
         TooLarge: it is larger than a payload may be.
     """
-    try:
-        text = dump(value)
-    except (ValueError, RecursionError):
-        raise InvalidInput(f"{field} is not valid JSON") from None
-    return parse_payload(text.encode(), field)
+    return sized(value.text, field)
 
 
-def shown(document: Json | None) -> Any:
-    """Return a payload as a value of an answer."""
-    return None if document is None else json.loads(readable(document))
+def shown(document: Json | None) -> JsonText:
+    """Return a stored payload as a part of an answer; where there is none, null."""
+    return JsonText(NULL if document is None else readable(document))
 
 
 def idempotency_key(key: str | None, ttl: str) -> IdempotencyKey | None:
@@ -59,3 +53,13 @@ def idempotency_key(key: str | None, ttl: str) -> IdempotencyKey | None:
     if match is None:
         raise InvalidInput(f"idempotencyKeyTTL {ttl!r} is not valid: write a number and s, m, h or d, such as 24h")
     return checked_key(key, int(match[1]) * _SECONDS[match[2]])
+
+
+def empty_object() -> JsonText:
+    """Return the payload of a body that does without one."""
+    return JsonText(Json("{}"))
+
+
+def null() -> JsonText:
+    """Return the payload that is null."""
+    return JsonText(NULL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -12,11 +13,12 @@ import falcon.asgi
 from pydantic import Field
 
 from core.auth import Action
+from core.domain.payload import readable
 from core.domain.worker import Category
 from core.domain.worker_view import DefinitionView, WorkerView
 from core.endpoints import RestRoute
 from core.errors import NotFound
-from core.rest_model import Page, PageQuery, RestModel
+from core.rest_model import Page, PageQuery, Payload, RestModel
 from server.rest_api.fields import path_id, shown
 from server.rest_api.tenant_paths import canonical, older
 from server.storage.worker_views import WorkerViewRepository
@@ -71,7 +73,7 @@ class WorkerBody(RestModel):
     last_heartbeat_at: datetime
     workflows: list[str]
     tasks: list[str]
-    metadata: Any
+    metadata: Payload
 
     @classmethod
     def of(cls, worker: WorkerView) -> WorkerBody:
@@ -99,10 +101,10 @@ class DefinitionBody(RestModel):
     timeout_seconds: int | None
     cancellable: bool
     tags: list[str]
-    retry_policy: Any
-    input_schema: Any
-    output_schema: Any
-    metadata: Any
+    retry_policy: Payload
+    input_schema: Payload
+    output_schema: Payload
+    metadata: Payload
     availability: Availability
     workers: list[str]
     created_at: datetime
@@ -111,9 +113,10 @@ class DefinitionBody(RestModel):
     @classmethod
     def of(cls, definition: DefinitionView) -> DefinitionBody:
         """Return the body of a definition."""
-        documents = ("tags", "retry_policy", "input_schema", "output_schema", "metadata")
+        documents = ("retry_policy", "input_schema", "output_schema", "metadata")
         members = {name: getattr(definition, name) for name in cls.model_fields if name != "availability"}
         members |= {name: shown(members[name]) for name in documents}
+        members["tags"] = json.loads(readable(definition.tags))
         return cls(**members, availability=_availability(definition))
 
 

@@ -7,14 +7,15 @@ from typing import Any
 from uuid import UUID
 
 import falcon.asgi
+from pydantic import Field
 
 from core.auth import Action
 from core.domain.fields import free_text
 from core.domain.promise import PromiseRef, Verdict, rejected, resolved
 from core.endpoints import Repeat, RestRoute
-from core.rest_model import RestModel
+from core.rest_model import Payload, RestModel
 from server.engine.promises import Promises
-from server.rest_api.fields import path_id, payload
+from server.rest_api.fields import null, path_id, payload
 from server.rest_api.tenant_paths import canonical, older
 
 TAG = "promises"
@@ -26,7 +27,7 @@ Response = falcon.asgi.Response
 class ResolvePromise(RestModel):
     """The value of a promise."""
 
-    value: Any = None
+    value: Payload = Field(default_factory=null)
 
 
 class RejectPromise(RestModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -11,8 +11,8 @@ from pydantic import Field
 
 from core.domain.schedule import MissedRunPolicy, OverlapPolicy, Schedule, ScheduleRun, ScheduleSpec, TargetType
 from core.launchers import DEFAULT_MAX_RETRIES, DEFAULT_QUEUE
-from core.rest_model import Moment, Page, RestModel
-from server.rest_api.fields import payload, shown
+from core.rest_model import Moment, Page, Payload, RestModel
+from server.rest_api.fields import empty_object, payload, shown
 
 MOST_RETRIES = 10
 
@@ -39,7 +39,7 @@ class WorkflowTarget(RestModel):
     type: Literal["workflow"]
     workflow_kind: str
     queue: str = DEFAULT_QUEUE
-    input: Any = Field(default_factory=dict)
+    input: Payload = Field(default_factory=empty_object)
     metadata: dict[str, str] = Field(default_factory=dict)
 
 
@@ -49,7 +49,7 @@ class TaskTarget(RestModel):
     type: Literal["task"]
     task_kind: str
     queue: str = DEFAULT_QUEUE
-    input: Any = Field(default_factory=dict)
+    input: Payload = Field(default_factory=empty_object)
     metadata: dict[str, str] = Field(default_factory=dict)
     max_retries: int = Field(default=DEFAULT_MAX_RETRIES, ge=0, le=MOST_RETRIES)
 

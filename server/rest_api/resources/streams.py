@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -14,7 +13,7 @@ import falcon.asgi
 from falcon.asgi import SSEvent
 
 from core.auth import Action
-from core.domain.payload import dump, parse_payload
+from core.domain.payload import Json, dump, json_object, payload_of
 from core.domain.stream import Shown
 from core.endpoints import RestRoute
 from core.errors import FlovynError, NotFound
@@ -88,7 +87,7 @@ class StreamResources:
 
         def wrapped(shown: Shown, number: int) -> tuple[str, str]:
             owner = str(shown.run_id or run[1])
-            return f"{owner}:{number}", dump({"workflowExecutionId": owner, "data": _value(shown.payload)})
+            return f"{owner}:{number}", json_object(workflowExecutionId=dump(owner), data=_value(shown.payload))
 
         self._open(response, run, lambda watch: self._tail.run_followed(run, watch, descendants=True), wrapped)
 
@@ -135,12 +134,12 @@ def _plain(shown: Shown, number: int) -> tuple[str, str]:
     return str(number), shown.payload
 
 
-def _value(payload: str) -> Any:
-    """Return what a task streamed as a value; what is not JSON is shown as text."""
+def _value(payload: str) -> Json:
+    """Return what a task streamed as it stands; what is not JSON is shown as text."""
     try:
-        return json.loads(parse_payload(payload.encode(), "payload"))
+        return payload_of(payload, "payload")
     except FlovynError:
-        return payload
+        return dump(payload)
 
 
 def _lines(data: str) -> str:

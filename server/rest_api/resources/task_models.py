@@ -13,8 +13,8 @@ from core.domain.task_note import LogLevel
 from core.domain.task_view import AttemptView, LogLineView, TaskView
 from core.launchers import DEFAULT_MAX_RETRIES, DEFAULT_QUEUE
 from core.limits import MAX_OFFSET
-from core.rest_model import Moment, Page, PageQuery, RestModel, Text
-from server.rest_api.fields import shown
+from core.rest_model import Moment, Page, PageQuery, Payload, RestModel, Text
+from server.rest_api.fields import empty_object, null, shown
 
 MOST_RETRIES = 10
 MOST_LOG_LINES = 1000
@@ -24,7 +24,7 @@ class CreateTask(RestModel):
     """A standalone task to create."""
 
     kind: str
-    input: Any = Field(default_factory=dict)
+    input: Payload = Field(default_factory=empty_object)
     queue: str = DEFAULT_QUEUE
     max_retries: Annotated[int, AfterValidator(lambda value: min(max(value, 0), MOST_RETRIES))] = Field(
         default=DEFAULT_MAX_RETRIES, description=f"retries after the first attempt; brought into 0 to {MOST_RETRIES}"
@@ -48,8 +48,8 @@ class TaskBody(RestModel):
     max_retries: int
     progress: float | None
     progress_details: str | None
-    input: Any
-    output: Any
+    input: Payload
+    output: Payload
     error: str | None
     worker_id: str | None
     scheduled_at: datetime | None
@@ -101,7 +101,7 @@ class AttemptBody(RestModel):
     finished_at: datetime | None
     duration_ms: int | None
     status: TaskStatus
-    output: Any = None
+    output: Payload = Field(default_factory=null)
     error: str | None = None
     worker_id: str | None
 

@@ -15,7 +15,7 @@ from core.auth import Action
 from core.domain.cancellation import CancellationRequest
 from core.domain.fields import free_text, name_field
 from core.domain.idempotency import checked_key
-from core.domain.payload import Json
+from core.domain.payload import Json, payload_of
 from core.domain.run_view import RunFilter, RunView
 from core.domain.workflow import RunStatus
 from core.endpoints import Repeat, RestRoute
@@ -259,13 +259,9 @@ def _route(
 
 
 def _json_object(text: str) -> Json:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
+    wanted = payload_of(text, "metadata")
+    if not isinstance(json.loads(wanted), dict):
         raise InvalidInput('metadata must be a JSON object, such as {"team":"a"}')
-    wanted = payload(found, "metadata")
     if _NUL.search(wanted):
         raise InvalidInput("metadata holds a NUL character, which no metadata can hold")
     return wanted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
@@ -14,8 +14,8 @@ from core.domain.history_size import size_warning
 from core.domain.run_view import EventView, RunView
 from core.domain.workflow import RunStatus
 from core.launchers import DEFAULT_QUEUE
-from core.rest_model import Page, PageQuery, RestModel, Text
-from server.rest_api.fields import shown
+from core.rest_model import Page, PageQuery, Payload, RestModel, Text
+from server.rest_api.fields import empty_object, null, shown
 
 DEFAULT_LIMIT = 20
 MAX_NUMBER = 2**31 - 1
@@ -26,7 +26,7 @@ class StartWorkflow(RestModel):
     """A run to start."""
 
     kind: str
-    input: Any = Field(default_factory=dict)
+    input: Payload = Field(default_factory=empty_object)
     queue: str = DEFAULT_QUEUE
     priority_seconds: Seconds = Field(default=0, description="a head start: a larger value runs sooner")
     version: str | None = None
@@ -62,8 +62,8 @@ class WorkflowBody(RestModel):
     kind: str
     queue: str
     status: RunStatus
-    input: Any
-    output: Any
+    input: Payload
+    output: Payload
     error: str | None
     current_sequence: int
     workflow_version: str | None
@@ -139,7 +139,7 @@ class EventBody(RestModel):
     event_type: str
     timestamp: datetime
     created_at: datetime
-    data: Any
+    data: Payload
     superseded: bool = Field(description="a retry by hand has made it obsolete; workers do not see it")
 
     @classmethod
@@ -192,7 +192,7 @@ class Children(RestModel):
 class State(RestModel):
     """A run's state, by key."""
 
-    state: dict[str, Any]
+    state: dict[str, Payload]
 
 
 class CancelWorkflow(RestModel):
@@ -216,7 +216,7 @@ class AuditEventBody(RestModel):
     id: int
     event_type: str
     timestamp: datetime
-    data: Any
+    data: Payload
 
     @classmethod
     def of(cls, event: AuditEvent) -> AuditEventBody:
@@ -256,7 +256,7 @@ class SignalWorkflow(RestModel):
     """A signal; ``signal_name`` and ``signal_value`` are understood, too."""
 
     signal_name: str
-    signal_value: Any = None
+    signal_value: Payload = Field(default_factory=null)
 
 
 class SignalledWorkflow(SnakeModel):
@@ -271,10 +271,10 @@ class SignalWithStartBody(RestModel):
 
     workflow_id: str
     workflow_kind: str
-    workflow_input: Any = Field(default_factory=dict)
+    workflow_input: Payload = Field(default_factory=empty_object)
     queue: str = DEFAULT_QUEUE
     signal_name: str
-    signal_value: Any = None
+    signal_value: Payload = Field(default_factory=null)
     metadata: dict[str, str] = Field(default_factory=dict)
 
 

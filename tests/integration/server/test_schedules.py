@@ -80,7 +80,7 @@ async def test_a_due_schedule_starts_its_workflow(calls: Calls) -> None:
     schedule_id = await _create(calls)
     await _make_due(calls)
     execution = await calls.claim()
-    assert (execution.kind, execution.input) == ("k", b'{"n":1.0}')
+    assert (execution.kind, execution.input) == ("k", b'{"n": 1.0}')
     assert await _runs(calls, schedule_id, 1) == [("STARTED", None)]
     _, schedule = await _rest(calls, "GET", f"/{schedule_id}")
     assert (schedule["runCount"], schedule["nextRunAt"] > schedule["lastRunAt"]) == (1, True)

@@ -17,7 +17,7 @@ from proto.flovyn.v1 import task_pb2 as pb
 from proto.flovyn.v1 import workflow_pb2
 from server.rest_api.resources import streams
 from tests.support.calls import complete_task, fail_task, poll, poll_task, start, submit_task
-from tests.support.driving import COMPLETED, Calls, complete
+from tests.support.driving import COMPLETED, RUNNING, Calls, complete, operation, schedule_task
 from tests.support.replay import Context
 from tests.support.replaying_worker import ReplayingWorker
 from tests.support.running import OTHER_KEY, WORKER_KEY, Client, bearer, running_server
@@ -104,6 +104,24 @@ async def test_a_task_streams_to_those_who_watch(client: Client) -> None:
                 (kind, str(n)) for n, kind in enumerate(kinds, 1)
             ]
             assert events[2]["data"] == '{"type":"data",\n"n":1.0}'
+
+
+@pytest.mark.parametrize(
+    "payload", ['{"type":"data",\n "data": [1.10, 1e2, "\\ud83d\\ude00"]}', "12345678901234567890.123"]
+)
+async def test_payloads_are_streamed_to_the_digit(client: Client, payload: str) -> None:
+    """Chunks of a family, and values in changes of state."""
+    calls, task_id = Calls(client), str(uuid4())
+    run_id = await start(client)
+    await calls.step(schedule_task(task_id), status=RUNNING)
+    await poll_task(client)
+    async with _open(client, f"{BASE}/workflow-executions/{run_id}/stream/consolidated") as reader:
+        await _stream(client, task_id, pb.STREAM_EVENT_TYPE_DATA, payload, run_id)
+        event = await reader.event()
+        assert event["data"] == f'{{"workflowExecutionId":"{run_id}","data":{payload}}}'
+        await calls.submit(run_id, operation("op", payload.encode()), status=RUNNING)
+        event = await reader.event()
+        assert event["data"].endswith(f'"data":{{"operationId":"op","result":{payload}}}}}}}')
 
 
 async def test_a_task_shows_how_its_state_changes(client: Client) -> None:

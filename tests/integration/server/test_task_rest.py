@@ -40,7 +40,7 @@ async def test_a_task_from_creation_to_result(client: Client) -> None:
     assert (created.json["status"], created.json["queue"], created.json["maxRetries"]) == ("PENDING", "default", 10)
     task = await poll_task(client, worker_id="worker-7")
     assert task is not None
-    assert task.input == b'{"n":2,"big":12345678901234567890}'
+    assert task.input == b'{"n": 2, "big": 12345678901234567890}'
     await complete_task(client, task.task_execution_id, {"n": 4})
     shown = (await _call(client, "GET", f"{BASE}/{task.task_execution_id}")).json
     assert (shown["status"], shown["output"], shown["executionCount"]) == ("COMPLETED", {"n": 4}, 1)
