@@ -69,8 +69,8 @@ async def _rest(client: Client, method: str, path: str, body: object = None, **m
 async def test_what_cannot_be_kept_is_refused_by_field(client: Client, path: str, body: object, named: str) -> None:
     """400 with the field's name; nothing new is there, and the lists can still be shown."""
     calls = Calls(client)
-    run_id = await calls.start()
-    await calls.submit(run_id, create_promise("p"), status=RUNNING)
+    await calls.start()
+    run_id = await calls.step(create_promise("p"), status=RUNNING)
     promise_id = (await calls.events(run_id))[1][2]["promiseId"]
     before = await _counts(client)
     status, answer = await _rest(client, "POST", path.replace("RUN", run_id).replace("PROMISE", promise_id), body)
@@ -87,7 +87,8 @@ async def _counts(client: Client) -> list[tuple[Any, ...]]:
 
 async def test_halves_of_characters_do_not_come_in_with_payloads(client: Client) -> None:
     """Over gRPC neither; both halves together, and a text that only looks like one, are fine."""
-    run_id = await Calls(client).start()
+    await Calls(client).start()
+    run_id = (await Calls(client).claim()).id
     refused = submit(client, run_id, operation("op", b'{"a": "\\ud83d"}'), status=RUNNING)
     code, text = await status_of(refused)
     assert (code.name, text) == (
