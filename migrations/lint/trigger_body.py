@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from migrations.lint.lexer import DOLLAR, END, NUMBER, OP, PARAM, PUNCT, STRING, WORD, Token, lex
@@ -47,6 +48,7 @@ class _Block:
     handlers: list[tuple[list[Token], list[_Statement]]]
 
 
+@lru_cache(maxsize=256)  # a history asks about the same bodies after each of its statements
 def why_it_stops(body: str, event: Event, timing: Timing, *, each_row: bool = True) -> str | None:
     """Return why a body in PL/pgSQL may stop or skip the row of a cascade, or None when it cannot.
 

@@ -17,9 +17,8 @@ def check(context: Context) -> Iterator[Hit]:
     after = before.copy()
     for fact in context.reading.facts:
         after.take(fact)
-    if not after.triggers:
-        return
-    for fault in sorted(after.faults(context.ownership) - before.faults(context.ownership)):
+    faults = after.faults(context.ownership) if after.triggers else set()
+    for fault in sorted(faults - before.faults(context.ownership) if faults else faults):
         yield Hit(concerned[-1].at, fault)
 
 
