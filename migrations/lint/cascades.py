@@ -134,7 +134,7 @@ class Cascades:
         strict = event == "delete" and timing == "before"
         reason = None
         if body is not None:
-            reason = why_it_stops(body, event, timing, each_row=trigger.each_row)  # type: ignore[arg-type]
+            reason = why_it_stops(body, event, timing, each_row=trigger.each_row)
         elif strict:
             reason = f"the body of {trigger.function} is not known"
         if reason is None and strict and trigger.conditional:
