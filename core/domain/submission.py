@@ -43,7 +43,7 @@ class Sender:
 
     held_by: str
     has_read: bool = False
-    read_under: UUID | None = None
+    read_under: str | None = None
 
     def acts_for(self, state: RunState) -> bool:
         """Return whether the sender is the worker of the present claim: it has read the history under this claim.
@@ -67,7 +67,7 @@ class Submission:
     outcome: Outcome
     ending: Ending | None = None
     weight: int = 0
-    digest: bytes | None = None
+    digest: str | None = None
     sent_by: str | None = None
 
 

@@ -98,7 +98,8 @@ class RunState:
     ``has_dependents`` tells that rows of other tables may have to be cleared up when the run ends.
     ``history_bytes`` is about what its events take on the wire.
     ``claim_id`` and ``held_by`` are those of the present claim; ``contested`` counts the claims in a row that ended
-    without a submission; ``submission_digest`` is that of the last submission that was applied.
+    without a submission; ``submission_digest`` is that of the last submission that was applied. Both ids are texts:
+    they are only compared, and every submission reads them.
     """
 
     tenant_id: UUID
@@ -115,10 +116,10 @@ class RunState:
     child_name: str | None = None
     depth: int = 0
     history_bytes: int = 0
-    claim_id: UUID | None = None
+    claim_id: str | None = None
     held_by: str | None = None
     contested: int = 0
-    submission_digest: bytes | None = None
+    submission_digest: str | None = None
 
 
 def extended(state: RunState, events: Sequence[NewEvent]) -> tuple[RunState, tuple[Event, ...]]:

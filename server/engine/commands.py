@@ -25,7 +25,7 @@ def submission(
     outcome: Outcome,
     weight: int = 0,
     *,
-    digest: bytes | None = None,
+    digest: str | None = None,
     sent_by: str | None = None,
 ) -> Submission:
     """Turn a worker's commands into a submission. What follows the first terminal command is ignored."""

@@ -28,11 +28,11 @@ class Senders:
     """Bounded memory of one process; every method takes constant time."""
 
     def __init__(self) -> None:
-        self._reads: OrderedDict[tuple[RunKey, str], UUID | None] = OrderedDict()
+        self._reads: OrderedDict[tuple[RunKey, str], str | None] = OrderedDict()
         self._suspects: OrderedDict[str, Principal] = OrderedDict()
         self._untold: OrderedDict[Principal, float] = OrderedDict()
 
-    def read(self, run: RunKey, held_by: str | None, claim: UUID | None) -> None:
+    def read(self, run: RunKey, held_by: str | None, claim: str | None) -> None:
         """Note that a holder reads the history of a run while ``claim`` is the present one."""
         if held_by is None:
             return
@@ -79,7 +79,7 @@ class Senders:
         since = self._untold.get(_principal(*caller))
         return since is None or asyncio.get_running_loop().time() - since > UNTOLD_S
 
-    def _remember(self, run: RunKey, held_by: str, claim: UUID | None) -> None:
+    def _remember(self, run: RunKey, held_by: str, claim: str | None) -> None:
         self._reads[run, held_by] = claim
         self._reads.move_to_end((run, held_by))
         if len(self._reads) > MAX_READS:

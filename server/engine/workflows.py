@@ -43,7 +43,7 @@ class Workflows:
         self.direct_dispatch: DirectDispatch[NewRun, ClaimedRun] = DirectDispatch(
             wakeups, self._releases.give_back, self._lost.look_for
         )
-        self._histories: Batcher[RunKey, tuple[list[Event], UUID | None]] = Batcher(self._storage.histories)
+        self._histories: Batcher[RunKey, tuple[list[Event], str | None]] = Batcher(self._storage.histories)
 
     async def poll(self, slot: PollSlot, hold: float) -> ClaimedRun | None:
         """Return a run that the poller now holds; None when there was none within ``hold`` seconds."""

@@ -58,7 +58,8 @@ class TaskRepository:
             rows = await (await connection.execute(_SQL["claim"], parameters)).fetchall()
         claimed: list[ClaimedTask | None] = [None] * len(slots)
         for group, place, *row in rows:
-            claimed[members[group - 1][place - 1]] = ClaimedTask(*row)
+            index = members[group - 1][place - 1]
+            claimed[index] = ClaimedTask(*(*row, slots[index].claim.id))
         return claimed
 
     async def release(self, tasks: Sequence[ClaimedTask]) -> None:

@@ -14,8 +14,9 @@ SELECT
 FROM unnest(
     %(tenant_id)s::uuid[], %(id)s::uuid[], %(workflow_execution_id)s::uuid[], %(kind)s::text[], %(queue)s::text[],
     %(metadata)s::text[], %(input)s::text[], %(max_retries)s::integer[], %(scheduled_at)s::timestamptz[],
-    %(priority_ms)s::bigint[], %(timeout_ms)s::bigint[], %(claim_id)s::uuid[], %(worker_id)s::text[], %(held_by)s::text[],
-    %(claimed_by)s::integer[]
+    %(priority_ms)s::bigint[], %(timeout_ms)s::bigint[], string_to_array(%(claim_id)s, E'\x1f', '')::uuid[],
+    %(worker_id)s::text[], string_to_array(%(held_by)s, E'\x1f', ''),
+    string_to_array(%(claimed_by)s, E'\x1f', '')::integer[]
 ) AS t (
     tenant_id, id, workflow_execution_id, kind, queue, metadata, input, max_retries, scheduled_at, priority_ms, timeout_ms,
     claim_id, worker_id, held_by, claimed_by
@@ -51,8 +52,9 @@ picked AS (
 poller AS (
     SELECT *
     FROM unnest(
-        %(slot_group)s::bigint[], %(place)s::bigint[], %(claim_id)s::uuid[], %(worker_id)s::text[], %(held_by)s::text[],
-        %(claimed_by)s::integer[]
+        %(slot_group)s::bigint[], %(place)s::bigint[], string_to_array(%(claim_id)s, E'\x1f', '')::uuid[],
+        %(worker_id)s::text[], string_to_array(%(held_by)s, E'\x1f', ''),
+        string_to_array(%(claimed_by)s, E'\x1f', '')::integer[]
     ) AS p (slot_group, place, claim_id, worker_id, held_by, claimed_by)
 )
 UPDATE task_execution AS t
@@ -72,7 +74,7 @@ INNER JOIN poller ON picked.slot_group = poller.slot_group AND picked.place = po
 WHERE t.tenant_id = picked.tenant_id AND t.id = picked.id
 RETURNING
     picked.slot_group, picked.place,
-    t.tenant_id, t.id, t.workflow_execution_id, t.kind, t.queue, t.input::text, t.execution_count, t.claim_id
+    t.tenant_id, t.id, t.workflow_execution_id, t.kind, t.queue, t.input::text, t.execution_count
 
 -- name: release
 -- Tasks whose pollers never got them: no attempt was made. The id of the claim says whether they are still held by it.

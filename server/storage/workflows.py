@@ -82,7 +82,8 @@ class WorkflowRepository:
             rows = await (await connection.execute(_SQL["claim"], parameters)).fetchall()
         claimed: list[ClaimedRun | None] = [None] * len(slots)
         for group, place, *row in rows:
-            claimed[members[group - 1][place - 1]] = ClaimedRun(*row)
+            index = members[group - 1][place - 1]
+            claimed[index] = ClaimedRun(*(*row, slots[index].claim.id))
         return claimed
 
     async def release(self, runs: Sequence[ClaimedRun]) -> None:
@@ -166,7 +167,7 @@ class WorkflowRepository:
         rows = await (await connection.execute(_SQL["parents"], key_columns(keys))).fetchall()
         return {(row[0], row[1]): row[2] for row in rows}
 
-    async def histories(self, keys: Sequence[RunKey]) -> list[tuple[list[Event], UUID | None]]:
+    async def histories(self, keys: Sequence[RunKey]) -> list[tuple[list[Event], str | None]]:
         """Return the history of each run, ascending, and its present claim; no event for an unknown run.
 
         Runs may be asked for twice.
@@ -174,7 +175,7 @@ class WorkflowRepository:
         async with self._database.connection() as connection:
             rows = await (await connection.execute(_SQL["histories"], key_columns(list(set(keys))))).fetchall()
         found: dict[RunKey, list[Event]] = defaultdict(list)
-        claims: dict[RunKey, UUID] = {}
+        claims: dict[RunKey, str] = {}
         for tenant_id, run_id, sequence, event_type, data, claim in rows:
             found[tenant_id, run_id].append(Event(sequence, event_type, Json(data)))
             if claim is not None:

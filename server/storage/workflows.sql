@@ -6,8 +6,8 @@ WITH request AS (
         %(tenant_id)s::uuid[], %(id)s::uuid[], %(kind)s::text[], %(queue)s::text[], %(input)s::text[],
         %(priority_ms)s::bigint[], %(workflow_version)s::text[], %(metadata)s::text[],
         %(event_type)s::text[], %(event_data)s::text[], %(parent_id)s::uuid[], %(child_name)s::text[], %(depth)s::integer[],
-        %(has_key)s::boolean[], %(history_bytes)s::bigint[], %(claim_id)s::uuid[], %(worker_id)s::text[],
-        %(held_by)s::text[], %(claimed_by)s::integer[]
+        %(has_key)s::boolean[], %(history_bytes)s::bigint[], string_to_array(%(claim_id)s, E'\x1f', '')::uuid[],
+        %(worker_id)s::text[], string_to_array(%(held_by)s, E'\x1f', ''), string_to_array(%(claimed_by)s, E'\x1f', '')::integer[]
     ) AS r (
         tenant_id, id, kind, queue, input, priority_ms, workflow_version, metadata, event_type, event_data,
         parent_id, child_name, depth, has_key, history_bytes, claim_id, worker_id, held_by, claimed_by
@@ -70,8 +70,9 @@ picked AS (
 poller AS (
     SELECT *
     FROM unnest(
-        %(slot_group)s::bigint[], %(place)s::bigint[], %(claim_id)s::uuid[], %(worker_id)s::text[], %(held_by)s::text[],
-        %(claimed_by)s::integer[]
+        %(slot_group)s::bigint[], %(place)s::bigint[], string_to_array(%(claim_id)s, E'\x1f', '')::uuid[],
+        %(worker_id)s::text[], string_to_array(%(held_by)s, E'\x1f', ''),
+        string_to_array(%(claimed_by)s, E'\x1f', '')::integer[]
     ) AS p (slot_group, place, claim_id, worker_id, held_by, claimed_by)
 )
 UPDATE workflow_execution AS e
@@ -92,7 +93,7 @@ WHERE e.tenant_id = picked.tenant_id AND e.id = picked.id
 RETURNING
     picked.slot_group, picked.place,
     e.tenant_id, e.id, e.kind, e.queue, e.input::text, e.priority_ms, e.workflow_version,
-    e.last_sequence, e.created_at, e.claimed_at, e.claim_id
+    e.last_sequence, e.created_at, e.claimed_at
 
 -- name: release
 -- Runs whose pollers never got them; the id of the claim says whether they are still held by it. One that is to be
@@ -183,7 +184,7 @@ RETURNING e.tenant_id, e.queue, e.kind
 SELECT
     e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
     e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth,
-    e.history_bytes, e.claim_id, e.held_by, e.contested, e.submission_digest
+    e.history_bytes, e.claim_id::text, e.held_by, e.contested, encode(e.submission_digest, 'hex')
 FROM workflow_execution AS e
 INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON e.tenant_id = r.tenant_id AND e.id = r.id
 ORDER BY e.tenant_id, e.id
@@ -194,7 +195,7 @@ FOR UPDATE OF e
 SELECT
     e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
     e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth,
-    e.history_bytes, e.claim_id, e.held_by, e.contested, e.submission_digest
+    e.history_bytes, e.claim_id::text, e.held_by, e.contested, encode(e.submission_digest, 'hex')
 FROM workflow_execution AS e
 WHERE
     (e.tenant_id, e.id) IN (
@@ -222,7 +223,7 @@ involved AS (
 SELECT
     e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
     e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth,
-    e.history_bytes, e.claim_id, e.held_by, e.contested, e.submission_digest
+    e.history_bytes, e.claim_id::text, e.held_by, e.contested, encode(e.submission_digest, 'hex')
 FROM workflow_execution AS e
 INNER JOIN involved ON e.tenant_id = involved.tenant_id AND e.id = involved.id
 ORDER BY e.tenant_id, e.id
@@ -233,7 +234,7 @@ FOR UPDATE OF e
 SELECT
     e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
     e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth,
-    e.history_bytes, e.claim_id, e.held_by, e.contested, e.submission_digest
+    e.history_bytes, e.claim_id::text, e.held_by, e.contested, encode(e.submission_digest, 'hex')
 FROM workflow_execution AS e
 INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON e.tenant_id = r.tenant_id AND e.id = r.id
 ORDER BY e.tenant_id, e.id
@@ -246,7 +247,7 @@ WITH step AS (
     FROM unnest(
         %(tenant_id)s::uuid[], %(id)s::uuid[], %(status)s::text[], %(last_sequence)s::integer[], %(waking_sequence)s::integer[],
         %(has_dependents)s::boolean[], %(signal_count)s::integer[], %(history_bytes)s::bigint[], %(contested)s::smallint[],
-        %(submission_digest)s::bytea[], %(output)s::text[], %(error)s::text[], %(ended)s::boolean[]
+        %(submission_digest)s::text[], %(output)s::text[], %(error)s::text[], %(ended)s::boolean[]
     ) AS s (
         tenant_id, id, status, last_sequence, waking_sequence, has_dependents, signal_count, history_bytes, contested,
         submission_digest, output, error, ended
@@ -262,7 +263,7 @@ moved AS (
         signal_count = step.signal_count,
         history_bytes = step.history_bytes,
         contested = step.contested,
-        submission_digest = step.submission_digest,
+        submission_digest = decode(step.submission_digest, 'hex'),
         claim_id = CASE WHEN step.status IN ('RUNNING', 'CANCELLING') THEN e.claim_id END,
         held_by = CASE WHEN step.status IN ('RUNNING', 'CANCELLING') THEN e.held_by END,
         claimed_by = CASE WHEN step.status IN ('RUNNING', 'CANCELLING') THEN e.claimed_by END,
@@ -283,7 +284,7 @@ FROM unnest(
 -- With the claim that is present at the same moment, on the first event.
 SELECT
     e.tenant_id, e.workflow_execution_id, e.sequence, e.event_type, e.event_data::text,
-    CASE WHEN e.sequence = 1 THEN run.claim_id END
+    CASE WHEN e.sequence = 1 THEN run.claim_id::text END
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 INNER JOIN workflow_execution AS run ON run.tenant_id = r.tenant_id AND run.id = r.id
 INNER JOIN workflow_event AS e ON e.tenant_id = r.tenant_id AND e.workflow_execution_id = r.id

@@ -30,7 +30,7 @@ WORKERS = 3
 SETTLED_S = LEASE_S + 10
 """After the last kill, everything has ended within this time, in seconds."""
 
-PATIENCE_S = times(120, 1200)
+PATIENCE_S = times(120, 2400)
 
 DONE = "SELECT count(*) FROM workflow_execution WHERE kind = 'order' AND completed_at IS NOT NULL"
 OPEN_PROMISES = "SELECT id::text FROM promise WHERE status = 'PENDING'"

@@ -220,7 +220,7 @@ class WorkflowDispatch:
         key = (tenant_of(identity), run_id)
         self._workflows.receipts.submitted(key)
         sent = request.SerializeToString(deterministic=True)
-        digest = hashlib.blake2b(sent, digest_size=DIGEST_BYTES).digest()
+        digest = hashlib.blake2b(sent, digest_size=DIGEST_BYTES).hexdigest()
         await self._submissions.submit(
             submission(*key, given, outcome, len(sent), digest=digest, sent_by=holder(identity))
         )
