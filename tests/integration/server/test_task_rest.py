@@ -125,11 +125,13 @@ async def test_logs_are_paged_and_filtered(client: Client) -> None:
 
 
 async def test_only_a_pending_task_can_be_deleted(client: Client) -> None:
-    """204 and it is gone; 400 with the state once it has begun; 404 when it is not there."""
+    """204 and it is gone, again when repeated; 400 with the state once it has begun; 404 when it was never there."""
     pending, running = [(await _create(client, queue=queue)).json["id"] for queue in ("a", "b")]
     await poll_task(client, "b")
-    assert (await _call(client, "DELETE", f"{BASE}/{pending}")).status_code == 204
-    assert (await _call(client, "DELETE", f"{BASE}/{pending}")).status_code == 404
+    for _ in range(2):
+        assert (await _call(client, "DELETE", f"{BASE}/{pending}")).status_code == 204
+        assert (await _call(client, "GET", f"{BASE}/{pending}")).status_code == 404
+    assert (await _call(client, "DELETE", f"{BASE}/{uuid4()}")).status_code == 404
     refused = await _call(client, "DELETE", f"{BASE}/{running}")
     assert (refused.status_code, "RUNNING" in refused.json["error"]) == (400, True)
 
