@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import select
 import time
 from collections.abc import AsyncIterator
@@ -15,7 +16,7 @@ from core.batching import note_commit
 from core.errors import StartupError
 from core.unit_of_work import UnitOfWork, current
 from server.config.settings import DatabasePool
-from server.database.connecting import Connection, answering, connect_patiently, parameters
+from server.database.connecting import Connection, connect_patiently, cut, parameters
 from server.database.refusals import concerns_connection, takes_no_writes, worded
 from server.database.writability import Writability
 
@@ -35,22 +36,47 @@ YOUNG_S = 1.0
 class Pooled(psycopg.AsyncConnection[tuple[Any, ...]]):
     """A connection of the pool; it is cut when the database leaves a statement unanswered."""
 
-    answer_within = 35.0
-    """In seconds."""
-
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self._opened_at = time.monotonic()
+        self._answer_within = 0.0
+        self._waits_since: float | None = None
+        self._watch: asyncio.TimerHandle | None = None
 
     @property
     def is_young(self) -> bool:
         """Whether it was opened a moment ago."""
         return time.monotonic() - self._opened_at < YOUNG_S
 
+    def give_up_after(self, seconds: float) -> None:
+        """Cut the connection when the database leaves a statement unanswered for so long; before, it waits for ever."""
+        self._answer_within = seconds
+
     async def wait(self, *arguments: Any, **more: Any) -> Any:
-        """Wait for the database: every wait of the driver on an open connection passes here."""
-        with answering(self, self.answer_within):
+        """Wait for the database: every wait of the driver on an open connection passes here.
+
+        One timer watches over many waits: to start and cancel one for each would cost as much as the wait's own work.
+        """
+        self._waits_since = time.monotonic()
+        if self._watch is None and self._answer_within:
+            self._look_after(self._answer_within)
+        try:
             return await super().wait(*arguments, **more)
+        finally:
+            self._waits_since = None
+
+    def _look_after(self, seconds: float) -> None:
+        self._watch = asyncio.get_running_loop().call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        """Cut the connection if its wait is over time; look again when that may be so, if it waits at all."""
+        self._watch = None
+        if self._waits_since is not None:
+            left = self._waits_since + self._answer_within - time.monotonic()
+            if left > 0:
+                self._look_after(left)
+            else:
+                cut(self)
 
 
 class Pool:
@@ -156,7 +182,7 @@ def _closed(dsn: str, settings: DatabasePool) -> AsyncConnectionPool[Pooled]:
     timeout_ms = int(settings.statement_timeout * 1000)
 
     async def configure(connection: Pooled) -> None:
-        connection.answer_within = settings.statement_timeout + ANSWER_GRACE_S
+        connection.give_up_after(settings.statement_timeout + ANSWER_GRACE_S)
 
     return AsyncConnectionPool(
         dsn,
