@@ -38,6 +38,13 @@ _SHEBANGS = ("#!{python} -I", "#!/bin/sh\n'''': pshprs\nexec {python} -I \"$0\" 
 """The second form is for paths that are too long for the first one."""
 
 _SCRIPT_START = b"#!python\n"
+_SCRIPT_HEAD = re.compile(
+    b"|".join(
+        re.escape(form.encode() + b"\n").replace(re.escape(b"{python}"), b"(?P<%s>/[^\n]+)" % name)
+        for name, form in zip((b"short", b"long"), _SHEBANGS, strict=True)
+    )
+)
+"""PEX puts these lines in place of the start; the path of the interpreter may be the short one of the environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +135,15 @@ def _scripts(folder: Path, members: Mapping[str, str]) -> Iterator[str]:
 
 
 def _is_script(path: Path, digests: set[str]) -> bool:
-    """Whether a script is a member's, but for the lines that name the interpreter."""
+    """Whether a script is a member's, but for the lines that name the interpreter of this environment."""
     content = _read(path)
-    python = [each for each in _inside(path.parent) if _PYTHON.fullmatch(each.name)]
-    for form in _SHEBANGS:
-        for each in python:
-            start = form.format(python=each).encode() + b"\n"
-            body = _SCRIPT_START + content.removeprefix(start)
-            if content.startswith(start) and hashlib.sha256(body).hexdigest() in digests:
-                return True
-    return False
+    head = _SCRIPT_HEAD.match(content)
+    if head is None:
+        return False
+    python = os.fsdecode(head["short"] or head["long"])
+    if not _is_of(path.parent.parent, python) or not (path.parent / Path(python).name).is_symlink():
+        return False
+    return hashlib.sha256(_SCRIPT_START + content[head.end() :]).hexdigest() in digests
 
 
 def _is_main(folder: Path, origin: Origin) -> bool:

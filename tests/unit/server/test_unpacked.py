@@ -25,6 +25,19 @@ def test_an_untouched_copy(tmp_path: Path, pex: Path) -> None:
     assert wrong_copies(tmp_path, pex) == []
 
 
+def test_a_script_may_name_its_interpreter_by_the_short_path(tmp_path: Path, pex: Path) -> None:
+    """Where the path of an environment is short enough, PEX writes the path of its link to the environment."""
+    environment = unpack(tmp_path, pex).parents[2]
+    link = tmp_path / "venvs" / "4" / "s" / "abcd" / "venv"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(environment)
+    script = environment / "bin" / "a"
+    before = script.read_text()
+    script.write_text(before.replace(f"{environment}/bin", f"{link}/bin"))
+    assert script.read_text() != before
+    assert wrong_copies(tmp_path, pex) == []
+
+
 def test_a_touched_copy(tmp_path: Path, pex: Path) -> None:
     """Changed, added and missing files are named with their place, and so is the program that starts the copy."""
     packages = unpack(tmp_path, pex)
