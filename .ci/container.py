@@ -1,6 +1,6 @@
 """Runs an unpacked image as a runtime would, and asks what its users rely on.
 
-PEX_INTERPRETER=1 bazel-bin/editions/dev.pex .ci/container.py ROOT IMAGE.json
+PEX_INTERPRETER=1 python3 bazel-bin/editions/dev.pex .ci/container.py ROOT IMAGE.json
 
 The root is read-only, /tmp is in memory, the user is the image's, no privilege can be had, and no memory is both
 writable and executable. PostgreSQL is the dev edition's. As root, because a runtime is; nothing outlives the program.

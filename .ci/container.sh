@@ -67,5 +67,6 @@ took "an image with a free choice of plugins"
 
 quietly buildah_ from --name run --pull-never localhost/flovyn-server
 buildah_ inspect --type image localhost/flovyn-server >"$scratch/image.json"
-PEX_INTERPRETER=1 bazel-bin/editions/dev.pex .ci/container.py "$(buildah_ mount run)" "$scratch/image.json"
+# by Python, not by the script in front of the file, which takes PEX_INTERPRETER away
+PEX_INTERPRETER=1 "${FLOVYN_PYTHON:-python3}" bazel-bin/editions/dev.pex .ci/container.py "$(buildah_ mount run)" "$scratch/image.json"
 took "it serves as an ordinary user on a read-only root, and its health check is right"
