@@ -152,11 +152,15 @@ async def test_the_wait_has_an_end_and_writes_a_line_a_second(caplog: pytest.Log
     assert len(caplog.messages) == 3
 
 
+_STOPPABLE = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+"""Starts a program that SIGINT ends: who runs the tests in the background may have told them to ignore it."""
+
+
 @contextmanager
 def _waiting(program: Path, command: str) -> Iterator[subprocess.Popen[str]]:
     """Run a command whose database is away, until it has said that it waits."""
     process = subprocess.Popen(
-        [program, command],
+        [sys.executable, "-c", _STOPPABLE, program, command],
         env={**os.environ, **SOURCES, "DATABASE_URL": AWAY, "SERVER_PORT": "0", "GRPC_SERVER_PORT": "0"},
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
