@@ -102,7 +102,7 @@ needs="CPython $NEEDS_PYTHON on $NEEDS_PLATFORM${NEEDS_SYSTEM:+ with $NEEDS_SYST
 
 # The folder must take the copy. A test file says more than permission bits, which read-only file systems do not change.
 if [ ! -x "$copy/bin/python" ]; then
-    advice="set PEX_ROOT to another folder, or give this user ($(id -un 2>/dev/null || id -u)) the right"
+    advice="set PEX_ROOT to another folder, or give this user ($(id -un 2>/dev/null || id -u 2>/dev/null || echo its owner)) the right"
     test_file=$PEX_ROOT/.start.$$
     { mkdir -p "$PEX_ROOT" && echo '#!/bin/sh' >"$test_file" && chmod 700 "$test_file"; } 2>/dev/null || {
         rm -f "$test_file"
