@@ -11,11 +11,10 @@ lends a plugin). The rest by need:
 - ``core.named_queries``: SQL in ``.sql`` files
 - ``core.auth``: who calls (``Identity``), how it is found out (``Authenticator``), what is allowed (``Authorizer``)
 - ``core.errors``: the error tree, mapped to HTTP and gRPC once
-- ``core.contributions``: the names that plugins take, and when two of them clash
 - ``core.metrics``: counters, gauges and histograms
 - ``core.launchers``: start workflows and tasks, settle promises
 - ``core.batching``: group commit of concurrent calls
-- ``core.clock``, ``core.service``, ``core.build_info``, ``core.domain``
+- ``core.clock``, ``core.service``, ``core.build_info``, ``core.tenant``, ``core.payload``
 
 This package uses the standard library and pydantic alone.
 """

@@ -148,7 +148,7 @@ class GrpcMethod:
         resource_id: the field of the request, or else of the answer, that says which thing the call was about; a dot
             leads into a message. Without it, the field that is named after the resource (``task_execution_id``).
         free_texts: the names of fields, anywhere in the request, whose texts may hold anything, such as an error
-            message: the handler makes them storable (``core.domain.fields.free_text``). A NUL character in the text
+            message: the handler makes them storable (``core.fields.free_text``). A NUL character in the text
             of any other field is refused before the handler runs.
         scope: whose the method is, as for ``RestRoute``; the tenant is the one that the request names in ``tenant_id``,
             or else the caller's.

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 from typing import Any
 
-from core.domain.payload import Json, check_halves, decoder
-from core.domain.text import flaw
 from core.errors import InvalidInput
 from core.limits import MAX_BODY_MEMBERS
+from core.payload import Json, check_halves, decoder
+from core.text import flaw
 
 _spaces = re.compile(r"[ \t\n\r]*").match
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
-from core.domain.payload import NULL, Json
-from core.domain.tenant import Tenant
+from core.payload import NULL, Json
+from core.tenant import Tenant
 
 DEFAULT_QUEUE = "default"
 DEFAULT_KEY_TTL = timedelta(hours=24)
@@ -49,7 +49,7 @@ class Launched:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowLaunch:
-    """A run to start. The payload is JSON text (``core.domain.payload``)."""
+    """A run to start. The payload is JSON text (``core.payload``)."""
 
     tenant_id: UUID
     kind: str

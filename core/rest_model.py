@@ -24,9 +24,9 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from core.domain.payload import dump
 from core.json_text import TEXT, JsonText, Shape, merged, with_texts
 from core.limits import MAX_LIMIT, MAX_NAME, MAX_OFFSET
+from core.payload import dump
 
 FIRST_YEAR, LAST_YEAR = 1900, 9998
 DEFAULT_LIMIT = 50

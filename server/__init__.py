@@ -1,1 +1,1 @@
-"""The server: turns the contracts of ``core`` into a running process. Read ``server.startup`` first."""
+"""The server: turns the contracts of ``core`` into a running process. Read ``server.boot.startup`` first."""

@@ -26,16 +26,16 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from core import answers
 from core import plugin as api
 from core.build_info import BuildInfo
 from core.clock import SystemClock
-from core.contributions import Contributions, declared, migrations_of
 from core.errors import FlovynError, PluginError
 from core.migration import check_plugin_name
 from core.plugin import Plugin
 from core.plugin_services import PluginServices
 from editions.tools.layout import place
+from server.plugin_checks import answers
+from server.plugin_checks.contributions import Contributions, declared, migrations_of
 from server.rest_api import openapi
 
 Answer = TypeVar("Answer")

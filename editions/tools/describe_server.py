@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from core.contributions import Contributions
+from server.plugin_checks.contributions import Contributions
 from server.plugin_registry.server_names import server_names
 from server.rest_api.routes import UseCases, server_routes
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from server.inspection import archive
+from server.verification import archive
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _LABEL = re.compile(r"//(?P<package>[^:@]*)(:(?P<name>[^:/]+))?")

@@ -17,7 +17,7 @@ from typing import Any
 
 from editions.tools.layout import place
 from editions.tools.sealed_pex import Measured
-from server.inspection.archive import SCHEMA
+from server.verification.archive import SCHEMA
 
 _RPC = re.compile(r"'(/flovyn\.v1\.\w+/\w+)'")
 _STAMP = ("commit", "commit_date", "dirty")

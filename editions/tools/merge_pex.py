@@ -16,7 +16,7 @@ from editions.tools.layout import LayoutError, read_sources
 from editions.tools.pex_file import PexFormatError, add_files
 from editions.tools.sealed_pex import measured, sealed
 from editions.tools.size_budget import over_budget
-from server.inspection.archive import MANIFEST
+from server.verification.archive import MANIFEST
 
 
 def write(options: argparse.Namespace) -> str | None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from editions.tools.pex_file import WITH_HASH, entry
-from server.inspection import archive as inspection
-from server.inspection import seal
+from server.verification import archive as inspection
+from server.verification import seal
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.contributions import Contributions
 from editions.tools import menu_file, workspace
 from editions.tools.wanted_plugins import Reason, UnknownNames, wanted
+from server.plugin_checks.contributions import Contributions
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 

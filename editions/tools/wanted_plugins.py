@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from core.contributions import SERVER_AUTHENTICATORS, SERVER_AUTHORIZERS, Contributions
 from core.endpoints import REST_PREFIX
 from core.errors import ConfigError
 from core.migration import sql_name
 from server.config.auth import ACCEPTED_AUTH_TABLES
 from server.config.path_rules import compiled, segments
+from server.plugin_checks.contributions import SERVER_AUTHENTICATORS, SERVER_AUTHORIZERS, Contributions
 
 _OTHERS_TABLES = ("session", "cedar", "attr_resolver")
 """Below ``[auth]``: other servers' tables, which this one lets stand."""

@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core import contributions
-from core.contributions import SERVER, Contributions
 from migrations.lint import clashes
+from server.plugin_checks import contributions
+from server.plugin_checks.contributions import SERVER, Contributions
 
 SCHEMA = 1
 
@@ -41,7 +41,7 @@ def main() -> None:
     import sys
 
     from server.cli import run
-    from server.edition import Edition
+    from server.boot.edition import Edition
 
     sys.exit(run(Edition.load(__name__, plugins), sys.argv[1:]))
 '''

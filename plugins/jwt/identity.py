@@ -7,8 +7,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from core.auth import Identity, PrincipalType, Role
-from core.domain.tenant import Tenant, is_slug
 from core.launchers import TenantLookup
+from core.tenant import Tenant, is_slug
 from plugins.jwt.claims import find
 from plugins.jwt.config import JwtConfig
 from plugins.jwt.domain import JwtRefused, Refusal

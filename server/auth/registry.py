@@ -8,7 +8,6 @@ from functools import cache
 
 from core.auth import ANONYMOUS, Authenticator, Authorizer, Identity, PrincipalType, Protocol
 from core.auth.failure_limit import FailureLimit
-from core.contributions import SERVER_AUTHENTICATORS, SERVER_AUTHORIZERS
 from core.errors import ConfigError
 from server.auth.noop import NoopAuthenticator
 from server.auth.roles import RolesAuthorizer
@@ -18,6 +17,7 @@ from server.auth.tenant_scope import NoopAuthorizer, TenantScopeAuthorizer
 from server.config.auth import Endpoint
 from server.config.path_rules import compiled, excluded
 from server.config.settings import Settings
+from server.plugin_checks.contributions import SERVER_AUTHENTICATORS, SERVER_AUTHORIZERS
 
 STATIC_API_KEY, NOOP = SERVER_AUTHENTICATORS
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from core.auth import ANONYMOUS, Authenticator, Authorizer, AuthRequest, AuthResponse, AuthzContext, Decision, Identity
 from core.auth.failure_limit import FailureLimit, source
-from core.domain.text import flaw
 from core.errors import AuthError, AuthzError, FlovynError, LimitExceeded
 from core.log_limit import LogLimit
+from core.text import flaw
 from server.auth.route_rules import RouteRules, rules_of_route
 from server.auth.tenant_scope import NoopAuthorizer
 from server.config.path_rules import PathPattern, segments

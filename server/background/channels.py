@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from core.domain.worker import Category
 from server.database.exclusive import FREE, Locks
 from server.database.leadership import BEAT, Leadership
 from server.database.notifications import NUDGE, STREAM, WAKE
-from server.engine.wakeups import Wake, Wakeups, parse_announcement, parse_nudge
+from server.domain.worker import Category
+from server.engine.dispatch.wakeups import Wake, Wakeups, parse_announcement, parse_nudge
 
 
 def channels(

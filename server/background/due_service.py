@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from server.engine.next_due import NextDue
+from server.engine.schedules.next_due import NextDue
 
 DoDue = Callable[[], Awaitable[tuple[int, bool]]]
 """Does a batch of due work; returns how much, and whether some is left that is due now."""

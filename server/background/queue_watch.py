@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from uuid import UUID
 
-from core.domain.worker import Category
-from server.engine.wakeups import nudge_payload
+from server.domain.worker import Category
+from server.engine.dispatch.wakeups import nudge_payload
 from server.storage.due import PendingQueue, Place
 
 LOOK_EVERY_S = 2.0

@@ -8,9 +8,9 @@ from functools import partial
 from core.service import Service
 from server.background.sweeper import Sweeper
 from server.config.settings import Engine as Limits
+from server.engine.dispatch.orphans import SWEEP_EVERY_S, Orphans
 from server.engine.engine import Engine
-from server.engine.orphans import SWEEP_EVERY_S, Orphans
-from server.engine.tasks import Tasks
+from server.engine.tasks.reports import Tasks
 
 REAP_EVERY_S = 5.0
 """How long, at most, a lease may be over before a reaper sees it, in seconds."""

@@ -14,7 +14,7 @@ from server.background.queue_watch import QueueWatch
 from server.background.vacuum import Vacuum
 from server.database.leadership import BEAT
 from server.engine.engine import Engine
-from server.engine.schedules import Schedules
+from server.engine.schedules.schedules import Schedules
 from server.engine.task_engine import TaskEngine
 from server.storage import due
 from server.storage.dead_rows import DeadRowRepository

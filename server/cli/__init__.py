@@ -18,7 +18,7 @@ from server.cli.in_use import keep
 from server.process.collector import not_collecting
 
 if TYPE_CHECKING:
-    from server.edition import Edition
+    from server.boot.edition import Edition
 
 COMMANDS = {
     "serve": "serve until stopped; DATABASE_URL says on which PostgreSQL",

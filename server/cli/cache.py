@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import NotFound
+from server.boot.edition import Edition
 from server.cli import scie_cache
 from server.cli.in_use import own_root
 from server.cli.pex_cache import JUST_STARTED_S, Unpacked, remove, unpacked
 from server.cli.scie_cache import Carried
-from server.edition import Edition
 
 DAY_S = 86_400
 DEFAULT_DAYS = 30.0

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 from core.errors import ConfigError
 from core.settings import ConfigSection
+from server.boot.edition import Edition
+from server.boot.preparation import Prepared, configure, make_plugins
 from server.config.load import FILE_VARIABLE, read_sources
-from server.edition import Edition
-from server.preparation import Prepared, configure, make_plugins
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,12 +6,12 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from server.boot.edition import Edition
+from server.boot.preparation import Prepared, configure
 from server.config.load import read_sources
 from server.database.connecting import connect
 from server.database.pool import Pool, open_pool
-from server.edition import Edition
 from server.observability.logging import configure as configure_logging
-from server.preparation import Prepared, configure
 
 
 def prepared(edition: Edition) -> Prepared:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core.errors import FlovynError, MigrationError
+from server.boot.edition import Edition
+from server.boot.preparation import Prepared, load_plugins, make_connection, make_migrator
 from server.cli.finding import Finding, fail, ok, warn
 from server.database.vitals import Vitals, vitals
-from server.edition import Edition
-from server.preparation import Prepared, load_plugins, make_connection, make_migrator
 
 OLDEST, NEWEST = 15, 18
 SLOW_S = 0.02

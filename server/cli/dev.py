@@ -21,12 +21,12 @@ from pathlib import Path
 from types import FrameType
 
 from core.errors import AlreadyExists, StartupError
+from server.boot.edition import Edition
 from server.cli import token
 from server.cli.database import configured_pool, prepared
 from server.cli.migrate import apply
 from server.cli.serve import serve_edition
 from server.database.embedded import Cluster, programs
-from server.edition import Edition
 from server.engine.tenants import create_tenant
 from server.process.child import Child
 from server.process.ports import hold

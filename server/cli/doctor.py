@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from core.errors import FlovynError
+from server.boot.edition import Edition
+from server.boot.preparation import Prepared, configure, impatient
 from server.cli import machine_checks as machine
 from server.cli.database_checks import database
 from server.cli.finding import Finding, Result, fail
 from server.config.load import read_sources
-from server.edition import Edition
-from server.preparation import Prepared, configure, impatient
 
 SCHEMA = 1
 """Version of the JSON form."""

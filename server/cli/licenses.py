@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
-from server.edition import Edition
+from server.boot.edition import Edition
 
 SCHEMA = 1
 """Version of the JSON form."""

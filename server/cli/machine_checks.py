@@ -12,14 +12,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.contributions import SERVER_AUTHENTICATORS, SERVER_AUTHORIZERS
 from core.errors import StartupError
+from server.boot.edition import Edition
+from server.boot.preparation import Prepared
 from server.cli.finding import Finding, fail, ok, warn
 from server.cli.in_use import own_root
 from server.cli.processes import listener
 from server.config.descriptors import needed
-from server.edition import Edition
-from server.preparation import Prepared
+from server.plugin_checks.contributions import SERVER_AUTHENTICATORS, SERVER_AUTHORIZERS
 from server.process.ports import check_free
 
 MIB = 1024 * 1024

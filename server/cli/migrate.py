@@ -12,11 +12,11 @@ from typing import Any
 
 from core.errors import NotFound
 from core.migration import CORE
+from server.boot.edition import Edition
+from server.boot.preparation import Prepared, load_plugins, make_connection, make_migrator
 from server.cli.database import prepared
-from server.database import inventory
-from server.database.history import Owner, Pending
-from server.edition import Edition
-from server.preparation import Prepared, load_plugins, make_connection, make_migrator
+from server.migrator import inventory
+from server.migrator.history import Owner, Pending
 from server.process.signals import exit_on_sigterm
 
 Report = Mapping[str, Any]

@@ -8,9 +8,9 @@ import json
 import sys
 from typing import Any
 
+from server.boot.edition import Edition
+from server.boot.preparation import configure
 from server.config.load import Sources
-from server.edition import Edition
-from server.preparation import configure
 
 _ANY = {"DATABASE_URL": "postgres://nowhere"}
 """What the document says does not depend on any setting; this one must be there."""
@@ -27,8 +27,8 @@ def run(edition: Edition, _arguments: argparse.Namespace) -> int:
 
 
 async def _document(edition: Edition) -> dict[str, Any]:
+    from server.boot.startup import openapi
     from server.cli.unconnected import described
-    from server.startup import openapi
 
     async with described(configure(edition, Sources({}, _ANY))) as boot:
         return openapi(boot)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from server.edition import Edition
+from server.boot.edition import Edition
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,10 +9,10 @@ import sys
 from dataclasses import asdict
 
 from core.migration import CORE
+from server.boot.edition import Edition
+from server.boot.preparation import impatient, load_plugins, make_connection
 from server.cli.database import prepared
-from server.database import inventory
-from server.edition import Edition
-from server.preparation import impatient, load_plugins, make_connection
+from server.migrator import inventory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

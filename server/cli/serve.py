@@ -6,15 +6,15 @@ import argparse
 import asyncio
 import os
 
+from server.boot.edition import Edition
+from server.boot.preparation import configure
+from server.boot.startup import prepare
 from server.config.load import read_sources
-from server.edition import Edition
 from server.observability.logging import configure as configure_logging
 from server.observability.metrics import shared_folder
-from server.preparation import configure
 from server.process.collector import not_collecting
 from server.process.run import serve
 from server.process.signals import exit_on_sigterm
-from server.startup import prepare
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

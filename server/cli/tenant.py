@@ -7,9 +7,9 @@ import asyncio
 import json
 import sys
 
-from core.domain.tenant import Tenant
+from core.tenant import Tenant
+from server.boot.edition import Edition
 from server.cli.database import configured_pool, prepared
-from server.edition import Edition
 from server.engine.tenants import create_tenant
 from server.storage.tenants import TenantRepository
 

@@ -9,9 +9,9 @@ import sys
 
 from core.auth import IssuedToken
 from core.errors import NotFound, NotOffered
+from server.boot.edition import Edition
+from server.boot.startup import database, engine, partly, plugins
 from server.cli.database import prepared, reachable
-from server.edition import Edition
-from server.startup import database, engine, partly, plugins
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

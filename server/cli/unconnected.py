@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+from server.boot.preparation import Prepared
+from server.boot.startup import Boot, authentication, engine, partly, plugins
 from server.database.exclusive import Locks
 from server.database.pool import closed_pool
 from server.observability.metrics import MetricsRegistry
-from server.preparation import Prepared
-from server.startup import Boot, authentication, engine, partly, plugins
 from server.storage.tenants import TenantRepository
 
 
@@ -29,7 +29,7 @@ def checked(prepared: Prepared) -> AbstractAsyncContextManager[Boot]:
 
 @asynccontextmanager
 async def _no_database(boot: Boot) -> AsyncIterator[None]:
-    """Stand in for the step ``server.startup.database``: nothing connects."""
+    """Stand in for the step ``server.boot.startup.database``: nothing connects."""
     dsn = boot.settings.database_url.get_secret_value()
     boot.pool = closed_pool(dsn, boot.settings.database)
     boot.tenants = TenantRepository(boot.pool)

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.errors import InvalidInput
-from server.edition import Edition
-from server.inspection import beside, compiled, unpacked
-from server.inspection.archive import MANIFEST, inspect
-from server.inspection.environment import Origin
+from server.boot.edition import Edition
+from server.verification import beside, compiled, unpacked
+from server.verification.archive import MANIFEST, inspect
+from server.verification.environment import Origin
 
 SCHEMA = 1
 """Version of the JSON form."""

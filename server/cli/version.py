@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 
-from server.edition import Edition
+from server.boot.edition import Edition
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,8 +8,8 @@ from uuid import UUID
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from core.domain.tenant import check_slug
 from core.errors import InvalidInput
+from core.tenant import check_slug
 from server.config.auth import Auth, Section
 from server.config.limits import Limits
 from server.config.times import contradictions

@@ -1,17 +1,17 @@
 """The number of a server process, and the advisory lock that tells other processes that it lives.
 
 Claims carry the number. When the lock is gone, so is the process, and work that it claimed shortly before may not have
-reached its worker (``server.engine.orphans``). The lock is shared: a number that two processes happen to have, or an
-older connection that the database has not given up yet, keeps nobody waiting.
+reached its worker (``server.engine.dispatch.orphans``). The lock is shared: two processes with the same number, or an
+older connection that the database has not closed yet, do not wait for one another.
 """
 
 from __future__ import annotations
 
 import secrets
 
-from core.domain.claim import Claim
 from server.database.connecting import Connection
 from server.database.exclusive import KEEP_ALIVE
+from server.domain.claim import Claim
 
 LOCK_CLASS = 1_179_406_166
 """The first of the two numbers of the advisory lock: the letters FLOV."""

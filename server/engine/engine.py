@@ -5,26 +5,26 @@ from __future__ import annotations
 from server.config.settings import Engine as Limits
 from server.database.pool import Pool
 from server.engine import idempotency
-from server.engine.cancellation import Cancellation
-from server.engine.children import Children
-from server.engine.deliveries import Deliveries
-from server.engine.next_due import Expected
-from server.engine.promises import Promises
+from server.engine.dispatch.wakeups import Waker, Wakeups
 from server.engine.repeats import Repeats
-from server.engine.retries import Retries
-from server.engine.signals import Signals
-from server.engine.spans import Spans
-from server.engine.starts import Starts
-from server.engine.submissions import Submissions
-from server.engine.task_claims import TaskClaims
-from server.engine.timers import Timers
-from server.engine.wakeups import Waker, Wakeups
-from server.engine.workflows import Workflows
+from server.engine.schedules.next_due import Expected
+from server.engine.submission.submissions import Submissions
+from server.engine.tasks.claims import TaskClaims
+from server.engine.tasks.spans import Spans
+from server.engine.workflows.cancellation import Cancellation
+from server.engine.workflows.children import Children
+from server.engine.workflows.claims import Workflows
+from server.engine.workflows.deliveries import Deliveries
+from server.engine.workflows.promises import Promises
+from server.engine.workflows.retries import Retries
+from server.engine.workflows.signals import Signals
+from server.engine.workflows.starts import Starts
+from server.engine.workflows.timers import Timers
 from server.storage.repositories import Repositories
 
 
 class Engine:
-    """What gRPC, REST, plugins and background services ask for runs; tasks have their own (``server.engine.tasks``)."""
+    """The use cases of workflow executions; ``server.engine.task_engine`` has those of tasks and workers."""
 
     def __init__(
         self,

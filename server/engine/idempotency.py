@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from core.domain.idempotency import KeyClaim, KeyHolder
+from server.domain.idempotency import KeyClaim, KeyHolder
 from server.storage.idempotency import Key, KeyRepository
 
 CLEAN_BATCH = 1000

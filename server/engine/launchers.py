@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
-from core.domain.fields import free_text
-from core.domain.idempotency import checked_key
-from core.domain.payload import Json, payload_of
-from core.domain.promise import PromiseRef, rejected, resolved
+from core.fields import free_text
 from core.launchers import IdempotencyKey, Launched, TaskLaunch, WorkflowLaunch
-from server.engine.promises import Promises
-from server.engine.starts import Starts
-from server.engine.task_starts import TaskStarts
+from core.payload import Json, payload_of
+from server.domain.idempotency import checked_key
+from server.domain.promise import PromiseRef, rejected, resolved
+from server.engine.tasks.starts import TaskStarts
+from server.engine.workflows.promises import Promises
+from server.engine.workflows.starts import Starts
 
 
 class EngineWorkflowLauncher:

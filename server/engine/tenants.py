@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from core.domain.tenant import NewTenant, Tenant, check_slug
 from core.errors import AlreadyExists, InvalidInput
+from core.tenant import NewTenant, Tenant, check_slug
 from server.storage.tenants import TenantRepository
 
 

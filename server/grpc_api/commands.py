@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from core.domain import command as c
-from core.domain.fields import free_text, name_field, optional_text
-from core.domain.payload import parse_payload
-from core.domain.task import usable_timeout
 from core.errors import InvalidInput
+from core.fields import free_text, name_field, optional_text
 from core.launchers import DEFAULT_MAX_RETRIES, DEFAULT_QUEUE
 from core.limits import MAX_QUEUE
 from core.pacing import CHUNK_BYTES, paced
+from core.payload import parse_payload
 from proto.flovyn.v1 import workflow_pb2 as pb
+from server.domain import command as c
+from server.domain.task import usable_timeout
 from server.grpc_api.conversions import key_field, uuid_field
 
 COMMAND_COST = 128

@@ -1,4 +1,4 @@
-"""Fields of messages as domain values, checked; every problem names its field. Texts: ``core.domain.fields``."""
+"""Fields of messages as domain values, checked; every problem names its field. Texts: ``core.fields``."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from core.auth import Identity
-from core.domain.idempotency import checked_key
-from core.domain.payload import NULL, Json, parse_payload
 from core.errors import InvalidInput
 from core.launchers import IdempotencyKey
 from core.pacing import SMALL_BYTES, paced
+from core.payload import NULL, Json, parse_payload
+from server.domain.idempotency import checked_key
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 

@@ -27,7 +27,7 @@ from core.limits import MAX_DETAILS_BYTES, shortened
 from core.pacing import SMALL_BYTES, paced
 from server.admission import Admission, Entry
 from server.auth.stack import AuthStack, Checks, require_one_credential
-from server.engine.connections import Connections
+from server.engine.dispatch.connections import Connections
 from server.engine.repeats import HEADER, REPLAYED, Answer, Repeats, SentCall, checked_key
 from server.grpc_api.call_context import CONNECTION, DEADLINE
 from server.grpc_api.conversions import uuid_field

@@ -1,7 +1,7 @@
 """Lets no text into the gRPC API that could not be stored or answered: one gate for all methods, plugins' too.
 
 protobuf refuses messages whose strings are not UTF-8 when it parses them, so what is left to find is the NUL character.
-Bytes that a handler decodes are checked by ``core.domain.payload``. How long texts may be is bounded by the size of a
+Bytes that a handler decodes are checked by ``core.payload``. How long texts may be is bounded by the size of a
 message.
 """
 
@@ -13,8 +13,8 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from core.domain.text import NUL, flaw
 from core.errors import InvalidInput
+from core.text import NUL, flaw
 
 
 def check_message(data: bytes, message: Message, free_texts: Collection[str]) -> None:

@@ -14,10 +14,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from core import answers
 from core.auth import Authenticator, Authorizer, TokenIssuer
 from core.calls import CallObserver
-from core.contributions import SERVER, Contributions, Declared, clashes, declared, migrations_of
 from core.endpoints import GrpcService, RestRoute
 from core.errors import ConfigError, PluginError
 from core.migration import check_plugin_name, sql_name
@@ -27,8 +25,10 @@ from core.plugin_services import PluginServices
 from core.service import Service
 from core.settings import ConfigSection
 from server.config.load import Sources
-from server.database.history import Owner
-from server.database.migrator import Migrator, owners
+from server.migrator.history import Owner
+from server.migrator.migrator import Migrator, owners
+from server.plugin_checks import answers
+from server.plugin_checks.contributions import SERVER, Contributions, Declared, clashes, declared, migrations_of
 from server.plugin_registry.hooks import ask, wait_for
 from server.plugin_registry.sections import validated, warn_of_absent
 

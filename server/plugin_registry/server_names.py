@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from core.contributions import RESERVED, Contributions
 from core.endpoints import RestRoute
 from server.config.auth import Auth
 from server.config.load import FILE_VARIABLE, OLD_SWITCH, keys
 from server.config.settings import Settings
+from server.plugin_checks.contributions import RESERVED, Contributions
 
 OPEN_TABLE = "auth"
 """The one table that plugins may read other parts of: older configurations keep theirs there."""

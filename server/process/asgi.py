@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from core.errors import StartupError
-from server.preparation import Prepared
-from server.startup import Boot, running
+from server.boot.preparation import Prepared
+from server.boot.startup import Boot, running
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]

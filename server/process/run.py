@@ -12,17 +12,17 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from core.errors import FlovynError
+from server.boot.preparation import Prepared, configure, impatient
+from server.boot.startup import rehearse
 from server.config.descriptors import Share, needed, raise_limit, share
 from server.config.load import read_sources
 from server.config.settings import Settings
 from server.observability.logging import configure as configure_logging
 from server.observability.metrics import forget
-from server.preparation import Prepared, configure, impatient
 from server.process.arbiter import Arbiter
 from server.process.asgi import Application
 from server.process.ports import HOLDER_VARIABLE, check_free, hold
 from server.process.worker import Worker
-from server.startup import rehearse
 
 PEX_ROOT = "PEX_ROOT"
 """A PEX takes this variable away at its start; the process of a binary upgrade needs it again."""

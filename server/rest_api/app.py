@@ -10,11 +10,11 @@ import falcon
 import falcon.asgi
 import falcon.media
 
-from core.contributions import shape
 from core.endpoints import RestRoute
 from core.errors import StartupError
 from core.json_text import write
 from server.observability.request_id import REQUEST_ID, new_request_id
+from server.plugin_checks.contributions import shape
 from server.rest_api import error_mapping, text_gate
 from server.rest_api.guard import Guard, Responder
 from server.rest_api.path_segments import EncodedSlashes

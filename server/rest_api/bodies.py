@@ -8,8 +8,8 @@ from typing import Any
 import falcon.asgi
 from pydantic import BaseModel, ValidationError
 
-from core.domain.json_shape import check_shape
 from core.errors import InvalidInput, TooLarge
+from core.json_shape import check_shape
 from core.json_text import Shape, check_texts, read
 from core.limits import MAX_BODY_BYTES, MAX_BODY_MEMBERS, MAX_PROBLEMS
 from core.pacing import paced

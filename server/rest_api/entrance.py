@@ -14,10 +14,10 @@ from uuid import UUID
 import falcon.asgi
 
 from core.auth import AuthRequest, AuthzContext, Identity, PrincipalType, Protocol
-from core.domain.tenant import Tenant, is_slug
 from core.endpoints import RestRoute, Scope
 from core.errors import AuthError, AuthzError, LimitExceeded, NotFound
 from core.launchers import TenantLookup
+from core.tenant import Tenant, is_slug
 from server.auth.route_rules import TENANT_PARAMETER
 from server.auth.stack import OPEN, Answers, AuthStack, Checks, require_one_credential
 from server.config.path_rules import UNNAMED, Segment, names

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
-from core.domain.idempotency import checked_key
-from core.domain.payload import NULL, Json, readable, sized
 from core.errors import InvalidInput, NotFound
 from core.json_text import JsonText
 from core.launchers import IdempotencyKey
+from core.payload import NULL, Json, readable, sized
+from server.domain.idempotency import checked_key
 
 _TTL = re.compile(r"([0-9]{1,9})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -9,7 +9,7 @@ from typing import Any
 from core.endpoints import RestRoute
 from core.plugin_services import Database
 from server.engine.engine import Engine
-from server.engine.schedules import Schedules
+from server.engine.schedules.schedules import Schedules
 from server.engine.task_engine import TaskEngine
 from server.observability.metrics import MetricsRegistry
 from server.rest_api.resources.discovery import Discovery

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from core.domain.audit_event import AuditEvent, NewAuditEvent
-from core.domain.payload import Json
 from core.named_queries import named_queries
+from core.payload import Json
+from server.domain.audit_event import AuditEvent, NewAuditEvent
 from server.storage.columns import columns
 from server.storage.workflows import RunKey
 

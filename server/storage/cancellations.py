@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from core.domain.cancellation import CancellationRequest, ChildCancellation
 from core.named_queries import named_queries
+from server.domain.cancellation import CancellationRequest, ChildCancellation
 from server.storage.columns import columns
 from server.storage.workflows import RunKey, key_columns
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
-from core.domain.claim import Claim
+from server.domain.claim import Claim
 
 SEPARATOR = "\x1f"
 """Between texts that are joined; no poll can send it in a name."""

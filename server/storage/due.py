@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from core.domain.worker import Category
 from core.named_queries import named_queries
 from core.plugin_services import Database
+from server.domain.worker import Category
 
 TIMERS, PROMISES, SCHEDULES, DEADLINES, CANCELLATIONS = "timers", "promises", "schedules", "deadlines", "cancellations"
 

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import psycopg
 
-from core.domain.idempotency import Entity, KeyClaim, KeyHolder
 from core.errors import NotFound
 from core.named_queries import named_queries
 from core.plugin_services import Database
+from server.domain.idempotency import Entity, KeyClaim, KeyHolder
 from server.storage.workflows import RunKey, key_columns
 
 _SQL = named_queries(__package__, "idempotency.sql")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from core.domain.promise import NewPromise, PromiseRef, PromiseStatus, Settlement, Verdict
 from core.named_queries import named_queries
+from server.domain.promise import NewPromise, PromiseRef, PromiseStatus, Settlement, Verdict
 from server.storage.columns import columns
 from server.storage.workflows import RunKey, key_columns
 

@@ -7,19 +7,19 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from core.domain.audit_event import AuditEvent
-from core.domain.payload import Json, readable
-from core.domain.run_view import EventView, RunFilter, RunView
 from core.json_text import members
 from core.named_queries import named_queries
+from core.payload import Json, readable
 from core.plugin_services import Database
+from server.domain.audit_event import AuditEvent
+from server.domain.run_view import EventView, RunFilter, RunView
 from server.storage.audit_events import AuditEventRepository
 
 _SQL = named_queries(__package__, "run_views.sql")
 
 
 def _entry(data: Json) -> tuple[str, Json]:
-    """Return the key and the value of an event that sets a state; see ``server.engine.command_table``."""
+    """Return the key and the value of an event that sets a state; see ``server.engine.submission.command_table``."""
     found = members(readable(data))
     return json.loads(found["key"]), found["value"]
 

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from core.domain.payload import dump
-from core.domain.schedule import MissedRunPolicy, OverlapPolicy, Schedule, ScheduleRun, ScheduleSpec, TargetType
 from core.named_queries import named_queries
+from core.payload import dump
 from core.plugin_services import Database
+from server.domain.schedule import MissedRunPolicy, OverlapPolicy, Schedule, ScheduleRun, ScheduleSpec, TargetType
 from server.storage.columns import columns
 
 _SQL = named_queries(__package__, "schedules.sql")

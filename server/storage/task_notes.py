@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from core.domain.payload import Json
-from core.domain.task_note import Beat, LogLine, Progress, StateEntry, StateKey
 from core.named_queries import named_queries
+from core.payload import Json
 from core.plugin_services import Database
+from server.domain.task_note import Beat, LogLine, Progress, StateEntry, StateKey
 from server.storage.columns import columns
 from server.storage.tasks import TaskKey
 

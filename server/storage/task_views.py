@@ -6,9 +6,9 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from core.domain.task_view import AttemptView, LogLineView, TaskFilter, TaskView
 from core.named_queries import named_queries
 from core.plugin_services import Database
+from server.domain.task_view import AttemptView, LogLineView, TaskFilter, TaskView
 
 _SQL = named_queries(__package__, "task_views.sql")
 

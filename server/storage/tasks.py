@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from core.domain.claim import Released
-from core.domain.payload import dump
-from core.domain.task import ClaimedTask, NewTask, TaskSlot, TaskState, TaskStatus, TaskStep
-from core.domain.workflow import RunState
 from core.named_queries import named_queries
+from core.payload import dump
 from core.plugin_services import Database
+from server.domain.claim import Released
+from server.domain.task import ClaimedTask, NewTask, TaskSlot, TaskState, TaskStatus, TaskStep
+from server.domain.workflow import RunState
 from server.storage.columns import claim_columns, columns
 from server.storage.workflows import RunKey, run_states
 

@@ -9,10 +9,10 @@ from uuid import UUID
 import psycopg
 
 from core.batching import Batcher
-from core.domain.tenant import NewTenant, Tenant
 from core.errors import AlreadyExists
 from core.named_queries import named_queries
 from core.plugin_services import Database
+from core.tenant import NewTenant, Tenant
 from server.storage.columns import columns
 
 _SQL = named_queries(__package__, "tenants.sql")

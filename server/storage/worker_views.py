@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from core.domain.worker import Category
-from core.domain.worker_view import DefinitionView, WorkerView
 from core.named_queries import named_queries
 from core.plugin_services import Database
+from server.domain.worker import Category
+from server.domain.worker_view import DefinitionView, WorkerView
 
 _SQL = named_queries(__package__, "worker_views.sql")
 

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import psycopg
 
-from core.domain.worker import Registration, WorkerKey
 from core.errors import NotFound
 from core.named_queries import named_queries
 from core.plugin_services import Database
+from server.domain.worker import Registration, WorkerKey
 from server.storage.columns import columns
 
 _SQL = named_queries(__package__, "workers.sql")

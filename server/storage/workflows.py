@@ -11,14 +11,14 @@ from uuid import UUID
 
 import psycopg
 
-from core.domain.claim import Claim, Released
-from core.domain.payload import Json, dump
-from core.domain.submission import Step
-from core.domain.workflow import ClaimedRun, NewRun, PollSlot, RunState, RunStatus
-from core.domain.workflow_event import Event
 from core.errors import NotFound
 from core.named_queries import named_queries
+from core.payload import Json, dump
 from core.plugin_services import Database
+from server.domain.claim import Claim, Released
+from server.domain.submission import Step
+from server.domain.workflow import ClaimedRun, NewRun, PollSlot, RunState, RunStatus
+from server.domain.workflow_event import Event
 from server.storage.columns import claim_columns, columns
 
 _SQL = named_queries(__package__, "workflows.sql")

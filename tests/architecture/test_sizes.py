@@ -28,7 +28,7 @@ def _modules() -> Iterator[tuple[Path, str]]:
 
 def test_modules_are_found() -> None:
     """The test looks at the code and not at an empty folder."""
-    assert {"core/plugin.py", "server/startup.py", "plugins/worker_token/plugin.py"} <= {
+    assert {"core/plugin.py", "server/boot/startup.py", "plugins/worker_token/plugin.py"} <= {
         str(path) for path, _ in _modules()
     }
 

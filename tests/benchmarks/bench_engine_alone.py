@@ -16,18 +16,18 @@ from typing import Any
 
 import grpc.aio
 
-from core.domain.command import RecordOperation
-from core.domain.payload import NULL
-from core.domain.submission import Outcome
-from core.domain.worker import Category
 from core.launchers import WorkflowLaunch
+from core.payload import NULL
 from server.config.settings import DatabasePool
 from server.config.settings import Engine as Limits
 from server.database.pool import Pool, open_pool
-from server.engine.commands import submission
+from server.domain.command import RecordOperation
+from server.domain.submission import Outcome
+from server.domain.worker import Category
+from server.engine.dispatch.wakeups import Announcer, Waker, Wakeups
 from server.engine.engine import Engine
-from server.engine.task_claims import TaskClaims
-from server.engine.wakeups import Announcer, Waker, Wakeups
+from server.engine.submission.commands import submission
+from server.engine.tasks.claims import TaskClaims
 from tests.benchmarks.engine_load import TENANT
 
 STEPS, RUNS, CALLERS = 20_000, 256, 256

@@ -18,10 +18,10 @@ from pathlib import Path
 from unittest import mock
 
 from core.migration import PluginMigration
-from server.database import catalog
 from server.database.connecting import connect
-from server.database.history import Owner
-from server.database.migrator import Migrator, owners
+from server.migrator import catalog
+from server.migrator.history import Owner
+from server.migrator.migrator import Migrator, owners
 from tests.support.postgres import Databases, running_cluster
 
 ROUNDS = 5

@@ -40,7 +40,7 @@ _BOOT = """
 import sys
 from core.build_info import BuildInfo
 from server.cli import run
-from server.edition import Edition
+from server.boot.edition import Edition
 sys.exit(run(Edition(BuildInfo("bench", "0", "3.11", "", ()), lambda: []), ["serve"]))
 """
 _OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)

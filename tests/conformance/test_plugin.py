@@ -26,9 +26,9 @@ from core.migration import check_plugin_name, sql_name, table_prefix
 from core.named_queries import parse_queries
 from core.plugin import Plugin
 from migrations.lint import sections
-from server.database import catalog, inventory
 from server.database.connecting import connect
-from server.database.migrator import Migrator, owners
+from server.migrator import catalog, inventory
+from server.migrator.migrator import Migrator, owners
 from tests.support.plugin_queries import dynamic_sql, query_faults
 from tests.support.running import CONFIG, TENANT, Client, running_server
 
@@ -182,7 +182,7 @@ def test_name_and_version_stand_in_its_module(plugin: Plugin) -> None:
 
 async def _prepare_role(migrator: Migrator) -> None:
     """Let the migrations' role exist before the first snapshot: making it is the server's doing."""
-    from server.database import plugin_role
+    from server.migrator import plugin_role
 
     async with await migrator._connect() as connection:
         await connection.execute("SELECT 1")

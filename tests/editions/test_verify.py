@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from editions.tools.sealed_pex import sealed
-from server.inspection import seal
-from server.inspection.archive import content_of, inspect, is_as_listed, opened, read_manifest
+from server.verification import seal
+from server.verification.archive import content_of, inspect, is_as_listed, opened, read_manifest
 from tests.support.pex import pex, run
 
 ENDINGS = (".pex", ".manifest.json", ".cdx.json", ".intoto.jsonl", ".SHA256SUMS")
@@ -173,7 +173,7 @@ def test_a_changed_source_of_the_copy_is_found(packages: Path, root: str) -> Non
     found = lines(root=root, status=1)
     path.write_bytes(before)
     assert len(found) == 1
-    assert found[0].endswith("site-packages/server/startup.py: differs from the manifest")
+    assert found[0].endswith("site-packages/server/boot/startup.py: differs from the manifest")
 
 
 def test_a_changed_wheel_of_the_copy_is_found(packages: Path, root: str) -> None:

@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 
 from hypothesis import strategies as st
 
-from core.domain.cancellation import CancelOutcome
-from core.domain.command import (
+from core.payload import Json
+from server.domain.cancellation import CancelOutcome
+from server.domain.command import (
     CancelTimer,
     Command,
     CreatePromise,
@@ -18,9 +19,8 @@ from core.domain.command import (
     ScheduleTask,
     StartTimer,
 )
-from core.domain.payload import Json
-from core.domain.submission import Outcome
-from core.domain.task import Verdict
+from server.domain.submission import Outcome
+from server.domain.task import Verdict
 
 ONE = Json("1")
 ENDS = ("COMPLETED", "FAILED", "CANCELLED")

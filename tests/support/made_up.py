@@ -8,9 +8,9 @@ import zipfile
 from pathlib import Path
 
 from editions.tools.sealed_pex import sealed
-from server.inspection import unpacked
-from server.inspection.archive import INSTALLER, MANIFEST, SBOM, inspect
-from server.inspection.environment import Origin
+from server.verification import unpacked
+from server.verification.archive import INSTALLER, MANIFEST, SBOM, inspect
+from server.verification.environment import Origin
 
 HEADER = b"#!/bin/sh\nexec python\n"
 HASH = "0123456789abcdef0123456789abcdef01234567"

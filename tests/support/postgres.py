@@ -15,7 +15,7 @@ import psycopg
 
 from server.database.connecting import connect
 from server.database.embedded import Cluster, programs
-from server.database.migrator import Migrator, owners
+from server.migrator.migrator import Migrator, owners
 
 TEMPLATE = "template_migrated"
 BINARIES = os.environ.get("TEST_POSTGRES_BIN")

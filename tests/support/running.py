@@ -13,11 +13,11 @@ from falcon import testing
 from core.build_info import BuildInfo, PluginInfo
 from core.plugin import Plugin
 from proto.flovyn.v1 import task_pb2_grpc, worker_pb2_grpc, workflow_pb2_grpc
+from server.boot.edition import Edition
+from server.boot.preparation import configure
+from server.boot.startup import Boot, prepare, running
 from server.config.load import Sources
-from server.edition import Edition
-from server.preparation import configure
 from server.process.ports import hold
-from server.startup import Boot, prepare, running
 
 TENANT = UUID("11111111-1111-4111-8111-111111111111")
 OTHER_TENANT = UUID("22222222-2222-4222-8222-222222222222")

@@ -18,7 +18,7 @@ if files:
 
 from core.build_info import BuildInfo
 from server.cli import run
-from server.edition import Edition
+from server.boot.edition import Edition
 
 sys.exit(run(Edition(BuildInfo("source", "0", "{major}.{minor}", "", ()), list), sys.argv[1:]))
 """

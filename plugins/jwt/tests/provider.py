@@ -17,7 +17,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from core.auth import AuthRequest, AuthResponse, Protocol
-from core.domain.tenant import Tenant
+from core.tenant import Tenant
 from plugins.jwt.authenticator import JwtAuthenticator
 from plugins.jwt.config import JwtConfig
 from plugins.jwt.jwks import Fetch, Jwks

@@ -12,8 +12,8 @@ from core.errors import ConfigError, PluginError
 from plugins.jwt.config import JwtConfig
 from plugins.jwt.plugin import JwtPlugin
 from plugins.jwt.tests.provider import AUDIENCE, ISSUER, claims
+from server.boot.preparation import configure
 from server.config.load import validate_section
-from server.preparation import configure
 from tests.support import running
 from tests.support.running import CONFIG, WORKER_KEY, running_server
 

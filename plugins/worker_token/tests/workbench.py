@@ -11,8 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from core.auth import AuthRequest, AuthResponse, Identity, PrincipalType, Protocol
-from core.domain.tenant import NewTenant
 from core.errors import Unavailable
+from core.tenant import NewTenant
 from plugins.worker_token.authenticator import WorkerTokenAuthenticator
 from plugins.worker_token.config import WorkerTokenConfig
 from plugins.worker_token.domain import WorkerToken
@@ -21,8 +21,8 @@ from plugins.worker_token.plugin import WorkerTokenPlugin
 from plugins.worker_token.repository import WorkerTokenRepository
 from server.config.settings import DatabasePool
 from server.database.connecting import connect
-from server.database.migrator import Migrator, owners
 from server.database.pool import Pool, open_pool
+from server.migrator.migrator import Migrator, owners
 from server.observability.metrics import MetricsRegistry
 from server.storage.tenants import TenantRepository
 from tests.support.running import CONFIG, OTHER_TENANT, TENANT, Client, running_server

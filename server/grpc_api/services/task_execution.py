@@ -11,17 +11,17 @@ from uuid import UUID
 from google.protobuf import empty_pb2
 
 from core.auth import Action, Identity
-from core.domain.claim import NewClaim
-from core.domain.fields import free_text, name_field, optional_text, queue_field
-from core.domain.payload import Json, dump, readable
-from core.domain.stream import Chunk, ChunkKind
-from core.domain.task import ClaimedTask, TaskReport, TaskSlot, Verdict, usable_timeout
-from core.domain.task_note import Beat, LogLine, Progress, StateEntry, StateKey, checked_progress, log_level
 from core.endpoints import GrpcMethod, GrpcService, Repeat
 from core.errors import InvalidInput, LimitExceeded, Unavailable
+from core.fields import free_text, name_field, optional_text, queue_field
 from core.launchers import TaskLaunch
 from core.log_limit import LogLimit
+from core.payload import Json, dump, readable
 from proto.flovyn.v1 import task_pb2 as pb
+from server.domain.claim import NewClaim
+from server.domain.stream import Chunk, ChunkKind
+from server.domain.task import ClaimedTask, TaskReport, TaskSlot, Verdict, usable_timeout
+from server.domain.task_note import Beat, LogLine, Progress, StateEntry, StateKey, checked_progress, log_level
 from server.engine.task_engine import TaskEngine
 from server.grpc_api.call_context import CLAIMED, holder, is_too_late, within_deadline
 from server.grpc_api.conversions import key_field, payload_field, tenant_of, uuid_field

@@ -8,14 +8,14 @@ from uuid import uuid4
 from google.protobuf import empty_pb2
 
 from core.auth import Action, Identity
-from core.domain.fields import free_text, name_field, optional_text
-from core.domain.payload import dump
-from core.domain.worker import Category, Definition, Registration
 from core.endpoints import GrpcMethod, GrpcService, Repeat
 from core.errors import InvalidInput
+from core.fields import free_text, name_field, optional_text
 from core.pacing import paced
+from core.payload import dump
 from proto.flovyn.v1 import worker_pb2 as pb
-from server.engine.workers import Workers
+from server.domain.worker import Category, Definition, Registration
+from server.engine.tasks.workers import Workers
 from server.grpc_api.conversions import optional_payload, tenant_of, uuid_field
 
 _WORKER_TYPES = ("WORKFLOW", "TASK", "UNIFIED")

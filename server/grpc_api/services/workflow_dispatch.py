@@ -10,22 +10,22 @@ from google.protobuf import empty_pb2
 
 from core.auth import Action, Identity
 from core.clock import Clock
-from core.domain.claim import NewClaim
-from core.domain.fields import free_text, name_field, optional_text, queue_field
-from core.domain.idempotency import checked_key
-from core.domain.payload import readable
-from core.domain.promise import parse_ref, rejected, resolved
-from core.domain.submission import Outcome
-from core.domain.workflow import ClaimedRun, PollSlot
 from core.endpoints import GrpcMethod, GrpcService, Repeat
 from core.errors import InvalidInput, NotFound, NotOffered
+from core.fields import free_text, name_field, optional_text, queue_field
 from core.launchers import WorkflowLaunch
+from core.payload import readable
 from proto.flovyn.v1 import workflow_pb2 as pb
-from server.engine.children import ChildRequest
-from server.engine.commands import submission
+from server.domain.claim import NewClaim
+from server.domain.idempotency import checked_key
+from server.domain.promise import parse_ref, rejected, resolved
+from server.domain.submission import Outcome
+from server.domain.workflow import ClaimedRun, PollSlot
 from server.engine.engine import Engine
-from server.engine.signals import Signal, SignalWithStart
+from server.engine.submission.commands import submission
 from server.engine.task_engine import TaskEngine
+from server.engine.workflows.children import ChildRequest
+from server.engine.workflows.signals import Signal, SignalWithStart
 from server.grpc_api.call_context import CLAIMED, holder, is_too_late, within_deadline
 from server.grpc_api.commands import commands_of, inherited_queue
 from server.grpc_api.conversions import key_field, optional_uuid, payload_field, tenant_of, uuid_field

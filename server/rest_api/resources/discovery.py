@@ -13,12 +13,12 @@ import falcon.asgi
 from pydantic import Field
 
 from core.auth import Action
-from core.domain.payload import readable
-from core.domain.worker import Category
-from core.domain.worker_view import DefinitionView, WorkerView
 from core.endpoints import RestRoute
 from core.errors import NotFound
+from core.payload import readable
 from core.rest_model import Page, PageQuery, Payload, RestModel
+from server.domain.worker import Category
+from server.domain.worker_view import DefinitionView, WorkerView
 from server.rest_api.fields import path_id, shown
 from server.rest_api.tenant_paths import canonical, older
 from server.storage.worker_views import WorkerViewRepository

@@ -10,11 +10,11 @@ import falcon.asgi
 from pydantic import Field
 
 from core.auth import Action
-from core.domain.fields import free_text
-from core.domain.promise import PromiseRef, Verdict, rejected, resolved
 from core.endpoints import Repeat, RestRoute
+from core.fields import free_text
 from core.rest_model import Payload, RestModel
-from server.engine.promises import Promises
+from server.domain.promise import PromiseRef, Verdict, rejected, resolved
+from server.engine.workflows.promises import Promises
 from server.rest_api.fields import null, path_id, payload
 from server.rest_api.tenant_paths import canonical, older
 

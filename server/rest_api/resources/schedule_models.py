@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from core.domain.schedule import MissedRunPolicy, OverlapPolicy, Schedule, ScheduleRun, ScheduleSpec, TargetType
 from core.launchers import DEFAULT_MAX_RETRIES, DEFAULT_QUEUE
 from core.rest_model import Moment, Page, Payload, RestModel
+from server.domain.schedule import MissedRunPolicy, OverlapPolicy, Schedule, ScheduleRun, ScheduleSpec, TargetType
 from server.rest_api.fields import empty_object, payload, shown
 
 MOST_RETRIES = 10

@@ -12,7 +12,7 @@ import falcon.asgi
 from core.auth import Action
 from core.endpoints import Repeat, RestRoute
 from core.rest_model import PageQuery
-from server.engine.schedules import Schedules
+from server.engine.schedules.schedules import Schedules
 from server.rest_api.fields import path_id
 from server.rest_api.resources import schedule_models as m
 from server.rest_api.tenant_paths import canonical, older

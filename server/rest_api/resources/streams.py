@@ -13,12 +13,12 @@ import falcon.asgi
 from falcon.asgi import SSEvent
 
 from core.auth import Action
-from core.domain.payload import Json, dump, json_object, payload_of
-from core.domain.stream import Shown
 from core.endpoints import RestRoute
 from core.errors import FlovynError, NotFound
-from server.engine.stream_tail import StreamTail
-from server.engine.streams import Streams, Watch
+from core.payload import Json, dump, json_object, payload_of
+from server.domain.stream import Shown
+from server.engine.streams.streams import Streams, Watch
+from server.engine.streams.tail import StreamTail
 from server.rest_api.fields import path_id
 from server.rest_api.tenant_paths import canonical, older
 from server.storage.task_views import TaskViewRepository

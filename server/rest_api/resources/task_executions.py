@@ -10,11 +10,11 @@ from uuid import UUID
 import falcon.asgi
 
 from core.auth import Action
-from core.domain.task_view import TaskFilter, TaskView
 from core.endpoints import RestRoute
 from core.errors import InvalidInput, NotFound
 from core.launchers import TaskLaunch
-from server.engine.task_starts import TaskStarts
+from server.domain.task_view import TaskFilter, TaskView
+from server.engine.tasks.starts import TaskStarts
 from server.rest_api.fields import idempotency_key, path_id, payload
 from server.rest_api.resources.task_models import (
     AttemptBody,

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, model_validator
 
-from core.domain.task import TaskStatus
-from core.domain.task_note import LogLevel
-from core.domain.task_view import AttemptView, LogLineView, TaskView
 from core.launchers import DEFAULT_MAX_RETRIES, DEFAULT_QUEUE
 from core.limits import MAX_OFFSET
 from core.rest_model import Moment, Page, PageQuery, Payload, RestModel, Text
+from server.domain.task import TaskStatus
+from server.domain.task_note import LogLevel
+from server.domain.task_view import AttemptView, LogLineView, TaskView
 from server.rest_api.fields import empty_object, null, shown
 
 MOST_RETRIES = 10

@@ -8,9 +8,9 @@ from uuid import UUID
 import falcon.asgi
 
 from core.auth import Action
-from core.domain.tenant import Tenant
 from core.endpoints import Repeat, RestRoute, Scope
 from core.rest_model import Page, PageQuery, RestModel, Text
+from core.tenant import Tenant
 from server.engine.tenants import create_tenant
 from server.storage.tenants import TenantRepository
 

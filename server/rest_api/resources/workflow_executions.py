@@ -12,17 +12,17 @@ from uuid import UUID
 import falcon.asgi
 
 from core.auth import Action
-from core.domain.cancellation import CancellationRequest
-from core.domain.fields import free_text, name_field
-from core.domain.idempotency import checked_key
-from core.domain.payload import Json, payload_of
-from core.domain.run_view import RunFilter, RunView
-from core.domain.workflow import RunStatus
 from core.endpoints import Repeat, RestRoute
 from core.errors import InvalidInput, NotFound, WrongState
+from core.fields import free_text, name_field
 from core.launchers import WorkflowLaunch
+from core.payload import Json, payload_of
+from server.domain.cancellation import CancellationRequest
+from server.domain.idempotency import checked_key
+from server.domain.run_view import RunFilter, RunView
+from server.domain.workflow import RunStatus
 from server.engine.engine import Engine
-from server.engine.signals import Signal, SignalWithStart
+from server.engine.workflows.signals import Signal, SignalWithStart
 from server.rest_api.fields import idempotency_key, path_id, payload, shown
 from server.rest_api.resources import workflow_models as m
 from server.rest_api.tenant_paths import canonical, older

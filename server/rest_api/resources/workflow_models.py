@@ -8,13 +8,13 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from core.domain.audit_event import AuditEvent
-from core.domain.cancellation import CancelOutcome
-from core.domain.history_size import size_warning
-from core.domain.run_view import EventView, RunView
-from core.domain.workflow import RunStatus
 from core.launchers import DEFAULT_QUEUE
 from core.rest_model import Page, PageQuery, Payload, RestModel, Text
+from server.domain.audit_event import AuditEvent
+from server.domain.cancellation import CancelOutcome
+from server.domain.history_size import size_warning
+from server.domain.run_view import EventView, RunView
+from server.domain.workflow import RunStatus
 from server.rest_api.fields import empty_object, null, shown
 
 DEFAULT_LIMIT = 20

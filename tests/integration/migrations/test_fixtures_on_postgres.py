@@ -15,7 +15,7 @@ from core.named_queries import named_queries
 from migrations.lint import core_locks, sections, split
 from migrations.lint.check import routine_faults
 from migrations.lint.modes import mode_of
-from server.database import catalog, own_objects
+from server.migrator import catalog, own_objects
 from tests.support.lint_cases import PLUGIN, Case, cases, malformed, setup_sql
 from tests.support.postgres import Databases
 

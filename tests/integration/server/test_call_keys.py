@@ -12,12 +12,12 @@ import pytest
 import pytest_asyncio
 from falcon import testing
 
-from core.domain.worker import Category
 from plugins.hello_world import greeting_pb2, greeting_pb2_grpc
 from plugins.hello_world.plugin import HelloWorldPlugin
 from plugins.worker_token import token_pb2, token_pb2_grpc
 from plugins.worker_token.plugin import WorkerTokenPlugin
 from proto.flovyn.v1 import workflow_pb2
+from server.domain.worker import Category
 from server.engine.repeats import REPLAYED
 from tests.support.calls import poll, rows, start, status_of
 from tests.support.driving import send_signal

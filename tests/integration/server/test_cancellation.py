@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 
-from core.domain.cancellation import CancellationRequest, CancelOutcome
 from core.errors import NotFound
+from server.domain.cancellation import CancellationRequest, CancelOutcome
 from tests.support.calls import poll_task
 from tests.support.driving import (
     COMPLETED,

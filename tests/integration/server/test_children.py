@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 import grpc
 import pytest_asyncio
 
-from core.domain.child import MAX_DEPTH
 from proto.flovyn.v1 import workflow_pb2 as pb
+from server.domain.child import MAX_DEPTH
 from tests.support.driving import (
     COMPLETED,
     FAILED,

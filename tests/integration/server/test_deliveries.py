@@ -8,12 +8,12 @@ from uuid import UUID
 
 import pytest_asyncio
 
-from core.domain.delivery import Delivery
-from core.domain.payload import Json
-from core.domain.worker import Category
-from core.domain.workflow_event import EventType, NewEvent
+from core.payload import Json
 from proto.flovyn.v1 import workflow_pb2
-from server.engine.deliveries import Delivered
+from server.domain.delivery import Delivery
+from server.domain.worker import Category
+from server.domain.workflow_event import EventType, NewEvent
+from server.engine.workflows.deliveries import Delivered
 from server.storage.workflows import WorkflowRepository
 from tests.support.repetitions import times
 from tests.support.running import TENANT, Client, bearer, running_server

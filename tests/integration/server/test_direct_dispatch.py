@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 import grpc
 import pytest
 
-from core.domain.worker import Category
 from core.launchers import TaskLaunch
+from server.domain.worker import Category
 from tests.support.calls import (
     complete_task,
     events,

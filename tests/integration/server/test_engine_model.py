@@ -23,25 +23,25 @@ from hypothesis.stateful import (
 )
 
 from core.clock import SystemClock
-from core.domain.cancellation import CancellationRequest
-from core.domain.claim import Claim
-from core.domain.command import Cancel, Command, Complete, Fail
-from core.domain.promise import PromiseRef, rejected, resolved
-from core.domain.submission import Outcome
-from core.domain.task import TaskReport, TaskSlot, Verdict
-from core.domain.worker import Category
-from core.domain.workflow import PollSlot
 from core.errors import WrongState
 from core.launchers import DEFAULT_QUEUE, WorkflowLaunch
 from server.config.settings import DatabasePool
 from server.config.settings import Engine as Limits
 from server.database.pool import Pool, open_pool
-from server.engine.commands import submission
+from server.domain.cancellation import CancellationRequest
+from server.domain.claim import Claim
+from server.domain.command import Cancel, Command, Complete, Fail
+from server.domain.promise import PromiseRef, rejected, resolved
+from server.domain.submission import Outcome
+from server.domain.task import TaskReport, TaskSlot, Verdict
+from server.domain.worker import Category
+from server.domain.workflow import PollSlot
+from server.engine.dispatch.wakeups import Announcer, Waker, Wakeups
 from server.engine.engine import Engine
-from server.engine.signals import Signal
-from server.engine.task_claims import TaskClaims
+from server.engine.submission.commands import submission
 from server.engine.task_engine import TaskEngine
-from server.engine.wakeups import Announcer, Waker, Wakeups
+from server.engine.tasks.claims import TaskClaims
+from server.engine.workflows.signals import Signal
 from tests.support.engine_model import ACTS, ENDS, ONE, Act, Run, Task
 from tests.support.repetitions import times
 

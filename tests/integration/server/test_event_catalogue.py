@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from core.domain.workflow_event import EventType
 from proto.flovyn.v1 import workflow_pb2 as pb
+from server.domain.workflow_event import EventType
 from tests.support.calls import complete_task, poll_task
 from tests.support.driving import (
     COMPLETED,

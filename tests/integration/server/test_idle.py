@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from core.domain.worker import Category
+from server.domain.worker import Category
 from tests.support.calls import poll, poll_task, start, submit_task
 from tests.support.running import Client, running_server
 from tests.support.statements import log_statements, statements_within

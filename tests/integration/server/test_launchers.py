@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 
-from core.domain.payload import Json
 from core.errors import AlreadyExists, InvalidInput, NotFound
 from core.launchers import IdempotencyKey, PromiseResolver, WorkflowLaunch, WorkflowLauncher
+from core.payload import Json
 from server.engine.launchers import EnginePromiseResolver, EngineWorkflowLauncher
 from tests.support.driving import Calls, create_promise
 from tests.support.running import OTHER_TENANT, TENANT, running_server

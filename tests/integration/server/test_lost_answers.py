@@ -23,7 +23,7 @@ RUN = workflow_pb2.PollRequest(worker_id="w", tenant_id=str(TENANT))
 @pytest_asyncio.fixture
 async def client(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
     """A running server that concludes at once."""
-    monkeypatch.setattr("server.engine.receipts.GRACE_S", 0.0)
+    monkeypatch.setattr("server.engine.dispatch.receipts.GRACE_S", 0.0)
     async with running_server(database) as client:
         yield client
 
@@ -109,7 +109,7 @@ async def test_runs_of_polls_that_end_at_any_moment_all_come_back(
     database: str, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
     """Cancelled, or their connection closed; the lease has no part in it: it takes five minutes."""
-    monkeypatch.setattr("server.engine.receipts.GRACE_S", 0.5)
+    monkeypatch.setattr("server.engine.dispatch.receipts.GRACE_S", 0.5)
     expected = times(60, 1000)
     async with running_server(database, ENGINE__POLL_HOLD_MS="1000") as client:
         got: set[str] = set()

@@ -10,8 +10,8 @@ import pytest
 from core.errors import MigrationError
 from core.migration import PluginMigration
 from server.database.connecting import connect
-from server.database.history import Owner
-from server.database.migrator import Migrator, owners
+from server.migrator.history import Owner
+from server.migrator.migrator import Migrator, owners
 from tests.support.roles import owned_by
 
 BEFORE = """

@@ -9,8 +9,8 @@ from core.errors import MigrationError
 from core.migration import PluginMigration
 from migrations.lint import lint_history
 from server.database.connecting import connect
-from server.database.history import Owner
-from server.database.migrator import Migrator, owners
+from server.migrator.history import Owner
+from server.migrator.migrator import Migrator, owners
 from tests.support.sample_plugins import SAMPLES
 
 ITEMS = "CREATE TABLE p_sample__items (id int, kind text, done boolean);\n-- down\nDROP TABLE p_sample__items;\n"
@@ -109,7 +109,7 @@ async def test_a_backfill_runs_in_batches_and_goes_on_where_it_stopped(
     await _apply(database, ITEMS)
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("INSERT INTO p_sample__items (id) SELECT generate_series(1, 35)")
-    monkeypatch.setattr("server.database.execution.BATCHES_TIMEOUT_S", -1)
+    monkeypatch.setattr("server.migrator.execution.BATCHES_TIMEOUT_S", -1)
     with pytest.raises(MigrationError, match="10 rows were changed"):
         await _apply(database, ITEMS, BACKFILL)
     assert _value(database, "SELECT count(*) FROM p_sample__items WHERE done IS NULL") == 25

@@ -12,10 +12,10 @@ from core.errors import MigrationError
 from core.migration import PluginMigration
 from migrations.lint.core_columns import CORE_COLUMNS
 from migrations.lint.limits import MILLISECONDS
-from server.database import execution
 from server.database.connecting import connect
-from server.database.history import Owner
-from server.database.migrator import Migrator, owners
+from server.migrator import execution
+from server.migrator.history import Owner
+from server.migrator.migrator import Migrator, owners
 from tests.support.roles import owned_by
 
 ITEMS = "CREATE TABLE p_sample__items (id uuid CONSTRAINT p_sample__items_pkey PRIMARY KEY)"
@@ -165,10 +165,10 @@ async def test_a_harmful_down_part_is_refused(database: str) -> None:
 
 async def test_a_table_in_use_is_waited_for(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A migration that does not get its lock tries again, and succeeds once the table is free."""
-    monkeypatch.setattr("server.database.execution.LOCK_TIMEOUT_S", 0.2)
-    monkeypatch.setattr("server.database.execution.PAUSE_S", 0.01)
+    monkeypatch.setattr("server.migrator.execution.LOCK_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("server.migrator.execution.PAUSE_S", 0.01)
     tried = asyncio.Event()
-    monkeypatch.setattr("server.database.execution._log.warning", lambda *_arguments: tried.set())
+    monkeypatch.setattr("server.migrator.execution._log.warning", lambda *_arguments: tried.set())
     owner = _owner("CREATE TABLE p_sample__refs (t uuid REFERENCES tenant (id) ON DELETE CASCADE)")
     with psycopg.connect(database) as user:
         user.execute("INSERT INTO tenant (id, slug, name) VALUES (gen_random_uuid(), 'busy', 'Busy')")
@@ -202,7 +202,7 @@ async def test_sqlglot_is_not_imported_when_nothing_is_pending(database: str) ->
     """A start with everything applied must not pay for the linter."""
     code = (
         "import asyncio, sys\n"
-        "from server.database.migrator import Migrator, owners\n"
+        "from server.migrator.migrator import Migrator, owners\n"
         "from server.database.connecting import connect\n"
         f"migrator = Migrator(lambda: connect({database!r}, timeout=5), {{}}, 'test')\n"
         "assert asyncio.run(migrator.apply(owners([]))) == ()\n"

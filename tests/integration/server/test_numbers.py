@@ -20,9 +20,9 @@ from plugins.hello_world import greeting_pb2
 from plugins.hello_world.plugin import HelloWorldPlugin
 from plugins.jwt.plugin import JwtPlugin
 from plugins.worker_token.plugin import WorkerTokenPlugin
+from server.boot.startup import grpc_services, openapi
 from server.config.settings import DatabasePool
 from server.database.pool import open_pool
-from server.startup import grpc_services, openapi
 from tests.support.calls import status_of
 from tests.support.running import OPERATOR_KEY, TENANT, Client, bearer, running_server
 from tests.support.sent_again import CALLER_KEY, SERVER, Case, Sent, World, metadata, world_of

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from server.database.server_process import HOLD, LOCK_CLASS
-from server.engine.orphans import RECENT_S
+from server.engine.dispatch.orphans import RECENT_S
 from tests.support.calls import poll, poll_task, rows, start, submit_task
 from tests.support.driving import until
 from tests.support.running import Client, running_server

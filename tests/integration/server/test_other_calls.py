@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import grpc
 import pytest_asyncio
 
-from core.domain.worker import Category
 from proto.flovyn.v1 import query_pb2, query_pb2_grpc
 from proto.flovyn.v1 import workflow_pb2 as pb
+from server.domain.worker import Category
 from tests.support.driving import Calls, refusal
 from tests.support.running import OTHER_KEY, TENANT, bearer, running_server
 

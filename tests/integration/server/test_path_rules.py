@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from core.auth import NOT_MY_KIND, Authenticator, AuthRequest, AuthResponse, Identity, PrincipalType
 from core.build_info import BuildInfo
 from core.clock import SystemClock
-from core.domain.tenant import Tenant
 from core.endpoints import Repeat, RestRoute, Scope
+from core.tenant import Tenant
 from plugins.audit_log.plugin import AuditLogPlugin
 from plugins.hello_world.plugin import HelloWorldPlugin
 from plugins.worker_token.plugin import WorkerTokenPlugin

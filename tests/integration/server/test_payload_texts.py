@@ -12,8 +12,8 @@ import hypothesis
 import pytest_asyncio
 from google.protobuf.descriptor import FieldDescriptor
 
-from core.domain.payload import Json
 from core.launchers import TaskLaunch, WorkflowLaunch
+from core.payload import Json
 from core.rest_model import shape_of
 from proto.flovyn.v1 import query_pb2, task_pb2, worker_pb2, workflow_pb2
 from server.engine.launchers import EngineTaskLauncher, EngineWorkflowLauncher

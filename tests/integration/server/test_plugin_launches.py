@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from core.domain.payload import Json
 from core.errors import InvalidInput, NotFound
 from core.launchers import IdempotencyKey, TaskLaunch, WorkflowLaunch
+from core.payload import Json
 from core.plugin import Plugin
 from core.plugin_services import PluginServices
 from proto.flovyn.v1 import task_pb2, task_pb2_grpc, workflow_pb2

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from core.domain.cancellation import CancellationRequest
-from core.domain.claim import Claim
-from core.domain.task import TaskSlot
-from core.domain.workflow import PollSlot
 from core.errors import Unavailable
+from server.domain.cancellation import CancellationRequest
+from server.domain.claim import Claim
+from server.domain.task import TaskSlot
+from server.domain.workflow import PollSlot
 from tests.support.calls import events, poll, poll_task, rows, start, submit_task
 from tests.support.driving import until
 from tests.support.running import TENANT, Client, running_server

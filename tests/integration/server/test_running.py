@@ -8,14 +8,14 @@ import psycopg
 import pytest
 
 from core.build_info import BuildInfo, PluginInfo
-from core.domain.worker import Category
 from core.errors import AlreadyExists, ConfigError, PluginError, StartupError, Unavailable
 from plugins.worker_token.plugin import WorkerTokenPlugin
 from proto.flovyn.v1 import workflow_pb2
 from server.background.supervisor import Supervisor
+from server.boot.edition import Edition
+from server.boot.preparation import configure
 from server.config.load import Sources
-from server.edition import Edition
-from server.preparation import configure
+from server.domain.worker import Category
 from tests.support.postgres import Databases
 from tests.support.running import CONFIG, TENANT, WORKER_KEY, bearer, running_server
 

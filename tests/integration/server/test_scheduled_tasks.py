@@ -10,7 +10,7 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from core.domain.worker import Category
+from server.domain.worker import Category
 from tests.support.calls import poll_task
 from tests.support.driving import COMPLETED, RUNNING, Calls, complete, operation, refusal, schedule_child, schedule_task
 from tests.support.repetitions import times

@@ -13,7 +13,7 @@ from plugins.audit_log.plugin import AuditLogPlugin
 from plugins.hello_world.plugin import HelloWorldPlugin
 from plugins.jwt.plugin import JwtPlugin
 from plugins.worker_token.plugin import WorkerTokenPlugin
-from server.startup import grpc_services
+from server.boot.startup import grpc_services
 from tests.support.answer_cutter import answers_cut
 from tests.support.proxy import Cut, proxied
 from tests.support.running import Client, running_server

@@ -103,7 +103,7 @@ async def test_plugins_stop_in_order_whatever_one_of_them_does(
     database: str, stubborn: Stubborn, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Services end before the hooks run; a hook and a service that never end are named; the engine is closed."""
-    monkeypatch.setattr("server.startup._left_for_plugins", lambda _boot: 0.4)
+    monkeypatch.setattr("server.boot.startup._left_for_plugins", lambda _boot: 0.4)
     events: list[str] = []
     waiting = Waiting()
 
@@ -142,7 +142,7 @@ async def test_plugins_stop_in_order_whatever_one_of_them_does(
 
 async def test_plugins_stop_well_before_the_worker_is_killed(database: str) -> None:
     """What the calls in flight used of the drain's time is not there for plugins any more; a second always is."""
-    from server.startup import _left_for_plugins
+    from server.boot.startup import _left_for_plugins
 
     async with running_server(database, PROCESS__DRAIN_TIMEOUT="10") as client:
         assert _left_for_plugins(client.boot) == 6

@@ -10,11 +10,11 @@ from uuid import UUID, uuid4
 import grpc
 import pytest
 
-from core.domain.stream import Shown
 from core.errors import Unavailable
 from proto.flovyn.v1 import task_pb2 as pb
-from server.engine import stream_sources
-from server.engine.streams import Watch
+from server.domain.stream import Shown
+from server.engine.streams import sources as stream_sources
+from server.engine.streams.streams import Watch
 from server.storage.stream_tail import StreamTailRepository
 from tests.support.calls import complete_task, poll_task, start, status_of, submit_task
 from tests.support.running import CONFIG, OTHER_KEY, TENANT, WORKER_KEY, Client, bearer, running_server

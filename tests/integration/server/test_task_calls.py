@@ -11,11 +11,11 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from core.domain.payload import Json
-from core.domain.worker import Category
 from core.errors import InvalidInput
 from core.launchers import IdempotencyKey, Launched, TaskLaunch
+from core.payload import Json
 from proto.flovyn.v1 import task_pb2
+from server.domain.worker import Category
 from server.engine.launchers import EngineTaskLauncher
 from tests.support.calls import complete_task, fail_task, poll_task, rows, start, status_of, submit_task
 from tests.support.repetitions import times

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from core.domain.payload import Json
-from core.domain.task import NewTask
+from core.payload import Json
+from server.domain.task import NewTask
 from server.storage.tasks import TaskRepository
 from tests.support.running import OTHER_TENANT, TENANT, running_server
 

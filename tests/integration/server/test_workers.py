@@ -13,8 +13,8 @@ import pytest_asyncio
 
 from proto.flovyn.v1 import task_pb2, worker_pb2
 from server.config.settings import Engine
-from server.engine.tasks import LEASE_OVER
-from server.engine.workers import WRITE_EVERY_S
+from server.engine.tasks.reports import LEASE_OVER
+from server.engine.tasks.workers import WRITE_EVERY_S
 from tests.support.calls import complete_task, poll, poll_task, rows, start, status_of, submit_task
 from tests.support.driving import until
 from tests.support.running import CONFIG, OTHER_KEY, TENANT, Client, bearer, running_server
@@ -182,7 +182,7 @@ async def test_a_sign_of_life_of_a_task_renews_its_lease(
     database: str, monkeypatch: pytest.MonkeyPatch, sign: Callable[..., Awaitable[Any]]
 ) -> None:
     """Every call of a running task about itself, for as long as it goes on."""
-    monkeypatch.setattr("server.engine.task_notes.SIGN_EVERY_S", 0.0)
+    monkeypatch.setattr("server.engine.tasks.notes.SIGN_EVERY_S", 0.0)
     async with running_server(database, config=_PATIENT) as client:
         await _renewed_by(client, sign)
 

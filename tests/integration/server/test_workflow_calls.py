@@ -12,8 +12,8 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from core.domain.worker import Category
 from proto.flovyn.v1 import worker_pb2, workflow_pb2
+from server.domain.worker import Category
 from tests.support.repetitions import times
 from tests.support.running import OPERATOR_KEY, OTHER_KEY, OTHER_TENANT, TENANT, Client, bearer, running_server
 

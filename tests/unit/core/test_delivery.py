@@ -6,10 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from core.domain.delivery import Delivery, receive, receive_all
-from core.domain.payload import NULL
-from core.domain.workflow import RunState, RunStatus
-from core.domain.workflow_event import EventType, NewEvent
+from core.payload import NULL
+from server.domain.delivery import Delivery, receive, receive_all
+from server.domain.workflow import RunState, RunStatus
+from server.domain.workflow_event import EventType, NewEvent
 
 TENANT, RUN = UUID(int=1), UUID(int=2)
 SIGNAL = Delivery(TENANT, RUN, NewEvent(EventType.SIGNAL_RECEIVED, NULL))

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.json_shape import check_shape
-from core.domain.payload import parse_payload
 from core.errors import InvalidInput
+from core.json_shape import check_shape
 from core.limits import MAX_DEPTH, MAX_PAYLOAD_VALUES
+from core.payload import parse_payload
 
 VALUES = st.recursive(
     st.none() | st.integers() | st.text(st.sampled_from('ab,:[]{}"\\\n')),
@@ -55,7 +55,7 @@ def test_a_payload_with_too_many_values_is_refused_without_being_parsed(
 ) -> None:
     """Whatever the values are."""
     data = ("[" + part * (2**20 // len(part) - 2) + "1]").encode()
-    monkeypatch.setattr("core.domain.payload.json", None)
+    monkeypatch.setattr("core.payload.json", None)
     with pytest.raises(InvalidInput, match=f"input has more than {MAX_PAYLOAD_VALUES} values"):
         parse_payload(data, "input")
 

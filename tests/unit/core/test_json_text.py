@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.payload import Json, check_halves, readable
 from core.errors import InvalidInput
 from core.json_text import TEXT, JsonText, Shape, check_texts, members, merged, read, with_texts, write
 from core.limits import MAX_BODY_MEMBERS
+from core.payload import Json, check_halves, readable
 from core.rest_model import Payload, RestModel, shape_of
 from tests.support.json_texts import json_texts
 

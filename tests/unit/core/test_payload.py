@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.payload import NULL, dump, json_object, parse_payload
 from core.errors import InvalidInput, LimitExceeded
 from core.limits import MAX_DEPTH, MAX_PAYLOAD_BYTES
+from core.payload import NULL, dump, json_object, parse_payload
 
 
 def test_empty_bytes_mean_null() -> None:

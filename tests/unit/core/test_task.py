@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.payload import Json
-from core.domain.task import TaskReport, TaskState, TaskStatus, Verdict, judge, usable_timeout
 from core.errors import WrongState
+from core.payload import Json
+from server.domain.task import TaskReport, TaskState, TaskStatus, Verdict, judge, usable_timeout
 
 TENANT, TASK, RUN = UUID(int=1), UUID(int=2), UUID(int=3)
 

@@ -11,7 +11,7 @@ import pytest
 
 from editions.tools.pex_file import PexFormatError, add_files
 from editions.tools.sealed_pex import measured, sealed
-from server.inspection import seal
+from server.verification import seal
 
 HASH = "0123456789abcdef0123456789abcdef01234567"
 

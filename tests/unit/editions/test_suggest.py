@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from core.contributions import Contributions
 from editions.tools import menu_file
 from editions.tools.suggest import explain, main, plugins_of, with_edition
 from editions.tools.wanted_plugins import Reason, UnknownNames, wanted
+from server.plugin_checks.contributions import Contributions
 
 PLUGINS = {
     "audit-log": Contributions(sections=("plugins.audit_log",), rpcs=("/flovyn.plugins.audit_log.v1.Audit/List",)),

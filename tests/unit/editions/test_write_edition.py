@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from core.contributions import RESERVED
 from editions.tools.write_edition import boot_module, commit, main, refuse_clashes
+from server.plugin_checks.contributions import RESERVED
 
 AUDIT: dict[str, Any] = {
     "name": "audit-log",

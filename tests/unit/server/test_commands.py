@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.command import RecordOperation
-from core.domain.payload import NULL, Json
-from core.domain.submission import Outcome, Submission
-from core.domain.workflow import RunState, RunStatus
-from server.engine.commands import decide
-from server.engine.drafts import Known
-from server.engine.endings import completed, failed
+from core.payload import NULL, Json
+from server.domain.command import RecordOperation
+from server.domain.submission import Outcome, Submission
+from server.domain.workflow import RunState, RunStatus
+from server.engine.submission.commands import decide
+from server.engine.submission.drafts import Known
+from server.engine.submission.endings import completed, failed
 
 TENANT, RUN = UUID(int=1), UUID(int=2)
 EVENT = RecordOperation("op", NULL)

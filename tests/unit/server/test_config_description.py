@@ -18,14 +18,14 @@ from core.build_info import BuildInfo, PluginInfo
 from core.errors import ConfigError
 from plugins.hello_world.config import HelloWorldConfig
 from plugins.hello_world.plugin import HelloWorldPlugin
+from server.boot.edition import Edition
+from server.boot.preparation import make_plugins
 from server.cli import run
 from server.config import Settings, load
 from server.config.auth import StaticApiKey
 from server.config.describe import described, json_schema
 from server.config.example import example
 from server.config.load import Sources, validate_section
-from server.edition import Edition
-from server.preparation import make_plugins
 
 EDITION = Edition(
     BuildInfo("test", "1.2.3", "3.11", "", (PluginInfo(HelloWorldPlugin.name, HelloWorldPlugin.version),)),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from core.errors import InvalidInput
-from server.engine.cron import check_cron, next_after
+from server.engine.schedules.cron import check_cron, next_after
 
 
 def _instants(cron: str, timezone: str, after: datetime, count: int) -> list[str]:

@@ -7,8 +7,8 @@ import importlib.util
 import pytest
 
 from core.build_info import BuildInfo
+from server.boot.edition import Edition
 from server.cli import run
-from server.edition import Edition
 
 EDITION = Edition(BuildInfo("test", "0.0.0", "3.11", "", ()), list)
 

@@ -10,13 +10,13 @@ from uuid import UUID
 
 import pytest
 
-from core.domain.claim import Claim
-from core.domain.workflow import ClaimedRun, NewRun
 from core.errors import Unavailable
 from core.launchers import WorkflowLaunch
-from server.engine.direct_dispatch import DirectDispatch
-from server.engine.starts import new_run
-from server.engine.wakeups import Wakeups
+from server.domain.claim import Claim
+from server.domain.workflow import ClaimedRun, NewRun
+from server.engine.dispatch.direct_dispatch import DirectDispatch
+from server.engine.dispatch.wakeups import Wakeups
+from server.engine.workflows.starts import new_run
 from tests.support.repetitions import times
 
 TENANT = UUID(int=1)

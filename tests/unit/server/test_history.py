@@ -6,7 +6,7 @@ import pytest
 
 from core.errors import MigrationError
 from core.migration import PluginMigration
-from server.database.history import Applied, Owner, compare
+from server.migrator.history import Applied, Owner, compare
 
 
 def _migration(version: int, sql: str = "SELECT 1") -> PluginMigration:

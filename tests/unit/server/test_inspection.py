@@ -13,8 +13,8 @@ import pytest
 
 from editions.tools.sealed_pex import sealed
 from server.cli.verify import verify
-from server.inspection import beside, seal
-from server.inspection.archive import MANIFEST, SBOM, Inspected, inspect
+from server.verification import beside, seal
+from server.verification.archive import MANIFEST, SBOM, Inspected, inspect
 from tests.support.made_up import FILES, HASH, HEADER, make
 
 

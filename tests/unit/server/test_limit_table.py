@@ -8,10 +8,10 @@ import pytest
 
 from core import limits
 from core.build_info import BuildInfo
+from server.boot.edition import Edition
 from server.cli import run
 from server.config.limit_table import tables
 from server.config.limits import Limits
-from server.edition import Edition
 
 
 def test_the_document_holds_the_tables_of_the_code() -> None:

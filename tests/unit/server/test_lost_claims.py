@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from core.errors import Unavailable
-from server.engine import lost_claims
-from server.engine.lost_claims import LostClaims
+from server.engine.dispatch import lost_claims
+from server.engine.dispatch.lost_claims import LostClaims
 
 
 class _Database:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from server.engine.next_due import NextDue
+from server.engine.schedules.next_due import NextDue
 
 
 async def _waits(due: NextDue) -> bool:
@@ -57,7 +57,7 @@ async def test_without_a_moment_a_wait_does_not_end() -> None:
 
 async def test_the_nearest_moments_are_kept_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many are far away and came first."""
-    monkeypatch.setattr("server.engine.next_due.KEPT", 10)
+    monkeypatch.setattr("server.engine.schedules.next_due.KEPT", 10)
     due = NextDue()
     for number in range(1000):
         due.expect(60.0 + number)

@@ -20,10 +20,10 @@ from editions.tools.describe_plugin import describe, services
 from editions.tools.describe_server import describe as describe_server
 from editions.tools.write_edition import refuse_clashes
 from plugins.hello_world import greeting_pb2
+from server.boot.edition import Edition
+from server.boot.preparation import load_plugins
 from server.config.load import Sources
-from server.edition import Edition
 from server.plugin_registry import PluginRegistry
-from server.preparation import load_plugins
 
 SERVICE = greeting_pb2.DESCRIPTOR.services_by_name["GreetingService"]
 TENANTS = ALIAS_PREFIXES[2]

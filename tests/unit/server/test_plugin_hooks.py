@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from core.contributions import RESERVED
 from core.errors import PluginError
 from core.plugin import Plugin
 from core.plugin_services import PluginServices
 from editions.tools.describe_plugin import services
+from server.plugin_checks.contributions import RESERVED
 from server.plugin_registry import PluginRegistry
 
 

@@ -12,7 +12,6 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from core.auth import Action
-from core.contributions import RESERVED
 from core.endpoints import RestRoute
 from core.errors import ConfigError, PluginError
 from core.migration import PluginMigration
@@ -21,6 +20,7 @@ from core.plugin_services import PluginServices
 from core.settings import ConfigSection
 from editions.tools.describe_plugin import services
 from server.config.load import Sources
+from server.plugin_checks.contributions import RESERVED
 from server.plugin_registry import PluginRegistry
 
 

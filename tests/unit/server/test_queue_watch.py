@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from core.domain.worker import Category
 from server.background.queue_watch import QueueWatch
-from server.engine.wakeups import parse_nudge
+from server.domain.worker import Category
+from server.engine.dispatch.wakeups import parse_nudge
 from server.storage.due import PendingQueue, Place
 
 TENANT = UUID(int=5)

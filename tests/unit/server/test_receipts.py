@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from server.engine import receipts
-from server.engine.connections import Connections
-from server.engine.receipts import GRACE_S, Receipts, abandoned, unread
+from server.engine.dispatch import receipts
+from server.engine.dispatch.connections import Connections
+from server.engine.dispatch.receipts import GRACE_S, Receipts, abandoned, unread
 
 TENANT = UUID(int=1)
 WORKER, OTHER = (TENANT, "w"), (TENANT, "v")

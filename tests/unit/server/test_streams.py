@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.stream import Chunk, ChunkKind, Shown
 from core.errors import LimitExceeded, Unavailable
-from server.engine.stream_room import StreamRoom
-from server.engine.stream_wire import MAX_UNFINISHED, PART_BYTES, Receiver, Sender
-from server.engine.streams import BUFFER, Streams
+from server.domain.stream import Chunk, ChunkKind, Shown
+from server.engine.streams.room import StreamRoom
+from server.engine.streams.streams import BUFFER, Streams
+from server.engine.streams.wire import MAX_UNFINISHED, PART_BYTES, Receiver, Sender
 
 TENANT, TASK, RUN = UUID(int=1), UUID(int=2), UUID(int=3)
 MAX_NOTIFICATION_BYTES = 7_999

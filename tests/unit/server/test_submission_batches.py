@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from core.batching import MAX_BATCH_BYTES
-from core.domain.command import ClearState
-from core.domain.submission import Outcome, Submission
 from server.config.limits import Limits
-from server.engine.submissions import COMMANDS_AT_ONCE, _Batch, _weight
+from server.domain.command import ClearState
+from server.domain.submission import Outcome, Submission
+from server.engine.submission.submissions import COMMANDS_AT_ONCE, _Batch, _weight
 
 COMMANDS = Limits().commands
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.auth import Authenticator, AuthError, AuthRequest, AuthResponse, Identity, PrincipalType, Protocol
-from core.domain.fields import free_text, optional_text
-from core.domain.text import flaw
 from core.errors import InvalidInput
+from core.fields import free_text, optional_text
+from core.text import flaw
 from proto.flovyn.v1 import worker_pb2, workflow_pb2
 from server.auth.stack import Checks
 from server.auth.tenant_scope import NoopAuthorizer

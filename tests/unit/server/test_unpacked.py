@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from server.inspection import compiled, unpacked
+from server.verification import compiled, unpacked
 from tests.support.made_up import HASH, MEMBERS, make, unpack, wrong_copies
 
 

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from core.domain.worker import Category
-from server.engine.wakeups import Announcer, Wakeups, parse_announcement
+from server.domain.worker import Category
+from server.engine.dispatch.wakeups import Announcer, Wakeups, parse_announcement
 from tests.support.repetitions import times
 
 KEY = (UUID(int=1), "q")

@@ -1,1 +1,0 @@
-"""The nouns of the server as frozen values and pure rules; no I/O."""

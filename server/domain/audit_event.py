@@ -1,0 +1,62 @@
+"""What was asked about a run and is no part of its history, because workers misread events that they do not know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from core.payload import Json, dump, json_object
+from server.domain.cancellation import ChildCancellation
+
+
+class AuditType(StrEnum):
+    """What was asked."""
+
+    RETRY_REQUESTED = "RETRY_REQUESTED"
+    CHILD_WORKFLOW_CANCELLATION_REQUESTED = "CHILD_WORKFLOW_CANCELLATION_REQUESTED"
+
+
+@dataclass(frozen=True, slots=True)
+class NewAuditEvent:
+    """An event to store beside a run's history."""
+
+    tenant_id: UUID
+    run_id: UUID
+    type: AuditType
+    data: Json
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """A stored event, as people look at it."""
+
+    id: int
+    type: str
+    data: Json
+    created_at: datetime
+
+
+def retry_requested(tenant_id: UUID, run_id: UUID, attempt: int, note: str | None, requested_by: str) -> NewAuditEvent:
+    """Return the event of a retry by hand."""
+    data = json_object(attempt=dump(attempt), note=None if note is None else dump(note), requestedBy=dump(requested_by))
+    return NewAuditEvent(tenant_id, run_id, AuditType.RETRY_REQUESTED, data)
+
+
+def cancellations_requested(children: Sequence[ChildCancellation]) -> list[NewAuditEvent]:
+    """Return the events, in the parents, of children that are to be cancelled; whether they exist is another matter."""
+    return [
+        NewAuditEvent(
+            child.tenant_id,
+            child.parent_id,
+            AuditType.CHILD_WORKFLOW_CANCELLATION_REQUESTED,
+            json_object(
+                childExecutionName=dump(child.name),
+                childExecutionId=None if child.child_id is None else dump(str(child.child_id)),
+                reason=dump(child.reason),
+            ),
+        )
+        for child in children
+    ]

@@ -1,0 +1,69 @@
+"""Tasks as people look at them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from core.payload import Json
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """Everything that a task shows of itself."""
+
+    id: UUID
+    tenant_id: UUID
+    workflow_execution_id: UUID | None
+    kind: str
+    status: str
+    queue: str
+    execution_count: int
+    max_retries: int
+    progress: float | None
+    progress_details: str | None
+    input: Json
+    output: Json | None
+    error: str | None
+    worker_id: str | None
+    scheduled_at: datetime | None
+    deadline_at: datetime | None
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptView:
+    """An attempt at a task; without an end, the one that runs."""
+
+    attempt: int
+    status: str
+    output: Json | None
+    error: str | None
+    worker_id: str | None
+    started_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogLineView:
+    """A line of a task's log."""
+
+    id: int
+    level: str
+    message: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFilter:
+    """Which of a tenant's standalone tasks are wanted; None is any."""
+
+    tenant_id: UUID
+    status: str | None = None
+    queue: str | None = None
+    kind: str | None = None

@@ -1,0 +1,80 @@
+"""An event of a run's history. The server numbers events itself, contiguous from 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.payload import Json
+
+
+class EventType(StrEnum):
+    """Types of events that ``GetEvents`` may return; workers misread any other."""
+
+    WORKFLOW_STARTED = "WORKFLOW_STARTED"
+    WORKFLOW_COMPLETED = "WORKFLOW_COMPLETED"
+    WORKFLOW_EXECUTION_FAILED = "WORKFLOW_EXECUTION_FAILED"
+    WORKFLOW_CANCELLED = "WORKFLOW_CANCELLED"
+    WORKFLOW_SUSPENDED = "WORKFLOW_SUSPENDED"
+    CANCELLATION_REQUESTED = "CANCELLATION_REQUESTED"
+    OPERATION_COMPLETED = "OPERATION_COMPLETED"
+    STATE_SET = "STATE_SET"
+    STATE_CLEARED = "STATE_CLEARED"
+    TASK_SCHEDULED = "TASK_SCHEDULED"
+    TASK_COMPLETED = "TASK_COMPLETED"
+    TASK_FAILED = "TASK_FAILED"
+    TASK_CANCELLED = "TASK_CANCELLED"
+    TIMER_STARTED = "TIMER_STARTED"
+    TIMER_FIRED = "TIMER_FIRED"
+    TIMER_CANCELLED = "TIMER_CANCELLED"
+    PROMISE_CREATED = "PROMISE_CREATED"
+    PROMISE_RESOLVED = "PROMISE_RESOLVED"
+    PROMISE_REJECTED = "PROMISE_REJECTED"
+    PROMISE_TIMEOUT = "PROMISE_TIMEOUT"
+    CHILD_WORKFLOW_INITIATED = "CHILD_WORKFLOW_INITIATED"
+    CHILD_WORKFLOW_COMPLETED = "CHILD_WORKFLOW_COMPLETED"
+    CHILD_WORKFLOW_FAILED = "CHILD_WORKFLOW_FAILED"
+    SIGNAL_RECEIVED = "SIGNAL_RECEIVED"
+
+
+EVENT_OVERHEAD_BYTES = 16
+"""What an event takes on the wire beside its type and data, and a little more."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event that has no number yet."""
+
+    type: EventType
+    data: Json
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it adds to a history."""
+        return _size(self.type, self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event of a run's history."""
+
+    sequence: int
+    type: str
+    data: Json
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it adds to a history."""
+        return _size(self.type, self.data)
+
+
+def _size(event_type: str, data: Json) -> int:
+    if data.isascii():  # most are, and that is known without looking
+        return len(event_type) + len(data) + EVENT_OVERHEAD_BYTES
+    return len(event_type) + len(data.encode()) + EVENT_OVERHEAD_BYTES
+
+
+def numbered(last: int, events: Sequence[NewEvent]) -> tuple[Event, ...]:
+    """Give events the numbers that follow ``last``."""
+    return tuple(Event(last + index, event.type, event.data) for index, event in enumerate(events, 1))

@@ -1,0 +1,1 @@
+"""Schedules: their cron rules, and when this process has work that is due."""

@@ -1,0 +1,264 @@
+"""Schedules: kept for tenants, and run by the clock: one run per due instant, however many servers look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from core.clock import Clock
+from core.errors import FlovynError, InvalidInput, NotFound
+from core.fields import name_field, optional_text
+from core.launchers import TaskLaunch, WorkflowLaunch
+from core.plugin_services import Database
+from server.domain.cancellation import CancellationRequest
+from server.domain.schedule import (
+    OverlapPolicy,
+    Schedule,
+    ScheduleRun,
+    ScheduleSpec,
+    TargetType,
+    first_instant,
+    following,
+    why_skip,
+)
+from server.domain.task import NewTask, TaskReport, Verdict
+from server.domain.workflow import NewRun
+from server.engine.dispatch.wakeups import Waker
+from server.engine.schedules.cron import check_cron, next_after
+from server.engine.schedules.next_due import NextDue
+from server.engine.tasks.reports import Tasks
+from server.engine.tasks.starts import new_task
+from server.engine.workflows.cancellation import Cancellation
+from server.engine.workflows.starts import new_run
+from server.storage.repositories import Repositories
+from server.storage.schedules import ScheduleKey, ScheduleRepository
+
+BATCH = 50
+LONGEST_DESCRIPTION = 4096
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What due schedules come to."""
+
+    records: list[tuple[ScheduleRun, datetime | None]] = field(default_factory=list)
+    runs: list[NewRun] = field(default_factory=list)
+    tasks: list[NewTask] = field(default_factory=list)
+    cancelled_runs: list[CancellationRequest] = field(default_factory=list)
+    cancelled_tasks: list[tuple[UUID, UUID]] = field(default_factory=list)
+
+
+class Schedules:
+    """The engine's calls about schedules."""
+
+    def __init__(self, database: Database, cancellation: Cancellation, tasks: Tasks, wake: Waker, clock: Clock) -> None:
+        """Take the pool, what cancels runs and tasks, what wakes pollers of runs, and the time."""
+        self._storage = Repositories(database)
+        self._schedules = ScheduleRepository(database)
+        self._cancellation = cancellation
+        self._tasks = tasks
+        self._wake = wake
+        self._clock = clock
+        self.next_due = NextDue()
+
+    async def create(self, tenant_id: UUID, spec: ScheduleSpec, by: str) -> Schedule:
+        """Create a schedule.
+
+        Raises:
+            InvalidInput: a field is not valid; the message names it.
+        """
+        key = (tenant_id, uuid4())
+        await self._schedules.insert(key, spec, self._first(tenant_id, spec), by)
+        return await self.get(key)
+
+    async def replace(self, key: ScheduleKey, spec: ScheduleSpec) -> Schedule:
+        """Let a schedule be another one under the same id; one that is like this already stays as it is.
+
+        Raises:
+            InvalidInput: a field is not valid; the message names it.
+            NotFound: the tenant has no such schedule.
+        """
+        _check(key[0], spec)
+        return await self._change(key, lambda _schedule: (spec, self._first(key[0], spec)))
+
+    async def switch(self, key: ScheduleKey, *, enabled: bool) -> Schedule:
+        """Pause a schedule or let it go on; instants that passed while it was paused are not made up for.
+
+        Raises:
+            NotFound: the tenant has no such schedule.
+        """
+
+        def switched(schedule: Schedule) -> tuple[ScheduleSpec, datetime | None]:
+            spec = replace(schedule.spec, enabled=enabled)
+            return spec, schedule.next_run_at if spec.cron is None else self._first(key[0], spec)
+
+        return await self._change(key, switched)
+
+    async def _change(
+        self, key: ScheduleKey, changed: Callable[[Schedule], tuple[ScheduleSpec, datetime | None]]
+    ) -> Schedule:
+        """Change a schedule under its lock, so that no change in between is lost; the same again changes nothing."""
+        async with self._storage.database.transaction() as connection:
+            schedule = await self._schedules.lock(connection, key)
+            if schedule is None:
+                raise _unknown(key)
+            spec, next_run_at = changed(schedule)
+            if spec == schedule.spec:
+                return schedule
+            await self._schedules.replace(connection, key, spec, next_run_at)
+        return await self.get(key)
+
+    async def delete(self, key: ScheduleKey) -> None:
+        """Delete a schedule; what it started goes on.
+
+        Raises:
+            NotFound: the tenant has no such schedule.
+        """
+        if not await self._schedules.delete(key):
+            raise _unknown(key)
+
+    async def get(self, key: ScheduleKey) -> Schedule:
+        """Return a schedule.
+
+        Raises:
+            NotFound: the tenant has no such schedule.
+        """
+        found = await self._schedules.get(key)
+        if found is None:
+            raise _unknown(key)
+        return found
+
+    async def page(self, tenant_id: UUID, limit: int, offset: int) -> tuple[list[Schedule], int]:
+        """Return a page of schedules, newest first, and how many there are."""
+        return await self._schedules.page(tenant_id, limit, offset)
+
+    async def runs(self, key: ScheduleKey, limit: int, offset: int) -> tuple[list[ScheduleRun], int]:
+        """Return a page of what became of due instants, newest first, and how many there are.
+
+        Raises:
+            NotFound: the tenant has no such schedule.
+        """
+        runs = await self._schedules.runs(key, limit, offset)
+        if not runs[1]:
+            await self.get(key)
+        return runs
+
+    async def trigger(self, key: ScheduleKey) -> ScheduleRun:
+        """Start a schedule's target now, whatever its times and policies; when it is due next stays.
+
+        Raises:
+            NotFound: the tenant has no such schedule.
+        """
+        batch = _Batch()
+        async with self._storage.database.transaction() as connection:
+            schedule = await self._schedules.lock(connection, key)
+            if schedule is None:
+                raise _unknown(key)
+            _start(batch, schedule, self._clock.now(), schedule.next_run_at)
+            await self._write(connection, batch)
+        await self._after(batch)
+        return batch.records[0][0]
+
+    async def run_due(self) -> tuple[int, bool]:
+        """Run a batch of due schedules; return how many, and whether there may be more."""
+        batch = _Batch()
+        async with self._storage.database.transaction() as connection:
+            due = await self._schedules.due(connection, BATCH)
+            if due:
+                keys = [(each.tenant_id, each.id) for each in due]
+                still_open = await self._schedules.open(connection, keys)
+                now = self._clock.now()
+                for schedule in due:
+                    _deal_with(batch, schedule, now, still_open.get((schedule.tenant_id, schedule.id)))
+                await self._write(connection, batch)
+        await self._after(batch)
+        return len(due), len(due) == BATCH
+
+    async def _write(self, connection: Any, batch: _Batch) -> None:
+        if batch.runs:
+            await self._storage.runs.insert(connection, batch.runs)
+        if batch.tasks:
+            await self._storage.tasks.insert(connection, batch.tasks)
+        if batch.cancelled_runs:
+            await self._storage.cancellations.request(connection, batch.cancelled_runs)
+        await self._schedules.record(connection, batch.records)
+
+    async def _after(self, batch: _Batch) -> None:
+        for run in batch.runs:
+            self._wake((run.tenant_id, run.queue), run.kind)
+        self._tasks.claims.wake(batch.tasks)
+        if batch.cancelled_runs:
+            await self._cancellation.work_off()
+        for tenant_id, task_id in batch.cancelled_tasks:
+            try:
+                await self._tasks.report(TaskReport(tenant_id, task_id, Verdict.CANCELLED))
+            except FlovynError:
+                continue  # it has ended by itself meanwhile
+
+    def _first(self, tenant_id: UUID, spec: ScheduleSpec) -> datetime | None:
+        _check(tenant_id, spec)
+        first = first_instant(spec, self._clock.now(), next_after)
+        if first is not None:
+            self.next_due.expect(max(0.0, (first - self._clock.now()).total_seconds()))
+        return first
+
+
+def _deal_with(batch: _Batch, schedule: Schedule, now: datetime, still_open: tuple[Any, Any] | None) -> None:
+    due = schedule.next_run_at
+    assert due is not None
+    next_run_at = following(schedule.spec, now, next_after)
+    reason = why_skip(schedule.spec, due, now, is_previous_open=still_open is not None)
+    if reason is not None:
+        skipped = ScheduleRun(schedule.tenant_id, schedule.id, uuid4(), due, "SKIPPED", error=reason)
+        batch.records.append((skipped, next_run_at))
+        return
+    if still_open is not None and schedule.spec.overlap_policy is OverlapPolicy.CANCEL_PREVIOUS:
+        _cancel(batch, schedule, *still_open)
+    _start(batch, schedule, due, next_run_at)
+
+
+def _cancel(batch: _Batch, schedule: Schedule, run_id: UUID | None, task_id: UUID | None) -> None:
+    if run_id is not None:
+        by = f"schedule:{schedule.id}"
+        batch.cancelled_runs.append(
+            CancellationRequest(schedule.tenant_id, run_id, f"the schedule {schedule.spec.name!r} started anew", by)
+        )
+    if task_id is not None:
+        batch.cancelled_tasks.append((schedule.tenant_id, task_id))
+
+
+def _start(batch: _Batch, schedule: Schedule, instant: datetime, next_run_at: datetime | None) -> None:
+    made = _made(schedule.tenant_id, schedule.spec)
+    run_id = task_id = None
+    if isinstance(made, NewRun):
+        batch.runs.append(made)
+        run_id = made.id
+    else:
+        batch.tasks.append(made)
+        task_id = made.id
+    started = ScheduleRun(schedule.tenant_id, schedule.id, uuid4(), instant, "STARTED", run_id, task_id)
+    batch.records.append((started, next_run_at))
+
+
+def _made(tenant_id: UUID, spec: ScheduleSpec) -> NewRun | NewTask:
+    if spec.target is TargetType.WORKFLOW:
+        return new_run(WorkflowLaunch(tenant_id, spec.kind, spec.input, spec.queue, metadata=spec.metadata))
+    launch = TaskLaunch(tenant_id, spec.kind, spec.input, spec.queue, spec.max_retries, metadata=spec.metadata)
+    return new_task(launch, None, None)
+
+
+def _check(tenant_id: UUID, spec: ScheduleSpec) -> None:
+    name_field(spec.name, "name")
+    optional_text(spec.description or "", "description", LONGEST_DESCRIPTION)
+    if spec.cron is not None:
+        check_cron(spec.cron, spec.timezone)
+    if spec.cron is None and spec.end_at is not None:
+        raise InvalidInput("endAt belongs to recurring schedules")
+    _made(tenant_id, spec)
+
+
+def _unknown(key: ScheduleKey) -> NotFound:
+    return NotFound(f"there is no schedule {key[1]} in this tenant")

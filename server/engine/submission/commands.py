@@ -1,0 +1,109 @@
+"""Decides what a worker's submission does to its run.
+
+A submission is decided whole before anything is written. What follows its first terminal command is ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from server.domain.command import Cancel, Command, Complete, Fail
+from server.domain.submission import Ending, Outcome, Step, Submission
+from server.domain.workflow import RunState, RunStatus, extended
+from server.engine.submission.command_table import HANDLERS
+from server.engine.submission.drafts import Draft, Known
+from server.engine.submission.endings import WITHOUT_COMMAND, cancelled, completed, failed
+
+
+def submission(
+    tenant_id: UUID,
+    run_id: UUID,
+    commands: Sequence[Command],
+    outcome: Outcome,
+    weight: int = 0,
+    *,
+    digest: str | None = None,
+    sent_by: str | None = None,
+) -> Submission:
+    """Turn a worker's commands into a submission. What follows the first terminal command is ignored."""
+    for index, command in enumerate(commands):
+        if type(command) in _ENDINGS:
+            ending = _ENDINGS[type(command)](command)
+            return Submission(tenant_id, run_id, tuple(commands[:index]), outcome, ending, weight, digest, sent_by)
+    return Submission(tenant_id, run_id, tuple(commands), outcome, None, weight, digest, sent_by)
+
+
+def decide(state: RunState, submitted: Submission, known: Known, max_history: int | None = None) -> Step | None:
+    """Return what a submission does to a run in ``state``; None when it must change nothing.
+
+    ``known`` holds what exists of what the commands name, and takes in what they create. ``objection`` has nothing
+    against the submission. One to an ended run is ignored, and so is one to a run that is being cancelled, unless the
+    workflow has completed. A run whose history would outgrow ``max_history`` bytes with this submission fails instead,
+    and none of the commands is carried out: its worker could not go on from there.
+
+    Raises:
+        WrongState: a command names a task of another run or kind.
+    """
+    if state.status.is_terminal or (state.status is RunStatus.CANCELLING and not _has_completed(submitted)):
+        return None
+    draft = Draft(state, known)
+    for command in submitted.commands:
+        HANDLERS[type(command)](draft, command)
+    ending = _ending(submitted)
+    if ending is None and max_history is not None:
+        size = extended(state, draft.events)[0].history_bytes
+        if size > max_history:
+            draft, ending = Draft(state, known), _outgrown(size, max_history)
+    known.absorb(draft.known)
+    longer, events = extended(state, [*draft.events, ending.event] if ending else draft.events)
+    waking = longer.last_sequence if draft.must_see else state.waking_sequence
+    moved = replace(
+        longer,
+        waking_sequence=waking,
+        status=ending.status if ending else _next_status(state, waking, submitted.outcome),
+        has_dependents=state.has_dependents or bool(draft.effects),
+        contested=0,
+        submission_digest=submitted.digest,
+    )
+    return Step(
+        state=moved,
+        events=events,
+        output=ending.output if ending else None,
+        error=ending.error if ending else None,
+        effects=draft.effects,
+    )
+
+
+def _has_completed(submitted: Submission) -> bool:
+    return submitted.outcome is Outcome.COMPLETED and submitted.ending is not None
+
+
+def _ending(submitted: Submission) -> Ending | None:
+    """Return how the run ends; where outcome and command disagree, the outcome decides."""
+    if submitted.outcome not in WITHOUT_COMMAND:
+        return None
+    made_up = WITHOUT_COMMAND[submitted.outcome]
+    given = submitted.ending
+    return given if given is not None and given.status is made_up.status else made_up
+
+
+def _outgrown(size: int, limit: int) -> Ending:
+    text = f"the history would have grown to {size} bytes; engine.max_history_bytes of the server allows {limit}"
+    return failed(text, "", "HISTORY_LIMIT")
+
+
+def _next_status(state: RunState, waking_sequence: int, outcome: Outcome) -> RunStatus:
+    if outcome is Outcome.RUNNING or state.status is not RunStatus.RUNNING:
+        # only a claimed run can be suspended; a late report must not park one that waits for a worker
+        return state.status
+    return RunStatus.PENDING if waking_sequence > state.dispatched_sequence else RunStatus.WAITING
+
+
+_ENDINGS: Mapping[type, Callable[[Any], Ending]] = {
+    Complete: lambda command: completed(command.output),
+    Fail: lambda command: failed(command.error, command.stack_trace, command.failure_type),
+    Cancel: lambda command: cancelled(command.reason),
+}

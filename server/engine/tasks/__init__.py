@@ -1,0 +1,1 @@
+"""Task executions: start, claim, report, and the workers that run them."""

@@ -1,0 +1,73 @@
+"""Starts children by a call instead of a command of their parents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from core.errors import LimitExceeded, WrongState
+from core.payload import Json
+from server.domain import child
+from server.domain.delivery import Delivery
+from server.engine.dispatch.wakeups import Waker
+from server.engine.workflows.claims import unknown_run
+from server.engine.workflows.deliveries import Deliveries
+from server.storage.repositories import Repositories
+
+
+@dataclass(frozen=True, slots=True)
+class ChildRequest:
+    """A child to start; no queue means the parent's."""
+
+    tenant_id: UUID
+    parent_id: UUID
+    name: str
+    kind: str
+    input: Json
+    queue: str | None
+    priority_seconds: int
+
+
+class Children:
+    """The engine's call about starting children."""
+
+    def __init__(self, storage: Repositories, deliveries: Deliveries, wake: Waker) -> None:
+        """Take the storage, what takes events into the parents, and what wakes pollers."""
+        self._storage = storage
+        self._deliveries = deliveries
+        self._wake = wake
+
+    async def start(self, request: ChildRequest) -> UUID:
+        """Start a child and return its id, committed.
+
+        Raises:
+            NotFound: the tenant has no such parent.
+            WrongState: the parent has ended.
+            LimitExceeded: children are nested too deep.
+        """
+        key = (request.tenant_id, request.parent_id)
+        async with self._storage.database.transaction() as connection:
+            states = await self._storage.runs.lock(connection, [key])
+            if key not in states:
+                raise unknown_run(request.parent_id)
+            parent = states[key]
+            if parent.status.is_terminal:
+                raise WrongState(f"workflow execution {parent.id} is {parent.status} and starts no more children")
+            if parent.depth >= child.MAX_DEPTH:
+                raise LimitExceeded(f"children may be nested {child.MAX_DEPTH} deep and no deeper")
+            run = child.new_child(
+                parent,
+                uuid4(),
+                name=request.name,
+                kind=request.kind,
+                queue=request.queue or parent.queue,
+                data=request.input,
+                priority_seconds=request.priority_seconds,
+            )
+            event = child.initiated(request.name, run.id, run.kind, run.input, run.queue)
+            initiated = Delivery(parent.tenant_id, parent.id, event, waking=False)
+            delivered = await self._deliveries.append(connection, states, [initiated])
+            await self._storage.runs.insert(connection, [run])
+        self._deliveries.wake(delivered)
+        self._wake((run.tenant_id, run.queue), run.kind)
+        return run.id

@@ -1,0 +1,226 @@
+"""Signals: to runs that are there, and to runs that are started for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from core.batching import Batcher
+from core.errors import FlovynError, LimitExceeded, Unavailable, WrongState
+from core.launchers import WorkflowLaunch
+from core.payload import Json
+from server.domain.delivery import Delivery, receive
+from server.domain.idempotency import Entity, KeyClaim, KeyHolder, taken
+from server.domain.signal import MAX_SIGNALS, received
+from server.domain.submission import Step
+from server.domain.workflow import NewRun, RunState, RunStatus
+from server.engine.idempotency import claim
+from server.engine.workflows.claims import unknown_run
+from server.engine.workflows.deliveries import Delivered, Deliveries, woken
+from server.engine.workflows.starts import new_run
+from server.storage.idempotency import Key
+from server.storage.repositories import Repositories
+from server.storage.workflows import RunKey
+
+ATTEMPTS = 20
+"""How often a batch is begun again because the runs that its keys lead to have changed under it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A signal to a run."""
+
+    tenant_id: UUID
+    run_id: UUID
+    name: str
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
+class SignalWithStart:
+    """A signal to the open run that the launch's idempotency key leads to, or to one that is started for it."""
+
+    launch: WorkflowLaunch
+    name: str
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Signalled:
+    """The run that got a signal, whether it was started for it, and the event's number."""
+
+    run_id: UUID
+    is_new: bool
+    sequence: int
+
+
+class Signals:
+    """The engine's calls about signals. Signals are never deduplicated."""
+
+    def __init__(self, storage: Repositories, deliveries: Deliveries) -> None:
+        """Take the storage, and what wakes pollers."""
+        self._storage = storage
+        self._deliveries = deliveries
+        self._signals: Batcher[Signal, int] = Batcher(self._signal_all, weigh=lambda signal: len(signal.value))
+        self._starts: Batcher[tuple[SignalWithStart, NewRun], Signalled] = Batcher(
+            self._start_all, weigh=lambda item: len(item[0].value) + len(item[1].input)
+        )
+
+    async def signal(self, signal: Signal) -> int:
+        """Deliver a signal and return its event's number, committed.
+
+        Raises:
+            NotFound: the tenant has no such run.
+            WrongState: the run has ended.
+            LimitExceeded: the run has had as many signals as a run may have.
+        """
+        return await self._signals.submit(signal)
+
+    async def signal_with_start(self, request: SignalWithStart) -> Signalled:
+        """Deliver a signal to the run of a key, which is started where there is none that is open.
+
+        Raises:
+            InvalidInput: a text of the launch is not valid; the message names the field.
+            NotFound: the tenant does not exist.
+            AlreadyExists: the key leads to a task or a promise.
+            LimitExceeded: the run has had as many signals as a run may have.
+        """
+        return await self._starts.submit((request, new_run(request.launch)))
+
+    async def close(self) -> None:
+        """Wait for everything that was accepted to be committed."""
+        await self._signals.close()
+        await self._starts.close()
+
+    async def _signal_all(self, signals: Sequence[Signal]) -> Sequence[int | FlovynError]:
+        results: list[int | FlovynError] = []
+        steps: list[Step] = []
+        async with self._storage.database.transaction() as connection:
+            keys = list({(each.tenant_id, each.run_id) for each in signals})
+            states = await self._storage.runs.lock(connection, keys)
+            for each in signals:
+                key = (each.tenant_id, each.run_id)
+                step = _signalled(states[key], each.name, each.value) if key in states else unknown_run(each.run_id)
+                results.append(step if isinstance(step, FlovynError) else step.state.last_sequence)
+                if isinstance(step, Step):
+                    states[key] = step.state
+                    steps.append(step)
+            if steps:
+                await self._storage.runs.apply(connection, steps)
+        self._deliveries.wake(Delivered(woken=woken(steps)))
+        return results
+
+    async def _start_all(self, items: Sequence[tuple[SignalWithStart, NewRun]]) -> Sequence[Signalled | FlovynError]:
+        for _ in range(ATTEMPTS):
+            try:
+                return await self._attempt(items)
+            except _Changed:
+                continue  # rolled back, with the keys that were claimed for runs that are not started now
+        raise Unavailable("the workflow of this workflow_id ended and began again too often meanwhile; try again")
+
+    async def _attempt(self, items: Sequence[tuple[SignalWithStart, NewRun]]) -> Sequence[Signalled | FlovynError]:
+        async with self._storage.database.transaction() as connection:
+            batch = await self._batch(connection, items)
+            results = [batch.take(request) for request, _ in items]
+            if batch.started:
+                await self._storage.runs.insert(connection, batch.started)
+            if batch.steps:
+                await self._storage.runs.apply(connection, batch.steps)
+        self._deliveries.wake(Delivered(woken=woken(batch.steps)))
+        return results
+
+    async def _batch(self, connection: Any, items: Sequence[tuple[SignalWithStart, NewRun]]) -> _Batch:
+        """Lock the runs that keys lead to, and claim those keys that lead to no open run."""
+        runs: dict[Key, NewRun] = {}
+        for request, run in items:
+            runs.setdefault(_key(request), run)
+        claims = {_key(request): _claim(request, runs[_key(request)]) for request, _ in items}
+        holders = await self._storage.keys.holders(connection, list(claims))
+        led_to = [(key[0], each.entity_id) for key, each in holders.items() if each.entity is Entity.WORKFLOW]
+        states = await self._storage.runs.lock(connection, led_to) if led_to else {}
+        wanted = {key: each for key, each in claims.items() if not _is_open(holders.get(key), key, states)}
+        if wanted:
+            got = await claim(connection, self._storage.keys, list(wanted.values()), is_taken=lambda each: each.is_open)
+            holders |= dict(zip(wanted, got, strict=True))
+        for key, each in holders.items():
+            elsewhere = each.entity is Entity.WORKFLOW and each.entity_id != runs[key].id
+            if elsewhere and not _is_open(each, key, states):
+                raise _Changed
+        return _Batch(runs, holders, states)
+
+
+class _Changed(Exception):
+    """A key leads to a run that was not locked: another one than a moment ago."""
+
+
+class _Batch:
+    """Signals on their way to runs that are locked, or started by the first of them."""
+
+    def __init__(self, runs: dict[Key, NewRun], holders: dict[Key, KeyHolder], states: dict[RunKey, RunState]) -> None:
+        self._runs = runs
+        self._holders = holders
+        self._states = states
+        self.started: list[NewRun] = []
+        self.steps: list[Step] = []
+
+    def take(self, request: SignalWithStart) -> Signalled | FlovynError:
+        """Deliver one signal; return what is wrong with it otherwise."""
+        key = _key(request)
+        holder = self._holders[key]
+        if holder.entity is not Entity.WORKFLOW:
+            return taken(key[1], holder)
+        run_key = (key[0], holder.entity_id)
+        is_new = run_key not in self._states
+        if is_new:
+            self.started.append(self._runs[key])
+            self._states[run_key] = _fresh(self._runs[key])
+        step = _signalled(self._states[run_key], request.name, request.value)
+        if isinstance(step, FlovynError):
+            return step
+        self._states[run_key] = step.state
+        self.steps.append(step)
+        return Signalled(holder.entity_id, is_new, step.state.last_sequence)
+
+
+def _claim(request: SignalWithStart, run: NewRun) -> KeyClaim:
+    assert request.launch.idempotency_key is not None
+    return KeyClaim(run.tenant_id, request.launch.idempotency_key, Entity.WORKFLOW, run.id)
+
+
+def _key(request: SignalWithStart) -> Key:
+    assert request.launch.idempotency_key is not None
+    return (request.launch.tenant_id, request.launch.idempotency_key.key)
+
+
+def _is_open(holder: KeyHolder | None, key: Key, states: dict[RunKey, RunState]) -> bool:
+    if holder is None or holder.entity is not Entity.WORKFLOW or not holder.is_open:
+        return False
+    state = states.get((key[0], holder.entity_id))
+    return state is not None and not state.status.is_terminal
+
+
+def _fresh(run: NewRun) -> RunState:
+    """Return the state of a run that is being started."""
+    return RunState(
+        tenant_id=run.tenant_id,
+        id=run.id,
+        kind=run.kind,
+        queue=run.queue,
+        status=RunStatus.PENDING,
+        last_sequence=1,
+        dispatched_sequence=0,
+        waking_sequence=0,
+        has_dependents=run.has_key,
+        history_bytes=run.started.size,
+    )
+
+
+def _signalled(state: RunState, name: str, value: Json) -> Step | FlovynError:
+    if state.signal_count >= MAX_SIGNALS:
+        return LimitExceeded(f"workflow execution {state.id} has had {MAX_SIGNALS} signals, and takes no more")
+    step = receive(state, Delivery(state.tenant_id, state.id, received(name, value)))
+    if step is None:
+        return WrongState(f"workflow execution {state.id} is {state.status} and takes no more signals")
+    return replace(step, state=replace(step.state, signal_count=state.signal_count + 1))

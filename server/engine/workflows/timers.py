@@ -1,0 +1,45 @@
+"""Fires timers: exactly once each, however many servers look for due ones at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.payload import dump, json_object
+from server.domain.delivery import Delivery
+from server.domain.timer import TimerKey
+from server.domain.workflow_event import EventType, NewEvent
+from server.engine.workflows.deliveries import Deliveries
+from server.storage.repositories import Repositories
+
+BATCH = 500
+
+
+class Timers:
+    """The engine's calls about timers that have been started."""
+
+    def __init__(self, storage: Repositories, deliveries: Deliveries) -> None:
+        """Take the storage, and what takes events into runs."""
+        self._storage = storage
+        self._deliveries = deliveries
+
+    async def fire_due(self) -> tuple[int, bool]:
+        """Fire a batch of due timers; return how many, and whether more are due now.
+
+        Runs that somebody else has locked are left out: they are busy, or another server is firing their timers.
+        """
+        async with self._storage.database.transaction() as connection:
+            due = await self._storage.timers.due(connection, BATCH)
+            if not due:
+                return 0, False
+            states = await self._storage.runs.lock_free(connection, due)
+            fired = await self._storage.timers.fire(connection, list(states)) if states else []
+            delivered = await self._deliveries.append(connection, states, _deliveries(fired))
+        self._deliveries.wake(delivered)
+        return len(fired), len(states) < len(due) or len(fired) >= BATCH
+
+
+def _deliveries(fired: Sequence[TimerKey]) -> list[Delivery]:
+    return [
+        Delivery(tenant_id, run_id, NewEvent(EventType.TIMER_FIRED, json_object(timerId=dump(timer_id))))
+        for tenant_id, run_id, timer_id in fired
+    ]

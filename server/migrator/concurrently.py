@@ -1,0 +1,105 @@
+"""Runs a migration outside of a transaction: one statement that builds, drops or validates without blocking.
+
+Nothing can be rolled back, so such a statement is resumable instead: what a killed attempt left behind is found before
+the next one, an invalid index is dropped and built anew, and the result is compared with what was before.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+
+from core.errors import MigrationError
+from core.named_queries import named_queries
+from server.database.connecting import Connection
+from server.migrator import catalog, plugin_role
+
+if TYPE_CHECKING:
+    from migrations.lint import Statement
+    from server.migrator.execution import Part, Record
+
+BUILD_TIMEOUT_S = 6 * 3600
+LOCK_TIMEOUT_S = 600
+"""A concurrent build waits for older transactions, and blocks nobody meanwhile."""
+
+_SQL = named_queries(__package__, "concurrently.sql")
+_log = logging.getLogger(__name__)
+
+
+async def run_outside(connection: Connection, part: Part, record: Record, *, separate_role: bool) -> None:
+    """Run the one statement of a part and record it.
+
+    Raises:
+        MigrationError: PostgreSQL refused it, or something that is not the plugin's changed. What an attempt left
+            behind is removed by the next one.
+    """
+    from migrations.lint import split
+
+    (statement,) = split(part.sql)
+    owner = part.pending.owner
+    started = time.monotonic()
+    await connection.execute("DISCARD ALL")
+    before = await _objects(connection, owner)
+    try:
+        limits = {"lock_timeout": f"{LOCK_TIMEOUT_S}s", "statement_timeout": f"{BUILD_TIMEOUT_S}s"}
+        await connection.execute(_SQL["set_session_limits"], limits)
+        if separate_role:
+            await connection.execute(plugin_role.SQL["become_for_session"])
+        await _build(connection, part, statement)
+    finally:
+        if not connection.closed:
+            await connection.execute("DISCARD ALL")
+    changed = catalog.differences(before, await _objects(connection, owner))
+    if changed:
+        raise MigrationError(
+            f"{part.pending}: it changed what is not the plugin's, and runs outside a transaction, so this stays:"
+            f" {'; '.join(changed)}"
+        )
+    async with connection.transaction():
+        await record(round((time.monotonic() - started) * 1000))
+
+
+async def _objects(connection: Connection, owner: str) -> catalog.Snapshot:
+    """Return the objects of others; how many rows a transaction changed says nothing outside of one."""
+    return {key: text for key, text in (await catalog.snapshot(connection, owner)).items() if key[0] != "rows of"}
+
+
+async def _build(connection: Connection, part: Part, statement: Statement) -> None:
+    """Clear up behind a killed attempt, run the statement unless that attempt had done it, and look at the result."""
+    from migrations.lint import readers
+    from migrations.lint.facts import Changes, Creates, Drops
+
+    facts = readers.read(statement).facts
+    made = next((fact.name.last for fact in facts if isinstance(fact, Creates)), None)
+    dropped = next((fact.name.last for fact in facts if isinstance(fact, Drops)), None)
+    rebuilt = next((fact.name.last for fact in facts if isinstance(fact, Changes) and fact.action == "REINDEX"), None)
+    for name, valid in await _indexes(connection, made or rebuilt or ""):
+        if not valid and name != rebuilt:
+            _log.warning("migration %s: the invalid index %s of an earlier attempt is dropped", part.pending, name)
+            await connection.execute(sql.SQL("DROP INDEX CONCURRENTLY {}").format(sql.Identifier(name)))
+        elif name == made:
+            return
+    if dropped is not None and not await _indexes(connection, dropped):
+        return
+    try:
+        await connection.execute(statement.text.encode(), binary=True)
+    except psycopg.errors.LockNotAvailable:
+        raise
+    except psycopg.Error as error:
+        reason = " ".join(str(error).split())
+        raise MigrationError(
+            f"{part.pending}:{part.first_line - 1 + statement.line}: PostgreSQL refused it: {reason}; mend the rows and"
+            " start again, an unfinished index is then built anew"
+        ) from None
+    if made is not None and (made, True) not in await _indexes(connection, made):
+        raise MigrationError(f"{part.pending}: index {made} is not valid; start again, it is then built anew")
+
+
+async def _indexes(connection: Connection, name: str) -> list[tuple[str, bool]]:
+    """Return the index of that name, and those that REINDEX CONCURRENTLY makes beside it, with their validity."""
+    rows = await (await connection.execute(_SQL["indexes"], {"name": name})).fetchall()
+    return [(index, valid) for index, valid in rows]

@@ -1,0 +1,212 @@
+"""Runs one migration in one transaction: the checked statements, one at a time, and nothing else.
+
+A plugin's migration runs on a session that was reset, as a role of its own where that is possible, and is rolled
+back when the catalogs show that something changed that is not the plugin's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from core.errors import MigrationError
+from core.migration import CORE
+from core.named_queries import named_queries
+from server.database.connecting import Connection
+from server.migrator import catalog, plugin_role
+from server.migrator.history import Pending
+
+if TYPE_CHECKING:
+    from migrations.lint import Statement
+    from migrations.lint.modes import Mode
+
+LOCK_TIMEOUT_S = 5
+STATEMENT_TIMEOUT_S = 600
+IDLE_TIMEOUT_S = 60
+"""A plugin's migration may shorten these, and no more; ``migrations.lint.limits`` has the same numbers."""
+
+BATCHES_TIMEOUT_S = 6 * 3600
+ATTEMPTS = 12
+PAUSE_S = 1.0
+"""A migration that does not get its locks in time is tried again, so that calls may pass in between."""
+
+_SQL = named_queries(__package__, "migrations.sql")
+_log = logging.getLogger(__name__)
+
+Record = Callable[[int], Awaitable[None]]
+"""Writes the tracking table, inside the transaction; gets the milliseconds that the migration took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What to run: the up or the down part of a migration, and where it stands in its file."""
+
+    pending: Pending
+    sql: str
+    first_line: int = 1
+    mode: Mode = "transaction"
+
+
+class Executor:
+    """Runs parts of migrations over one connection."""
+
+    def __init__(self, connection: Connection, *, separate_role: bool) -> None:
+        """Take the connection, which nobody else uses, and whether plugins' migrations run as their own role."""
+        self._connection = connection
+        self._separate_role = separate_role
+
+    async def run(self, part: Part, record: Record) -> None:
+        """Run a part and record it; all of it, or nothing, unless its file declares another way.
+
+        Raises:
+            MigrationError: PostgreSQL refused a statement, or something that is not the plugin's changed.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                await self._attempt_as_declared(part, record)
+            except psycopg.errors.LockNotAvailable:
+                if attempt == ATTEMPTS:
+                    raise MigrationError(
+                        f"{part.pending}: a table was in use for too long ({ATTEMPTS} times {LOCK_TIMEOUT_S} s);"
+                        " nothing was changed, try again at a quieter time"
+                    ) from None
+                _log.warning("migration %s did not get its locks; trying again in %g s", part.pending, PAUSE_S)
+                await asyncio.sleep(PAUSE_S)
+            else:
+                return
+
+    async def _attempt_as_declared(self, part: Part, record: Record) -> None:
+        if part.mode == "outside":
+            from server.migrator.concurrently import run_outside
+
+            await run_outside(self._connection, part, record, separate_role=self._separate_role)
+        elif part.mode == "batches":
+            await self._batches(part, record)
+        else:
+            await self._attempt(part, record)
+
+    async def _batches(self, part: Part, record: Record) -> None:
+        """Run a statement again and again, each time in a transaction of its own, until it changes no row.
+
+        A batch that was committed stays: after a kill the next start goes on behind it.
+        """
+        started, total = time.monotonic(), 0
+        while changed := await self._attempt(part, record):
+            total += changed
+            _log.info("migration %s: %d rows so far", part.pending, total)
+            if time.monotonic() - started > BATCHES_TIMEOUT_S:
+                raise MigrationError(
+                    f"{part.pending}: {total} rows were changed in {BATCHES_TIMEOUT_S} s and there are more; what is"
+                    " done stays, start again to go on"
+                )
+
+    async def _attempt(self, part: Part, record: Record) -> int:
+        """Run a part in one transaction and return the rows that changed; a batch that changed some is not recorded."""
+        started = time.monotonic()
+        owner = part.pending.owner
+        connection = self._connection
+        if owner != CORE:
+            await connection.execute("DISCARD ALL")
+        async with connection.transaction():
+            changed = await (self._statements(part) if owner == CORE else self._guarded(part))
+            if part.mode == "transaction" or not changed:
+                await record(round((time.monotonic() - started) * 1000))
+            return changed
+
+    async def _guarded(self, part: Part) -> int:
+        """Run a plugin's part, and refuse it when what it left behind reaches further than the plugin."""
+        from server.migrator import own_objects  # imports the linter: only when something is pending
+
+        owner, connection = part.pending.owner, self._connection
+        before = await catalog.snapshot(connection, owner)
+        own = await own_objects.look(connection, owner)
+        rows = await self._statements(part)
+        changed = catalog.differences(before, await catalog.snapshot(connection, owner))
+        if changed:
+            raise MigrationError(
+                f"{part.pending}: it changed what is not the plugin's and was rolled back: {'; '.join(changed)}"
+            )
+        harm = list(own_objects.faults(owner, own, await own_objects.look(connection, owner)))
+        if not self._separate_role:
+            tables = await own_objects.locked_tables(connection, owner)
+            harm += [f"it locked rows of {table}, which is not the plugin's" for table in tables]
+        if harm:
+            raise MigrationError(f"{part.pending}: it would harm the server and was rolled back: {'; '.join(harm)}")
+        return rows
+
+    async def _statements(self, part: Part) -> int:
+        from migrations.lint import split  # imports sqlglot: only when something is pending
+
+        connection = self._connection
+        separate = self._separate_role and part.pending.owner != CORE
+        limits = _limits()
+        await connection.execute(_SQL["set_limits"], {name: f"{limit}ms" for name, limit in limits.items()})
+        limits |= await self._operators_limit()
+        if separate:
+            await connection.execute(plugin_role.SQL["become"])
+        rows = 0
+        for statement in split(part.sql):
+            try:
+                if part.pending.owner != CORE and not separate:
+                    await self._refuse_row_locks(part, statement)
+                # binary asks for the extended protocol, in which PostgreSQL takes one statement and no more
+                rows = (await connection.execute(statement.text.encode(), binary=True)).rowcount
+            except psycopg.errors.LockNotAvailable:
+                raise
+            except psycopg.Error as error:
+                reason = " ".join(str(error).split())
+                raise MigrationError(
+                    f"{part.pending}:{_line(part, statement)}: PostgreSQL refused it, and the migration was rolled"
+                    f" back: {reason}"
+                ) from None
+            if part.pending.owner != CORE:
+                await self._refuse_long_waits(part, statement, limits)
+        if separate:
+            await connection.execute(plugin_role.SQL["return"])
+        return max(rows, 0)
+
+    async def _operators_limit(self) -> dict[str, int]:
+        """Return the operator's own limit for a transaction, where PostgreSQL (17 and newer) has one and it is set."""
+        row = await (await self._connection.execute(_SQL["transaction_timeout"])).fetchone()
+        return {"transaction_timeout": int(row[0])} if row and row[0] else {}
+
+    async def _refuse_row_locks(self, part: Part, statement: Statement) -> None:
+        """Refuse a statement that locks rows of others; a role of its own would lack the right to."""
+        from server.migrator import own_objects
+
+        tables = await own_objects.locked_by(self._connection, part.pending.owner, statement)
+        if tables:
+            raise MigrationError(
+                f"{part.pending}:{_line(part, statement)}: it would lock rows of {', '.join(tables)} against the"
+                " running servers, and was rolled back"
+            )
+
+    async def _refuse_long_waits(self, part: Part, statement: Statement, limits: Mapping[str, int]) -> None:
+        """Refuse a statement that lets the next ones wait for longer than the server allows."""
+        from server.migrator import own_objects
+
+        too_long = await own_objects.too_long_waits(self._connection, limits)
+        if too_long:
+            raise MigrationError(
+                f"{part.pending}:{_line(part, statement)}: a migration may only shorten its waits, and was rolled back:"
+                f" {'; '.join(too_long)}"
+            )
+
+
+def _line(part: Part, statement: Statement) -> int:
+    return part.first_line - 1 + statement.line
+
+
+def _limits() -> dict[str, int]:
+    """Return the longest waits in milliseconds, by the setting's name."""
+    return {
+        "lock_timeout": round(LOCK_TIMEOUT_S * 1000),
+        "statement_timeout": STATEMENT_TIMEOUT_S * 1000,
+        "idle_in_transaction_session_timeout": IDLE_TIMEOUT_S * 1000,
+    }

@@ -1,0 +1,222 @@
+"""Brings the database to the schema of the edition: core first, then plugins by name.
+
+One transaction per migration, one server at a time. A migration whose digest the edition carries
+was checked when the edition was built; any other is checked here, before anything runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from importlib.resources import files
+
+import psycopg
+
+from core.errors import MigrationError
+from core.migration import CORE, PluginMigration
+from core.named_queries import named_queries
+from core.plugin import Plugin
+from server.database.connecting import Connection
+from server.database.refusals import worded
+from server.migrator import plugin_role
+from server.migrator.execution import Executor, Part
+from server.migrator.history import Applied, Owner, Pending, Plan, compare
+
+OLDEST_POSTGRESQL = 150000
+WAIT_FOR_OTHER_S = 120
+
+OpenConnection = Callable[[], Awaitable[Connection]]
+
+_SQL = named_queries(__package__, "migrations.sql")
+_log = logging.getLogger(__name__)
+
+
+def owners(plugins: Sequence[Plugin]) -> list[Owner]:
+    """Return the core and the plugins with their migrations, in the order in which they run."""
+    by_name = sorted(plugins, key=lambda plugin: plugin.name)
+    core = Owner(CORE, PluginMigration.from_folder(files("migrations")))
+    return [core, *(Owner(plugin.name, plugin.migrations()) for plugin in by_name)]
+
+
+class Migrator:
+    """Plans, applies and takes back migrations; opens the connections that it needs, and closes them."""
+
+    def __init__(self, connect: OpenConnection, checked: Mapping[tuple[str, str], str], applied_by: str) -> None:
+        """Take what opens a connection, the digests that the edition carries, and its name for the record."""
+        self._connect = connect
+        self._checked = checked
+        self._applied_by = applied_by
+
+    async def plan(self, wanted: Sequence[Owner]) -> Plan:
+        """Return what is pending, changing nothing.
+
+        Raises:
+            MigrationError: history and edition contradict each other, or PostgreSQL is too old.
+        """
+        async with self._session() as connection:
+            return await _plan(connection, wanted)
+
+    async def apply(self, wanted: Sequence[Owner]) -> Sequence[Pending]:
+        """Run what is pending and return it.
+
+        Raises:
+            MigrationError: names the migration; what ran before it stays applied, it itself does not.
+        """
+        plan = await self.plan(wanted)
+        for row in plan.ahead:
+            _log.warning(
+                "the database is ahead of this edition: %s has version %04d; serving on", row.owner, row.version
+            )
+        if not plan.pending:
+            return ()
+        async with self.alone(), self._session() as connection:
+            await connection.execute(_SQL["create_tracking"])
+            pending = (await _plan(connection, wanted)).pending  # again: another server may have done it meanwhile
+            for each in pending:
+                self._check(each, wanted)
+            await self._run_all(connection, pending)
+            return pending
+
+    async def applied(self) -> Sequence[Applied]:
+        """Return what the database has of every owner."""
+        async with self._session() as connection:
+            return await _applied(connection)
+
+    async def rollback(self, owner: Owner, version: int) -> Sequence[Pending]:
+        """Take back the owner's migrations above ``version``, newest first, and return them.
+
+        Raises:
+            MigrationError: one of them cannot be taken back; those above it are, it itself stays.
+        """
+        async with self.alone(), self._session() as connection:
+            newer = (await _plan(connection, [owner])).ahead  # refuses edited history, too
+            if newer:
+                raise MigrationError(
+                    f"{owner.name}: the database has version {newer[-1].version:04}, which this edition does not know;"
+                    " take it back with the edition that has it. Nothing was changed"
+                )
+            applied = {row.version for row in await _applied(connection) if row.owner == owner.name}
+            undone = [each for each in reversed(owner.migrations) if each.version in applied and each.version > version]
+            parts = [_down_part(Pending(owner.name, each)) for each in undone]
+            for part in parts:
+                self._check(part.pending, [owner])
+            executor = Executor(connection, separate_role=await plugin_role.prepare(connection))
+            for part in parts:
+                await executor.run(part, partial(_forget, connection, part.pending))
+                _log.info("took back migration %s", part.pending)
+            return [part.pending for part in parts]
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[Connection]:
+        """Lend a connection; what PostgreSQL refuses on it is an error of ours, in one line."""
+        async with await self._connect() as connection:
+            try:
+                yield connection
+            except psycopg.Error as error:
+                raise worded(error) from None
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Hold the lock of migrations on a connection of its own: a reset session would let it go."""
+        async with self._session() as connection:
+            try:
+                await connection.execute(f"SET lock_timeout = '{WAIT_FOR_OTHER_S}s'".encode())
+                await connection.execute(_SQL["lock"])
+            except psycopg.errors.LockNotAvailable:
+                raise MigrationError(
+                    f"another server has been migrating this database for {WAIT_FOR_OTHER_S} s; see its log, try again"
+                ) from None
+            yield
+
+    def _check(self, pending: Pending, wanted: Sequence[Owner]) -> None:
+        """Refuse a plugin's migration that neither the build nor the linter accepts."""
+        migration = pending.migration
+        if pending.owner == CORE or self._checked.get((pending.owner, migration.file)) == migration.checksum:
+            return
+        from migrations.lint import lint, selftest  # imports sqlglot, which is only needed without a proof
+
+        selftest.assert_sound()
+        owner = next(each for each in wanted if each.name == pending.owner)
+        earlier = [each.sql for each in owner.migrations if each.version < migration.version]
+        findings = [each for each in lint(pending.owner, migration.sql, earlier) if each.severity == "error"]
+        if findings:
+            lines = [
+                f"{migration.file}:{each.line}:{each.column}: {each.rule} {each.message}; {each.hint}"
+                for each in findings
+            ]
+            raise MigrationError(
+                f"{pending.owner}: a migration breaks the rules; nothing was run\n  " + "\n  ".join(lines)
+            )
+
+    async def _run_all(self, connection: Connection, pending: Sequence[Pending]) -> None:
+        """Run migrations in order; the role of the plugins is prepared when the core's are done."""
+        executor = Executor(connection, separate_role=False)
+        prepared = False
+        for each in pending:
+            if each.owner != CORE and not prepared:
+                executor = Executor(connection, separate_role=await plugin_role.prepare(connection))
+                prepared = True
+            started = time.monotonic()
+            await executor.run(_up_part(each), partial(self._record, connection, each))
+            _log.info("applied migration %s", each, extra={"duration_ms": round((time.monotonic() - started) * 1000)})
+
+    async def _record(self, connection: Connection, pending: Pending, duration_ms: int) -> None:
+        migration = pending.migration
+        await connection.execute(
+            _SQL["record"],
+            {
+                "plugin": pending.owner,
+                "version": migration.version,
+                "description": migration.description,
+                "checksum": migration.checksum,
+                "duration_ms": duration_ms,
+                "applied_by": self._applied_by,
+            },
+        )
+
+
+def _up_part(pending: Pending) -> Part:
+    from migrations.lint import sections
+    from migrations.lint.modes import mode_of
+
+    mode = "transaction" if pending.owner == CORE else mode_of(pending.migration.sql)
+    return Part(pending, sections(pending.migration.sql)[0], mode=mode)
+
+
+def _down_part(pending: Pending) -> Part:
+    from migrations.lint import sections
+    from migrations.lint.modes import Mode, mode_of
+
+    up, down = sections(pending.migration.sql)
+    if down is None:
+        raise MigrationError(f"{pending}: it has no '-- down' section, so it cannot be taken back; nothing was changed")
+    mode: Mode = "outside" if mode_of(pending.migration.sql) == "outside" else "transaction"
+    return Part(pending, down, up.count("\n") + 2, mode)
+
+
+async def _plan(connection: Connection, wanted: Sequence[Owner]) -> Plan:
+    version = await _scalar(connection, "server_version")
+    if version < OLDEST_POSTGRESQL:
+        raise MigrationError(
+            f"this PostgreSQL is version {version // 10000}; {OLDEST_POSTGRESQL // 10000} or newer is needed"
+        )
+    return compare(wanted, await _applied(connection))
+
+
+async def _applied(connection: Connection) -> list[Applied]:
+    if not await _scalar(connection, "tracking_exists"):
+        return []
+    return [Applied(*row) for row in await (await connection.execute(_SQL["applied"])).fetchall()]
+
+
+async def _forget(connection: Connection, pending: Pending, _duration_ms: int) -> None:
+    key = {"plugin": pending.owner, "version": pending.migration.version}
+    await connection.execute(_SQL["forget"], key)
+
+
+async def _scalar(connection: Connection, query: str) -> int:
+    row = await (await connection.execute(_SQL[query])).fetchone()
+    return int(row[0]) if row else 0
