@@ -1,0 +1,20 @@
+"""`room`: the library of one package of the server, so that an edit tests again only what depends on it."""
+
+def room(deps = []):
+    """The library of the calling package, named like it.
+
+    Args:
+        deps: the libraries that the package's modules import.
+    """
+    native.py_library(
+        name = native.package_name().rpartition("/")[2],
+        srcs = native.glob(["**/*.py"]),
+        data = native.glob(["**/*.sql"], allow_empty = True),
+        visibility = [
+            "//:__pkg__",
+            "//editions:__subpackages__",
+            "//server:__subpackages__",
+            "//tests:__subpackages__",
+        ],
+        deps = ["//server:package"] + deps,
+    )
