@@ -114,3 +114,8 @@ class PluginError(StartupError):
     """A plugin broke the contract of ``core.plugin``; the message names the plugin and the hook."""
 
     code = "plugin"
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's type and the first line of its text, for a message that names the place."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"

@@ -122,7 +122,6 @@ def describe(entry: str) -> Contributions:
     def ask(hook: str, call: Callable[[], Answer]) -> Answer:
         return _limited(f"plugin {plugin.name!r}: {hook} failed", call)
 
-    ask("config", lambda: _build_settings(plugin))
     found = declared(plugin, ask("config", lambda: services(plugin)), ask)
     migrations_of(plugin, ask)
     for route in found.routes:
@@ -130,12 +129,6 @@ def describe(entry: str) -> Contributions:
         ask(f"rest_routes: a model of {route.method} {route.path}", partial(_build, *models))
     ask("openapi", lambda: openapi.part(plugin.name, found.routes, found.fragment))
     return found.contributions
-
-
-def _build_settings(plugin: Plugin) -> None:
-    section = answers.section(plugin.config())
-    if section is not None:
-        _build(section.model)
 
 
 def _build(*models: type[BaseModel] | None) -> None:

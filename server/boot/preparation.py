@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core.auth import Protocol
-from core.errors import ConfigError, MigrationError, PluginError
+from core.errors import ConfigError, MigrationError, PluginError, one_line
 from core.plugin import Plugin
 from core.tenant import NewTenant
 from server.auth.registry import AuthPlan, Known, planned
@@ -82,7 +82,7 @@ def _made(edition: Edition) -> Sequence[Plugin]:
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{last.filename}:{last.lineno}"
-        raise PluginError(f"a plugin cannot be made: {type(error).__name__}: {error} ({where})") from error
+        raise PluginError(f"a plugin cannot be made: {one_line(error)} ({where})") from error
 
 
 def make_migrator(prepared: Prepared) -> Migrator:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -31,9 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(edition: Edition, arguments: argparse.Namespace) -> int:
-    """Do it."""
+    """Run the chosen action; an error of a plugin is told in one line."""
+    last_resort = logging.lastResort
+    if last_resort is not None:
+        last_resort.addFilter(_without_traceback)
     {"check": _check, "example": _example, "schema": _schema, "limits": _limits}[arguments.action](edition, arguments)
     return 0
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    return not record.exc_info
 
 
 def _check(edition: Edition, arguments: argparse.Namespace) -> None:

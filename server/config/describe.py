@@ -47,8 +47,8 @@ class DescribedSchema(GenerateJsonSchema):
         model: type[BaseModel] = schema["cls"]
         made["description"], meanings = described(model)
         properties = made.get("properties", {})
-        for name, meaning in meanings.items():
-            properties[name]["description"] = meaning
+        for name in properties.keys() & meanings.keys():
+            properties[name]["description"] = meanings[name]
         for name, older in older_names(model):
             properties[older] = {**properties[name], "deprecated": True}
         return made

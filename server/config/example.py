@@ -7,16 +7,16 @@ without the bare signs the file says what the server does anyway. A key without 
 from __future__ import annotations
 
 import json
+import math
 import textwrap
 from collections.abc import Iterator, Mapping
-from enum import Enum
-from typing import Any, get_args
-from uuid import UUID
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from core.settings import ConfigSection
+from core.settings_model import default_of, plain, table_of
 from server.config.describe import DescribedSchema, described, older_names
 from server.config.settings import Settings
 
@@ -42,9 +42,9 @@ def _variables(section: ConfigSection) -> Iterator[str]:
         yield from _prose(f"{variable} in the environment is another way to set {key}.")
 
 
-def _headed(place: str, model: type[BaseModel], *, is_list: bool = False) -> Iterator[str]:
+def _headed(place: str, model: type[BaseModel], kind: str = "table") -> Iterator[str]:
     yield from _prose(described(model)[0])
-    yield f"#[[{place}]]" if is_list else f"[{place}]"
+    yield {"table": f"[{place}]", "list": f"#[[{place}]]", "map": f"#[{place}]"}[kind]
     yield from _table(place, model)
 
 
@@ -55,10 +55,10 @@ def _table(place: str, model: type[BaseModel]) -> Iterator[str]:
     meanings = described(model)[1]
     below: list[str] = []
     for name, field in model.model_fields.items():
-        inner, is_list = _inner(field)
+        inner, kind = table_of(field.annotation)
         here = f"{place}.{name}" if place else name
         if inner is not None:
-            below += ["", *_headed(here, inner, is_list=is_list)]
+            below += ["", *_headed(f"{here}.name" if kind == "map" else here, inner, kind)]
         elif field.annotation == dict[str, Any]:
             below += ["", *_prose(meanings.get(name, "")), f"#[{here}]"]
         else:
@@ -70,25 +70,26 @@ def _table(place: str, model: type[BaseModel]) -> Iterator[str]:
     yield from below
 
 
-def _inner(field: FieldInfo) -> tuple[type[BaseModel] | None, bool]:
-    """Return the model of a table, or of a list of tables and that it is one."""
-    candidates = (field.annotation, *get_args(field.annotation))
-    found = next((each for each in candidates if isinstance(each, type) and issubclass(each, BaseModel)), None)
-    return found, found is not None and found is not field.annotation
-
-
 def _value(field: FieldInfo) -> str:
     """Return the default, or else an example, or else nothing, as TOML writes it."""
-    if not field.is_required() and field.default is not None:
-        return _toml(field.default)
-    return _toml(field.examples[0]) if field.examples else ""
+    value = default_of(field)
+    if value is None and field.examples:
+        value = plain(field.examples[0])
+    return "" if value is None else _toml(value)
 
 
 def _toml(value: Any) -> str:
-    if isinstance(value, Enum | UUID):
-        value = value.value if isinstance(value, Enum) else str(value)
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_toml, value))}]"
+    """Return a JSON value as TOML writes it, on one line; TOML has no null, so what is None is left out."""
+    if isinstance(value, dict):
+        return (
+            "{"
+            + ", ".join(f"{json.dumps(key)} = {_toml(each)}" for key, each in value.items() if each is not None)
+            + "}"
+        )
+    if isinstance(value, list):
+        return f"[{', '.join(_toml(each) for each in value if each is not None)}]"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -20,6 +20,7 @@ from core.errors import PluginError
 from core.migration import PluginMigration, sql_name
 from core.openapi import OpenApiFragment
 from core.settings import ConfigSection
+from core.settings_model import fault
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*|\{[a-z][a-z0-9_]*\}")
 _PARAMETER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
@@ -80,6 +81,9 @@ def section(answer: Any) -> ConfigSection | None:
         return None
     if not _is_model(found.model):
         raise PluginError(f"the model must be a pydantic model, not {found.model!r}")
+    wrong = fault(found.model)
+    if wrong:
+        raise PluginError(f"the model of the settings: {wrong}")
     for place in several(found.also_read, str):
         if not _PLACE.fullmatch(place) or place == "plugins":
             raise PluginError(f"also_read: {place!r} is no table, such as 'auth.worker_token'")

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import TypeVar
 
 from core import plugin as api
-from core.errors import FlovynError, PluginError
+from core.errors import FlovynError, PluginError, one_line
 from core.plugin import Plugin
 
 GRACE_S = 0.5
@@ -80,7 +80,7 @@ def failed(plugin: Plugin, hook: str, error: BaseException) -> PluginError:
     """Return the error of a hook that raised; what nobody expected is also logged with its traceback."""
     if not isinstance(error, FlovynError):
         _log.error("plugin %r: %s raised", plugin.name, hook, exc_info=error)
-    text = str(error) if isinstance(error, FlovynError) else f"{type(error).__name__}: {error}"
+    text = str(error) if isinstance(error, FlovynError) else one_line(error)
     return PluginError(f"plugin {plugin.name!r}: {hook} failed: {text}")
 
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from core.auth import Authenticator, Authorizer, TokenIssuer
 from core.calls import CallObserver
 from core.endpoints import GrpcService, RestRoute
-from core.errors import ConfigError, PluginError
+from core.errors import ConfigError, FlovynError, PluginError, one_line
 from core.migration import check_plugin_name, sql_name
 from core.openapi import OpenApiFragment
 from core.plugin import Plugin
@@ -232,7 +232,17 @@ class PluginRegistry:
 
 
 def _section(plugin: Plugin) -> ConfigSection | None:
-    return ask(plugin, "config", lambda: answers.section(plugin.config()))
+    """Return where the plugin's settings come from; a failure is told without a traceback, as commands need it."""
+
+    def section() -> ConfigSection | None:
+        try:
+            return answers.section(plugin.config())
+        except FlovynError:
+            raise
+        except Exception as error:
+            raise PluginError(one_line(error)) from error
+
+    return ask(plugin, "config", section)
 
 
 def _names(plugin: Plugin, hook: str, *arguments: object) -> tuple[str, ...]:

@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from core.errors import ConfigError
+from core.errors import ConfigError, one_line
 from core.migration import sql_name
 from core.settings import ConfigSection
+from core.settings_model import raising_field
 from server.config.load import Sources, validate_section
 
 _log = logging.getLogger(__name__)
@@ -32,7 +33,14 @@ def validated(name: str, section: ConfigSection, sources: Sources) -> BaseModel:
     }
     for place in (*section.also_read, f"plugins.{own}"):
         values |= _variables(sources.environ, place, section.model)
-    return validate_section(section.model, f"plugins.{own}", values)
+    try:
+        return validate_section(section.model, f"plugins.{own}", values)
+    except ConfigError:
+        raise
+    except Exception as error:  # a validator of the plugin's raised something else than ValueError
+        field = raising_field(section.model, values)
+        place = f"plugins.{own}.{field}" if field else f"plugins.{own}"
+        raise ConfigError(f"plugin {name!r}: {place}: its validator failed: {one_line(error)}") from error
 
 
 def warn_of_absent(sources: Sources, present: set[str]) -> None:
