@@ -51,7 +51,7 @@ def queue_field(value: str) -> str:
 
 
 def metadata_field(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return the metadata of a run or a task.
+    """Return the metadata of a workflow or a task.
 
     Raises:
         InvalidInput: too many keys, too large, or a key is empty or reserved.

@@ -49,7 +49,7 @@ class Launched:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowLaunch:
-    """A run to start. The payload is JSON text (``core.payload``)."""
+    """A workflow to start. The payload is JSON text (``core.payload``)."""
 
     tenant_id: UUID
     kind: str
@@ -79,7 +79,7 @@ class WorkflowLauncher(Protocol):
     """Starts workflows."""
 
     async def launch(self, request: WorkflowLaunch) -> Launched:
-        """Start a run; it is committed when this returns.
+        """Start a workflow; it is committed when this returns.
 
         Raises:
             InvalidInput: a field is not valid; the message names it.

@@ -157,10 +157,12 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
     boot.announcer = Announcer(partial(_announce, boot.pool))
     boot.wakeups = {category: Wakeups() for category in Category}
     wakers = {category: Waker(category, wakeups, boot.announcer) for category, wakeups in boot.wakeups.items()}
-    runs, tasks, limits = Category.WORKFLOW, Category.TASK, boot.settings.engine
+    workflows, tasks, limits = Category.WORKFLOW, Category.TASK, boot.settings.engine
     longest = boot.settings.database.statement_timeout
     claims = TaskClaims(boot.pool, boot.wakeups[tasks], wakers[tasks], longest)
-    boot.engine = Engine(boot.pool, boot.wakeups[runs], wakers[runs], claims, limits, longest_statement=longest)
+    boot.engine = Engine(
+        boot.pool, boot.wakeups[workflows], wakers[workflows], claims, limits, longest_statement=longest
+    )
     boot.task_engine = TaskEngine(
         boot.pool,
         boot.engine.deliveries,
@@ -170,9 +172,11 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
         limits=limits,
         workflows=boot.engine.workflows,
     )
-    boot.schedules = Schedules(boot.pool, boot.engine.cancellation, boot.task_engine.tasks, wakers[runs], boot.clock)
+    boot.schedules = Schedules(
+        boot.pool, boot.engine.cancellation, boot.task_engine.tasks, wakers[workflows], boot.clock
+    )
     longest_lease = max(limits.activation_lease, limits.task_lease)
-    boot.orphans = Orphans(OrphanRepository(boot.pool, LOCK_CLASS), wakers[runs], wakers[tasks], longest_lease)
+    boot.orphans = Orphans(OrphanRepository(boot.pool, LOCK_CLASS), wakers[workflows], wakers[tasks], longest_lease)
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""What was asked about a run and is no part of its history, because workers misread events that they do not know."""
+"""Audit-only events of a workflow: requests that are no part of its history, because workers misread unknown events."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class AuditType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewAuditEvent:
-    """An event to store beside a run's history."""
+    """An event to store beside a workflow's history."""
 
     tenant_id: UUID
-    run_id: UUID
+    workflow_id: UUID
     type: AuditType
     data: Json
 
@@ -39,10 +39,12 @@ class AuditEvent:
     created_at: datetime
 
 
-def retry_requested(tenant_id: UUID, run_id: UUID, attempt: int, note: str | None, requested_by: str) -> NewAuditEvent:
+def retry_requested(
+    tenant_id: UUID, workflow_id: UUID, attempt: int, note: str | None, requested_by: str
+) -> NewAuditEvent:
     """Return the event of a retry by hand."""
     data = json_object(attempt=dump(attempt), note=None if note is None else dump(note), requestedBy=dump(requested_by))
-    return NewAuditEvent(tenant_id, run_id, AuditType.RETRY_REQUESTED, data)
+    return NewAuditEvent(tenant_id, workflow_id, AuditType.RETRY_REQUESTED, data)
 
 
 def cancellations_requested(children: Sequence[ChildCancellation]) -> list[NewAuditEvent]:

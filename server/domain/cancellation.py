@@ -1,4 +1,4 @@
-"""The request to cancel a run, and what comes of it under the run's lock."""
+"""The request to cancel a workflow, and what comes of it under the workflow's lock."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class CancellationRequest:
-    """A run to cancel, and whether its open children are to be cancelled after it."""
+    """A workflow to cancel, and whether its open children are to be cancelled after it."""
 
     tenant_id: UUID
-    run_id: UUID
+    workflow_id: UUID
     reason: str
     requested_by: str
     cascades: bool = True

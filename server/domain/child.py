@@ -7,7 +7,7 @@ from uuid import UUID
 from core.payload import NULL, Json, dump, json_object
 from server.domain.delivery import Delivery
 from server.domain.submission import Step
-from server.domain.workflow import NewRun, RunState, RunStatus
+from server.domain.workflow import NewWorkflow, WorkflowState, WorkflowStatus
 from server.domain.workflow_event import EventType, NewEvent
 
 MAX_DEPTH = 100
@@ -42,11 +42,11 @@ def failed(name: str, child_id: UUID, error: str) -> NewEvent:
 
 
 def new_child(
-    parent: RunState, child_id: UUID, *, name: str, kind: str, queue: str, data: Json, priority_seconds: int
-) -> NewRun:
+    parent: WorkflowState, child_id: UUID, *, name: str, kind: str, queue: str, data: Json, priority_seconds: int
+) -> NewWorkflow:
     """Return a child to start, with the first event of its own history."""
     event = json_object(input=data, workflowKind=dump(kind), parentWorkflowExecutionId=dump(str(parent.id)))
-    return NewRun(
+    return NewWorkflow(
         tenant_id=parent.tenant_id,
         id=child_id,
         kind=kind,
@@ -63,17 +63,17 @@ def new_child(
 
 
 def outcome(step: Step) -> Delivery | None:
-    """Return what the parent hears of a child's step; None when the run has no parent or has not ended."""
+    """Return what the parent hears of a child's step; None when the workflow has no parent or has not ended."""
     state = step.state
     if state.parent_id is None or state.child_name is None or not state.status.is_terminal:
         return None
-    if state.status is RunStatus.COMPLETED:
+    if state.status is WorkflowStatus.COMPLETED:
         data = json_object(
             childExecutionName=dump(state.child_name), childExecutionId=dump(str(state.id)), output=step.output or NULL
         )
         event = NewEvent(EventType.CHILD_WORKFLOW_COMPLETED, data)
     else:
         error = step.error or "the child failed without saying why"
-        told = error if state.status is RunStatus.FAILED else f"Child workflow cancelled: {error}"
+        told = error if state.status is WorkflowStatus.FAILED else f"Child workflow cancelled: {error}"
         event = failed(state.child_name, state.id, told)
     return Delivery(state.tenant_id, state.parent_id, event)

@@ -34,7 +34,7 @@ class ClearState:
 
 @dataclass(frozen=True, slots=True)
 class StartTimer:
-    """A timer fires after ``duration_ms``; its id is unique within the run."""
+    """A timer fires after ``duration_ms``; its id is unique within the workflow."""
 
     timer_id: str
     duration_ms: int
@@ -58,7 +58,7 @@ class CreatePromise:
 
 @dataclass(frozen=True, slots=True)
 class ResolvePromise:
-    """A promise of this run gets its value; it is named by its id or its name."""
+    """A promise of this workflow gets its value; it is named by its id or its name."""
 
     reference: str
     value: Json
@@ -66,7 +66,7 @@ class ResolvePromise:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleTask:
-    """A task under the worker's id; no queue means the run's."""
+    """A task under the worker's id; no queue means the workflow's."""
 
     task_id: UUID
     kind: str
@@ -80,7 +80,7 @@ class ScheduleTask:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleChild:
-    """A child workflow under the worker's id; no queue means the run's. Without a kind it cannot start."""
+    """A child workflow under the worker's id; no queue means the workflow's. Without a kind it cannot start."""
 
     child_id: UUID
     name: str

@@ -1,7 +1,7 @@
-"""Events that reach a run from outside: finished tasks, fired timers, settled promises, ended children, signals.
+"""Events that reach a workflow from outside: finished tasks, fired timers, settled promises, ended children, signals.
 
-They fall between the batches of the run's own commands, never inside one, because both are numbered
-under the run's lock.
+They fall between the batches of the workflow's own commands, never inside one, because both are numbered
+under the workflow's lock.
 """
 
 from __future__ import annotations
@@ -11,38 +11,38 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from server.domain.submission import Step
-from server.domain.workflow import RunState, RunStatus, extended
+from server.domain.workflow import WorkflowState, WorkflowStatus, extended
 from server.domain.workflow_event import NewEvent
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An event for a run; a waking one makes a waiting run claimable again."""
+    """An event for a workflow; a waking one makes a waiting workflow claimable again."""
 
     tenant_id: UUID
-    run_id: UUID
+    workflow_id: UUID
     event: NewEvent
     waking: bool = True
 
 
-def receive(state: RunState, delivery: Delivery) -> Step | None:
-    """Return what an event from outside does to a run in ``state``; None when the run has ended and ignores it."""
+def receive(state: WorkflowState, delivery: Delivery) -> Step | None:
+    """Return the step that an event from outside causes in ``state``; None when the workflow has ended."""
     if state.status.is_terminal:
         return None
     longer, events = extended(state, [delivery.event])
     if not delivery.waking:
         return Step(longer, events)
-    status = RunStatus.PENDING if state.status is RunStatus.WAITING else state.status
+    status = WorkflowStatus.PENDING if state.status is WorkflowStatus.WAITING else state.status
     return Step(replace(longer, status=status, waking_sequence=longer.last_sequence), events)
 
 
 def receive_all(
-    states: MutableMapping[tuple[UUID, UUID], RunState], deliveries: Sequence[Delivery]
+    states: MutableMapping[tuple[UUID, UUID], WorkflowState], deliveries: Sequence[Delivery]
 ) -> list[Step | None]:
-    """Return the step of each delivery, in order, and move ``states`` on; None for a run that is unknown or ended."""
+    """Return the step of each delivery, in order, and update ``states``; None for an unknown or ended workflow."""
     steps: list[Step | None] = []
     for delivery in deliveries:
-        key = (delivery.tenant_id, delivery.run_id)
+        key = (delivery.tenant_id, delivery.workflow_id)
         step = receive(states[key], delivery) if key in states else None
         if step is not None:
             states[key] = step.state

@@ -11,7 +11,7 @@ from server.domain.idempotency import KeyClaim
 from server.domain.promise import NewPromise, Settlement
 from server.domain.task import NewTask
 from server.domain.timer import NewTimer, TimerKey
-from server.domain.workflow import NewRun
+from server.domain.workflow import NewWorkflow
 
 
 @dataclass(slots=True)
@@ -24,7 +24,7 @@ class Effects:
     settlements: list[Settlement] = field(default_factory=list)
     claims: list[KeyClaim] = field(default_factory=list)
     tasks: list[NewTask] = field(default_factory=list)
-    children: list[NewRun] = field(default_factory=list)
+    children: list[NewWorkflow] = field(default_factory=list)
     cancelled_children: list[ChildCancellation] = field(default_factory=list)
 
     def __bool__(self) -> bool:

@@ -1,4 +1,4 @@
-"""A promise of a run: settled once, from outside, by the run itself, or by its time-out."""
+"""A promise of a workflow: settled once, from outside, by the workflow itself, or by its time-out."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class NewPromise:
 
     tenant_id: UUID
     id: UUID
-    run_id: UUID
+    workflow_id: UUID
     name: str
     timeout_ms: int | None = None
 
@@ -47,7 +47,7 @@ class PromiseRef:
 
     tenant_id: UUID
     id: UUID | None = None
-    run_id: UUID | None = None
+    workflow_id: UUID | None = None
     name: str | None = None
     key: str | None = None
 
@@ -90,7 +90,7 @@ _EVENTS = {
 
 
 def settled_event(promise_id: UUID, name: str, verdict: Verdict) -> NewEvent:
-    """Return the event that tells a run of a settled promise."""
+    """Return the event that tells a workflow of a settled promise."""
     data = json_object(
         promiseId=dump(str(promise_id)),
         promiseName=dump(name),
@@ -111,7 +111,7 @@ def parse_ref(tenant_id: UUID, text: str) -> PromiseRef:
     legacy = _LEGACY.fullmatch(text)
     if legacy is None:
         raise InvalidInput("promise_id must be a UUID, such as 0b6bbd0e-4f0c-4c0e-9f1a-6f6b8a1f2c3d")
-    return PromiseRef(tenant_id, run_id=UUID(legacy[1]), name=name_field(legacy[2], "the name in promise_id"))
+    return PromiseRef(tenant_id, workflow_id=UUID(legacy[1]), name=name_field(legacy[2], "the name in promise_id"))
 
 
 def usable_timeout(timeout_ms: int | None) -> int | None:

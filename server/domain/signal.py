@@ -1,4 +1,4 @@
-"""A signal: a named value for a run. The history keeps all of them, in the order in which they came."""
+"""A signal: a named value for a workflow. The history keeps all of them, in the order in which they came."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from core.payload import Json, dump, json_object
 from server.domain.workflow_event import EventType, NewEvent
 
 MAX_SIGNALS = 10_000
-"""A run takes this many."""
+"""A workflow takes this many."""
 
 
 def received(name: str, value: Json) -> NewEvent:

@@ -13,7 +13,7 @@ _Snapshot = Callable[[str, Members], Mapping[str, Json | None]]
 
 
 def _task(status: str) -> _Snapshot:
-    return lambda _run_id, data: {
+    return lambda _workflow_id, data: {
         "id": data.get("taskExecutionId"),
         "kind": data.get("kind"),
         "status": dump(status),
@@ -23,8 +23,8 @@ def _task(status: str) -> _Snapshot:
 
 
 def _workflow(status: str) -> _Snapshot:
-    return lambda run_id, data: {
-        "id": dump(run_id),
+    return lambda workflow_id, data: {
+        "id": dump(workflow_id),
         "kind": data.get("workflowKind"),
         "status": dump(status),
         "error": data.get("error"),
@@ -32,16 +32,16 @@ def _workflow(status: str) -> _Snapshot:
     }
 
 
-def _timer(_run_id: str, data: Members) -> Mapping[str, Json | None]:
+def _timer(_workflow_id: str, data: Members) -> Mapping[str, Json | None]:
     return {"timerId": data.get("timerId")}
 
 
-def _promise(_run_id: str, data: Members) -> Mapping[str, Json | None]:
+def _promise(_workflow_id: str, data: Members) -> Mapping[str, Json | None]:
     return {"promiseId": data.get("promiseId"), "result": data.get("value"), "error": data.get("error")}
 
 
 def _child(status: str | None) -> _Snapshot:
-    return lambda _run_id, data: {
+    return lambda _workflow_id, data: {
         "childWorkflowId": data.get("childExecutionId"),
         "kind": data.get("childWorkflowKind"),
         "status": dump(status),
@@ -49,16 +49,16 @@ def _child(status: str | None) -> _Snapshot:
     }
 
 
-def _operation(_run_id: str, data: Members) -> Mapping[str, Json | None]:
+def _operation(_workflow_id: str, data: Members) -> Mapping[str, Json | None]:
     return {"operationId": data.get("operationName"), "result": data.get("result")}
 
 
-def _state(_run_id: str, data: Members) -> Mapping[str, Json | None]:
+def _state(_workflow_id: str, data: Members) -> Mapping[str, Json | None]:
     return {"key": data.get("key"), "value": data.get("value")}
 
 
-def _cancellation(run_id: str, data: Members) -> Mapping[str, Json | None]:
-    return {"workflowExecutionId": dump(run_id), "reason": data.get("reason")}
+def _cancellation(workflow_id: str, data: Members) -> Mapping[str, Json | None]:
+    return {"workflowExecutionId": dump(workflow_id), "reason": data.get("reason")}
 
 
 _SHOWN: Mapping[str, tuple[str, _Snapshot]] = {
@@ -84,15 +84,15 @@ _SHOWN: Mapping[str, tuple[str, _Snapshot]] = {
     "STATE_SET": ("STATE_SET", _state),
     "STATE_CLEARED": ("STATE_CLEARED", _state),
 }
-"""Suspensions are left out: only some workers say that they suspend, and nobody says that a run resumed."""
+"""Suspensions are left out: only some workers say that they suspend, and nobody says that a workflow resumed."""
 
 
-def state_change(run_id: str, event_type: str, data: Json, timestamp_ms: int) -> Json | None:
+def state_change(workflow_id: str, event_type: str, data: Json, timestamp_ms: int) -> Json | None:
     """Return what a watcher sees of an event; None for those that are not shown."""
     if event_type not in _SHOWN:
         return None
     name, snapshot = _SHOWN[event_type]
-    return body(name, snapshot(run_id, _members(data)), timestamp_ms)
+    return body(name, snapshot(workflow_id, _members(data)), timestamp_ms)
 
 
 def body(name: str, snapshot: Mapping[str, Json | None], timestamp_ms: int) -> Json:

@@ -18,10 +18,10 @@ class ChunkKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One piece; ``payload`` is passed on verbatim. ``run_id`` is None for a standalone task."""
+    """One piece; ``payload`` is passed on verbatim. ``workflow_id`` is None for a standalone task."""
 
     tenant_id: UUID
-    run_id: UUID | None
+    workflow_id: UUID | None
     task_id: UUID
     kind: ChunkKind
     payload: str
@@ -31,6 +31,6 @@ class Chunk:
 class Shown:
     """What a watcher sees: a chunk, or a change of state."""
 
-    run_id: UUID | None
+    workflow_id: UUID | None
     kind: ChunkKind
     payload: str

@@ -1,4 +1,4 @@
-"""A worker's report on one activation of a run, how runs end, and what either changes."""
+"""A worker's report on one activation of a workflow, how workflows end, and what either changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 from core.payload import Json
 from server.domain.command import Command
 from server.domain.effects import Effects
-from server.domain.workflow import RunState, RunStatus
+from server.domain.workflow import WorkflowState, WorkflowStatus
 from server.domain.workflow_event import Event, NewEvent
 
 
@@ -25,9 +25,9 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ends: its terminal event and what is kept on the run itself."""
+    """How a workflow ends: its terminal event and what is kept on the workflow itself."""
 
-    status: RunStatus
+    status: WorkflowStatus
     event: NewEvent
     output: Json | None = None
     error: str | None = None
@@ -37,15 +37,15 @@ class Ending:
 class Sender:
     """The holder that sent a submission: connection and principal.
 
-    ``has_read`` tells that it has read this run's history while the run was claimed; ``read_under`` is the claim under
-    which it did so last, None when it has submitted since.
+    ``has_read`` says that it has read this workflow's history under a claim; ``read_under`` is the claim of its last
+    such read, None when it has submitted since.
     """
 
     held_by: str
     has_read: bool = False
     read_under: str | None = None
 
-    def acts_for(self, state: RunState) -> bool:
+    def acts_for(self, state: WorkflowState) -> bool:
         """Return whether the sender is the worker of the present claim: it has read the history under this claim.
 
         Workers read it in every activation. A sender that has never read it must be the claim's own connection.
@@ -62,7 +62,7 @@ class Submission:
     """
 
     tenant_id: UUID
-    run_id: UUID
+    workflow_id: UUID
     commands: tuple[Command, ...]
     outcome: Outcome
     ending: Ending | None = None
@@ -73,9 +73,9 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a submission or an event from outside changes: numbered events and the run's new state."""
+    """What a submission or an event from outside changes: numbered events and the workflow's new state."""
 
-    state: RunState
+    state: WorkflowState
     events: tuple[Event, ...]
     output: Json | None = None
     error: str | None = None
@@ -89,14 +89,14 @@ REPEATED = "it repeats the last submission"
 
 
 def objection(  # noqa: PLR0911 - one return per rule
-    state: RunState, submitted: Submission, sender: Sender | None
+    state: WorkflowState, submitted: Submission, sender: Sender | None
 ) -> str | None:
     """Return why a submission changes nothing; None when it is to be applied. Nothing is known without a ``sender``.
 
     Submissions come twice, when an answer is lost, and late, from workers whose lease is over. Workers match the
-    history by position: a second copy of an operation in it lets the run fail.
+    history by position: a second copy of an operation in it lets the workflow fail.
     """
-    if state.status not in (RunStatus.RUNNING, RunStatus.CANCELLING):
+    if state.status not in (WorkflowStatus.RUNNING, WorkflowStatus.CANCELLING):
         return f"no worker holds it: it is {state.status}"
     if sender is None or state.claim_id is None or state.contested > MAX_CONTESTED or sender.acts_for(state):
         return None
@@ -108,11 +108,11 @@ def objection(  # noqa: PLR0911 - one return per rule
         if sender.has_read:
             return "another worker holds it since the sender's last submission"
         if submitted.outcome is Outcome.FAILED:
-            # a worker that loses the answer to its submission reports the lost connection as the run's failure
+            # a worker that loses the answer to its submission reports the lost connection as the workflow's failure
             return "another worker holds it, and only that one can let it fail"
     return None
 
 
-def released(state: RunState) -> Step:
-    """Return the step of a claim that ends without a submission of its own: another worker is to get the run."""
-    return Step(replace(state, status=RunStatus.PENDING, contested=state.contested + 1), ())
+def released(state: WorkflowState) -> Step:
+    """Return the step of a claim that ends without a submission of its own: another worker is to get the workflow."""
+    return Step(replace(state, status=WorkflowStatus.PENDING, contested=state.contested + 1), ())

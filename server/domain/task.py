@@ -1,6 +1,6 @@
 """A task: work outside of the deterministic workflow code, handed to a worker, retried, recorded once.
 
-A task belongs to a run, or stands alone. What decides about it is pure: its states, and what a worker's
+A task belongs to a workflow, or stands alone. What decides about it is pure: its states, and what a worker's
 report, a deadline or a cancellation makes of it.
 """
 

@@ -1,4 +1,4 @@
-"""A durable timer of a run: it fires once, unless it is cancelled or its run ends before."""
+"""A durable timer of a workflow: it fires once, unless it is cancelled or its workflow ends before."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LONGEST_DURATION_MS = 100 * 365 * 24 * 3600 * 1000
 """A hundred years; a longer duration counts as this one."""
 
 TimerKey = tuple[UUID, UUID, str]
-"""Tenant, run, and the timer's id, which is unique within the run only."""
+"""Tenant, run, and the timer's id, which is unique within the workflow only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +17,14 @@ class NewTimer:
     """A timer to start; a duration of zero or less is due at once."""
 
     tenant_id: UUID
-    run_id: UUID
+    workflow_id: UUID
     timer_id: str
     duration_ms: int
 
     @property
     def key(self) -> TimerKey:
         """What the timer is known by."""
-        return (self.tenant_id, self.run_id, self.timer_id)
+        return (self.tenant_id, self.workflow_id, self.timer_id)
 
 
 def usable_duration(duration_ms: int) -> int:

@@ -1,7 +1,7 @@
 """A workflow run: its states, its history, and what a worker's submission does to it.
 
 Rules are those of the wire protocol ``flovyn.v1``: one contiguous counter of events per run; the
-server numbers events itself; a run ends once, and whatever comes after is ignored.
+server numbers events itself; a workflow ends once, and whatever comes after is ignored.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from server.domain.claim import Claim
 from server.domain.workflow_event import Event, NewEvent, numbered
 
 
-class RunStatus(StrEnum):
-    """Stored status of a run."""
+class WorkflowStatus(StrEnum):
+    """Stored status of a workflow."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -30,19 +30,19 @@ class RunStatus(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the run has ended."""
+        """Whether the workflow has ended."""
         return self in _TERMINAL
 
 
-_TERMINAL = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
+_TERMINAL = frozenset({WorkflowStatus.COMPLETED, WorkflowStatus.FAILED, WorkflowStatus.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
-class NewRun:
-    """A run to start, with its first event.
+class NewWorkflow:
+    """A workflow to start, with its first event.
 
     ``child_name`` is what a parent calls it; ``has_key`` tells that an idempotency key leads to it. ``claim``
-    is that of a parked poller for which the run is inserted; None means that the run is pending.
+    is that of a parked poller for which the workflow is inserted; None means that the workflow is pending.
     """
 
     tenant_id: UUID
@@ -63,7 +63,7 @@ class NewRun:
 
 @dataclass(frozen=True, slots=True)
 class PollSlot:
-    """A waiting poller: one run of this queue is wanted; no kinds means any."""
+    """A waiting poller: one workflow of this queue is wanted; no kinds means any."""
 
     tenant_id: UUID
     queue: str
@@ -72,8 +72,8 @@ class PollSlot:
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimedRun:
-    """A run as handed to a worker."""
+class ClaimedWorkflow:
+    """A workflow as handed to a worker."""
 
     tenant_id: UUID
     id: UUID
@@ -89,13 +89,13 @@ class ClaimedRun:
 
 
 @dataclass(frozen=True, slots=True)
-class RunState:
-    """What decides how a run may go on, read under the run's lock.
+class WorkflowState:
+    """What decides how a workflow may go on, read under the workflow's lock.
 
-    ``dispatched_sequence`` is the newest event when the run was last claimed, ``waking_sequence``
+    ``dispatched_sequence`` is the newest event when the workflow was last claimed, ``waking_sequence``
     the newest event from outside that wakes it: when the latter is higher, a worker that suspends
-    the run may not have seen it.
-    ``has_dependents`` tells that rows of other tables may have to be cleared up when the run ends.
+    the workflow may not have seen it.
+    ``has_dependents`` tells that rows of other tables may have to be cleared up when the workflow ends.
     ``history_bytes`` is about what its events take on the wire.
     ``claim_id`` and ``held_by`` are those of the present claim; ``contested`` counts the claims in a row that ended
     without a submission; ``submission_digest`` is that of the last submission that was applied. Both ids are texts:
@@ -106,7 +106,7 @@ class RunState:
     id: UUID
     kind: str
     queue: str
-    status: RunStatus
+    status: WorkflowStatus
     last_sequence: int
     dispatched_sequence: int
     waking_sequence: int
@@ -122,8 +122,8 @@ class RunState:
     submission_digest: str | None = None
 
 
-def extended(state: RunState, events: Sequence[NewEvent]) -> tuple[RunState, tuple[Event, ...]]:
-    """Give events the numbers that follow a run's last one; return the run with them, and them."""
+def extended(state: WorkflowState, events: Sequence[NewEvent]) -> tuple[WorkflowState, tuple[Event, ...]]:
+    """Give events the numbers that follow a workflow's last one; return the workflow with them, and them."""
     grown = state.history_bytes + sum(event.size for event in events)
     last = state.last_sequence + len(events)
     return replace(state, last_sequence=last, history_bytes=grown), numbered(state.last_sequence, events)

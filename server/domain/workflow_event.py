@@ -1,4 +1,4 @@
-"""An event of a run's history. The server numbers events itself, contiguous from 1."""
+"""An event of a workflow's history. The server numbers events itself, contiguous from 1."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event of a run's history."""
+    """An event of a workflow's history."""
 
     sequence: int
     type: str

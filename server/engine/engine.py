@@ -41,9 +41,9 @@ class Engine:
         self._keys = storage.keys
         self.repeats = Repeats(database, limits.keep_answers)
         self.expected = Expected()
-        self.workflows = Workflows(storage.runs, wakeups, wake, longest_statement)
+        self.workflows = Workflows(storage.workflows, wakeups, wake, longest_statement)
         self.starts = Starts(storage, self.workflows.direct_dispatch, wake)
-        self.deliveries = Deliveries(storage.runs, wake)
+        self.deliveries = Deliveries(storage.workflows, wake)
         self.timers = Timers(storage, self.deliveries)
         self.spans = Spans(storage)
         self.promises = Promises(storage, self.deliveries)

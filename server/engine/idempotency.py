@@ -3,7 +3,7 @@
     holders = await claim(connection, storage.keys, claims)
 
 returns, per claim, what its key leads to now: the claim's own entity when the key was free, otherwise the one that
-has it. Runs are locked before keys, never after them.
+has it. Workflows are locked before keys, never after them.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class EngineWorkflowLauncher:
         self._starts = starts
 
     async def launch(self, request: WorkflowLaunch) -> Launched:
-        """Start a run; see ``core.launchers.WorkflowLauncher``."""
+        """Start a workflow; see ``core.launchers.WorkflowLauncher``."""
         key = request.idempotency_key
         checked = replace(
             request,

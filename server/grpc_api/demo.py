@@ -30,17 +30,17 @@ Event = tuple[str, dict[str, Any]]
 Command = workflow_pb2.WorkflowCommand
 
 
-def order_commands(run_id: str, history: Sequence[Event]) -> list[Command]:
+def order_commands(workflow_id: str, history: Sequence[Event]) -> list[Command]:
     """Return what the order does next, given its history: the step whose turn has come, or nothing but to wait."""
     types = [event_type for event_type, _ in history]
     ended = dict(history)
     tasks = (types.count("TASK_SCHEDULED"), types.count("TASK_COMPLETED"))
     steps: tuple[tuple[bool, Callable[[], list[Command]]], ...] = (
-        (tasks == (0, 0), lambda: [_task(run_id, "reserve-stock"), _task(run_id, "get-price")]),
-        (tasks == (2, 2), lambda: [_task(run_id, "charge-card")]),
+        (tasks == (0, 0), lambda: [_task(workflow_id, "reserve-stock"), _task(workflow_id, "get-price")]),
+        (tasks == (2, 2), lambda: [_task(workflow_id, "charge-card")]),
         (tasks == (3, 3) and "TIMER_STARTED" not in types, _cool_off),
         ("TIMER_FIRED" in types and "PROMISE_CREATED" not in types, _ask),
-        (_agreed(types) and "CHILD_WORKFLOW_INITIATED" not in types, lambda: [_child(run_id)]),
+        (_agreed(types) and "CHILD_WORKFLOW_INITIATED" not in types, lambda: [_child(workflow_id)]),
         ("CHILD_WORKFLOW_COMPLETED" in types, lambda: [_complete(ended["CHILD_WORKFLOW_COMPLETED"]["output"])]),
     )
     return next((commands() for has_come, commands in steps if has_come), [])
@@ -59,7 +59,7 @@ def _agreed(types: Sequence[str]) -> bool:
     return {"PROMISE_RESOLVED", "SIGNAL_RECEIVED"} <= set(types)
 
 
-def invoice_commands(_run_id: str, _history: Sequence[Event]) -> list[Command]:
+def invoice_commands(_workflow_id: str, _history: Sequence[Event]) -> list[Command]:
     """Return what the child does: it records a number and completes."""
     number = workflow_pb2.RecordOperationCommand(operation_name="number", result=b"1")
     return [Command(record_operation=number), _complete("invoice 1")]
@@ -71,13 +71,13 @@ _WORKFLOWS: dict[str, Callable[[str, Sequence[Event]], list[Command]]] = {
 }
 
 
-def _task(run_id: str, kind: str) -> Command:
-    task_id = str(uuid5(UUID(run_id), kind))
+def _task(workflow_id: str, kind: str) -> Command:
+    task_id = str(uuid5(UUID(workflow_id), kind))
     return Command(schedule_task=workflow_pb2.ScheduleTaskCommand(kind=kind, input=b"{}", task_execution_id=task_id))
 
 
-def _child(run_id: str) -> Command:
-    child_id = str(uuid5(UUID(run_id), INVOICE))
+def _child(workflow_id: str) -> Command:
+    child_id = str(uuid5(UUID(workflow_id), INVOICE))
     child = workflow_pb2.ScheduleChildWorkflowCommand(
         child_execution_name=INVOICE, workflow_kind=INVOICE, child_workflow_execution_id=child_id, input=b"{}"
     )
@@ -100,7 +100,7 @@ class DemoWorker:
         self._tenant_id = tenant_id
 
     async def serve(self) -> None:
-        """Register, then poll for runs and tasks until cancelled."""
+        """Register, then poll for workflows and tasks until cancelled."""
         registered = await self._lifecycle.RegisterWorker(
             worker_pb2.WorkerRegistrationRequest(
                 worker_name="demo",
@@ -112,9 +112,9 @@ class DemoWorker:
         )
         await asyncio.gather(self._serve_runs(registered.worker_id), self._serve_tasks(registered.worker_id))
 
-    async def history(self, run_id: str) -> list[Event]:
-        """Return type and data of a run's events."""
-        request = workflow_pb2.GetEventsRequest(workflow_execution_id=run_id)
+    async def history(self, workflow_id: str) -> list[Event]:
+        """Return type and data of a workflow's events."""
+        request = workflow_pb2.GetEventsRequest(workflow_execution_id=workflow_id)
         answer = await self._dispatch.GetEvents(request, metadata=self._metadata)
         return [(event.event_type, json.loads(event.event_data)) for event in answer.events]
 
@@ -123,14 +123,14 @@ class DemoWorker:
         while True:
             answer = await self._dispatch.PollWorkflow(poll, metadata=self._metadata)
             if answer.HasField("workflow_execution"):
-                run = answer.workflow_execution
-                await self._submit(run.id, _WORKFLOWS[run.kind](run.id, await self.history(run.id)))
+                workflow = answer.workflow_execution
+                await self._submit(workflow.id, _WORKFLOWS[workflow.kind](workflow.id, await self.history(workflow.id)))
 
-    async def _submit(self, run_id: str, commands: list[Command]) -> None:
+    async def _submit(self, workflow_id: str, commands: list[Command]) -> None:
         ended = any(command.HasField("complete_workflow") for command in commands)
         status = workflow_pb2.WORKFLOW_STATUS_COMPLETED if ended else workflow_pb2.WORKFLOW_STATUS_SUSPENDED
         request = workflow_pb2.SubmitWorkflowCommandsRequest(
-            workflow_execution_id=run_id, commands=commands, status=status
+            workflow_execution_id=workflow_id, commands=commands, status=status
         )
         await self._dispatch.SubmitWorkflowCommands(request, metadata=self._metadata)
 
@@ -184,7 +184,7 @@ async def run_demo(grpc_address: str, tenant_url: str, token: str, say: Callable
         serving = asyncio.create_task(worker.serve())
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                run_id = await _order(channel, token, tenant_id, worker, rest)
+                workflow_id = await _order(channel, token, tenant_id, worker, rest)
         except TimeoutError:
             raise Unavailable(f"the demo's workflow did not end within {TIMEOUT_S:g} s") from None
         except grpc.aio.AioRpcError as error:
@@ -192,7 +192,7 @@ async def run_demo(grpc_address: str, tenant_url: str, token: str, say: Callable
         finally:
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)
-    await _print_timeline(rest, run_id, say)
+    await _print_timeline(rest, workflow_id, say)
 
 
 async def _order(channel: grpc.aio.Channel, token: str, tenant_id: str, worker: DemoWorker, rest: Rest) -> str:
@@ -201,34 +201,34 @@ async def _order(channel: grpc.aio.Channel, token: str, tenant_id: str, worker: 
     request = workflow_pb2.StartWorkflowRequest(
         tenant_id=tenant_id, workflow_kind=ORDER, queue=QUEUE, input=b'{"item": "book"}'
     )
-    run_id: str = (await dispatch.StartWorkflow(request, metadata=metadata)).workflow_execution_id
-    promise = await _until(worker, run_id, "PROMISE_CREATED")
+    workflow_id: str = (await dispatch.StartWorkflow(request, metadata=metadata)).workflow_execution_id
+    promise = await _until(worker, workflow_id, "PROMISE_CREATED")
     await rest.call(f"/promises/id:{promise['promiseId']}/resolve", {"value": {"by": "the boss"}})
     signal = workflow_pb2.SignalWorkflowRequest(
-        tenant_id=tenant_id, workflow_execution_id=run_id, signal_name="address", signal_value=b'"Main Street 1"'
+        tenant_id=tenant_id, workflow_execution_id=workflow_id, signal_name="address", signal_value=b'"Main Street 1"'
     )
     await dispatch.SignalWorkflow(signal, metadata=metadata)
-    await _until(worker, run_id, "WORKFLOW_COMPLETED")
-    return run_id
+    await _until(worker, workflow_id, "WORKFLOW_COMPLETED")
+    return workflow_id
 
 
-async def _until(worker: DemoWorker, run_id: str, event_type: str) -> dict[str, Any]:
-    """Return the data of the first such event of the run, once there is one."""
+async def _until(worker: DemoWorker, workflow_id: str, event_type: str) -> dict[str, Any]:
+    """Return the data of the first such event of the workflow, once there is one."""
     while True:
-        found = [data for each, data in await worker.history(run_id) if each == event_type]
+        found = [data for each, data in await worker.history(workflow_id) if each == event_type]
         if found:
             return found[0]
         await asyncio.sleep(PAUSE_S)
 
 
-async def _print_timeline(rest: Rest, run_id: str, say: Callable[[str], Any]) -> None:
-    say(f"workflow {run_id}\n")
-    for event in (await rest.call(f"/workflow-executions/{run_id}/events"))["events"]:
+async def _print_timeline(rest: Rest, workflow_id: str, say: Callable[[str], Any]) -> None:
+    say(f"workflow {workflow_id}\n")
+    for event in (await rest.call(f"/workflow-executions/{workflow_id}/events"))["events"]:
         say(
             f"  {event['sequence']:>2}  {event['timestamp'][11:23]}  {event['eventType']:<24} {_short(event['data'])}\n"
         )
-    for task in (await rest.call(f"/workflow-executions/{run_id}/tasks"))["tasks"]:
-        attempts = (await rest.call(f"/workflow-executions/{run_id}/tasks/{task['id']}/attempts"))["attempts"]
+    for task in (await rest.call(f"/workflow-executions/{workflow_id}/tasks"))["tasks"]:
+        attempts = (await rest.call(f"/workflow-executions/{workflow_id}/tasks/{task['id']}/attempts"))["attempts"]
         tried = ", ".join(f"{each['status']}{': ' + each['error'] if each['error'] else ''}" for each in attempts)
         say(f"task {task['kind']:<14} {tried}\n")
 

@@ -21,10 +21,10 @@ from server.rest_api.resources.streams import StreamResources
 from server.rest_api.resources.task_executions import TaskExecutions
 from server.rest_api.resources.tenants import Tenants
 from server.rest_api.resources.workflow_executions import WorkflowExecutions
-from server.storage.run_views import RunViewRepository
 from server.storage.task_views import TaskViewRepository
 from server.storage.tenants import TenantRepository
 from server.storage.worker_views import WorkerViewRepository
+from server.storage.workflow_views import WorkflowViewRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def server_routes(
     tasks = TaskViewRepository(database)
     return [
         *Tenants(TenantRepository(database)).routes(),
-        *WorkflowExecutions(use_cases.engine, RunViewRepository(database)).routes(),
+        *WorkflowExecutions(use_cases.engine, WorkflowViewRepository(database)).routes(),
         *PromiseSettlements(use_cases.engine.promises).routes(),
         *ScheduleRoutes(use_cases.schedules).routes(),
         *TaskExecutions(use_cases.tasks.starts, tasks).routes(),

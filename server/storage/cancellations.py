@@ -8,7 +8,7 @@ from typing import Any
 from core.named_queries import named_queries
 from server.domain.cancellation import CancellationRequest, ChildCancellation
 from server.storage.columns import columns
-from server.storage.workflows import RunKey, key_columns
+from server.storage.workflows import WorkflowKey, key_columns
 
 _SQL = named_queries(__package__, "cancellations.sql")
 
@@ -17,8 +17,8 @@ class CancellationRepository:
     """Reads and writes ``cancellation_request``, inside the transactions of others."""
 
     async def request(self, connection: Any, requests: Sequence[CancellationRequest]) -> None:
-        """Store requests; one that is stored for a run already stays."""
-        parameters = columns(requests, "tenant_id", "run_id", "reason", "requested_by", "cascades")
+        """Store requests; one that is stored for a workflow already stays."""
+        parameters = columns(requests, "tenant_id", "workflow_id", "reason", "requested_by", "cascades")
         await connection.execute(_SQL["request"], parameters)
 
     async def request_named_children(self, connection: Any, children: Sequence[ChildCancellation]) -> None:
@@ -29,35 +29,35 @@ class CancellationRepository:
     async def request_children(
         self, connection: Any, parents: Sequence[CancellationRequest]
     ) -> list[CancellationRequest]:
-        """Store requests for the open children of cancelled runs and return them."""
-        parameters = columns(parents, "tenant_id", "run_id", "reason", "requested_by")
+        """Store requests for the open children of cancelled workflows and return them."""
+        parameters = columns(parents, "tenant_id", "workflow_id", "reason", "requested_by")
         return _requests(await (await connection.execute(_SQL["request_children"], parameters)).fetchall())
 
-    async def cancelled_family(self, connection: Any, run: RunKey, limit: int) -> list[RunKey]:
-        """Return a run, where it was cancelled, and those below it that were cancelled with it, level by level."""
-        parameters = {"tenant_id": run[0], "id": run[1], "limit": limit}
+    async def cancelled_family(self, connection: Any, workflow: WorkflowKey, limit: int) -> list[WorkflowKey]:
+        """Return a workflow, where it was cancelled, and those below it that were cancelled with it, level by level."""
+        parameters = {"tenant_id": workflow[0], "id": workflow[1], "limit": limit}
         rows = await (await connection.execute(_SQL["cancelled_family"], parameters)).fetchall()
-        return [(run[0], row[0]) for row in rows]
+        return [(workflow[0], row[0]) for row in rows]
 
-    async def outstanding_below(self, connection: Any, run: RunKey, limit: int) -> list[CancellationRequest]:
-        """Return requests for open children of a cancelled run and of those below it."""
-        parameters = {"tenant_id": run[0], "id": run[1], "limit": limit}
+    async def outstanding_below(self, connection: Any, workflow: WorkflowKey, limit: int) -> list[CancellationRequest]:
+        """Return requests for open children of a cancelled workflow and of those below it."""
+        parameters = {"tenant_id": workflow[0], "id": workflow[1], "limit": limit}
         return _requests(await (await connection.execute(_SQL["outstanding_below"], parameters)).fetchall())
 
-    async def remove(self, connection: Any, runs: Sequence[RunKey]) -> None:
-        """Remove the requests of runs that have ended."""
-        await connection.execute(_SQL["remove"], key_columns(runs))
+    async def remove(self, connection: Any, workflows: Sequence[WorkflowKey]) -> None:
+        """Remove the requests of workflows that have ended."""
+        await connection.execute(_SQL["remove"], key_columns(workflows))
 
-    async def of_runs(self, connection: Any, runs: Sequence[RunKey]) -> list[CancellationRequest]:
-        """Return the requests of runs."""
-        return _requests(await (await connection.execute(_SQL["of_runs"], key_columns(runs))).fetchall())
+    async def of_workflows(self, connection: Any, workflows: Sequence[WorkflowKey]) -> list[CancellationRequest]:
+        """Return the requests of workflows."""
+        return _requests(await (await connection.execute(_SQL["of_workflows"], key_columns(workflows))).fetchall())
 
     async def outstanding(self, connection: Any, limit: int) -> list[CancellationRequest]:
         """Return requests that can be carried out now, the oldest first."""
         return _requests(await (await connection.execute(_SQL["outstanding"], {"limit": limit})).fetchall())
 
     async def overdue(self, connection: Any, lease: float, limit: int) -> list[CancellationRequest]:
-        """Return the requests of runs that were claimed more than ``lease`` seconds ago."""
+        """Return the requests of workflows that were claimed more than ``lease`` seconds ago."""
         parameters = {"lease": lease, "limit": limit}
         return _requests(await (await connection.execute(_SQL["overdue"], parameters)).fetchall())
 

@@ -1,10 +1,10 @@
 -- name: request
--- A second request for a run changes nothing.
+-- A second request for a workflow changes nothing.
 INSERT INTO cancellation_request (tenant_id, workflow_execution_id, reason, requested_by, cascades)
-SELECT tenant_id, run_id, reason, requested_by, cascades
-FROM unnest(%(tenant_id)s::uuid[], %(run_id)s::uuid[], %(reason)s::text[], %(requested_by)s::text[], %(cascades)s::boolean[])
-AS r (tenant_id, run_id, reason, requested_by, cascades)
-ORDER BY tenant_id, run_id
+SELECT tenant_id, workflow_id, reason, requested_by, cascades
+FROM unnest(%(tenant_id)s::uuid[], %(workflow_id)s::uuid[], %(reason)s::text[], %(requested_by)s::text[], %(cascades)s::boolean[])
+AS r (tenant_id, workflow_id, reason, requested_by, cascades)
+ORDER BY tenant_id, workflow_id
 ON CONFLICT DO NOTHING
 
 -- name: request_named_children
@@ -33,10 +33,10 @@ ORDER BY child.tenant_id, child.id
 ON CONFLICT DO NOTHING
 
 -- name: request_children
--- The open children of runs that were cancelled, for the reason of their parents.
+-- The open children of workflows that were cancelled, for the reason of their parents.
 INSERT INTO cancellation_request (tenant_id, workflow_execution_id, reason, requested_by, cascades)
 SELECT child.tenant_id, child.id, r.reason, r.requested_by, true
-FROM unnest(%(tenant_id)s::uuid[], %(run_id)s::uuid[], %(reason)s::text[], %(requested_by)s::text[])
+FROM unnest(%(tenant_id)s::uuid[], %(workflow_id)s::uuid[], %(reason)s::text[], %(requested_by)s::text[])
 AS r (tenant_id, parent_id, reason, requested_by)
 INNER JOIN workflow_execution AS child ON child.tenant_id = r.tenant_id AND child.parent_id = r.parent_id
 WHERE child.status NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')
@@ -45,7 +45,7 @@ ON CONFLICT (tenant_id, workflow_execution_id) DO UPDATE SET cascades = true
 RETURNING tenant_id, workflow_execution_id, reason, requested_by, cascades
 
 -- name: cancelled_family
--- A cancelled run first, then those below it that were cancelled, or are being cancelled, after their parents: those
+-- A cancelled workflow first, then those below it that were cancelled, or are being cancelled, after their parents: those
 -- that ended before their parents were cancelled by themselves.
 WITH RECURSIVE family AS (
     SELECT e.tenant_id, e.id, e.status, e.completed_at, 0 AS level
@@ -65,7 +65,7 @@ ORDER BY level, id
 LIMIT %(limit)s
 
 -- name: outstanding_below
--- Requests for open children of a cancelled run and of those below it: another call is about to carry them out.
+-- Requests for open children of a cancelled workflow and of those below it: another call is about to carry them out.
 WITH RECURSIVE family AS (
     SELECT e.tenant_id, e.id
     FROM workflow_execution AS e
@@ -89,13 +89,13 @@ DELETE FROM cancellation_request AS c
 USING unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 WHERE c.tenant_id = r.tenant_id AND c.workflow_execution_id = r.id
 
--- name: of_runs
+-- name: of_workflows
 SELECT c.tenant_id, c.workflow_execution_id, c.reason, c.requested_by, c.cascades
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 INNER JOIN cancellation_request AS c ON c.tenant_id = r.tenant_id AND c.workflow_execution_id = r.id
 
 -- name: outstanding
--- Requests that nobody has looked at: a run that is CANCELLING waits for its worker.
+-- Requests that nobody has looked at: a workflow that is CANCELLING waits for its worker.
 SELECT c.tenant_id, c.workflow_execution_id, c.reason, c.requested_by, c.cascades
 FROM cancellation_request AS c
 INNER JOIN workflow_execution AS e ON e.tenant_id = c.tenant_id AND e.id = c.workflow_execution_id
@@ -104,7 +104,7 @@ ORDER BY c.created_at
 LIMIT %(limit)s
 
 -- name: overdue
--- Runs whose workers should have reported long ago, so that the cancellation could be carried out.
+-- Workflows whose workers should have reported long ago, so that the cancellation could be carried out.
 SELECT c.tenant_id, c.workflow_execution_id, c.reason, c.requested_by, c.cascades
 FROM workflow_execution AS e
 INNER JOIN cancellation_request AS c ON c.tenant_id = e.tenant_id AND c.workflow_execution_id = e.id

@@ -60,10 +60,10 @@ class DueRepository:
 
     async def pending_queues(self, after: Mapping[Category, Place], limit: int) -> list[PendingQueue]:
         """Return queues in which work is pending: of each category at most ``limit``, those after a given one."""
-        runs, tasks = after[Category.WORKFLOW], after[Category.TASK]
+        workflows, tasks = after[Category.WORKFLOW], after[Category.TASK]
         parameters = {
-            "workflow_tenant_id": runs[0],
-            "workflow_queue": runs[1],
+            "workflow_tenant_id": workflows[0],
+            "workflow_queue": workflows[1],
             "task_tenant_id": tasks[0],
             "task_queue": tasks[1],
             "limit": limit,

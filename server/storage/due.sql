@@ -16,7 +16,7 @@ SELECT
             WHERE t.deadline_at IS NOT NULL AND t.status IN ('PENDING', 'RUNNING')
         ) - now()
     )::double precision,
-    -- requests that nobody has looked at: a run that is CANCELLING waits for its worker
+    -- requests that nobody has looked at: a workflow that is CANCELLING waits for its worker
     extract(
         EPOCH FROM (
             SELECT min(c.created_at)

@@ -12,7 +12,7 @@ from core.errors import NotFound
 from core.named_queries import named_queries
 from core.plugin_services import Database
 from server.domain.idempotency import Entity, KeyClaim, KeyHolder
-from server.storage.workflows import RunKey, key_columns
+from server.storage.workflows import WorkflowKey, key_columns
 
 _SQL = named_queries(__package__, "idempotency.sql")
 
@@ -48,9 +48,9 @@ class KeyRepository:
         """Let claimed keys lead to something new."""
         await connection.execute(_SQL["point"], _claim_columns(claims))
 
-    async def forget_workflows(self, connection: Any, runs: Sequence[RunKey]) -> None:
-        """Free the keys of runs that failed or were cancelled."""
-        await connection.execute(_SQL["forget_workflows"], key_columns(runs))
+    async def forget_workflows(self, connection: Any, workflows: Sequence[WorkflowKey]) -> None:
+        """Free the keys of workflows that failed or were cancelled."""
+        await connection.execute(_SQL["forget_workflows"], key_columns(workflows))
 
     async def clean(self, limit: int) -> int:
         """Delete up to ``limit`` expired keys; return how many."""

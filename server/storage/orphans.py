@@ -44,9 +44,9 @@ class OrphanRepository:
         """Release what processes have claimed since a moment; return the workflow executions and the tasks."""
         parameters = {"number": list(since), "since": list(since.values()), "oldest": min(since.values())}
         async with self._database.connection() as connection:
-            runs = await (await connection.execute(_SQL["release_workflows"], parameters)).fetchall()
+            workflows = await (await connection.execute(_SQL["release_workflows"], parameters)).fetchall()
             tasks = await (await connection.execute(_SQL["release_tasks"], parameters)).fetchall()
-        return runs, tasks
+        return workflows, tasks
 
     async def disown(self, number: int, age: float) -> None:
         """Forget which process made the claims of a process that ends in good order."""

@@ -10,7 +10,7 @@ from uuid import UUID
 from core.named_queries import named_queries
 from server.domain.promise import NewPromise, PromiseRef, PromiseStatus, Settlement, Verdict
 from server.storage.columns import columns
-from server.storage.workflows import RunKey, key_columns
+from server.storage.workflows import WorkflowKey, key_columns
 
 _SQL = named_queries(__package__, "promises.sql")
 
@@ -21,16 +21,18 @@ class StoredPromise:
 
     tenant_id: UUID
     id: UUID
-    run_id: UUID
+    workflow_id: UUID
     name: str
 
 
 class PromiseRepository:
-    """Reads and writes ``promise``, inside the transactions of others: their runs are locked first."""
+    """Reads and writes ``promise``, inside the transactions of others: their workflows are locked first."""
 
     async def insert(self, connection: Any, promises: Sequence[NewPromise]) -> None:
         """Insert promises; their time-outs begin now."""
-        await connection.execute(_SQL["insert"], columns(promises, "tenant_id", "id", "run_id", "name", "timeout_ms"))
+        await connection.execute(
+            _SQL["insert"], columns(promises, "tenant_id", "id", "workflow_id", "name", "timeout_ms")
+        )
 
     async def named(
         self, connection: Any, references: Sequence[tuple[UUID, UUID, str]]
@@ -38,7 +40,7 @@ class PromiseRepository:
         """Return the promises that runs name, by id or by name, and whether they are pending, oldest first."""
         parameters = {
             "tenant_id": [reference[0] for reference in references],
-            "run_id": [reference[1] for reference in references],
+            "workflow_id": [reference[1] for reference in references],
             "reference": [reference[2] for reference in references],
         }
         rows = await (await connection.execute(_SQL["named"], parameters)).fetchall()
@@ -46,36 +48,36 @@ class PromiseRepository:
 
     async def find(self, connection: Any, refs: Sequence[PromiseRef]) -> list[tuple[UUID, UUID] | None]:
         """Return promise and run of each reference; None where there is no such promise."""
-        parameters = columns(refs, "tenant_id", "id", "run_id", "name", "key")
+        parameters = columns(refs, "tenant_id", "id", "workflow_id", "name", "key")
         rows = await (await connection.execute(_SQL["find"], parameters)).fetchall()
         found: list[tuple[UUID, UUID] | None] = [None] * len(refs)
-        for place, promise_id, run_id in rows:
-            found[place - 1] = (promise_id, run_id)
+        for place, promise_id, workflow_id in rows:
+            found[place - 1] = (promise_id, workflow_id)
         return found
 
     async def settle(self, connection: Any, settlements: Sequence[Settlement]) -> list[StoredPromise]:
-        """Settle promises of locked runs, each named once; return those that were pending."""
+        """Settle promises of locked workflows, each named once; return those that were pending."""
         parameters = columns(settlements, "tenant_id", "promise_id")
         parameters |= columns([each.verdict for each in settlements], "status", "value", "error")
         rows = await (await connection.execute(_SQL["settle"], parameters)).fetchall()
         return [StoredPromise(*row) for row in rows]
 
     async def verdicts(self, connection: Any, promises: Sequence[tuple[UUID, UUID]]) -> dict[UUID, Verdict]:
-        """Return what promises (tenant and id) of locked runs were settled with."""
+        """Return what promises (tenant and id) of locked workflows were settled with."""
         parameters = {"tenant_id": [each[0] for each in promises], "id": [each[1] for each in promises]}
         rows = await (await connection.execute(_SQL["verdicts"], parameters)).fetchall()
         return {row[0]: Verdict(PromiseStatus(row[1]), *row[2:]) for row in rows}
 
-    async def abandon_of_runs(self, connection: Any, runs: Sequence[RunKey]) -> None:
-        """Let the promises of ended runs be pending no longer."""
-        await connection.execute(_SQL["abandon_of_runs"], key_columns(runs))
+    async def abandon_of_workflows(self, connection: Any, workflows: Sequence[WorkflowKey]) -> None:
+        """Let the promises of ended workflows be pending no longer."""
+        await connection.execute(_SQL["abandon_of_workflows"], key_columns(workflows))
 
-    async def due(self, connection: Any, limit: int) -> list[RunKey]:
-        """Return runs that have promises out of time: those of the ``limit`` that are overdue longest."""
-        rows: list[RunKey] = await (await connection.execute(_SQL["due"], {"limit": limit})).fetchall()
+    async def due(self, connection: Any, limit: int) -> list[WorkflowKey]:
+        """Return workflows that have promises out of time: those of the ``limit`` that are overdue longest."""
+        rows: list[WorkflowKey] = await (await connection.execute(_SQL["due"], {"limit": limit})).fetchall()
         return rows
 
-    async def expire(self, connection: Any, runs: Sequence[RunKey]) -> list[StoredPromise]:
-        """Let the overdue promises of locked runs run out, and return them in order."""
-        rows = await (await connection.execute(_SQL["expire"], key_columns(runs))).fetchall()
+    async def expire(self, connection: Any, workflows: Sequence[WorkflowKey]) -> list[StoredPromise]:
+        """Let the overdue promises of locked workflows run out, and return them in order."""
+        rows = await (await connection.execute(_SQL["expire"], key_columns(workflows))).fetchall()
         return [StoredPromise(*row) for row in rows]

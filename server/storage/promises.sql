@@ -1,30 +1,30 @@
 -- name: insert
 INSERT INTO promise (tenant_id, id, workflow_execution_id, name, timeout_at)
-SELECT tenant_id, id, run_id, name, now() + timeout_ms * interval '1 millisecond'
-FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(run_id)s::uuid[], %(name)s::text[], %(timeout_ms)s::bigint[])
-WITH ORDINALITY AS p (tenant_id, id, run_id, name, timeout_ms, place)
+SELECT tenant_id, id, workflow_id, name, now() + timeout_ms * interval '1 millisecond'
+FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(workflow_id)s::uuid[], %(name)s::text[], %(timeout_ms)s::bigint[])
+WITH ORDINALITY AS p (tenant_id, id, workflow_id, name, timeout_ms, place)
 ORDER BY place
 
 -- name: named
--- Promises that commands of their own runs name, by id or by name, in the order of their creation.
+-- Promises that commands of their own workflows name, by id or by name, in the order of their creation.
 SELECT p.tenant_id, p.workflow_execution_id, p.id, p.name, p.status = 'PENDING'
 FROM promise AS p
 WHERE
     EXISTS (
         SELECT 1
-        FROM unnest(%(tenant_id)s::uuid[], %(run_id)s::uuid[], %(reference)s::text[]) AS r (tenant_id, run_id, reference)
+        FROM unnest(%(tenant_id)s::uuid[], %(workflow_id)s::uuid[], %(reference)s::text[]) AS r (tenant_id, workflow_id, reference)
         WHERE
             p.tenant_id = r.tenant_id
-            AND p.workflow_execution_id = r.run_id
+            AND p.workflow_execution_id = r.workflow_id
             AND (p.name = r.reference OR p.id::text = lower(r.reference))
     )
 ORDER BY p.ordinal
 
 -- name: find
--- What clients name, not locked yet: one by its id or its key; of those with one name in a run, the oldest that is pending.
+-- What clients name, not locked yet: one by its id or its key; of those with one name in a workflow, the oldest that is pending.
 SELECT r.place, p.id, p.workflow_execution_id
-FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(run_id)s::uuid[], %(name)s::text[], %(key)s::text[])
-WITH ORDINALITY AS r (tenant_id, id, run_id, name, key, place)
+FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(workflow_id)s::uuid[], %(name)s::text[], %(key)s::text[])
+WITH ORDINALITY AS r (tenant_id, id, workflow_id, name, key, place)
 CROSS JOIN LATERAL (
     SELECT c.id, c.workflow_execution_id
     FROM promise AS c
@@ -38,7 +38,7 @@ CROSS JOIN LATERAL (
     (
         SELECT c.id, c.workflow_execution_id
         FROM promise AS c
-        WHERE c.tenant_id = r.tenant_id AND c.workflow_execution_id = r.run_id AND c.name = r.name
+        WHERE c.tenant_id = r.tenant_id AND c.workflow_execution_id = r.workflow_id AND c.name = r.name
         ORDER BY c.status = 'PENDING' DESC, c.ordinal
         LIMIT 1
     )
@@ -54,13 +54,13 @@ WHERE p.tenant_id = s.tenant_id AND p.id = s.id AND p.status = 'PENDING'
 RETURNING p.tenant_id, p.id, p.workflow_execution_id, p.name
 
 -- name: verdicts
--- What promises were settled with, under the locks of their runs.
+-- What promises were settled with, under the locks of their workflows.
 SELECT p.id, p.status, p.value::text, p.error
 FROM promise AS p
 INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON p.tenant_id = r.tenant_id AND p.id = r.id
 
--- name: abandon_of_runs
--- The promises of runs that have ended, whose rows the caller has locked.
+-- name: abandon_of_workflows
+-- The promises of workflows that have ended, whose rows the caller has locked.
 UPDATE promise AS p
 SET status = 'ABANDONED', settled_at = now()
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
@@ -78,7 +78,7 @@ FROM (
 ) AS d
 
 -- name: expire
--- The overdue promises of runs that the caller has locked, in the order of their time-outs: each runs out once.
+-- The overdue promises of workflows that the caller has locked, in the order of their time-outs: each runs out once.
 WITH expired AS (
     UPDATE promise AS p
     SET status = 'TIMEOUT', settled_at = now()

@@ -19,7 +19,7 @@ class Repositories:
     def __init__(self, database: Database) -> None:
         """Take the pool."""
         self.database = database
-        self.runs = WorkflowRepository(database)
+        self.workflows = WorkflowRepository(database)
         self.timers = TimerRepository()
         self.promises = PromiseRepository()
         self.tasks = TaskRepository(database)

@@ -1,5 +1,5 @@
 -- name: supersede
--- The end of a failed run, and those failures of tasks on which it ended: ones after which its code did nothing more.
+-- The end of a failed workflow, and those failures of tasks on which it ended: ones after which its code did nothing more.
 -- A failure that the code went on from stays, because replay would miss it.
 WITH wanted AS (
     SELECT %(tenant_id)s::uuid AS tenant_id, %(id)s::uuid AS id
@@ -32,7 +32,7 @@ RETURNING
     regexp_replace(e.event_data::text, '\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '\ufffd', 'g')::json ->> 'taskExecutionId'
 
 -- name: retried
--- How often an open run has been retried; nothing where it has not been, or has ended.
+-- How often an open workflow has been retried; nothing where it has not been, or has ended.
 SELECT e.retry_count
 FROM workflow_execution AS e
 WHERE
@@ -72,7 +72,7 @@ WHERE
 RETURNING t.queue, t.kind
 
 -- name: revive
--- The run, pending again, with the timers and promises that its end had abandoned.
+-- The workflow, pending again, with the timers and promises that its end had abandoned.
 WITH timers AS (
     UPDATE timer AS t
     SET status = 'ACTIVE'

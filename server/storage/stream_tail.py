@@ -1,4 +1,4 @@
-"""What those who watch streams want to know of runs and tasks, many at a time."""
+"""What those who watch streams want to know of workflows and tasks, many at a time."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class StreamTailRepository:
         """Take the pool."""
         self._database = database
 
-    async def positions(self, runs: Sequence[Key]) -> dict[Key, int]:
-        """Return the number of the newest event of each run that exists."""
-        return {(row[0], row[1]): row[2] for row in await self._rows("positions", runs)}
+    async def positions(self, workflows: Sequence[Key]) -> dict[Key, int]:
+        """Return the number of the newest event of each workflow that exists."""
+        return {(row[0], row[1]): row[2] for row in await self._rows("positions", workflows)}
 
     async def news(self, after: Mapping[Key, int]) -> list[tuple[UUID, UUID, int, str, str, datetime]]:
         """Return tenant, run, number, type, data and time of the events that came after those numbers."""
@@ -36,9 +36,9 @@ class StreamTailRepository:
         rows: list[Any] = await self._rows("news", list(after), after=numbers, limit=MOST_EVENTS)
         return rows
 
-    async def descendants(self, runs: Sequence[Key]) -> list[tuple[UUID, UUID, UUID]]:
-        """Return tenant, run and descendant of everything below the runs."""
-        rows: list[Any] = await self._rows("descendants", runs, limit=MOST_DESCENDANTS)
+    async def descendants(self, workflows: Sequence[Key]) -> list[tuple[UUID, UUID, UUID]]:
+        """Return tenant, run and descendant of everything below the workflows."""
+        rows: list[Any] = await self._rows("descendants", workflows, limit=MOST_DESCENDANTS)
         return rows
 
     async def tasks(self, tasks: Sequence[Key]) -> dict[Key, dict[str, Any]]:

@@ -5,7 +5,7 @@ FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 INNER JOIN workflow_execution AS e ON e.tenant_id = r.tenant_id AND e.id = r.id
 
 -- name: news
--- What has happened to many runs since they were looked at; a bounded number of events.
+-- What has happened to many workflows since they were looked at; a bounded number of events.
 SELECT e.tenant_id, e.workflow_execution_id, e.sequence, e.event_type, e.event_data::text, e.created_at
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(after)s::integer[]) AS r (tenant_id, id, after)
 INNER JOIN workflow_event AS e
@@ -15,7 +15,7 @@ ORDER BY e.tenant_id, e.workflow_execution_id, e.sequence
 LIMIT %(limit)s
 
 -- name: descendants
--- The runs below each of many runs.
+-- The workflows below each of many workflows.
 WITH RECURSIVE below (tenant_id, root, id) AS (
     SELECT c.tenant_id, c.parent_id, c.id
     FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)

@@ -23,12 +23,12 @@ Sender = tuple[UUID, UUID, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A task that was written to: status, whether it was running, whether the caller is a former holder, its run."""
+    """The state of a task that was written to: status, whether it ran, whether a former holder wrote, its workflow."""
 
     status: str
     was_running: bool
     is_former: bool
-    run_id: UUID | None
+    workflow_id: UUID | None
 
 
 class TaskNoteRepository:

@@ -21,18 +21,18 @@ class TaskViewRepository:
         self._database = database
 
     async def get(self, tenant_id: UUID, task_id: UUID) -> TaskView | None:
-        """Return a task, a run's or standalone."""
+        """Return a task, a workflow's or standalone."""
         rows = await self._rows("get", tenant_id=tenant_id, id=task_id)
         return TaskView(*rows[0]) if rows else None
 
-    async def of_run(self, tenant_id: UUID, run_id: UUID, limit: int) -> list[TaskView]:
-        """Return a run's tasks, oldest first."""
-        rows = await self._rows("of_run", tenant_id=tenant_id, run_id=run_id, limit=limit)
+    async def of_workflow(self, tenant_id: UUID, workflow_id: UUID, limit: int) -> list[TaskView]:
+        """Return a workflow's tasks, oldest first."""
+        rows = await self._rows("of_workflow", tenant_id=tenant_id, workflow_id=workflow_id, limit=limit)
         return [TaskView(*row) for row in rows]
 
-    async def is_run(self, tenant_id: UUID, run_id: UUID) -> bool:
-        """Return whether the tenant has such a run."""
-        return bool(await self._rows("is_run", tenant_id=tenant_id, run_id=run_id))
+    async def is_workflow(self, tenant_id: UUID, workflow_id: UUID) -> bool:
+        """Return whether the tenant has such a workflow."""
+        return bool(await self._rows("is_workflow", tenant_id=tenant_id, workflow_id=workflow_id))
 
     async def page(self, wanted: TaskFilter, limit: int, offset: int) -> tuple[list[TaskView], int]:
         """Return a page of standalone tasks, newest first, and how many there are."""

@@ -6,18 +6,18 @@ SELECT
 FROM task_execution AS t
 WHERE t.tenant_id = %(tenant_id)s AND t.id = %(id)s
 
--- name: of_run
+-- name: of_workflow
 SELECT
     t.id, t.tenant_id, t.workflow_execution_id, t.kind, t.status, t.queue, t.execution_count, t.max_retries, t.progress,
     t.progress_details, t.input::text, t.output::text, t.error, t.worker_id, t.scheduled_at, t.deadline_at, t.created_at,
     t.started_at, t.completed_at, t.metadata
 FROM task_execution AS t
-WHERE t.tenant_id = %(tenant_id)s AND t.workflow_execution_id = %(run_id)s
+WHERE t.tenant_id = %(tenant_id)s AND t.workflow_execution_id = %(workflow_id)s
 ORDER BY t.created_at, t.id
 LIMIT %(limit)s
 
--- name: is_run
-SELECT 1 FROM workflow_execution AS e WHERE e.tenant_id = %(tenant_id)s AND e.id = %(run_id)s
+-- name: is_workflow
+SELECT 1 FROM workflow_execution AS e WHERE e.tenant_id = %(tenant_id)s AND e.id = %(workflow_id)s
 
 -- name: page
 SELECT

@@ -13,9 +13,9 @@ from core.payload import dump
 from core.plugin_services import Database
 from server.domain.claim import Released
 from server.domain.task import ClaimedTask, NewTask, TaskSlot, TaskState, TaskStatus, TaskStep
-from server.domain.workflow import RunState
+from server.domain.workflow import WorkflowState
 from server.storage.columns import claim_columns, columns
-from server.storage.workflows import RunKey, run_states
+from server.storage.workflows import WorkflowKey, workflow_states
 
 _SQL = named_queries(__package__, "tasks.sql")
 _RUNS = named_queries(__package__, "workflows.sql")
@@ -76,13 +76,13 @@ class TaskRepository:
 
     async def lock(
         self, connection: Any, keys: Sequence[TaskKey]
-    ) -> tuple[dict[RunKey, RunState], dict[TaskKey, TaskState]]:
-        """Lock tasks until the end of the connection's transaction, and before them the runs that they belong to."""
+    ) -> tuple[dict[WorkflowKey, WorkflowState], dict[TaskKey, TaskState]]:
+        """Lock tasks and, before them, their workflows, until the end of the connection's transaction."""
         owners = await connection.execute(_RUNS["lock_owners"], _keys(keys))  # both travel together (pipeline mode)
         tasks = await connection.execute(_SQL["lock"], _keys(keys))
-        runs = run_states(await owners.fetchall())
+        workflows = workflow_states(await owners.fetchall())
         states = (replace(TaskState(*row), status=TaskStatus(row[5])) for row in await tasks.fetchall())
-        return runs, {(state.tenant_id, state.id): state for state in states}
+        return workflows, {(state.tenant_id, state.id): state for state in states}
 
     async def settle(self, connection: Any, steps: Sequence[TaskStep]) -> None:
         """Write steps of locked tasks; the steps of one task in order, the last one's state stays."""
@@ -120,9 +120,9 @@ class TaskRepository:
         rows = await (await connection.execute(_SQL["existing"], _keys(keys))).fetchall()
         return {(row[0], row[1]): (row[2], row[3]) for row in rows}
 
-    async def cancel_of_runs(self, connection: Any, keys: Sequence[tuple[UUID, UUID]]) -> None:
-        """Cancel the open tasks of runs that have ended; the caller holds the runs' locks."""
-        await connection.execute(_SQL["cancel_of_runs"], _keys(keys))
+    async def cancel_of_workflows(self, connection: Any, keys: Sequence[tuple[UUID, UUID]]) -> None:
+        """Cancel the open tasks of workflows that have ended; the caller holds the workflows' locks."""
+        await connection.execute(_SQL["cancel_of_workflows"], _keys(keys))
 
 
 def _keys(keys: Sequence[tuple[UUID, UUID]]) -> dict[str, list[UUID]]:

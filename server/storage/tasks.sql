@@ -120,7 +120,7 @@ WHERE t.tenant_id = lost.tenant_id AND t.id = lost.id
 RETURNING lost.claim_id, t.tenant_id, t.queue, t.kind
 
 -- name: lock
--- The rows that decide, locked in the order of their ids, after the runs that they belong to.
+-- The rows that decide, locked in the order of their ids, after the workflows that they belong to.
 SELECT t.tenant_id, t.id, t.workflow_execution_id, t.kind, t.queue, t.status, t.execution_count, t.max_retries,
     t.held_by, t.former_holders
 FROM task_execution AS t
@@ -198,8 +198,8 @@ SELECT t.tenant_id, t.id, t.workflow_execution_id, t.kind
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.id
 
--- name: cancel_of_runs
--- The open tasks of runs that have ended, whose rows the caller has locked.
+-- name: cancel_of_workflows
+-- The open tasks of workflows that have ended, whose rows the caller has locked.
 WITH open AS (
     SELECT t.tenant_id, t.id, t.status
     FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)

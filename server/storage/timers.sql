@@ -1,23 +1,23 @@
 -- name: insert
 INSERT INTO timer (tenant_id, workflow_execution_id, timer_id, fire_at)
-SELECT tenant_id, run_id, timer_id, now() + duration_ms * interval '1 millisecond'
-FROM unnest(%(tenant_id)s::uuid[], %(run_id)s::uuid[], %(timer_id)s::text[], %(duration_ms)s::bigint[])
-AS t (tenant_id, run_id, timer_id, duration_ms)
+SELECT tenant_id, workflow_id, timer_id, now() + duration_ms * interval '1 millisecond'
+FROM unnest(%(tenant_id)s::uuid[], %(workflow_id)s::uuid[], %(timer_id)s::text[], %(duration_ms)s::bigint[])
+AS t (tenant_id, workflow_id, timer_id, duration_ms)
 
 -- name: existing
 SELECT t.tenant_id, t.workflow_execution_id, t.timer_id, t.status = 'ACTIVE'
-FROM unnest(%(tenant_id)s::uuid[], %(run_id)s::uuid[], %(timer_id)s::text[]) AS r (tenant_id, run_id, timer_id)
+FROM unnest(%(tenant_id)s::uuid[], %(workflow_id)s::uuid[], %(timer_id)s::text[]) AS r (tenant_id, workflow_id, timer_id)
 INNER JOIN timer AS t
-    ON t.tenant_id = r.tenant_id AND t.workflow_execution_id = r.run_id AND t.timer_id = r.timer_id
+    ON t.tenant_id = r.tenant_id AND t.workflow_execution_id = r.workflow_id AND t.timer_id = r.timer_id
 
 -- name: cancel
 UPDATE timer AS t
 SET status = 'CANCELLED'
-FROM unnest(%(tenant_id)s::uuid[], %(run_id)s::uuid[], %(timer_id)s::text[]) AS r (tenant_id, run_id, timer_id)
-WHERE t.tenant_id = r.tenant_id AND t.workflow_execution_id = r.run_id AND t.timer_id = r.timer_id AND t.status = 'ACTIVE'
+FROM unnest(%(tenant_id)s::uuid[], %(workflow_id)s::uuid[], %(timer_id)s::text[]) AS r (tenant_id, workflow_id, timer_id)
+WHERE t.tenant_id = r.tenant_id AND t.workflow_execution_id = r.workflow_id AND t.timer_id = r.timer_id AND t.status = 'ACTIVE'
 
--- name: abandon_of_runs
--- The timers of runs that have ended, whose rows the caller has locked.
+-- name: abandon_of_workflows
+-- The timers of workflows that have ended, whose rows the caller has locked.
 UPDATE timer AS t
 SET status = 'ABANDONED'
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
@@ -35,7 +35,7 @@ FROM (
 ) AS d
 
 -- name: fire
--- The due timers of runs that the caller has locked, in the order in which they were due: each is fired once.
+-- The due timers of workflows that the caller has locked, in the order in which they were due: each is fired once.
 WITH fired AS (
     UPDATE timer AS t
     SET status = 'FIRED'

@@ -17,17 +17,17 @@ from core.payload import Json, dump
 from core.plugin_services import Database
 from server.domain.claim import Claim, Released
 from server.domain.submission import Step
-from server.domain.workflow import ClaimedRun, NewRun, PollSlot, RunState, RunStatus
+from server.domain.workflow import ClaimedWorkflow, NewWorkflow, PollSlot, WorkflowState, WorkflowStatus
 from server.domain.workflow_event import Event
 from server.storage.columns import claim_columns, columns
 
 _SQL = named_queries(__package__, "workflows.sql")
 
-RunKey = tuple[UUID, UUID]
+WorkflowKey = tuple[UUID, UUID]
 """Tenant and run."""
 
-Locking = Callable[[], Awaitable[dict[RunKey, RunState]]]
-"""Tells what decides about runs that are being locked, once they are."""
+Locking = Callable[[], Awaitable[dict[WorkflowKey, WorkflowState]]]
+"""Tells what decides about workflows that are being locked, once they are."""
 
 
 class WorkflowRepository:
@@ -37,34 +37,38 @@ class WorkflowRepository:
         """Take the pool."""
         self._database = database
 
-    async def start(self, runs: Sequence[NewRun]) -> list[ClaimedRun]:
+    async def start(self, workflows: Sequence[NewWorkflow]) -> list[ClaimedWorkflow]:
         """Insert runs with their first events; see ``insert``."""
         async with self._database.connection() as connection:
-            return await self.insert(connection, runs)
+            return await self.insert(connection, workflows)
 
-    async def insert(self, connection: Any, runs: Sequence[NewRun]) -> list[ClaimedRun]:
+    async def insert(self, connection: Any, workflows: Sequence[NewWorkflow]) -> list[ClaimedWorkflow]:
         """Insert runs with their first events, in the connection's transaction; return the claimed ones.
 
         Raises:
             NotFound: a tenant does not exist; nothing was inserted.
         """
-        parameters = columns(runs, "tenant_id", "id", "kind", "queue", "input", "priority_ms", "workflow_version")
-        parameters["metadata"] = [dump(dict(run.metadata)) for run in runs]
-        parameters["event_type"] = [run.started.type for run in runs]
-        parameters["event_data"] = [run.started.data for run in runs]
-        parameters["history_bytes"] = [run.started.size for run in runs]
-        parameters |= columns(runs, "parent_id", "child_name", "depth", "has_key")
-        parameters |= claim_columns([run.claim for run in runs])
-        awaited = {(run.tenant_id, run.id): (run, run.claim) for run in runs if run.claim is not None}
+        parameters = columns(workflows, "tenant_id", "id", "kind", "queue", "input", "priority_ms", "workflow_version")
+        parameters["metadata"] = [dump(dict(workflow.metadata)) for workflow in workflows]
+        parameters["event_type"] = [workflow.started.type for workflow in workflows]
+        parameters["event_data"] = [workflow.started.data for workflow in workflows]
+        parameters["history_bytes"] = [workflow.started.size for workflow in workflows]
+        parameters |= columns(workflows, "parent_id", "child_name", "depth", "has_key")
+        parameters |= claim_columns([workflow.claim for workflow in workflows])
+        awaited = {
+            (workflow.tenant_id, workflow.id): (workflow, workflow.claim)
+            for workflow in workflows
+            if workflow.claim is not None
+        }
         try:
             cursor = await connection.execute(_SQL["start"], parameters)
             rows = await cursor.fetchall() if awaited else []
         except psycopg.errors.ForeignKeyViolation:
             raise NotFound("the tenant does not exist on this server; create it first") from None
-        return [_as_claimed(*awaited[tenant_id, run_id], *times) for tenant_id, run_id, *times in rows]
+        return [_as_claimed(*awaited[tenant_id, workflow_id], *times) for tenant_id, workflow_id, *times in rows]
 
-    async def claim(self, slots: Sequence[PollSlot]) -> list[ClaimedRun | None]:
-        """Hand pending runs to the slots, oldest first; None where there is no work."""
+    async def claim(self, slots: Sequence[PollSlot]) -> list[ClaimedWorkflow | None]:
+        """Hand pending workflows to the slots, oldest first; None where there is no work."""
         groups: dict[tuple[UUID, str, tuple[str, ...]], list[int]] = defaultdict(list)
         for index, slot in enumerate(slots):
             groups[slot.tenant_id, slot.queue, slot.kinds].append(index)
@@ -80,16 +84,16 @@ class WorkflowRepository:
         parameters |= claim_columns([slots[index].claim for group in members for index in group])
         async with self._database.connection() as connection:
             rows = await (await connection.execute(_SQL["claim"], parameters)).fetchall()
-        claimed: list[ClaimedRun | None] = [None] * len(slots)
+        claimed: list[ClaimedWorkflow | None] = [None] * len(slots)
         for group, place, *row in rows:
             index = members[group - 1][place - 1]
-            claimed[index] = ClaimedRun(*(*row, slots[index].claim.id))
+            claimed[index] = ClaimedWorkflow(*(*row, slots[index].claim.id))
         return claimed
 
-    async def release(self, runs: Sequence[ClaimedRun]) -> None:
-        """Make claimed runs pending again, unless their claims are over."""
+    async def release(self, workflows: Sequence[ClaimedWorkflow]) -> None:
+        """Make claimed workflows pending again, unless their claims are over."""
         async with self._database.connection() as connection:
-            await connection.execute(_SQL["release"], columns(runs, "tenant_id", "id", "claim_id"))
+            await connection.execute(_SQL["release"], columns(workflows, "tenant_id", "id", "claim_id"))
 
     async def release_claims(self, claims: Collection[UUID], age: float, *, answered: bool) -> list[Released]:
         """Do the same with those of the claims that were written, at most ``age`` seconds ago; return them.
@@ -114,20 +118,20 @@ class WorkflowRepository:
         return rows
 
     async def prune(self, age: float, limit: int) -> int:
-        """Delete up to ``limit`` runs that ended more than ``age`` seconds ago; return how many."""
+        """Delete up to ``limit`` workflows that ended more than ``age`` seconds ago; return how many."""
         async with self._database.connection() as connection:
             cursor = await connection.execute(_SQL["prune"], {"age": age, "limit": limit})
             return len(await cursor.fetchall())
 
-    async def lock(self, connection: Any, keys: Sequence[RunKey]) -> dict[RunKey, RunState]:
+    async def lock(self, connection: Any, keys: Sequence[WorkflowKey]) -> dict[WorkflowKey, WorkflowState]:
         """Lock runs until the end of the connection's transaction and return what decides about them."""
         return await (await self.locking(connection, keys, with_parents=False))()
 
-    async def lock_with_parents(self, connection: Any, keys: Sequence[RunKey]) -> dict[RunKey, RunState]:
-        """Lock runs that may end, together with their parents; see ``lock``."""
+    async def lock_with_parents(self, connection: Any, keys: Sequence[WorkflowKey]) -> dict[WorkflowKey, WorkflowState]:
+        """Lock workflows that may end, together with their parents; see ``lock``."""
         return await (await self.locking(connection, keys, with_parents=True))()
 
-    async def locking(self, connection: Any, keys: Sequence[RunKey], *, with_parents: bool) -> Locking:
+    async def locking(self, connection: Any, keys: Sequence[WorkflowKey], *, with_parents: bool) -> Locking:
         """Lock runs as ``lock`` or ``lock_with_parents`` does, and return what tells their states.
 
         It is asked after the caller's next statements, which travel together with this one (pipeline mode).
@@ -135,17 +139,17 @@ class WorkflowRepository:
         query = _SQL["lock_with_parents" if with_parents else "lock"]
         cursor = await connection.execute(query, key_columns(keys))
 
-        async def states() -> dict[RunKey, RunState]:
-            return run_states(await cursor.fetchall())
+        async def states() -> dict[WorkflowKey, WorkflowState]:
+            return workflow_states(await cursor.fetchall())
 
         return states
 
-    async def lock_free(self, connection: Any, keys: Sequence[RunKey]) -> dict[RunKey, RunState]:
-        """Lock those runs that nobody else has locked; see ``lock``."""
-        return run_states(await (await connection.execute(_SQL["lock_free"], key_columns(keys))).fetchall())
+    async def lock_free(self, connection: Any, keys: Sequence[WorkflowKey]) -> dict[WorkflowKey, WorkflowState]:
+        """Lock those workflows that nobody else has locked; see ``lock``."""
+        return workflow_states(await (await connection.execute(_SQL["lock_free"], key_columns(keys))).fetchall())
 
     async def apply(self, connection: Any, steps: Sequence[Step]) -> None:
-        """Write steps of locked runs; the steps of one run in order, the last one's state stays."""
+        """Write steps of locked workflows; the steps of one workflow in order, the last one's state stays."""
         last = {(step.state.tenant_id, step.state.id): step for step in steps}
         states = [step.state for step in last.values()]
         parameters = columns(states, "tenant_id", "id", "status", "last_sequence", "waking_sequence")
@@ -162,36 +166,36 @@ class WorkflowRepository:
         parameters["event_data"] = [event.data for _, event in events]
         await connection.execute(_SQL["apply"], parameters)
 
-    async def parents(self, connection: Any, keys: Sequence[RunKey]) -> dict[RunKey, UUID | None]:
-        """Return the parents of those runs that exist."""
+    async def parents(self, connection: Any, keys: Sequence[WorkflowKey]) -> dict[WorkflowKey, UUID | None]:
+        """Return the parents of those workflows that exist."""
         rows = await (await connection.execute(_SQL["parents"], key_columns(keys))).fetchall()
         return {(row[0], row[1]): row[2] for row in rows}
 
-    async def histories(self, keys: Sequence[RunKey]) -> list[tuple[list[Event], str | None]]:
-        """Return the history of each run, ascending, and its present claim; no event for an unknown run.
+    async def histories(self, keys: Sequence[WorkflowKey]) -> list[tuple[list[Event], str | None]]:
+        """Return the history of each workflow, ascending, and its present claim; no event for an unknown workflow.
 
         Runs may be asked for twice.
         """
         async with self._database.connection() as connection:
             rows = await (await connection.execute(_SQL["histories"], key_columns(list(set(keys))))).fetchall()
-        found: dict[RunKey, list[Event]] = defaultdict(list)
-        claims: dict[RunKey, str] = {}
-        for tenant_id, run_id, sequence, event_type, data, claim in rows:
-            found[tenant_id, run_id].append(Event(sequence, event_type, Json(data)))
+        found: dict[WorkflowKey, list[Event]] = defaultdict(list)
+        claims: dict[WorkflowKey, str] = {}
+        for tenant_id, workflow_id, sequence, event_type, data, claim in rows:
+            found[tenant_id, workflow_id].append(Event(sequence, event_type, Json(data)))
             if claim is not None:
-                claims[tenant_id, run_id] = claim
+                claims[tenant_id, workflow_id] = claim
         return [(found[key], claims.get(key)) for key in keys]
 
 
-def _as_claimed(run: NewRun, claim: Claim, created_at: datetime, claimed_at: datetime) -> ClaimedRun:
-    return ClaimedRun(
-        tenant_id=run.tenant_id,
-        id=run.id,
-        kind=run.kind,
-        queue=run.queue,
-        input=run.input,
-        priority_ms=run.priority_ms,
-        workflow_version=run.workflow_version,
+def _as_claimed(workflow: NewWorkflow, claim: Claim, created_at: datetime, claimed_at: datetime) -> ClaimedWorkflow:
+    return ClaimedWorkflow(
+        tenant_id=workflow.tenant_id,
+        id=workflow.id,
+        kind=workflow.kind,
+        queue=workflow.queue,
+        input=workflow.input,
+        priority_ms=workflow.priority_ms,
+        workflow_version=workflow.workflow_version,
         last_sequence=1,
         created_at=created_at,
         claimed_at=claimed_at,
@@ -199,14 +203,14 @@ def _as_claimed(run: NewRun, claim: Claim, created_at: datetime, claimed_at: dat
     )
 
 
-def key_columns(keys: Sequence[RunKey]) -> dict[str, list[UUID]]:
+def key_columns(keys: Sequence[WorkflowKey]) -> dict[str, list[UUID]]:
     """Return the columns of tenants and ids that ``unnest`` takes."""
     return {"tenant_id": [key[0] for key in keys], "id": [key[1] for key in keys]}
 
 
-def run_states(rows: Iterable[Sequence[Any]]) -> dict[RunKey, RunState]:
+def workflow_states(rows: Iterable[Sequence[Any]]) -> dict[WorkflowKey, WorkflowState]:
     """Return rows of the queries that lock runs as what they stand for."""
-    states = (replace(RunState(*row), status=RunStatus(row[4])) for row in rows)
+    states = (replace(WorkflowState(*row), status=WorkflowStatus(row[4])) for row in rows)
     return {(state.tenant_id, state.id): state for state in states}
 
 

@@ -41,7 +41,7 @@ WHERE claimed_at IS NOT NULL
 
 -- name: claim
 -- Serves many pollers at once. A group is the pollers of one queue that want the same kinds; its
--- oldest runs go to its pollers in order. A run that two groups picked is handed to one of them.
+-- oldest runs go to its pollers in order. A workflow that two groups picked is handed to one of them.
 WITH wanted AS (
     SELECT *
     FROM unnest(%(tenant_id)s::uuid[], %(queue)s::text[], %(kinds)s::text[], %(count)s::integer[])
@@ -96,7 +96,7 @@ RETURNING
     e.last_sequence, e.created_at, e.claimed_at
 
 -- name: release
--- Runs whose pollers never got them; the id of the claim says whether they are still held by it. One that is to be
+-- Workflows whose pollers never got them; the id of the claim says whether they are still held by it. One that is to be
 -- cancelled waits for no worker any more: its lease is over.
 UPDATE workflow_execution AS e
 SET
@@ -140,7 +140,7 @@ WHERE e.tenant_id = lost.tenant_id AND e.id = lost.id
 RETURNING lost.claim_id, e.tenant_id, e.queue, e.kind
 
 -- name: reclaim
--- Runs whose lease is over, or whose worker shows no life, of all tenants: a bounded number, and those that another
+-- Workflows whose lease is over, or whose worker shows no life, of all tenants: a bounded number, and those that another
 -- process is taking are left to it. Workers poll under their id or under their name.
 WITH expired AS (
     SELECT e.tenant_id, e.id
@@ -191,7 +191,7 @@ ORDER BY e.tenant_id, e.id
 FOR UPDATE OF e
 
 -- name: lock_owners
--- The same of the runs that tasks belong to; a task's run never changes.
+-- The same of the workflows that tasks belong to; a task's run never changes.
 SELECT
     e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
     e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth,
@@ -207,7 +207,7 @@ ORDER BY e.tenant_id, e.id
 FOR UPDATE OF e
 
 -- name: lock_with_parents
--- Like the query above, and those runs' parents with them: they hear of the ends of their children.
+-- Like the query above, and those workflows' parents with them: they hear of the ends of their children.
 WITH wanted AS (
     SELECT *
     FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
@@ -292,13 +292,13 @@ WHERE NOT e.superseded
 ORDER BY e.tenant_id, e.workflow_execution_id, e.sequence
 
 -- name: parents
--- Those of the runs that exist, with their parents.
+-- Those of the workflows that exist, with their parents.
 SELECT e.tenant_id, e.id, e.parent_id
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 INNER JOIN workflow_execution AS e ON e.tenant_id = r.tenant_id AND e.id = r.id
 
 -- name: prune
--- Runs that ended long ago, of all tenants, with everything that belongs to them; a bounded number.
+-- Workflows that ended long ago, of all tenants, with everything that belongs to them; a bounded number.
 WITH old AS (
     SELECT e.tenant_id, e.id
     FROM workflow_execution AS e

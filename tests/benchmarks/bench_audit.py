@@ -44,11 +44,11 @@ async def _cycle(client: Client, queue: str) -> None:
     await client.dispatch.StartWorkflow(start, metadata=bearer())
     poll = workflow_pb2.PollRequest(worker_id="w", tenant_id=str(TENANT), queue=queue, timeout_seconds=30)
     answer = await client.dispatch.PollWorkflow(poll, metadata=bearer())
-    run_id = answer.workflow_execution.id
-    history = workflow_pb2.GetEventsRequest(workflow_execution_id=run_id)
+    workflow_id = answer.workflow_execution.id
+    history = workflow_pb2.GetEventsRequest(workflow_execution_id=workflow_id)
     await client.dispatch.GetEvents(history, metadata=bearer())
     done = workflow_pb2.SubmitWorkflowCommandsRequest(
-        workflow_execution_id=run_id, commands=[COMPLETE], status=workflow_pb2.WORKFLOW_STATUS_COMPLETED
+        workflow_execution_id=workflow_id, commands=[COMPLETE], status=workflow_pb2.WORKFLOW_STATUS_COMPLETED
     )
     await client.dispatch.SubmitWorkflowCommands(done, metadata=bearer())
 

@@ -40,10 +40,10 @@ async def _cycle(connections: list[Connection]) -> float:
 
     async def worker(connection: Connection) -> None:
         while True:
-            run = await connection.poll()
-            if run is not None:
-                await connection.events(run.id)
-                await connection.complete(run.id)
+            workflow = await connection.poll()
+            if workflow is not None:
+                await connection.events(workflow.id)
+                await connection.complete(workflow.id)
                 if next(done) == RUNS:
                     finished.set()
 
@@ -61,13 +61,13 @@ async def _cycle_with_task(connections: list[Connection]) -> float:
 
     async def worker(connection: Connection) -> None:
         while True:
-            run = await connection.poll()
-            if run is None:
+            workflow = await connection.poll()
+            if workflow is None:
                 continue
-            if "TASK_COMPLETED" not in await connection.events(run.id):
-                await connection.schedule(run.id, str(uuid4()))
+            if "TASK_COMPLETED" not in await connection.events(workflow.id):
+                await connection.schedule(workflow.id, str(uuid4()))
                 continue
-            await connection.complete(run.id)
+            await connection.complete(workflow.id)
             if next(done) == RUNS:
                 finished.set()
 
@@ -110,16 +110,16 @@ async def _starts(connections: list[Connection]) -> float:
 
 
 async def _one_in_flight(connections: list[Connection]) -> list[float]:
-    """Return the milliseconds of runs from start to end, one after the other."""
+    """Return the milliseconds of workflows from start to end, one after the other."""
     client, worker = connections[:2]
     taken = []
     for _ in range(150):
         began = time.perf_counter()
         polling = asyncio.ensure_future(worker.poll())
         await client.start()
-        run = await polling or await worker.poll()
-        await worker.events(run.id)
-        await worker.complete(run.id)
+        workflow = await polling or await worker.poll()
+        await worker.events(workflow.id)
+        await worker.complete(workflow.id)
         taken.append((time.perf_counter() - began) * 1000)
     return taken
 

@@ -51,11 +51,13 @@ async def _engine(url: str) -> AsyncIterator[tuple[Engine, Pool]]:
 
 
 async def steps_per_second(url: str) -> float:
-    """Return workflow steps of two events each, of many runs at once, grouped."""
+    """Return workflow steps of two events each, of many workflows at once, grouped."""
     async with _engine(url) as (engine, _):
         launch = WorkflowLaunch(TENANT, "alone", queue="alone")
-        runs = [launched.id for launched in await asyncio.gather(*(engine.starts.start(launch) for _ in range(RUNS)))]
-        left, spread = itertools.count(1), itertools.cycle(runs)
+        workflows = [
+            launched.id for launched in await asyncio.gather(*(engine.starts.start(launch) for _ in range(RUNS)))
+        ]
+        left, spread = itertools.count(1), itertools.cycle(workflows)
 
         async def caller() -> None:
             while next(left) <= STEPS:
@@ -67,24 +69,24 @@ async def steps_per_second(url: str) -> float:
 
 
 async def submit_by_length(url: str) -> tuple[float, float]:
-    """Return the median milliseconds of a submission to a run of few events, and to one of many."""
+    """Return the median milliseconds of a submission to a workflow of few events, and to one of many."""
     async with _engine(url) as (engine, pool):
         return await _submit_ms(engine, pool, FEW), await _submit_ms(engine, pool, MANY)
 
 
 async def _submit_ms(engine: Engine, pool: Pool, events: int) -> float:
-    run_id = (await engine.starts.start(WorkflowLaunch(TENANT, "alone", queue="alone"))).id
+    workflow_id = (await engine.starts.start(WorkflowLaunch(TENANT, "alone", queue="alone"))).id
     async with pool.connection() as connection:
         await connection.execute(
             "WITH run AS (UPDATE workflow_execution SET last_sequence = %(n)s WHERE id = %(id)s RETURNING tenant_id, id)"
             " INSERT INTO workflow_event (tenant_id, workflow_execution_id, sequence, event_type, event_data)"
             " SELECT tenant_id, id, n, 'OPERATION_COMPLETED', '{}' FROM run, generate_series(2, %(n)s) AS n",
-            {"n": events, "id": run_id},
+            {"n": events, "id": workflow_id},
         )
     taken = []
     for _ in range(200):
         began = time.perf_counter()
-        await engine.submissions.submit(submission(TENANT, run_id, _STEP, Outcome.RUNNING))
+        await engine.submissions.submit(submission(TENANT, workflow_id, _STEP, Outcome.RUNNING))
         taken.append((time.perf_counter() - began) * 1000)
     return statistics.median(taken)
 

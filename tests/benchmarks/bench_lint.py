@@ -47,7 +47,7 @@ DROP VIEW p_audit__errors;
 
 
 def seconds(work: Callable[[], object], times: int) -> float:
-    """Return the median time of some runs."""
+    """Return the median time of some workflows."""
     taken = []
     for _ in range(times):
         start = time.perf_counter()
@@ -61,8 +61,8 @@ def command() -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
         file.write(STATEMENTS)
         file.flush()
-        run = [sys.executable, "-m", "migrations.lint", "--plugin", "audit", file.name]
-        subprocess.run(run, check=True, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        workflow = [sys.executable, "-m", "migrations.lint", "--plugin", "audit", file.name]
+        subprocess.run(workflow, check=True, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def main() -> None:

@@ -124,25 +124,25 @@ class Load:
 
     async def _start(self, connection: Connection) -> None:
         began = time.perf_counter()
-        run_id = await connection.start()
-        ended = self._ended.pop(run_id, None)  # its end may be known before the answer to its start
+        workflow_id = await connection.start()
+        ended = self._ended.pop(workflow_id, None)  # its end may be known before the answer to its start
         if ended is None:
-            self._began[run_id] = began
+            self._began[workflow_id] = began
         else:
             self.latencies.append(ended - began)
 
     async def _decide(self, connection: Connection) -> None:
         while True:
-            run = await connection.poll()
-            if run is None:
+            workflow = await connection.poll()
+            if workflow is None:
                 continue
-            if "TASK_COMPLETED" not in await connection.events(run.id):
-                await connection.schedule(run.id, str(uuid4()))
+            if "TASK_COMPLETED" not in await connection.events(workflow.id):
+                await connection.schedule(workflow.id, str(uuid4()))
                 continue
-            await connection.complete(run.id)
-            began = self._began.pop(run.id, None)
+            await connection.complete(workflow.id)
+            began = self._began.pop(workflow.id, None)
             if began is None:
-                self._ended[run.id] = time.perf_counter()
+                self._ended[workflow.id] = time.perf_counter()
             else:
                 self.latencies.append(time.perf_counter() - began)
 
@@ -215,7 +215,7 @@ async def _minute(load: Load, watch: Watch) -> Minute:
 
 
 def _judge(found: Sequence[Minute]) -> None:
-    """Compare with the goals; a run that is too short for one is not compared with it."""
+    """Compare with the goals; a workflow that is too short for one is not compared with it."""
     later = found[WARM_MINUTES:]
     if len(later) < WARM_MINUTES:
         return

@@ -114,33 +114,33 @@ class Connection:
         self._metadata = (("authorization", f"Bearer {KEY}"),)
 
     async def start(self) -> str:
-        """Start a run."""
+        """Start a workflow."""
         request = workflow_pb2.StartWorkflowRequest(
             tenant_id=str(TENANT), workflow_kind="k", input=b'{"n": 1}', queue=self._queue
         )
         return str((await self._dispatch.StartWorkflow(request, metadata=self._metadata)).workflow_execution_id)
 
     async def poll(self) -> Any:
-        """Poll for a run; None when there was none."""
+        """Poll for a workflow; None when there was none."""
         request = workflow_pb2.PollRequest(worker_id="w", tenant_id=str(TENANT), queue=self._queue)
         answer = await self._dispatch.PollWorkflow(request, metadata=self._metadata)
         return answer.workflow_execution if answer.HasField("workflow_execution") else None
 
-    async def events(self, run_id: str) -> list[str]:
+    async def events(self, workflow_id: str) -> list[str]:
         """Read a history; return the types of its events."""
-        request = workflow_pb2.GetEventsRequest(workflow_execution_id=run_id)
+        request = workflow_pb2.GetEventsRequest(workflow_execution_id=workflow_id)
         answer = await self._dispatch.GetEvents(request, metadata=self._metadata)
         return [event.event_type for event in answer.events]
 
-    async def complete(self, run_id: str) -> None:
-        """Complete a run."""
+    async def complete(self, workflow_id: str) -> None:
+        """Complete a workflow."""
         end = workflow_pb2.WorkflowCommand(complete_workflow=workflow_pb2.CompleteWorkflowCommand(output=b"1"))
-        await self._submit(run_id, end, COMPLETED)
+        await self._submit(workflow_id, end, COMPLETED)
 
-    async def schedule(self, run_id: str, task_id: str) -> None:
+    async def schedule(self, workflow_id: str, task_id: str) -> None:
         """Schedule one task and suspend."""
         task = workflow_pb2.ScheduleTaskCommand(kind="t", input=b"1", task_execution_id=task_id)
-        await self._submit(run_id, workflow_pb2.WorkflowCommand(schedule_task=task), SUSPENDED)
+        await self._submit(workflow_id, workflow_pb2.WorkflowCommand(schedule_task=task), SUSPENDED)
 
     async def work(self) -> bool:
         """Poll for a task and complete it; tell whether there was one."""
@@ -152,9 +152,9 @@ class Connection:
         await self._tasks.CompleteTask(done, metadata=self._metadata)
         return True
 
-    async def _submit(self, run_id: str, command: workflow_pb2.WorkflowCommand, status: Any) -> None:
+    async def _submit(self, workflow_id: str, command: workflow_pb2.WorkflowCommand, status: Any) -> None:
         request = workflow_pb2.SubmitWorkflowCommandsRequest(
-            workflow_execution_id=run_id, commands=[command], status=status
+            workflow_execution_id=workflow_id, commands=[command], status=status
         )
         await self._dispatch.SubmitWorkflowCommands(request, metadata=self._metadata)
 

@@ -78,9 +78,9 @@ async def test_a_workflow_runs_with_the_harness_file(served: Serving) -> None:
     status, health = served.get("/_/health")
     assert (status, health["status"]) == (200, "UP")
     async with grpc.aio.insecure_channel(f"127.0.0.1:{served.grpc_port}") as channel:
-        run_id = await _run_one(channel)
+        workflow_id = await _run_one(channel)
         assert await _refused(channel)
-    place = f"/api/orgs/test-org/workflow-executions/{run_id}"
+    place = f"/api/orgs/test-org/workflow-executions/{workflow_id}"
     status, events = served.get(f"{place}/events", USER_KEY)
     assert (status, [(each["eventType"], each["data"]) for each in events["events"]]) == (
         200,
@@ -90,7 +90,7 @@ async def test_a_workflow_runs_with_the_harness_file(served: Serving) -> None:
         ],
     )
     for other in (f"/api/tenants/{ORG}", "/api/v1/tenants/test-org"):
-        assert served.get(f"{other}/workflow-executions/{run_id}", USER_KEY)[1]["status"] == "COMPLETED"
+        assert served.get(f"{other}/workflow-executions/{workflow_id}", USER_KEY)[1]["status"] == "COMPLETED"
     assert served.get(place)[0] == 401
     assert served.get(place, "flovyn_sk_test_another_key_here")[0] == 401
 
@@ -110,12 +110,12 @@ async def _run_one(channel: grpc.aio.Channel) -> str:
     start = workflow_pb2.StartWorkflowRequest(
         tenant_id=ORG, workflow_kind="k", queue="q", input=json.dumps({"n": 1}).encode()
     )
-    run_id = str((await dispatch.StartWorkflow(start, metadata=_bearer(USER_KEY))).workflow_execution_id)
+    workflow_id = str((await dispatch.StartWorkflow(start, metadata=_bearer(USER_KEY))).workflow_execution_id)
     poll = workflow_pb2.PollRequest(worker_id=worker.worker_id, tenant_id=ORG, queue="q", timeout_seconds=30)
     claimed = await dispatch.PollWorkflow(poll, metadata=_bearer(WORKER_KEY))
-    assert claimed.workflow_execution.id == run_id
+    assert claimed.workflow_execution.id == workflow_id
     submission = workflow_pb2.SubmitWorkflowCommandsRequest(
-        workflow_execution_id=run_id,
+        workflow_execution_id=workflow_id,
         commands=[
             workflow_pb2.WorkflowCommand(
                 sequence_number=1, complete_workflow=workflow_pb2.CompleteWorkflowCommand(output=b'{"n": 2}')
@@ -124,7 +124,7 @@ async def _run_one(channel: grpc.aio.Channel) -> str:
         status=workflow_pb2.WORKFLOW_STATUS_COMPLETED,
     )
     await dispatch.SubmitWorkflowCommands(submission, metadata=_bearer(WORKER_KEY))
-    return run_id
+    return workflow_id
 
 
 async def _refused(channel: grpc.aio.Channel) -> bool:

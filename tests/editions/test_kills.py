@@ -69,9 +69,9 @@ class Shop:
             input=json.dumps(number).encode(),
             idempotency_key=f"order-{number}",
         )
-        run_id = (await self._server.dispatch.StartWorkflow(request, metadata=bearer())).workflow_execution_id
+        workflow_id = (await self._server.dispatch.StartWorkflow(request, metadata=bearer())).workflow_execution_id
         signal = pb.SignalWorkflowRequest(
-            tenant_id=str(TENANT), workflow_execution_id=run_id, signal_name="go", signal_value=b'"went"'
+            tenant_id=str(TENANT), workflow_execution_id=workflow_id, signal_name="go", signal_value=b'"went"'
         )
         await self._server.dispatch.SignalWorkflow(signal, metadata=bearer())
 

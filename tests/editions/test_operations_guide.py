@@ -73,8 +73,8 @@ class _Reader:
         return sum("is serving" in str(line.get("event")) for line in lines)
 
     def _children(self) -> set[int]:
-        runs = self.server is not None and self.server.process.poll() is None
-        return set(self.server.workers()) if self.server is not None and runs else set()
+        workflows = self.server is not None and self.server.process.poll() is None
+        return set(self.server.workers()) if self.server is not None and workflows else set()
 
     def leave(self) -> None:
         """Stop what runs, the second server of the upgrade first: it writes into the first one's log."""

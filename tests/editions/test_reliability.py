@@ -77,7 +77,7 @@ def _start(queue: str, key: str) -> pb.StartWorkflowRequest:
 
 
 async def _handed_over(here: Persistent, there: Persistent, key: str) -> None:
-    """Start a run at one server while a poller is parked at the other one, and wait until that has it and ends it."""
+    """Start a workflow at one server while a poller is parked at the other one, and wait until that has it and ends it."""
     poll = pb.PollRequest(tenant_id=str(TENANT), queue="watched")
     polling = asyncio.ensure_future(there.dispatch.PollWorkflow(poll, metadata=bearer()))
     await there.dispatch.StartWorkflow(_start("others", f"beside {key}"), metadata=bearer())  # by then it is parked

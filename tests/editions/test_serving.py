@@ -54,15 +54,15 @@ class Worker:
         request = workflow_pb2.PollRequest(worker_id="w", tenant_id=self.tenant_id)
         return (await self.dispatch.PollWorkflow(request, metadata=self.metadata)).workflow_execution
 
-    async def complete(self, run_id: str) -> None:
+    async def complete(self, workflow_id: str) -> None:
         command = workflow_pb2.WorkflowCommand(complete_workflow=workflow_pb2.CompleteWorkflowCommand(output=b"2"))
         request = workflow_pb2.SubmitWorkflowCommandsRequest(
-            workflow_execution_id=run_id, commands=[command], status=workflow_pb2.WORKFLOW_STATUS_COMPLETED
+            workflow_execution_id=workflow_id, commands=[command], status=workflow_pb2.WORKFLOW_STATUS_COMPLETED
         )
         await self.dispatch.SubmitWorkflowCommands(request, metadata=self.metadata)
 
-    async def events(self, run_id: str) -> list[str]:
-        request = workflow_pb2.GetEventsRequest(workflow_execution_id=run_id)
+    async def events(self, workflow_id: str) -> list[str]:
+        request = workflow_pb2.GetEventsRequest(workflow_execution_id=workflow_id)
         answer = await self.dispatch.GetEvents(request, metadata=self.metadata)
         return [event.event_type for event in answer.events]
 
@@ -128,11 +128,11 @@ async def test_a_worker_token_carries_one_workflow_through(served: tuple[str, Se
     database_url, server = served
     worker = Worker(server.grpc_port, *await asyncio.to_thread(_tenant_and_token, database_url))
     async with worker.channel:
-        run_id = await worker.start()
+        workflow_id = await worker.start()
         execution = await worker.poll()
-        assert (execution.id, execution.input) == (run_id, b"[1]")
-        await worker.complete(run_id)
-        assert await worker.events(run_id) == ["WORKFLOW_STARTED", "WORKFLOW_COMPLETED"]
+        assert (execution.id, execution.input) == (workflow_id, b"[1]")
+        await worker.complete(workflow_id)
+        assert await worker.events(workflow_id) == ["WORKFLOW_STARTED", "WORKFLOW_COMPLETED"]
 
 
 async def test_a_killed_server_loses_nothing_that_it_acknowledged(served: tuple[str, Serving]) -> None:

@@ -14,7 +14,7 @@ from tests.support.running import TENANT, Client, bearer
 
 
 async def start(client: Client, kind: str = "k", data: object = None, **fields: Any) -> str:
-    """Start a run; return its id."""
+    """Start a workflow; return its id."""
     request = workflow_pb2.StartWorkflowRequest(
         **{"tenant_id": str(TENANT), "workflow_kind": kind, "input": json.dumps(data).encode(), **fields}
     )
@@ -23,21 +23,23 @@ async def start(client: Client, kind: str = "k", data: object = None, **fields: 
 
 
 async def poll(client: Client, queue: str = "", **fields: Any) -> workflow_pb2.WorkflowExecution | None:
-    """Poll once for a run."""
+    """Poll once for a workflow."""
     request = workflow_pb2.PollRequest(**{"worker_id": "w", "tenant_id": str(TENANT), "queue": queue, **fields})
     answer = await client.dispatch.PollWorkflow(request, metadata=bearer())
     return answer.workflow_execution if answer.HasField("workflow_execution") else None
 
 
-async def submit(client: Client, run_id: str, *commands: workflow_pb2.WorkflowCommand, status: Any) -> None:
+async def submit(client: Client, workflow_id: str, *commands: workflow_pb2.WorkflowCommand, status: Any) -> None:
     """Submit what an activation came to."""
-    request = workflow_pb2.SubmitWorkflowCommandsRequest(workflow_execution_id=run_id, commands=commands, status=status)
+    request = workflow_pb2.SubmitWorkflowCommandsRequest(
+        workflow_execution_id=workflow_id, commands=commands, status=status
+    )
     await client.dispatch.SubmitWorkflowCommands(request, metadata=bearer())
 
 
-async def events(client: Client, run_id: str) -> list[tuple[int, str, Any]]:
-    """Return a run's history as number, type and data."""
-    request = workflow_pb2.GetEventsRequest(workflow_execution_id=run_id)
+async def events(client: Client, workflow_id: str) -> list[tuple[int, str, Any]]:
+    """Return a workflow's history as number, type and data."""
+    request = workflow_pb2.GetEventsRequest(workflow_execution_id=workflow_id)
     answer = await client.dispatch.GetEvents(request, metadata=bearer())
     return [(each.sequence_number, each.event_type, json.loads(each.event_data)) for each in answer.events]
 

@@ -36,57 +36,57 @@ class Calls:
         self.dispatch = client.dispatch
 
     async def start(self, data: bytes = b"null", **fields: Any) -> str:
-        """Start a run of kind ``k`` and return its id."""
+        """Start a workflow of kind ``k`` and return its id."""
         request = pb.StartWorkflowRequest(**{"tenant_id": str(TENANT), "workflow_kind": "k", "input": data, **fields})
         answer = await self.dispatch.StartWorkflow(request, metadata=bearer())
         return str(answer.workflow_execution_id)
 
     async def poll(self, queue: str = "", **fields: Any) -> pb.WorkflowExecution | None:
-        """Ask for a run once; None when there was none."""
+        """Ask for a workflow once; None when there was none."""
         request = pb.PollRequest(worker_id="w", tenant_id=str(TENANT), queue=queue, **fields)
         answer = await self.dispatch.PollWorkflow(request, metadata=bearer())
         return answer.workflow_execution if answer.HasField("workflow_execution") else None
 
     async def claim(self, queue: str = "") -> pb.WorkflowExecution:
-        """Wait for a run."""
+        """Wait for a workflow."""
         found = await self.until(lambda: self.poll(queue), lambda execution: execution is not None)
         assert found is not None
         return found
 
     async def claim_pending(self, queue: str = "") -> None:
-        """Claim every run of a queue that is pending now."""
+        """Claim every workflow of a queue that is pending now."""
         while await self.poll(queue) is not None:
             pass
 
-    async def submit(self, run_id: str, *commands: pb.WorkflowCommand, status: Any = SUSPENDED) -> None:
+    async def submit(self, workflow_id: str, *commands: pb.WorkflowCommand, status: Any = SUSPENDED) -> None:
         """Submit an activation's commands, numbered from 1 as some workers do."""
         for index, command in enumerate(commands, 1):
             command.sequence_number = index
-        request = pb.SubmitWorkflowCommandsRequest(workflow_execution_id=run_id, commands=commands, status=status)
+        request = pb.SubmitWorkflowCommandsRequest(workflow_execution_id=workflow_id, commands=commands, status=status)
         await self.dispatch.SubmitWorkflowCommands(request, metadata=bearer())
 
     async def step(self, *commands: pb.WorkflowCommand, queue: str = "", status: Any = SUSPENDED) -> str:
-        """Wait for a run, submit to it, and return its id."""
-        run_id = (await self.claim(queue)).id
-        await self.submit(run_id, *commands, status=status)
-        return str(run_id)
+        """Wait for a workflow, submit to it, and return its id."""
+        workflow_id = (await self.claim(queue)).id
+        await self.submit(workflow_id, *commands, status=status)
+        return str(workflow_id)
 
-    async def events(self, run_id: str) -> list[Happened]:
+    async def events(self, workflow_id: str) -> list[Happened]:
         """Return the history."""
-        request = pb.GetEventsRequest(workflow_execution_id=run_id)
+        request = pb.GetEventsRequest(workflow_execution_id=workflow_id)
         answer = await self.dispatch.GetEvents(request, metadata=bearer())
         return [(each.sequence_number, each.event_type, json.loads(each.event_data)) for each in answer.events]
 
-    async def types(self, run_id: str) -> list[str]:
+    async def types(self, workflow_id: str) -> list[str]:
         """Return the types of the history's events, whose numbers must be 1..n."""
-        events = await self.events(run_id)
+        events = await self.events(workflow_id)
         assert [number for number, _, _ in events] == list(range(1, len(events) + 1))
         return [event_type for _, event_type, _ in events]
 
-    async def until_event(self, run_id: str, event_type: str, count: int = 1) -> list[Happened]:
+    async def until_event(self, workflow_id: str, event_type: str, count: int = 1) -> list[Happened]:
         """Wait until the history holds ``count`` events of the type, and return it."""
         return await self.until(
-            lambda: self.events(run_id),
+            lambda: self.events(workflow_id),
             lambda events: sum(each[1] == event_type for each in events) >= count,
         )
 
@@ -99,9 +99,9 @@ class Calls:
         async with self.client.boot.pool.connection() as connection:
             return await (await connection.execute(statement, parameters)).fetchone()
 
-    async def status(self, run_id: str) -> str:
-        """Return a run's stored status."""
-        return str((await self.row("SELECT status FROM workflow_execution WHERE id = %s", run_id))[0])
+    async def status(self, workflow_id: str) -> str:
+        """Return a workflow's stored status."""
+        return str((await self.row("SELECT status FROM workflow_execution WHERE id = %s", workflow_id))[0])
 
 
 async def until(look: Callable[[], Awaitable[Found]], is_it: Callable[[Found], bool]) -> Found:
@@ -182,10 +182,10 @@ def cancel_child(child_id: str = "", name: str = "", reason: str = "") -> pb.Wor
     )
 
 
-def send_signal(run_id: str, name: str = "message", value: bytes = b"null") -> pb.SignalWorkflowRequest:
+def send_signal(workflow_id: str, name: str = "message", value: bytes = b"null") -> pb.SignalWorkflowRequest:
     """SignalWorkflow."""
     return pb.SignalWorkflowRequest(
-        tenant_id=str(TENANT), workflow_execution_id=run_id, signal_name=name, signal_value=value
+        tenant_id=str(TENANT), workflow_execution_id=workflow_id, signal_name=name, signal_value=value
     )
 
 

@@ -1,4 +1,4 @@
-"""A small model of the engine: what a run must look like after whatever has happened to it."""
+"""A small model of the engine: what a workflow must look like after whatever has happened to it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Task:
 
 @dataclass
 class Run:
-    """A run as it must be."""
+    """A workflow as it must be."""
 
     id: UUID
     status: str = "PENDING"
@@ -73,7 +73,7 @@ class Run:
         return self.status in ENDS
 
     def hear(self, event: str) -> None:
-        """Take an event from outside, which wakes a run that waits."""
+        """Take an event from outside, which wakes a workflow that waits."""
         if not self.over:
             self.events.append(event)
             self.unseen = True
@@ -105,7 +105,7 @@ class Run:
         return CancelOutcome.CANCELLED
 
     def report(self, task: Task, verdict: Verdict) -> bool:
-        """Take a report on a task of the run; tell whether it is allowed."""
+        """Take a report on a task of the workflow; tell whether it is allowed."""
         if task.status == verdict:
             return True  # known already
         if task.over or (task.attempt == 0 and verdict is not Verdict.CANCELLED):
@@ -153,16 +153,16 @@ class Act:
 
 
 def _operation(_number: int) -> Act:
-    return Act(RecordOperation("op", ONE), lambda run: run.events.append("OPERATION_COMPLETED"))
+    return Act(RecordOperation("op", ONE), lambda workflow: workflow.events.append("OPERATION_COMPLETED"))
 
 
 def _timer(number: int) -> Act:
     name = f"t{number}"
 
-    def model(run: Run) -> None:
-        if name not in run.timers:
-            run.timers[name] = "ACTIVE"
-            run.events.append("TIMER_STARTED")
+    def model(workflow: Run) -> None:
+        if name not in workflow.timers:
+            workflow.timers[name] = "ACTIVE"
+            workflow.events.append("TIMER_STARTED")
 
     return Act(StartTimer(name, 0 if is_due(name) else 3_600_000), model)
 
@@ -170,26 +170,26 @@ def _timer(number: int) -> Act:
 def _cancel_timer(number: int) -> Act:
     name = f"t{number}"
 
-    def model(run: Run) -> None:
-        if run.timers.get(name) == "ACTIVE":
-            run.timers[name] = "CANCELLED"
-            run.events.append("TIMER_CANCELLED")
+    def model(workflow: Run) -> None:
+        if workflow.timers.get(name) == "ACTIVE":
+            workflow.timers[name] = "CANCELLED"
+            workflow.events.append("TIMER_CANCELLED")
 
     return Act(CancelTimer(name), model)
 
 
 def _promise(number: int) -> Act:
-    def model(run: Run) -> None:
-        run.promises.append((f"p{number}", "PENDING"))
-        run.events.append("PROMISE_CREATED")
+    def model(workflow: Run) -> None:
+        workflow.promises.append((f"p{number}", "PENDING"))
+        workflow.events.append("PROMISE_CREATED")
 
     return Act(CreatePromise(f"p{number}", None), model)
 
 
 def _resolve(number: int) -> Act:
-    def model(run: Run) -> None:
-        if run.settle(f"p{number}", "RESOLVED"):
-            run.events.append("PROMISE_RESOLVED")
+    def model(workflow: Run) -> None:
+        if workflow.settle(f"p{number}", "RESOLVED"):
+            workflow.events.append("PROMISE_RESOLVED")
 
     return Act(ResolvePromise(f"p{number}", ONE), model)
 
@@ -197,10 +197,10 @@ def _resolve(number: int) -> Act:
 def _task(number: int) -> Act:
     task_id = uuid4()
 
-    def model(run: Run) -> None:
-        if task_id not in run.tasks:
-            run.tasks[task_id] = Task(task_id, retries=number)
-            run.events.append("TASK_SCHEDULED")
+    def model(workflow: Run) -> None:
+        if task_id not in workflow.tasks:
+            workflow.tasks[task_id] = Task(task_id, retries=number)
+            workflow.events.append("TASK_SCHEDULED")
 
     return Act(ScheduleTask(task_id, "t", ONE, None, number, None, 0), model)
 

@@ -57,10 +57,10 @@ class Orders:
     async def start(self, number: int) -> None:
         """Start an order under a key of its own, and signal it."""
         key = f"{self.worker.style.name}-{number}"
-        run_id = await self._starter.start("order", number, idempotency_key=key)
-        self.started[run_id] = number
+        workflow_id = await self._starter.start("order", number, idempotency_key=key)
+        self.started[workflow_id] = number
         request = pb.SignalWorkflowRequest(
-            tenant_id=str(TENANT), workflow_execution_id=run_id, signal_name="go", signal_value=b'"went"'
+            tenant_id=str(TENANT), workflow_execution_id=workflow_id, signal_name="go", signal_value=b'"went"'
         )
         await self.client.dispatch.SignalWorkflow(request, metadata=bearer())
 
@@ -68,26 +68,26 @@ class Orders:
         """Look at one order after the other until so many have got on; resolve each promise as soon as it is there."""
         while len(self._promised) < count:
             await self.workers.more(1)
-            for run_id in self.started.keys() - self._promised:
-                for event, data in await self._starter.history(run_id):
-                    if event == "PROMISE_CREATED" and run_id not in self._promised:
+            for workflow_id in self.started.keys() - self._promised:
+                for event, data in await self._starter.history(workflow_id):
+                    if event == "PROMISE_CREATED" and workflow_id not in self._promised:
                         request = pb.ResolvePromiseRequest(promise_id=data["promiseId"], value=b'"approved"')
                         await self.client.dispatch.ResolvePromise(request, metadata=bearer())
-                        self._promised.add(run_id)
+                        self._promised.add(workflow_id)
 
     async def check(self) -> None:
         """Every acknowledged order has ended once, with its result; no task's result came twice."""
-        for run_id, number in self.started.items():
-            result = await self._starter.result(run_id)
+        for workflow_id, number in self.started.items():
+            result = await self._starter.result(workflow_id)
             assert result == [2 * number, "approved", "went", 2 * number + 2]
-            history = await self._starter.history(run_id)
+            history = await self._starter.history(workflow_id)
             assert sum(event in ("WORKFLOW_COMPLETED", "WORKFLOW_EXECUTION_FAILED") for event, _ in history) == 1
             tasks = Counter(data["taskExecutionId"] for event, data in history if event == "TASK_COMPLETED")
             assert set(tasks.values()) == {1}
 
 
-def check_histories(database_url: str, runs: int) -> None:
-    """All runs have completed, numbered 1..n, children and parents alike; nothing is left over."""
+def check_histories(database_url: str, workflows: int) -> None:
+    """All workflows have completed, numbered 1..n, children and parents alike; nothing is left over."""
     query = """
         SELECT r.status, r.last_sequence = count(e.*), min(e.sequence), max(e.sequence) = count(e.*),
             count(e.*) FILTER (WHERE e.event_type = 'WORKFLOW_COMPLETED'), count(*) FILTER (
@@ -98,6 +98,6 @@ def check_histories(database_url: str, runs: int) -> None:
         GROUP BY r.tenant_id, r.id"""
     with psycopg.connect(database_url) as connection:
         found = Counter(connection.execute(query).fetchall())
-        assert found == {("COMPLETED", True, 1, True, 1, 1): runs}
+        assert found == {("COMPLETED", True, 1, True, 1, 1): workflows}
         tasks = Counter(connection.execute("SELECT status FROM task_execution").fetchall())
-        assert tasks == {("COMPLETED",): runs}
+        assert tasks == {("COMPLETED",): workflows}

@@ -115,9 +115,9 @@ class Recorded:
 class Context:
     """What workflow code may do. Everything new becomes a command, in the order of the code."""
 
-    def __init__(self, run_id: str, history: Sequence[Event], style: Style) -> None:
-        """Take the run, and what has happened to it."""
-        self._run_id = run_id
+    def __init__(self, workflow_id: str, history: Sequence[Event], style: Style) -> None:
+        """Take the workflow, and what has happened to it."""
+        self._workflow_id = workflow_id
         self._style = style
         self._recorded = Recorded.read(history, style)
         self._used: dict[str, int] = defaultdict(int)
@@ -192,8 +192,8 @@ class Context:
             self._do("clear_state", pb.ClearStateCommand(key=key))
 
     def uuid(self) -> str:
-        """Return the next of the run's deterministic ids, which are the same in every replay."""
-        made = uuid5(UUID(self._run_id), f"{self._run_id}:{self._generated}")
+        """Return the next of the workflow's deterministic ids, which are the same in every replay."""
+        made = uuid5(UUID(self._workflow_id), f"{self._workflow_id}:{self._generated}")
         self._generated += 1
         return str(made)
 

@@ -27,13 +27,13 @@ from tests.support.running import TENANT, Connection, bearer
 from tests.support.styles import FFI, Style
 
 DEADLINE_S = 30.0
-"""A run that has not ended by then has hung."""
+"""A workflow that has not ended by then has hung."""
 
 _ENDS = {"WORKFLOW_COMPLETED", "WORKFLOW_EXECUTION_FAILED", "WORKFLOW_CANCELLED"}
 
 
 class RunFailed(Exception):
-    """A run that did not complete; the text is its error."""
+    """A workflow that did not complete; the text is its error."""
 
 
 @dataclass
@@ -63,7 +63,7 @@ TaskCode = Callable[[TaskContext, Any], Awaitable[Any]]
 
 
 class ReplayingWorker:
-    """Polls for runs and tasks of one queue and carries them out."""
+    """Polls for workflows and tasks of one queue and carries them out."""
 
     def __init__(
         self,
@@ -113,36 +113,36 @@ class ReplayingWorker:
                 task.cancel()
 
     async def start(self, kind: str, data: Any = None, **fields: Any) -> str:
-        """Start a run in the worker's queue."""
+        """Start a workflow in the worker's queue."""
         request = pb.StartWorkflowRequest(
             tenant_id=str(TENANT), workflow_kind=kind, input=json.dumps(data).encode(), queue=self._queue, **fields
         )
         return str((await self._client.dispatch.StartWorkflow(request, metadata=bearer())).workflow_execution_id)
 
-    async def history(self, run_id: str) -> list[Event]:
-        """Return type and data of a run's events, whose numbers must be 1..n."""
-        request = pb.GetEventsRequest(workflow_execution_id=run_id)
+    async def history(self, workflow_id: str) -> list[Event]:
+        """Return type and data of a workflow's events, whose numbers must be 1..n."""
+        request = pb.GetEventsRequest(workflow_execution_id=workflow_id)
         events = (await self._client.dispatch.GetEvents(request, metadata=bearer())).events
         numbers = [event.sequence_number for event in events]
         assert numbers == list(range(1, len(events) + 1)), [(each.sequence_number, each.event_type) for each in events]
         return [(event.event_type, json.loads(event.event_data)) for event in events]
 
-    async def until(self, run_id: str, event_type: str, count: int = 1) -> list[Event]:
+    async def until(self, workflow_id: str, event_type: str, count: int = 1) -> list[Event]:
         """Return the history once it holds an event of that type ``count`` times."""
         async with asyncio.timeout(DEADLINE_S):
             while True:
-                history = await self.history(run_id)  # every look is a call, so others get their turn
+                history = await self.history(workflow_id)  # every look is a call, so others get their turn
                 if sum(each == event_type for each, _ in history) >= count:
                     return history
 
-    async def result(self, run_id: str) -> Any:
-        """Return a run's output once it has ended.
+    async def result(self, workflow_id: str) -> Any:
+        """Return a workflow's output once it has ended.
 
         Raises:
             RunFailed: it did not complete.
         """
         async with asyncio.timeout(DEADLINE_S):
-            while not (ends := [event for event in await self.history(run_id) if event[0] in _ENDS]):
+            while not (ends := [event for event in await self.history(workflow_id) if event[0] in _ENDS]):
                 pass
         event_type, data = ends[0]
         if event_type == "WORKFLOW_COMPLETED":
@@ -150,7 +150,7 @@ class ReplayingWorker:
         raise RunFailed(data.get("error") or data.get("reason"))
 
     async def run_once(self) -> bool:
-        """Poll for a run, replay it and submit what came of it; tell whether there was one."""
+        """Poll for a workflow, replay it and submit what came of it; tell whether there was one."""
         poll = pb.PollRequest(worker_id=self.worker_id, tenant_id=str(TENANT), queue=self._queue, timeout_seconds=30)
         answer = await self._client.dispatch.PollWorkflow(poll, metadata=bearer())
         if not answer.HasField("workflow_execution"):
@@ -204,7 +204,7 @@ class ReplayingWorker:
             return self._ended(context, end, pb.WORKFLOW_STATUS_COMPLETED)
         except DeterminismViolation as violation:
             return self._failed(context, str(violation), "DETERMINISM_VIOLATION")
-        except Exception as error:  # noqa: BLE001 - whatever the workflow's code raises fails the run
+        except Exception as error:  # noqa: BLE001 - whatever the workflow's code raises fails the workflow
             return self._failed(context, str(error), "ERROR")
         coroutine.close()
         if self.style.says_suspend:

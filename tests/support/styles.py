@@ -15,7 +15,7 @@ class Style:
         unknown_event_is: what an event of an unknown type is taken for.
         cancelled_timers_end: a cancelled timer ends the wait for it.
         repeats_clears: ClearState is sent again in every activation.
-        terminal_alone: the batch that ends a run holds nothing but the terminal command.
+        terminal_alone: the batch that ends a workflow holds nothing but the terminal command.
         first_timer: the number of the first timer, and ``timer_prefix`` what stands before it.
     """
 
@@ -30,7 +30,7 @@ class Style:
     timer_prefix: str = "timer-"
 
     def timer_id(self, index: int) -> str:
-        """Return the id of a run's n-th timer, counted from 0."""
+        """Return the id of a workflow's n-th timer, counted from 0."""
         return f"{self.timer_prefix}{self.first_timer + index}"
 
 

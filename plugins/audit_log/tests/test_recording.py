@@ -104,9 +104,11 @@ async def test_reads_are_recorded_where_asked_for_and_empty_polls_never(database
     """With ``reads``: a look at something, and a poll that hands out work; never a poll without any."""
     async with auditing(database, reads=reads) as client:
         await poll(client)
-        run_id = await start(client)
+        workflow_id = await start(client)
         await poll(client)
-        await client.dispatch.GetEvents(workflow_pb2.GetEventsRequest(workflow_execution_id=run_id), metadata=bearer())
+        await client.dispatch.GetEvents(
+            workflow_pb2.GetEventsRequest(workflow_execution_id=workflow_id), metadata=bearer()
+        )
         await client.rest("GET", "/api/v1/tenants/test", key=WORKER_KEY)
         names = [each.operation.rpartition("/")[2] for each in await stored(client)]
         assert names == (["StartWorkflow", "PollWorkflow", "GetEvents", "{slug}"] if reads else ["StartWorkflow"])

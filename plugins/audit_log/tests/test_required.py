@@ -54,7 +54,7 @@ async def test_the_attempt_comes_first_and_the_outcome_after(database: str) -> N
 
 
 async def test_without_a_record_there_is_no_effect(database: str) -> None:
-    """A database that refuses the record refuses the call: 14 UNAVAILABLE, and no run is there; later it works."""
+    """A database that refuses the record refuses the call: 14 UNAVAILABLE, and no workflow is there; later it works."""
     async with auditing(database, mode="required") as client:
         await tamper(database, REFUSE)
         with pytest.raises(grpc.aio.AioRpcError) as refused:

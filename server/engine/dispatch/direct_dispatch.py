@@ -18,11 +18,11 @@ from uuid import UUID, uuid4
 from core.errors import Unavailable
 from core.unit_of_work import current
 from server.domain.task import ClaimedTask, NewTask
-from server.domain.workflow import ClaimedRun, NewRun
+from server.domain.workflow import ClaimedWorkflow, NewWorkflow
 from server.engine.dispatch.wakeups import Poller, Wake, Wakeups
 
-New = TypeVar("New", NewRun, NewTask)
-Claimed = TypeVar("Claimed", ClaimedRun, ClaimedTask)
+New = TypeVar("New", NewWorkflow, NewTask)
+Claimed = TypeVar("Claimed", ClaimedWorkflow, ClaimedTask)
 
 LookFor = Callable[[Iterable[UUID], float], None]
 """``LostClaims.look_for``."""

@@ -66,8 +66,8 @@ class Orphans:
         return max(process.newest, self._seen.get(process.number, process.newest)) - timedelta(seconds=UNDELIVERED_S)
 
     async def _release(self, since: dict[int, datetime]) -> int:
-        runs, tasks = await self._storage.release(since)
-        for waker, pending in ((self._wake_workflow, runs), (self._wake_task, tasks)):
+        workflows, tasks = await self._storage.release(since)
+        for waker, pending in ((self._wake_workflow, workflows), (self._wake_task, tasks)):
             for tenant_id, queue, kind in pending:
                 waker((tenant_id, queue), kind)
-        return len(runs) + len(tasks)
+        return len(workflows) + len(tasks)

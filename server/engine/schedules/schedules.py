@@ -25,14 +25,14 @@ from server.domain.schedule import (
     why_skip,
 )
 from server.domain.task import NewTask, TaskReport, Verdict
-from server.domain.workflow import NewRun
+from server.domain.workflow import NewWorkflow
 from server.engine.dispatch.wakeups import Waker
 from server.engine.schedules.cron import check_cron, next_after
 from server.engine.schedules.next_due import NextDue
 from server.engine.tasks.reports import Tasks
 from server.engine.tasks.starts import new_task
 from server.engine.workflows.cancellation import Cancellation
-from server.engine.workflows.starts import new_run
+from server.engine.workflows.starts import new_workflow
 from server.storage.repositories import Repositories
 from server.storage.schedules import ScheduleKey, ScheduleRepository
 
@@ -45,7 +45,7 @@ class _Batch:
     """What due schedules come to."""
 
     records: list[tuple[ScheduleRun, datetime | None]] = field(default_factory=list)
-    runs: list[NewRun] = field(default_factory=list)
+    runs: list[NewWorkflow] = field(default_factory=list)
     tasks: list[NewTask] = field(default_factory=list)
     cancelled_runs: list[CancellationRequest] = field(default_factory=list)
     cancelled_tasks: list[tuple[UUID, UUID]] = field(default_factory=list)
@@ -179,7 +179,7 @@ class Schedules:
 
     async def _write(self, connection: Any, batch: _Batch) -> None:
         if batch.runs:
-            await self._storage.runs.insert(connection, batch.runs)
+            await self._storage.workflows.insert(connection, batch.runs)
         if batch.tasks:
             await self._storage.tasks.insert(connection, batch.tasks)
         if batch.cancelled_runs:
@@ -220,11 +220,13 @@ def _deal_with(batch: _Batch, schedule: Schedule, now: datetime, still_open: tup
     _start(batch, schedule, due, next_run_at)
 
 
-def _cancel(batch: _Batch, schedule: Schedule, run_id: UUID | None, task_id: UUID | None) -> None:
-    if run_id is not None:
+def _cancel(batch: _Batch, schedule: Schedule, workflow_id: UUID | None, task_id: UUID | None) -> None:
+    if workflow_id is not None:
         by = f"schedule:{schedule.id}"
         batch.cancelled_runs.append(
-            CancellationRequest(schedule.tenant_id, run_id, f"the schedule {schedule.spec.name!r} started anew", by)
+            CancellationRequest(
+                schedule.tenant_id, workflow_id, f"the schedule {schedule.spec.name!r} started anew", by
+            )
         )
     if task_id is not None:
         batch.cancelled_tasks.append((schedule.tenant_id, task_id))
@@ -232,20 +234,20 @@ def _cancel(batch: _Batch, schedule: Schedule, run_id: UUID | None, task_id: UUI
 
 def _start(batch: _Batch, schedule: Schedule, instant: datetime, next_run_at: datetime | None) -> None:
     made = _made(schedule.tenant_id, schedule.spec)
-    run_id = task_id = None
-    if isinstance(made, NewRun):
+    workflow_id = task_id = None
+    if isinstance(made, NewWorkflow):
         batch.runs.append(made)
-        run_id = made.id
+        workflow_id = made.id
     else:
         batch.tasks.append(made)
         task_id = made.id
-    started = ScheduleRun(schedule.tenant_id, schedule.id, uuid4(), instant, "STARTED", run_id, task_id)
+    started = ScheduleRun(schedule.tenant_id, schedule.id, uuid4(), instant, "STARTED", workflow_id, task_id)
     batch.records.append((started, next_run_at))
 
 
-def _made(tenant_id: UUID, spec: ScheduleSpec) -> NewRun | NewTask:
+def _made(tenant_id: UUID, spec: ScheduleSpec) -> NewWorkflow | NewTask:
     if spec.target is TargetType.WORKFLOW:
-        return new_run(WorkflowLaunch(tenant_id, spec.kind, spec.input, spec.queue, metadata=spec.metadata))
+        return new_workflow(WorkflowLaunch(tenant_id, spec.kind, spec.input, spec.queue, metadata=spec.metadata))
     launch = TaskLaunch(tenant_id, spec.kind, spec.input, spec.queue, spec.max_retries, metadata=spec.metadata)
     return new_task(launch, None, None)
 

@@ -32,7 +32,7 @@ MAX_PAYLOAD_CHARACTERS = 1024 * 1024
 _log = logging.getLogger(__name__)
 
 Topic = tuple[UUID, UUID]
-"""Tenant, and the task or the run that is watched."""
+"""Tenant, and the task or the workflow that is watched."""
 
 
 class Watch:
@@ -118,15 +118,15 @@ class Streams:
         chunk = self._receiver.take(notification)
         if chunk is None:
             return
-        shown = Shown(chunk.run_id, chunk.kind, chunk.payload)
-        for watched in (chunk.task_id, chunk.run_id):
+        shown = Shown(chunk.workflow_id, chunk.kind, chunk.payload)
+        for watched in (chunk.task_id, chunk.workflow_id):
             if watched is not None:
                 for watch in self._watches.get((chunk.tenant_id, watched), ()):
                     watch.put(shown)
 
     @asynccontextmanager
     async def watch(self, topic: Topic) -> AsyncIterator[Watch]:
-        """Watch a task, or all tasks of a run, as long as the context lasts.
+        """Watch a task, or all tasks of a workflow, as long as the context lasts.
 
         Raises:
             LimitExceeded: too many watch already.

@@ -31,12 +31,12 @@ _TASK_EVENTS["CANCELLED"] = "TASK_FAILED"
 
 @dataclass(eq=False)
 class Follower:
-    """A watcher, and how far it has seen each run; of a task, what it has seen last."""
+    """A watcher, and how far it has seen each workflow; of a task, what it has seen last."""
 
     watch: Watch
     seen: dict[Key, int] = field(default_factory=dict)
     root: Key | None = None
-    """The run whose descendants are followed, too."""
+    """The workflow whose descendants are followed, too."""
     task: Key | None = None
     task_seen: tuple[str, int] | None = None
 
@@ -55,10 +55,10 @@ class StreamTail:
         self._wanted = asyncio.Event()
 
     @asynccontextmanager
-    async def run_followed(self, run: Key, watch: Watch, *, descendants: bool) -> AsyncIterator[None]:
-        """Show what happens to a run from now on, and to those below it if wanted, as long as the context lasts."""
-        positions = await self._storage.positions([run])
-        async with self._following(Follower(watch, positions, root=run if descendants else None)):
+    async def run_followed(self, workflow: Key, watch: Watch, *, descendants: bool) -> AsyncIterator[None]:
+        """Follow the changes of a workflow, and of its descendants if wanted, as long as the context lasts."""
+        positions = await self._storage.positions([workflow])
+        async with self._following(Follower(watch, positions, root=workflow if descendants else None)):
             yield
 
     @asynccontextmanager
@@ -108,17 +108,17 @@ class StreamTail:
     async def _show_events(self, followers: list[Follower]) -> None:
         after: dict[Key, int] = {}
         for each in followers:
-            for run, sequence in each.seen.items():
-                after[run] = min(sequence, after.get(run, sequence))
+            for workflow, sequence in each.seen.items():
+                after[workflow] = min(sequence, after.get(workflow, sequence))
         if not after:
             return
-        for tenant_id, run_id, sequence, event_type, data, created_at in await self._storage.news(after):
-            shown = state_change(str(run_id), event_type, Json(data), _milliseconds(created_at))
+        for tenant_id, workflow_id, sequence, event_type, data, created_at in await self._storage.news(after):
+            shown = state_change(str(workflow_id), event_type, Json(data), _milliseconds(created_at))
             for each in followers:
-                if each.seen.get((tenant_id, run_id), sequence) < sequence:
-                    each.seen[tenant_id, run_id] = sequence
+                if each.seen.get((tenant_id, workflow_id), sequence) < sequence:
+                    each.seen[tenant_id, workflow_id] = sequence
                     if shown is not None:
-                        each.watch.put(Shown(run_id, ChunkKind.DATA, shown))
+                        each.watch.put(Shown(workflow_id, ChunkKind.DATA, shown))
 
     async def _show_tasks(self, followers: list[Follower]) -> None:
         if not followers:

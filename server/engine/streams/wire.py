@@ -36,7 +36,7 @@ class Sender:
         """Yield the notifications that carry a chunk."""
         pieces = list(_pieces(chunk.payload))
         ident = f"{self._name}-{next(self._numbers)}"
-        about = [str(chunk.tenant_id), str(chunk.run_id or ""), str(chunk.task_id), chunk.kind]
+        about = [str(chunk.tenant_id), str(chunk.workflow_id or ""), str(chunk.task_id), chunk.kind]
         for index, piece in enumerate(pieces):
             yield f"{ident} {index} {len(pieces)} {json.dumps(about)}\n{piece}"
 

@@ -72,7 +72,7 @@ def _create_promise(draft: Draft, command: CreatePromise) -> None:
     promise = NewPromise(
         tenant_id=draft.state.tenant_id,
         id=uuid4(),
-        run_id=draft.state.id,
+        workflow_id=draft.state.id,
         name=command.name,
         timeout_ms=usable_timeout(command.timeout_ms),
     )

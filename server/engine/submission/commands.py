@@ -1,4 +1,4 @@
-"""Decides what a worker's submission does to its run.
+"""Decides what a worker's submission does to its workflow.
 
 A submission is decided whole before anything is written. What follows its first terminal command is ignored.
 """
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from server.domain.command import Cancel, Command, Complete, Fail
 from server.domain.submission import Ending, Outcome, Step, Submission
-from server.domain.workflow import RunState, RunStatus, extended
+from server.domain.workflow import WorkflowState, WorkflowStatus, extended
 from server.engine.submission.command_table import HANDLERS
 from server.engine.submission.drafts import Draft, Known
 from server.engine.submission.endings import WITHOUT_COMMAND, cancelled, completed, failed
@@ -20,7 +20,7 @@ from server.engine.submission.endings import WITHOUT_COMMAND, cancelled, complet
 
 def submission(
     tenant_id: UUID,
-    run_id: UUID,
+    workflow_id: UUID,
     commands: Sequence[Command],
     outcome: Outcome,
     weight: int = 0,
@@ -32,22 +32,22 @@ def submission(
     for index, command in enumerate(commands):
         if type(command) in _ENDINGS:
             ending = _ENDINGS[type(command)](command)
-            return Submission(tenant_id, run_id, tuple(commands[:index]), outcome, ending, weight, digest, sent_by)
-    return Submission(tenant_id, run_id, tuple(commands), outcome, None, weight, digest, sent_by)
+            return Submission(tenant_id, workflow_id, tuple(commands[:index]), outcome, ending, weight, digest, sent_by)
+    return Submission(tenant_id, workflow_id, tuple(commands), outcome, None, weight, digest, sent_by)
 
 
-def decide(state: RunState, submitted: Submission, known: Known, max_history: int | None = None) -> Step | None:
-    """Return what a submission does to a run in ``state``; None when it must change nothing.
+def decide(state: WorkflowState, submitted: Submission, known: Known, max_history: int | None = None) -> Step | None:
+    """Return what a submission does to a workflow in ``state``; None when it must change nothing.
 
     ``known`` holds what exists of what the commands name, and takes in what they create. ``objection`` has nothing
-    against the submission. One to an ended run is ignored, and so is one to a run that is being cancelled, unless the
-    workflow has completed. A run whose history would outgrow ``max_history`` bytes with this submission fails instead,
-    and none of the commands is carried out: its worker could not go on from there.
+    against the submission. A submission to an ended workflow is ignored, and so is one to a workflow that is being
+    cancelled, unless it completes the workflow. If the history would exceed ``max_history`` bytes, the workflow fails
+    and no command is carried out.
 
     Raises:
-        WrongState: a command names a task of another run or kind.
+        WrongState: a command names a task of another workflow or kind.
     """
-    if state.status.is_terminal or (state.status is RunStatus.CANCELLING and not _has_completed(submitted)):
+    if state.status.is_terminal or (state.status is WorkflowStatus.CANCELLING and not _has_completed(submitted)):
         return None
     draft = Draft(state, known)
     for command in submitted.commands:
@@ -82,7 +82,7 @@ def _has_completed(submitted: Submission) -> bool:
 
 
 def _ending(submitted: Submission) -> Ending | None:
-    """Return how the run ends; where outcome and command disagree, the outcome decides."""
+    """Return how the workflow ends; where outcome and command disagree, the outcome decides."""
     if submitted.outcome not in WITHOUT_COMMAND:
         return None
     made_up = WITHOUT_COMMAND[submitted.outcome]
@@ -95,11 +95,11 @@ def _outgrown(size: int, limit: int) -> Ending:
     return failed(text, "", "HISTORY_LIMIT")
 
 
-def _next_status(state: RunState, waking_sequence: int, outcome: Outcome) -> RunStatus:
-    if outcome is Outcome.RUNNING or state.status is not RunStatus.RUNNING:
-        # only a claimed run can be suspended; a late report must not park one that waits for a worker
+def _next_status(state: WorkflowState, waking_sequence: int, outcome: Outcome) -> WorkflowStatus:
+    if outcome is Outcome.RUNNING or state.status is not WorkflowStatus.RUNNING:
+        # only a claimed workflow can be suspended; a late report must not park one that waits for a worker
         return state.status
-    return RunStatus.PENDING if waking_sequence > state.dispatched_sequence else RunStatus.WAITING
+    return WorkflowStatus.PENDING if waking_sequence > state.dispatched_sequence else WorkflowStatus.WAITING
 
 
 _ENDINGS: Mapping[type, Callable[[Any], Ending]] = {

@@ -17,14 +17,14 @@ from server.domain.effects import Effects
 from server.domain.promise import NewPromise, Settlement, Verdict
 from server.domain.task import NewTask
 from server.domain.timer import NewTimer, TimerKey
-from server.domain.workflow import NewRun, RunState
+from server.domain.workflow import NewWorkflow, WorkflowState
 from server.domain.workflow_event import EventType, NewEvent
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-RunKey = tuple[UUID, UUID]
+WorkflowKey = tuple[UUID, UUID]
 """Tenant and run."""
 
 TaskKey = tuple[UUID, UUID]
@@ -33,7 +33,7 @@ TaskKey = tuple[UUID, UUID]
 
 @dataclass(frozen=True, slots=True)
 class KnownPromise:
-    """A promise of a run, and whether it is pending."""
+    """A promise of a workflow, and whether it is pending."""
 
     id: UUID
     name: str
@@ -46,15 +46,15 @@ class Known:
 
     Attributes:
         timers: whether each timer is still to fire.
-        promises: of each run, those that it names and has, the oldest first.
+        promises: of each workflow, those that it names and has, the oldest first.
         tasks: run and kind of each task.
-        children: the parent of each run that a command would create.
+        children: the parent of each workflow that a command would create.
     """
 
     timers: MutableMapping[TimerKey, bool] = field(default_factory=dict)
-    promises: MutableMapping[RunKey, tuple[KnownPromise, ...]] = field(default_factory=dict)
+    promises: MutableMapping[WorkflowKey, tuple[KnownPromise, ...]] = field(default_factory=dict)
     tasks: MutableMapping[TaskKey, tuple[UUID | None, str]] = field(default_factory=dict)
-    children: MutableMapping[RunKey, UUID | None] = field(default_factory=dict)
+    children: MutableMapping[WorkflowKey, UUID | None] = field(default_factory=dict)
 
     def layer(self) -> Known:
         """Return a view that can be added to without changing this one."""
@@ -71,7 +71,7 @@ class Known:
 class Draft:
     """The events and effects of one submission in the making."""
 
-    def __init__(self, state: RunState, known: Known) -> None:
+    def __init__(self, state: WorkflowState, known: Known) -> None:
         """Start with nothing."""
         self.state = state
         self.known = known.layer()
@@ -85,7 +85,7 @@ class Draft:
         self.events.append(NewEvent(event_type, data))
 
     def timer_key(self, timer_id: str) -> TimerKey:
-        """Return what a timer of this run is known by."""
+        """Return what a timer of this workflow is known by."""
         return (self.state.tenant_id, self.state.id, timer_id)
 
     def start_timer(self, timer: NewTimer) -> None:
@@ -103,10 +103,10 @@ class Draft:
         self.known.tasks[task.tenant_id, task.id] = (task.workflow_execution_id, task.kind)
         self.effects.tasks.append(task)
 
-    def schedule_child(self, run: NewRun) -> None:
+    def schedule_child(self, workflow: NewWorkflow) -> None:
         """Add a child."""
-        self.known.children[run.tenant_id, run.id] = run.parent_id
-        self.effects.children.append(run)
+        self.known.children[workflow.tenant_id, workflow.id] = workflow.parent_id
+        self.effects.children.append(workflow)
 
     def create_promise(self, promise: NewPromise) -> None:
         """Add a promise."""
@@ -114,7 +114,7 @@ class Draft:
         self.effects.promises.append(promise)
 
     def pending_promise(self, reference: str) -> KnownPromise | None:
-        """Return the pending promise of this run that has this id or name, the oldest of those."""
+        """Return the pending promise of this workflow that has this id or name, the oldest of those."""
         for promise in self._promises:
             if promise.pending and reference in {promise.name, str(promise.id)}:
                 return promise

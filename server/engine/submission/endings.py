@@ -1,4 +1,4 @@
-"""How runs end: the terminal events, with the words that clients wait for."""
+"""How workflows end: the terminal events, with the words that clients wait for."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from collections.abc import Mapping
 
 from core.payload import NULL, Json, dump, json_object
 from server.domain.submission import Ending, Outcome
-from server.domain.workflow import RunStatus
+from server.domain.workflow import WorkflowStatus
 from server.domain.workflow_event import EventType, NewEvent
 
 
 def completed(output: Json) -> Ending:
     """Return the ending of a workflow that returned ``output``."""
     event = NewEvent(EventType.WORKFLOW_COMPLETED, json_object(output=output))
-    return Ending(RunStatus.COMPLETED, event, output=output)
+    return Ending(WorkflowStatus.COMPLETED, event, output=output)
 
 
 def failed(error: str, stack_trace: str, failure_type: str) -> Ending:
     """Return the ending of a workflow that failed."""
     data = json_object(error=dump(error), stackTrace=dump(stack_trace), failureType=dump(failure_type))
-    return Ending(RunStatus.FAILED, NewEvent(EventType.WORKFLOW_EXECUTION_FAILED, data), error=error)
+    return Ending(WorkflowStatus.FAILED, NewEvent(EventType.WORKFLOW_EXECUTION_FAILED, data), error=error)
 
 
 def cancelled(reason: str) -> Ending:
     """Return the ending of a workflow that was cancelled."""
     event = NewEvent(EventType.WORKFLOW_CANCELLED, json_object(reason=dump(reason)))
-    return Ending(RunStatus.CANCELLED, event, error=reason)
+    return Ending(WorkflowStatus.CANCELLED, event, error=reason)
 
 
 WITHOUT_COMMAND: Mapping[Outcome, Ending] = {

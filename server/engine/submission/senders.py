@@ -12,7 +12,7 @@ from collections import OrderedDict
 from uuid import UUID
 
 from server.domain.submission import Sender
-from server.storage.workflows import RunKey
+from server.storage.workflows import WorkflowKey
 
 MAX_READS = 20_000
 MAX_PRINCIPALS = 10_000
@@ -28,36 +28,36 @@ class Senders:
     """Bounded memory of one process; every method takes constant time."""
 
     def __init__(self) -> None:
-        self._reads: OrderedDict[tuple[RunKey, str], str | None] = OrderedDict()
+        self._reads: OrderedDict[tuple[WorkflowKey, str], str | None] = OrderedDict()
         self._suspects: OrderedDict[str, Principal] = OrderedDict()
         self._untold: OrderedDict[Principal, float] = OrderedDict()
 
-    def read(self, run: RunKey, held_by: str | None, claim: str | None) -> None:
-        """Note that a holder reads the history of a run while ``claim`` is the present one."""
+    def read(self, workflow: WorkflowKey, held_by: str | None, claim: str | None) -> None:
+        """Note that a holder reads the history of a workflow while ``claim`` is the present one."""
         if held_by is None:
             return
         self.called(held_by)
         if claim is not None:
-            self._remember(run, held_by, claim)
+            self._remember(workflow, held_by, claim)
 
-    def sender(self, run: RunKey, held_by: str | None) -> Sender | None:
+    def sender(self, workflow: WorkflowKey, held_by: str | None) -> Sender | None:
         """Return the sender of a submission; None when nothing can be said about it."""
         if held_by is None:
             return None
         self.called(held_by)
-        if not self.tells((run[0], held_by)):
+        if not self.tells((workflow[0], held_by)):
             return None
-        key = (run, held_by)
+        key = (workflow, held_by)
         return Sender(held_by, has_read=key in self._reads, read_under=self._reads.get(key))
 
-    def submitted(self, run: RunKey, sent_by: str | None, holder: str | None) -> None:
-        """Note that a submission was applied to a run that ``holder`` held; its sender has to read the run again."""
+    def submitted(self, workflow: WorkflowKey, sent_by: str | None, holder: str | None) -> None:
+        """Record that a submission was applied; its sender must read the workflow again before the next one counts."""
         if sent_by is None:
             return
-        if (run, sent_by) in self._reads:
-            self._remember(run, sent_by, None)
+        if (workflow, sent_by) in self._reads:
+            self._remember(workflow, sent_by, None)
         if holder is not None and holder != sent_by:
-            self.suspect((run[0], sent_by), holder)
+            self.suspect((workflow[0], sent_by), holder)
 
     def suspect(self, sender: tuple[UUID, str], holder: str) -> None:
         """Note that a caller does the work of another connection; should that one live, connections tell nothing."""
@@ -79,9 +79,9 @@ class Senders:
         since = self._untold.get(_principal(*caller))
         return since is None or asyncio.get_running_loop().time() - since > UNTOLD_S
 
-    def _remember(self, run: RunKey, held_by: str, claim: str | None) -> None:
-        self._reads[run, held_by] = claim
-        self._reads.move_to_end((run, held_by))
+    def _remember(self, workflow: WorkflowKey, held_by: str, claim: str | None) -> None:
+        self._reads[workflow, held_by] = claim
+        self._reads.move_to_end((workflow, held_by))
         if len(self._reads) > MAX_READS:
             self._reads.popitem(last=False)
 

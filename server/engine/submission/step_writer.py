@@ -1,4 +1,4 @@
-"""Writes steps of locked runs: states and events, what the steps create, and what ended runs leave to clear up.
+"""Writes the steps of locked workflows: states, events, new tasks, timers and promises, and the ends of workflows.
 
 One statement per kind of thing that is there, none otherwise: most steps are one statement.
 """
@@ -13,26 +13,26 @@ from server.domain.audit_event import cancellations_requested
 from server.domain.effects import Effects
 from server.domain.idempotency import KeyClaim
 from server.domain.submission import Step
-from server.domain.workflow import RunState, RunStatus
+from server.domain.workflow import WorkflowState, WorkflowStatus
 from server.engine.idempotency import claim
 from server.storage.repositories import Repositories
-from server.storage.workflows import RunKey
+from server.storage.workflows import WorkflowKey
 
 _log = logging.getLogger(__name__)
 
 
 class StepWriter:
-    """Writes inside the transaction that has locked the runs."""
+    """Writes inside the transaction that has locked the workflows."""
 
     def __init__(self, storage: Repositories) -> None:
         """Take the storage."""
         self._storage = storage
 
     async def write(self, connection: Any, steps: Sequence[Step]) -> None:
-        """Write steps; those of one run in order."""
+        """Write steps; those of one workflow in order."""
         if not steps:
             return
-        await self._storage.runs.apply(connection, steps)
+        await self._storage.workflows.apply(connection, steps)
         effects = Effects.gather(step.effects for step in steps if step.effects)
         if effects:
             await self._write_effects(connection, effects)
@@ -54,7 +54,7 @@ class StepWriter:
         if effects.tasks:
             await self._storage.tasks.insert(connection, effects.tasks)
         if effects.children:
-            await self._storage.runs.insert(connection, effects.children)
+            await self._storage.workflows.insert(connection, effects.children)
         if effects.cancelled_children:
             await self._storage.audit_events.insert(connection, cancellations_requested(effects.cancelled_children))
             await self._storage.cancellations.request_named_children(connection, effects.cancelled_children)
@@ -72,19 +72,19 @@ class StepWriter:
                     holder.entity_id,
                 )
 
-    async def _clear_up(self, connection: Any, ended: Sequence[RunState]) -> None:
-        """Clear up after ended runs. Tasks and children go on, unless the run was cancelled."""
+    async def _clear_up(self, connection: Any, ended: Sequence[WorkflowState]) -> None:
+        """Clear up after ended workflows. Tasks and children go on, unless the workflow was cancelled."""
         keys = [_key(state) for state in ended]
-        await self._storage.timers.abandon_of_runs(connection, keys)
-        await self._storage.promises.abandon_of_runs(connection, keys)
+        await self._storage.timers.abandon_of_workflows(connection, keys)
+        await self._storage.promises.abandon_of_workflows(connection, keys)
         await self._storage.cancellations.remove(connection, keys)
-        failed = [_key(state) for state in ended if state.status is not RunStatus.COMPLETED]
+        failed = [_key(state) for state in ended if state.status is not WorkflowStatus.COMPLETED]
         if failed:
             await self._storage.keys.forget_workflows(connection, failed)
-        cancelled = [_key(state) for state in ended if state.status is RunStatus.CANCELLED]
+        cancelled = [_key(state) for state in ended if state.status is WorkflowStatus.CANCELLED]
         if cancelled:
-            await self._storage.tasks.cancel_of_runs(connection, cancelled)
+            await self._storage.tasks.cancel_of_workflows(connection, cancelled)
 
 
-def _key(state: RunState) -> RunKey:
+def _key(state: WorkflowState) -> WorkflowKey:
     return (state.tenant_id, state.id)

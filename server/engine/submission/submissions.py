@@ -1,4 +1,4 @@
-"""Takes what workers submit: many submissions in one transaction, each decided under its run's lock."""
+"""Takes what workers submit: many submissions in one transaction, each decided under its workflow's lock."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from server.domain.child import outcome
 from server.domain.delivery import receive_all
 from server.domain.effects import Effects
 from server.domain.submission import REPEATED, Sender, Step, Submission, objection, released
-from server.domain.workflow import RunState, RunStatus
+from server.domain.workflow import WorkflowState, WorkflowStatus
 from server.engine.dispatch.wakeups import Waker
 from server.engine.schedules.next_due import Expected
 from server.engine.submission.commands import decide
@@ -26,10 +26,10 @@ from server.engine.submission.step_writer import StepWriter
 from server.engine.tasks.claims import TaskClaims
 from server.engine.throttle import Throttle
 from server.engine.workflows.cancellation import Cancellation
-from server.engine.workflows.claims import unknown_run
+from server.engine.workflows.claims import unknown_workflow
 from server.engine.workflows.deliveries import woken
 from server.storage.repositories import Repositories
-from server.storage.workflows import RunKey
+from server.storage.workflows import WorkflowKey
 
 ATTEMPTS = 4
 """How often a batch is tried that collides with others, which see each other the next time."""
@@ -60,10 +60,7 @@ class Submissions:
         senders: Senders,
         max_history: int | None,
     ) -> None:
-        """Take the storage, what ends runs that are being cancelled, what wakes pollers, of runs and of tasks.
-
-        A run whose history would outgrow ``max_history`` bytes fails; None sets no limit.
-        """
+        """Set ``max_history``, in bytes: a workflow whose history would exceed it fails; None sets no limit."""
         self._max_history = max_history
         self._senders = senders
         self._lines: Throttle[str] = Throttle(LOG_EVERY_S)
@@ -81,7 +78,7 @@ class Submissions:
 
         Raises:
             NotFound: the tenant has no such run.
-            WrongState: a command names a task of another run or kind; nothing was written.
+            WrongState: a command names a task of another workflow or kind; nothing was written.
         """
         await self._batcher.submit(submission)
 
@@ -103,7 +100,7 @@ class Submissions:
         keys = list({_key(each) for each in submissions})
         may_end = self._max_history is not None or any(each.outcome in WITHOUT_COMMAND for each in submissions)
         async with self._storage.database.transaction() as connection:
-            states = await self._storage.runs.locking(connection, keys, with_parents=may_end)
+            states = await self._storage.workflows.locking(connection, keys, with_parents=may_end)
             batch.known = await look_up(connection, self._storage, submissions)
             batch.states = await states()
             results = [await batch.taken(each) for each in submissions]
@@ -123,18 +120,18 @@ class Submissions:
         if self._lines.is_due("ignored"):
             _log.info(
                 "a submission to workflow execution %s changes nothing: %s (%d of this kind since the last such line)",
-                submission.run_id,
+                submission.workflow_id,
                 reason,
                 self._ignored,
             )
             self._ignored = 0
 
-    async def _finish(self, runs: Sequence[RunKey]) -> None:
-        """End runs that were being cancelled; the reaper does it where this fails."""
+    async def _finish(self, workflows: Sequence[WorkflowKey]) -> None:
+        """End workflows that were being cancelled; the reaper does it where this fails."""
         try:
-            await self._cancellation.finish(runs)
+            await self._cancellation.finish(workflows)
         except FlovynError as error:
-            _log.warning("%d runs could not be cancelled when their workers reported: %s", len(runs), error)
+            _log.warning("%d runs could not be cancelled when their workers reported: %s", len(workflows), error)
 
     def _after(self, steps: Sequence[Step]) -> None:
         for state in woken(steps):
@@ -161,14 +158,14 @@ class _Batch:
     def __init__(self, max_history: int | None, senders: Senders) -> None:
         self._max_history = max_history
         self._senders = senders
-        self.states: dict[RunKey, RunState] = {}
+        self.states: dict[WorkflowKey, WorkflowState] = {}
         self.known = Known()
         self._since_pause = 0
         self.steps: list[Step] = []
-        self.cancelling: set[RunKey] = set()
-        self._heard: set[tuple[RunKey, str | None]] = set()
+        self.cancelling: set[WorkflowKey] = set()
+        self._heard: set[tuple[WorkflowKey, str | None]] = set()
         self.applied: list[tuple[Submission, str | None]] = []
-        """The submissions that were taken, and the holders of their runs."""
+        """The submissions that were taken, and the holders of their workflows."""
         self.ignored: list[tuple[Submission, str]] = []
         """The submissions that change nothing, and the reasons."""
 
@@ -184,7 +181,7 @@ class _Batch:
         """Decide one submission, and what its end means to the parent; return what is wrong with it."""
         key = _key(submission)
         if key not in self.states:
-            return unknown_run(submission.run_id)
+            return unknown_workflow(submission.workflow_id)
         reason = objection(self.states[key], submission, self._sender(submission))
         if reason is not None:
             self.ignored.append((submission, reason))
@@ -198,14 +195,14 @@ class _Batch:
         self._heard.add((key, submission.sent_by))
         if step is not None:
             self._move(key, step)
-        elif self.states[key].status is RunStatus.CANCELLING:
+        elif self.states[key].status is WorkflowStatus.CANCELLING:
             self.cancelling.add(key)
         return None
 
-    def _release_if_forgotten(self, key: RunKey, submission: Submission, reason: str) -> None:
-        """Release a run whose own holder repeats its last submission: it has not read the history, and is done."""
+    def _release_if_forgotten(self, key: WorkflowKey, submission: Submission, reason: str) -> None:
+        """Release a workflow whose own holder repeats its last submission: it has not read the history, and is done."""
         state = self.states[key]
-        if reason is REPEATED and state.status is RunStatus.RUNNING and submission.sent_by == state.held_by:
+        if reason is REPEATED and state.status is WorkflowStatus.RUNNING and submission.sent_by == state.held_by:
             self._move(key, released(state))
 
     def _sender(self, submission: Submission) -> Sender | None:
@@ -215,7 +212,7 @@ class _Batch:
             return replace(sender, read_under=None)
         return sender
 
-    def _move(self, key: RunKey, step: Step) -> None:
+    def _move(self, key: WorkflowKey, step: Step) -> None:
         self.states[key] = step.state
         self.steps.append(step)
         told = outcome(step)
@@ -227,5 +224,5 @@ def _weight(submission: Submission) -> int:
     return max(submission.weight, COMMAND_BYTES * len(submission.commands))
 
 
-def _key(submission: Submission) -> RunKey:
-    return (submission.tenant_id, submission.run_id)
+def _key(submission: Submission) -> WorkflowKey:
+    return (submission.tenant_id, submission.workflow_id)

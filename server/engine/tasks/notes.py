@@ -1,6 +1,6 @@
 """What a task's worker notes while the task runs: progress, heartbeats, log lines and state.
 
-None of it is an event of a run's history. Every call may be folded with others of its kind.
+None of it is an event of a workflow's history. Every call may be folded with others of its kind.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class TaskNotes:
         self._listings: Batcher[TaskKey, list[str]] = Batcher(self._state_keys)
 
     async def report_progress(self, progress: Progress) -> UUID | None:
-        """Keep how far a running task has come; return the run that it belongs to.
+        """Keep how far a running task has come; return the workflow that it belongs to.
 
         Raises:
             NotFound: the tenant has no such task.
@@ -142,7 +142,7 @@ class TaskNotes:
 
     async def _report_progress(self, reports: Sequence[Progress]) -> Sequence[UUID | FlovynError | None]:
         found = await self._storage.report_progress(reports)
-        return [_refusal(found, each) or found[_sender(each)].run_id for each in reports]
+        return [_refusal(found, each) or found[_sender(each)].workflow_id for each in reports]
 
     async def _heartbeat(self, beats: Sequence[Beat]) -> Sequence[FlovynError | None]:
         found = await self._storage.heartbeat(beats)

@@ -1,4 +1,4 @@
-"""Tasks: take what is reported on them to the runs that wait for it."""
+"""Tasks: take what is reported on them to the workflows that wait for it."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Tasks:
         steps: list[TaskStep] = []
         delivered = Delivered()
         async with self._database.transaction() as connection:
-            runs, states = await self._storage.lock(
+            workflows, states = await self._storage.lock(
                 connection, list({(report.tenant_id, report.task_id) for report in reports})
             )
             for report in reports:
@@ -106,7 +106,7 @@ class Tasks:
                 await self._storage.settle(connection, steps)
             deliveries = [delivery for step in steps if (delivery := _delivery(step)) is not None]
             if deliveries:
-                delivered = await self._deliveries.append(connection, runs, deliveries)
+                delivered = await self._deliveries.append(connection, workflows, deliveries)
         self._deliveries.wake(delivered)
         # also those that were claimable all along: a poller that came by while they were locked has passed them over
         self.claims.wake([state for state in states.values() if state.status is TaskStatus.PENDING])

@@ -19,7 +19,7 @@ SPAN_TYPES = frozenset(
 )
 
 Span = tuple[str, UUID | None]
-"""Type, and the run that it belongs to, if it names one."""
+"""Type, and the workflow that it belongs to, if it names one."""
 
 
 class Spans:
@@ -39,9 +39,9 @@ class Spans:
         """
         if len(spans) > MAX_SPANS:
             raise InvalidInput(f"spans has {len(spans)} entries; at most {MAX_SPANS} are allowed in one call")
-        named = {(tenant_id, run_id) for _, run_id in spans if run_id is not None}
+        named = {(tenant_id, workflow_id) for _, workflow_id in spans if workflow_id is not None}
         async with self._storage.database.connection() as connection:
-            known = await self._storage.runs.parents(connection, list(named)) if named else {}
-        accepted = [kind for kind, run_id in spans if kind in SPAN_TYPES and (tenant_id, run_id) in known]
+            known = await self._storage.workflows.parents(connection, list(named)) if named else {}
+        accepted = [kind for kind, workflow_id in spans if kind in SPAN_TYPES and (tenant_id, workflow_id) in known]
         self.counted.update(accepted)
         return len(accepted)

@@ -13,12 +13,12 @@ from core.fields import metadata_field, name_field, queue_field
 from core.launchers import IdempotencyKey, Launched, TaskLaunch
 from server.domain.idempotency import Entity, KeyClaim, KeyHolder, taken
 from server.domain.task import ClaimedTask, NewTask, dispatched, usable_timeout
-from server.domain.workflow import RunState
+from server.domain.workflow import WorkflowState
 from server.engine.dispatch.direct_dispatch import Reservations
 from server.engine.idempotency import claim
 from server.engine.tasks.claims import TaskClaims
 from server.storage.repositories import Repositories
-from server.storage.workflows import RunKey
+from server.storage.workflows import WorkflowKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +39,19 @@ class TaskStarts:
         self._batcher: Batcher[Item, Launched] = Batcher(self._start_all, weigh=lambda item: len(item.task.input))
 
     async def start(
-        self, launch: TaskLaunch, run_id: UUID | None = None, scheduled_at: datetime | None = None
+        self, launch: TaskLaunch, workflow_id: UUID | None = None, scheduled_at: datetime | None = None
     ) -> Launched:
         """Create a task, or find the one that its idempotency key leads to; committed when this returns.
 
-        It stands alone, or belongs to a run; ``scheduled_at`` holds the first attempt back until then.
+        It stands alone, or belongs to a workflow; ``scheduled_at`` holds the first attempt back until then.
 
         Raises:
             InvalidInput: a field is not valid; the message names it.
-            NotFound: the tenant, or the run, does not exist.
-            WrongState: the run has ended.
+            NotFound: the tenant, or the workflow, does not exist.
+            WrongState: the workflow has ended.
             AlreadyExists: the key leads to something else, or to a task of another kind.
         """
-        return await self._batcher.submit(Item(new_task(launch, run_id, scheduled_at), launch.idempotency_key))
+        return await self._batcher.submit(Item(new_task(launch, workflow_id, scheduled_at), launch.idempotency_key))
 
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""
@@ -68,11 +68,13 @@ class TaskStarts:
         self, items: Sequence[Item], pollers: Reservations[NewTask, ClaimedTask]
     ) -> tuple[Sequence[Launched | FlovynError], Sequence[NewTask]]:
         """Return what became of the items, and the tasks that were inserted."""
-        owners = {(each.task.tenant_id, run_id) for each in items if (run_id := each.task.workflow_execution_id)}
+        owners = {
+            (each.task.tenant_id, workflow_id) for each in items if (workflow_id := each.task.workflow_execution_id)
+        }
         async with self._storage.database.transaction() as connection:
-            runs = await self._storage.runs.lock(connection, list(owners)) if owners else {}
+            workflows = await self._storage.workflows.lock(connection, list(owners)) if owners else {}
             results: list[Launched | FlovynError] = [
-                _refusal(runs, each.task) or Launched(each.task.id, is_new=True) for each in items
+                _refusal(workflows, each.task) or Launched(each.task.id, is_new=True) for each in items
             ]
             keyed = [index for index, each in enumerate(items) if each.key and isinstance(results[index], Launched)]
             if keyed:
@@ -88,7 +90,7 @@ class TaskStarts:
         return results, new
 
 
-def new_task(launch: TaskLaunch, run_id: UUID | None, scheduled_at: datetime | None) -> NewTask:
+def new_task(launch: TaskLaunch, workflow_id: UUID | None, scheduled_at: datetime | None) -> NewTask:
     """Return the task of a launch, its fields checked.
 
     Raises:
@@ -100,7 +102,7 @@ def new_task(launch: TaskLaunch, run_id: UUID | None, scheduled_at: datetime | N
     return NewTask(
         tenant_id=launch.tenant_id,
         id=uuid4(),
-        workflow_execution_id=run_id,
+        workflow_execution_id=workflow_id,
         kind=name_field(launch.kind, "kind"),
         queue=queue_field(launch.queue),
         input=launch.input,
@@ -111,16 +113,16 @@ def new_task(launch: TaskLaunch, run_id: UUID | None, scheduled_at: datetime | N
     )
 
 
-def _refusal(runs: Mapping[RunKey, RunState], task: NewTask) -> FlovynError | None:
-    """Return why a task cannot be created for the run that it names, if it names one."""
-    run_id = task.workflow_execution_id
-    if run_id is None:
+def _refusal(workflows: Mapping[WorkflowKey, WorkflowState], task: NewTask) -> FlovynError | None:
+    """Return why a task cannot be created for the workflow that it names, if it names one."""
+    workflow_id = task.workflow_execution_id
+    if workflow_id is None:
         return None
-    run = runs.get((task.tenant_id, run_id))
-    if run is None:
-        return NotFound(f"there is no workflow execution {run_id} in this tenant")
-    if run.status.is_terminal:
-        return WrongState(f"workflow execution {run_id} is {run.status} and takes no more tasks")
+    workflow = workflows.get((task.tenant_id, workflow_id))
+    if workflow is None:
+        return NotFound(f"there is no workflow execution {workflow_id} in this tenant")
+    if workflow.status.is_terminal:
+        return WrongState(f"workflow execution {workflow_id} is {workflow.status} and takes no more tasks")
     return None
 
 

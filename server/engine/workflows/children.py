@@ -10,7 +10,7 @@ from core.payload import Json
 from server.domain import child
 from server.domain.delivery import Delivery
 from server.engine.dispatch.wakeups import Waker
-from server.engine.workflows.claims import unknown_run
+from server.engine.workflows.claims import unknown_workflow
 from server.engine.workflows.deliveries import Deliveries
 from server.storage.repositories import Repositories
 
@@ -47,15 +47,15 @@ class Children:
         """
         key = (request.tenant_id, request.parent_id)
         async with self._storage.database.transaction() as connection:
-            states = await self._storage.runs.lock(connection, [key])
+            states = await self._storage.workflows.lock(connection, [key])
             if key not in states:
-                raise unknown_run(request.parent_id)
+                raise unknown_workflow(request.parent_id)
             parent = states[key]
             if parent.status.is_terminal:
                 raise WrongState(f"workflow execution {parent.id} is {parent.status} and starts no more children")
             if parent.depth >= child.MAX_DEPTH:
                 raise LimitExceeded(f"children may be nested {child.MAX_DEPTH} deep and no deeper")
-            run = child.new_child(
+            workflow = child.new_child(
                 parent,
                 uuid4(),
                 name=request.name,
@@ -64,10 +64,10 @@ class Children:
                 data=request.input,
                 priority_seconds=request.priority_seconds,
             )
-            event = child.initiated(request.name, run.id, run.kind, run.input, run.queue)
+            event = child.initiated(request.name, workflow.id, workflow.kind, workflow.input, workflow.queue)
             initiated = Delivery(parent.tenant_id, parent.id, event, waking=False)
             delivered = await self._deliveries.append(connection, states, [initiated])
-            await self._storage.runs.insert(connection, [run])
+            await self._storage.workflows.insert(connection, [workflow])
         self._deliveries.wake(delivered)
-        self._wake((run.tenant_id, run.queue), run.kind)
-        return run.id
+        self._wake((workflow.tenant_id, workflow.queue), workflow.kind)
+        return workflow.id

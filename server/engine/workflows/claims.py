@@ -1,4 +1,4 @@
-"""Runs of workflows: hand to pollers, take back, read the history."""
+"""Workflows of workflows: hand to pollers, take back, read the history."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from core.batching import Batcher, Returns
 from core.errors import NotFound, Unavailable
-from server.domain.workflow import ClaimedRun, NewRun, PollSlot
+from server.domain.workflow import ClaimedWorkflow, NewWorkflow, PollSlot
 from server.domain.workflow_event import Event
 from server.engine.dispatch.direct_dispatch import DirectDispatch
 from server.engine.dispatch.lost_claims import SLACK_S, LostClaims
@@ -17,7 +17,7 @@ from server.engine.dispatch.receipts import Receipt, Receipts, unread
 from server.engine.dispatch.wakeups import QueueKey, Waker, Wakeups
 from server.engine.submission.senders import Senders
 from server.engine.workflows.history_sizes import HistorySizes
-from server.storage.workflows import RunKey, WorkflowRepository
+from server.storage.workflows import WorkflowKey, WorkflowRepository
 
 RECLAIM_BATCH = 500
 PRUNE_BATCH = 200
@@ -35,45 +35,45 @@ class Workflows:
         self._wake = wake
         self._sizes = HistorySizes()
         self.senders = Senders()
-        self._claims: Batcher[PollSlot, ClaimedRun | None] = Batcher(self._claim, self._release_some)
-        self._releases: Returns[ClaimedRun] = Returns(self.release)
+        self._claims: Batcher[PollSlot, ClaimedWorkflow | None] = Batcher(self._claim, self._release_some)
+        self._releases: Returns[ClaimedWorkflow] = Returns(self.release)
         self._lost = LostClaims(self._release_lost, longest_statement)
         self.receipts = Receipts(unread)
         self._lost_answers: Returns[Receipt] = Returns(self._release_answers)
-        self.direct_dispatch: DirectDispatch[NewRun, ClaimedRun] = DirectDispatch(
+        self.direct_dispatch: DirectDispatch[NewWorkflow, ClaimedWorkflow] = DirectDispatch(
             wakeups, self._releases.give_back, self._lost.look_for
         )
-        self._histories: Batcher[RunKey, tuple[list[Event], str | None]] = Batcher(self._storage.histories)
+        self._histories: Batcher[WorkflowKey, tuple[list[Event], str | None]] = Batcher(self._storage.histories)
 
-    async def poll(self, slot: PollSlot, hold: float) -> ClaimedRun | None:
-        """Return a run that the poller now holds; None when there was none within ``hold`` seconds."""
+    async def poll(self, slot: PollSlot, hold: float) -> ClaimedWorkflow | None:
+        """Return a workflow that the poller now holds; None when there was none within ``hold`` seconds."""
         worker, connection = (slot.tenant_id, slot.claim.worker_id), slot.claim.held_by
         self._lost_answers.give_back(self.receipts.polled(worker, connection))
-        run = await self._wakeups.take(
+        workflow = await self._wakeups.take(
             (slot.tenant_id, slot.queue),
             lambda: self._claims.submit(slot),
             hold,
             slot.kinds,
             claim=slot.claim,
-            hand_back=lambda run: self._releases.give_back([run]),
+            hand_back=lambda workflow: self._releases.give_back([workflow]),
         )
-        if run is not None:
-            self.receipts.answered((run.tenant_id, run.id), run.claim_id, worker, connection)
-        return run
+        if workflow is not None:
+            self.receipts.answered((workflow.tenant_id, workflow.id), workflow.claim_id, worker, connection)
+        return workflow
 
     def watch(self, key: QueueKey) -> AsyncIterator[None]:
         """Tell whenever there may be new work in a queue; see ``Wakeups.watch``."""
         return self._wakeups.watch(key)
 
-    async def history(self, key: RunKey, reader: str | None = None) -> list[Event]:
-        """Return the whole history of a run, ascending; ``reader`` is the caller as a holder.
+    async def history(self, key: WorkflowKey, reader: str | None = None) -> list[Event]:
+        """Return the whole history of a workflow, ascending; ``reader`` is the caller as a holder.
 
         Raises:
             NotFound: the tenant has no such run.
         """
         events, claim = await self._histories.submit(key)
         if not events:
-            raise unknown_run(key[1])
+            raise unknown_workflow(key[1])
         self.senders.read(key, reader, claim)
         self.receipts.read(key, reader)
         self._sizes.look(key, events)
@@ -82,19 +82,19 @@ class Workflows:
     async def reclaim(self, lease: float, silence: float) -> int:
         """Make runs pending again that were claimed more than ``lease`` seconds ago; return how many.
 
-        A run whose worker shows no life is taken back after ``silence`` seconds.
+        A workflow whose worker shows no life is taken back after ``silence`` seconds.
         """
         count = 0
         while True:
-            runs = await self._storage.reclaim(lease, silence, RECLAIM_BATCH)
-            for tenant_id, queue, kind in runs:
+            workflows = await self._storage.reclaim(lease, silence, RECLAIM_BATCH)
+            for tenant_id, queue, kind in workflows:
                 self._wake((tenant_id, queue), kind)
-            count += len(runs)
-            if len(runs) < RECLAIM_BATCH:
+            count += len(workflows)
+            if len(workflows) < RECLAIM_BATCH:
                 return count
 
     async def prune(self, age: float) -> int:
-        """Delete runs that ended more than ``age`` seconds ago, in bounded batches; return how many."""
+        """Delete workflows that ended more than ``age`` seconds ago, in bounded batches; return how many."""
         count = 0
         while True:
             pruned = await self._storage.prune(age, PRUNE_BATCH)
@@ -102,17 +102,17 @@ class Workflows:
             if pruned < PRUNE_BATCH:
                 return count
 
-    async def release(self, runs: Sequence[ClaimedRun]) -> None:
+    async def release(self, workflows: Sequence[ClaimedWorkflow]) -> None:
         """Make runs pending again whose pollers never got them, unless their claims are over; if need be, later."""
-        for run in runs:
-            self.receipts.confirmed((run.tenant_id, run.id))
+        for workflow in workflows:
+            self.receipts.confirmed((workflow.tenant_id, workflow.id))
         try:
-            await self._storage.release(runs)
+            await self._storage.release(workflows)
         except Unavailable:
-            self._lost.look_for_recent([run.claim_id for run in runs])
+            self._lost.look_for_recent([workflow.claim_id for workflow in workflows])
             return
-        for run in runs:
-            self._wake((run.tenant_id, run.queue), run.kind)
+        for workflow in workflows:
+            self._wake((workflow.tenant_id, workflow.queue), workflow.kind)
 
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""
@@ -122,7 +122,7 @@ class Workflows:
         await self._lost_answers.close()
         await self._lost.close()
 
-    async def _claim(self, slots: Sequence[PollSlot]) -> Sequence[ClaimedRun | None]:
+    async def _claim(self, slots: Sequence[PollSlot]) -> Sequence[ClaimedWorkflow | None]:
         since = asyncio.get_running_loop().time()
         try:
             return await self._storage.claim(slots)
@@ -130,13 +130,16 @@ class Workflows:
             self._lost.look_for([slot.claim.id for slot in slots], since)
             raise
 
-    async def _release_some(self, runs: Sequence[ClaimedRun | None]) -> None:
-        claimed = [run for run in runs if run is not None]
+    async def _release_some(self, workflows: Sequence[ClaimedWorkflow | None]) -> None:
+        claimed = [workflow for workflow in workflows if workflow is not None]
         if claimed:
             await self.release(claimed)
 
     async def _release_answers(self, receipts: Sequence[Receipt]) -> None:
-        """Release runs whose answers seem lost; one that has gone on tells that this process does not see all calls."""
+        """Release workflows whose answers seem lost.
+
+        A workflow that has made progress shows that this process does not see all calls of its worker.
+        """
         age = asyncio.get_running_loop().time() - min(receipt.at for receipt in receipts) + SLACK_S
         found = await self._release_lost([receipt.claim for receipt in receipts], age, answered=True)
         for receipt in receipts:
@@ -154,6 +157,6 @@ class Workflows:
         return {claim.id for claim in found}
 
 
-def unknown_run(run_id: UUID) -> NotFound:
-    """Return the error of a run that the tenant does not have."""
-    return NotFound(f"there is no workflow execution {run_id} in this tenant")
+def unknown_workflow(workflow_id: UUID) -> NotFound:
+    """Return the error of a workflow that the tenant does not have."""
+    return NotFound(f"there is no workflow execution {workflow_id} in this tenant")

@@ -1,4 +1,4 @@
-"""Warns of histories that grow towards what clients can still receive; each run once per process."""
+"""Warns of histories that grow towards what clients can still receive; each workflow once per process."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from server.domain.history_size import size_warning
 from server.domain.workflow_event import Event
-from server.storage.workflows import RunKey
+from server.storage.workflows import WorkflowKey
 
 REMEMBERED = 10_000
-"""Runs that were warned of; beyond so many they are forgotten and warned of anew."""
+"""Workflows that were warned of; beyond so many they are forgotten and warned of anew."""
 
 _log = logging.getLogger(__name__)
 
@@ -20,9 +20,9 @@ class HistorySizes:
 
     def __init__(self) -> None:
         """Start without warnings."""
-        self._warned: set[RunKey] = set()
+        self._warned: set[WorkflowKey] = set()
 
-    def look(self, key: RunKey, events: Sequence[Event]) -> None:
+    def look(self, key: WorkflowKey, events: Sequence[Event]) -> None:
         """Warn when a history is large, unless that was said before."""
         warning = size_warning(sum(event.size for event in events))
         if warning is None or key in self._warned:

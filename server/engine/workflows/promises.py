@@ -1,4 +1,4 @@
-"""Settles promises: from outside, and when their time is over. The first settlement wins, under the run's lock."""
+"""Settles promises: from outside, and when their time is over. The first settlement wins, under the workflow's lock."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Promises:
     async def settle(self, ref: PromiseRef, verdict: Verdict) -> tuple[UUID, bool]:
         """Settle a promise; return its id, and whether it has this verdict now, by this call or one before.
 
-        It has another one when it was settled otherwise before, or its run ended first.
+        It has another one when it was settled otherwise before, or its workflow ended first.
 
         Raises:
             NotFound: the tenant has no such promise.
@@ -40,13 +40,13 @@ class Promises:
     async def expire_due(self) -> tuple[int, bool]:
         """Let a batch of overdue promises run out; return how many, and whether more are overdue now.
 
-        Runs that somebody else has locked are left out: they are busy, or another server is at it.
+        Workflows that somebody else has locked are left out: they are busy, or another server is at it.
         """
         async with self._storage.database.transaction() as connection:
             due = await self._storage.promises.due(connection, BATCH)
             if not due:
                 return 0, False
-            states = await self._storage.runs.lock_free(connection, due)
+            states = await self._storage.workflows.lock_free(connection, due)
             expired = await self._storage.promises.expire(connection, list(states)) if states else []
             events = [_delivery(promise, TIMED_OUT) for promise in expired]
             delivered = await self._deliveries.append(connection, states, events)
@@ -62,10 +62,10 @@ class Promises:
     ) -> Sequence[tuple[UUID, bool] | FlovynError]:
         async with self._storage.database.transaction() as connection:
             found = await self._storage.promises.find(connection, [ref for ref, _ in items])
-            runs = {(ref.tenant_id, place[1]) for (ref, _), place in zip(items, found, strict=True) if place}
-            if not runs:
+            workflows = {(ref.tenant_id, place[1]) for (ref, _), place in zip(items, found, strict=True) if place}
+            if not workflows:
                 return [_unknown() for _ in items]
-            states = await self._storage.runs.lock(connection, list(runs))
+            states = await self._storage.workflows.lock(connection, list(workflows))
             first: dict[UUID, int] = {}
             for index, place in enumerate(found):
                 if place is not None:
@@ -88,7 +88,7 @@ class Promises:
 
 
 def _delivery(promise: StoredPromise, verdict: Verdict) -> Delivery:
-    return Delivery(promise.tenant_id, promise.run_id, settled_event(promise.id, promise.name, verdict))
+    return Delivery(promise.tenant_id, promise.workflow_id, settled_event(promise.id, promise.name, verdict))
 
 
 def _unknown() -> NotFound:

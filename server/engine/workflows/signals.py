@@ -1,4 +1,4 @@
-"""Signals: to runs that are there, and to runs that are started for them."""
+"""Signals: to workflows that are there, and to workflows that are started for them."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from server.domain.delivery import Delivery, receive
 from server.domain.idempotency import Entity, KeyClaim, KeyHolder, taken
 from server.domain.signal import MAX_SIGNALS, received
 from server.domain.submission import Step
-from server.domain.workflow import NewRun, RunState, RunStatus
+from server.domain.workflow import NewWorkflow, WorkflowState, WorkflowStatus
 from server.engine.idempotency import claim
-from server.engine.workflows.claims import unknown_run
+from server.engine.workflows.claims import unknown_workflow
 from server.engine.workflows.deliveries import Delivered, Deliveries, woken
-from server.engine.workflows.starts import new_run
+from server.engine.workflows.starts import new_workflow
 from server.storage.idempotency import Key
 from server.storage.repositories import Repositories
-from server.storage.workflows import RunKey
+from server.storage.workflows import WorkflowKey
 
 ATTEMPTS = 20
-"""How often a batch is begun again because the runs that its keys lead to have changed under it."""
+"""How often a batch is begun again because the workflows that its keys lead to have changed under it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """A signal to a run."""
+    """A signal to a workflow."""
 
     tenant_id: UUID
-    run_id: UUID
+    workflow_id: UUID
     name: str
     value: Json
 
 
 @dataclass(frozen=True, slots=True)
 class SignalWithStart:
-    """A signal to the open run that the launch's idempotency key leads to, or to one that is started for it."""
+    """A signal to the open workflow that the launch's idempotency key leads to, or to one that is started for it."""
 
     launch: WorkflowLaunch
     name: str
@@ -49,9 +49,9 @@ class SignalWithStart:
 
 @dataclass(frozen=True, slots=True)
 class Signalled:
-    """The run that got a signal, whether it was started for it, and the event's number."""
+    """The workflow that got a signal, whether it was started for it, and the event's number."""
 
-    run_id: UUID
+    workflow_id: UUID
     is_new: bool
     sequence: int
 
@@ -64,7 +64,7 @@ class Signals:
         self._storage = storage
         self._deliveries = deliveries
         self._signals: Batcher[Signal, int] = Batcher(self._signal_all, weigh=lambda signal: len(signal.value))
-        self._starts: Batcher[tuple[SignalWithStart, NewRun], Signalled] = Batcher(
+        self._starts: Batcher[tuple[SignalWithStart, NewWorkflow], Signalled] = Batcher(
             self._start_all, weigh=lambda item: len(item[0].value) + len(item[1].input)
         )
 
@@ -73,21 +73,21 @@ class Signals:
 
         Raises:
             NotFound: the tenant has no such run.
-            WrongState: the run has ended.
-            LimitExceeded: the run has had as many signals as a run may have.
+            WrongState: the workflow has ended.
+            LimitExceeded: the workflow has had as many signals as a workflow may have.
         """
         return await self._signals.submit(signal)
 
     async def signal_with_start(self, request: SignalWithStart) -> Signalled:
-        """Deliver a signal to the run of a key, which is started where there is none that is open.
+        """Deliver a signal to the workflow of a key, which is started where there is none that is open.
 
         Raises:
             InvalidInput: a text of the launch is not valid; the message names the field.
             NotFound: the tenant does not exist.
             AlreadyExists: the key leads to a task or a promise.
-            LimitExceeded: the run has had as many signals as a run may have.
+            LimitExceeded: the workflow has had as many signals as a workflow may have.
         """
-        return await self._starts.submit((request, new_run(request.launch)))
+        return await self._starts.submit((request, new_workflow(request.launch)))
 
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""
@@ -98,71 +98,79 @@ class Signals:
         results: list[int | FlovynError] = []
         steps: list[Step] = []
         async with self._storage.database.transaction() as connection:
-            keys = list({(each.tenant_id, each.run_id) for each in signals})
-            states = await self._storage.runs.lock(connection, keys)
+            keys = list({(each.tenant_id, each.workflow_id) for each in signals})
+            states = await self._storage.workflows.lock(connection, keys)
             for each in signals:
-                key = (each.tenant_id, each.run_id)
-                step = _signalled(states[key], each.name, each.value) if key in states else unknown_run(each.run_id)
+                key = (each.tenant_id, each.workflow_id)
+                step = (
+                    _signalled(states[key], each.name, each.value)
+                    if key in states
+                    else unknown_workflow(each.workflow_id)
+                )
                 results.append(step if isinstance(step, FlovynError) else step.state.last_sequence)
                 if isinstance(step, Step):
                     states[key] = step.state
                     steps.append(step)
             if steps:
-                await self._storage.runs.apply(connection, steps)
+                await self._storage.workflows.apply(connection, steps)
         self._deliveries.wake(Delivered(woken=woken(steps)))
         return results
 
-    async def _start_all(self, items: Sequence[tuple[SignalWithStart, NewRun]]) -> Sequence[Signalled | FlovynError]:
+    async def _start_all(
+        self, items: Sequence[tuple[SignalWithStart, NewWorkflow]]
+    ) -> Sequence[Signalled | FlovynError]:
         for _ in range(ATTEMPTS):
             try:
                 return await self._attempt(items)
             except _Changed:
-                continue  # rolled back, with the keys that were claimed for runs that are not started now
+                continue  # rolled back, with the keys that were claimed for workflows that are not started now
         raise Unavailable("the workflow of this workflow_id ended and began again too often meanwhile; try again")
 
-    async def _attempt(self, items: Sequence[tuple[SignalWithStart, NewRun]]) -> Sequence[Signalled | FlovynError]:
+    async def _attempt(self, items: Sequence[tuple[SignalWithStart, NewWorkflow]]) -> Sequence[Signalled | FlovynError]:
         async with self._storage.database.transaction() as connection:
             batch = await self._batch(connection, items)
             results = [batch.take(request) for request, _ in items]
             if batch.started:
-                await self._storage.runs.insert(connection, batch.started)
+                await self._storage.workflows.insert(connection, batch.started)
             if batch.steps:
-                await self._storage.runs.apply(connection, batch.steps)
+                await self._storage.workflows.apply(connection, batch.steps)
         self._deliveries.wake(Delivered(woken=woken(batch.steps)))
         return results
 
-    async def _batch(self, connection: Any, items: Sequence[tuple[SignalWithStart, NewRun]]) -> _Batch:
-        """Lock the runs that keys lead to, and claim those keys that lead to no open run."""
-        runs: dict[Key, NewRun] = {}
-        for request, run in items:
-            runs.setdefault(_key(request), run)
-        claims = {_key(request): _claim(request, runs[_key(request)]) for request, _ in items}
+    async def _batch(self, connection: Any, items: Sequence[tuple[SignalWithStart, NewWorkflow]]) -> _Batch:
+        """Lock the workflows that keys lead to, and claim those keys that lead to no open workflow."""
+        workflows: dict[Key, NewWorkflow] = {}
+        for request, workflow in items:
+            workflows.setdefault(_key(request), workflow)
+        claims = {_key(request): _claim(request, workflows[_key(request)]) for request, _ in items}
         holders = await self._storage.keys.holders(connection, list(claims))
         led_to = [(key[0], each.entity_id) for key, each in holders.items() if each.entity is Entity.WORKFLOW]
-        states = await self._storage.runs.lock(connection, led_to) if led_to else {}
+        states = await self._storage.workflows.lock(connection, led_to) if led_to else {}
         wanted = {key: each for key, each in claims.items() if not _is_open(holders.get(key), key, states)}
         if wanted:
             got = await claim(connection, self._storage.keys, list(wanted.values()), is_taken=lambda each: each.is_open)
             holders |= dict(zip(wanted, got, strict=True))
         for key, each in holders.items():
-            elsewhere = each.entity is Entity.WORKFLOW and each.entity_id != runs[key].id
+            elsewhere = each.entity is Entity.WORKFLOW and each.entity_id != workflows[key].id
             if elsewhere and not _is_open(each, key, states):
                 raise _Changed
-        return _Batch(runs, holders, states)
+        return _Batch(workflows, holders, states)
 
 
 class _Changed(Exception):
-    """A key leads to a run that was not locked: another one than a moment ago."""
+    """A key leads to a workflow that was not locked: another one than a moment ago."""
 
 
 class _Batch:
-    """Signals on their way to runs that are locked, or started by the first of them."""
+    """Signals on their way to workflows that are locked, or started by the first of them."""
 
-    def __init__(self, runs: dict[Key, NewRun], holders: dict[Key, KeyHolder], states: dict[RunKey, RunState]) -> None:
-        self._runs = runs
+    def __init__(
+        self, workflows: dict[Key, NewWorkflow], holders: dict[Key, KeyHolder], states: dict[WorkflowKey, WorkflowState]
+    ) -> None:
+        self._runs = workflows
         self._holders = holders
         self._states = states
-        self.started: list[NewRun] = []
+        self.started: list[NewWorkflow] = []
         self.steps: list[Step] = []
 
     def take(self, request: SignalWithStart) -> Signalled | FlovynError:
@@ -171,22 +179,22 @@ class _Batch:
         holder = self._holders[key]
         if holder.entity is not Entity.WORKFLOW:
             return taken(key[1], holder)
-        run_key = (key[0], holder.entity_id)
-        is_new = run_key not in self._states
+        workflow_key = (key[0], holder.entity_id)
+        is_new = workflow_key not in self._states
         if is_new:
             self.started.append(self._runs[key])
-            self._states[run_key] = _fresh(self._runs[key])
-        step = _signalled(self._states[run_key], request.name, request.value)
+            self._states[workflow_key] = _fresh(self._runs[key])
+        step = _signalled(self._states[workflow_key], request.name, request.value)
         if isinstance(step, FlovynError):
             return step
-        self._states[run_key] = step.state
+        self._states[workflow_key] = step.state
         self.steps.append(step)
         return Signalled(holder.entity_id, is_new, step.state.last_sequence)
 
 
-def _claim(request: SignalWithStart, run: NewRun) -> KeyClaim:
+def _claim(request: SignalWithStart, workflow: NewWorkflow) -> KeyClaim:
     assert request.launch.idempotency_key is not None
-    return KeyClaim(run.tenant_id, request.launch.idempotency_key, Entity.WORKFLOW, run.id)
+    return KeyClaim(workflow.tenant_id, request.launch.idempotency_key, Entity.WORKFLOW, workflow.id)
 
 
 def _key(request: SignalWithStart) -> Key:
@@ -194,30 +202,30 @@ def _key(request: SignalWithStart) -> Key:
     return (request.launch.tenant_id, request.launch.idempotency_key.key)
 
 
-def _is_open(holder: KeyHolder | None, key: Key, states: dict[RunKey, RunState]) -> bool:
+def _is_open(holder: KeyHolder | None, key: Key, states: dict[WorkflowKey, WorkflowState]) -> bool:
     if holder is None or holder.entity is not Entity.WORKFLOW or not holder.is_open:
         return False
     state = states.get((key[0], holder.entity_id))
     return state is not None and not state.status.is_terminal
 
 
-def _fresh(run: NewRun) -> RunState:
-    """Return the state of a run that is being started."""
-    return RunState(
-        tenant_id=run.tenant_id,
-        id=run.id,
-        kind=run.kind,
-        queue=run.queue,
-        status=RunStatus.PENDING,
+def _fresh(workflow: NewWorkflow) -> WorkflowState:
+    """Return the state of a workflow that is being started."""
+    return WorkflowState(
+        tenant_id=workflow.tenant_id,
+        id=workflow.id,
+        kind=workflow.kind,
+        queue=workflow.queue,
+        status=WorkflowStatus.PENDING,
         last_sequence=1,
         dispatched_sequence=0,
         waking_sequence=0,
-        has_dependents=run.has_key,
-        history_bytes=run.started.size,
+        has_dependents=workflow.has_key,
+        history_bytes=workflow.started.size,
     )
 
 
-def _signalled(state: RunState, name: str, value: Json) -> Step | FlovynError:
+def _signalled(state: WorkflowState, name: str, value: Json) -> Step | FlovynError:
     if state.signal_count >= MAX_SIGNALS:
         return LimitExceeded(f"workflow execution {state.id} has had {MAX_SIGNALS} signals, and takes no more")
     step = receive(state, Delivery(state.tenant_id, state.id, received(name, value)))

@@ -25,13 +25,13 @@ class Timers:
     async def fire_due(self) -> tuple[int, bool]:
         """Fire a batch of due timers; return how many, and whether more are due now.
 
-        Runs that somebody else has locked are left out: they are busy, or another server is firing their timers.
+        Workflows that somebody else has locked are left out: they are busy, or another server is firing their timers.
         """
         async with self._storage.database.transaction() as connection:
             due = await self._storage.timers.due(connection, BATCH)
             if not due:
                 return 0, False
-            states = await self._storage.runs.lock_free(connection, due)
+            states = await self._storage.workflows.lock_free(connection, due)
             fired = await self._storage.timers.fire(connection, list(states)) if states else []
             delivered = await self._deliveries.append(connection, states, _deliveries(fired))
         self._deliveries.wake(delivered)
@@ -40,6 +40,6 @@ class Timers:
 
 def _deliveries(fired: Sequence[TimerKey]) -> list[Delivery]:
     return [
-        Delivery(tenant_id, run_id, NewEvent(EventType.TIMER_FIRED, json_object(timerId=dump(timer_id))))
-        for tenant_id, run_id, timer_id in fired
+        Delivery(tenant_id, workflow_id, NewEvent(EventType.TIMER_FIRED, json_object(timerId=dump(timer_id))))
+        for tenant_id, workflow_id, timer_id in fired
     ]

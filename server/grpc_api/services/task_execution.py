@@ -79,7 +79,7 @@ class TaskExecution:
         return GrpcService(pb.DESCRIPTOR.services_by_name["TaskExecution"], methods)
 
     async def submit_task(self, request: pb.SubmitTaskRequest, identity: Identity) -> pb.SubmitTaskResponse:
-        """Create a task, standalone or for a run; the answer is given when it is committed."""
+        """Create a task, standalone or for a workflow; the answer is given when it is committed."""
         launch = TaskLaunch(
             tenant_id=uuid_field(request.tenant_id, "tenant_id"),
             kind=request.kind,
@@ -90,7 +90,7 @@ class TaskExecution:
             metadata=request.metadata,
             idempotency_key=key_field(request),
         )
-        launched = await self._starts.start(launch, _run_id(request))
+        launched = await self._starts.start(launch, _workflow_id(request))
         return pb.SubmitTaskResponse(
             task_execution_id=str(launched.id),
             idempotency_key_used=request.HasField("idempotency_key"),
@@ -136,9 +136,11 @@ class TaskExecution:
         progress = checked_progress(request.progress)
         details = free_text(request.details) or None
         tenant_id, task_id = _task(request, identity)
-        run_id = await self._notes.report_progress(Progress(tenant_id, task_id, progress, details, holder(identity)))
+        workflow_id = await self._notes.report_progress(
+            Progress(tenant_id, task_id, progress, details, holder(identity))
+        )
         shown = {"type": "progress", "progress": progress} | ({"details": details} if details else {})
-        self._streams.publish(Chunk(tenant_id, run_id, task_id, ChunkKind.PROGRESS, dump(shown)))
+        self._streams.publish(Chunk(tenant_id, workflow_id, task_id, ChunkKind.PROGRESS, dump(shown)))
         return empty_pb2.Empty()
 
     async def heartbeat(self, request: pb.HeartbeatRequest, identity: Identity) -> empty_pb2.Empty:
@@ -190,7 +192,7 @@ class TaskExecution:
             raise InvalidInput(f"type {request.type} is not a StreamEventType that can be sent")
         task = _task(request, identity)
         payload = free_text(request.payload)
-        _run_id(request)  # checked; the stored task says where it belongs
+        _workflow_id(request)  # checked; the stored task says where it belongs
         try:
             source = await self._stream_sources.of(task)
         except (Unavailable, LimitExceeded) as error:
@@ -224,8 +226,8 @@ def _beat(request: Any, identity: Identity) -> Beat:
     return Beat(*_task(request, identity), holder(identity))
 
 
-def _run_id(request: Any) -> UUID | None:
-    """Return the run that a task belongs to; a standalone one says none."""
+def _workflow_id(request: Any) -> UUID | None:
+    """Return the workflow that a task belongs to; a standalone one says none."""
     said = request.workflow_execution_id
     return uuid_field(said, "workflow_execution_id") if said else None
 

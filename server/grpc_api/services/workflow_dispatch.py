@@ -20,7 +20,7 @@ from server.domain.claim import NewClaim
 from server.domain.idempotency import checked_key
 from server.domain.promise import parse_ref, rejected, resolved
 from server.domain.submission import Outcome
-from server.domain.workflow import ClaimedRun, PollSlot
+from server.domain.workflow import ClaimedWorkflow, PollSlot
 from server.engine.engine import Engine
 from server.engine.submission.commands import submission
 from server.engine.task_engine import TaskEngine
@@ -107,7 +107,7 @@ class WorkflowDispatch:
         return GrpcService(pb.DESCRIPTOR.services_by_name["WorkflowDispatch"], methods)
 
     async def start_workflow(self, request: pb.StartWorkflowRequest, identity: Identity) -> pb.StartWorkflowResponse:
-        """Start a run; the answer is given when it is committed."""
+        """Start a workflow; the answer is given when it is committed."""
         for field in ("workflow_definition_id", "parent_workflow_execution_id"):
             if request.HasField(field):
                 raise NotOffered(f"{field} is not offered by this version of the server; leave it out")
@@ -132,7 +132,7 @@ class WorkflowDispatch:
     async def start_child_workflow(
         self, request: pb.StartChildWorkflowRequest, identity: Identity
     ) -> pb.StartChildWorkflowResponse:
-        """Start a child of a run that has not ended."""
+        """Start a child of a workflow that has not ended."""
         child_id = await self._children.start(
             ChildRequest(
                 tenant_id=uuid_field(request.tenant_id, "tenant_id"),
@@ -147,7 +147,7 @@ class WorkflowDispatch:
         return pb.StartChildWorkflowResponse(child_workflow_execution_id=str(child_id))
 
     async def poll_workflow(self, request: pb.PollRequest, identity: Identity) -> pb.PollResponse:
-        """Hand a run to a worker; no work is an empty answer.
+        """Hand a workflow to a worker; no work is an empty answer.
 
         ``timeout_seconds`` does not lengthen the wait: some workers block their whole process on this call.
         """
@@ -158,18 +158,18 @@ class WorkflowDispatch:
             kinds=tuple(sorted(name_field(kind, "workflow_capabilities") for kind in request.workflow_capabilities)),
         )
         self._seen((slot.tenant_id, slot.claim.worker_id))
-        run = None if is_too_late() else await self._workflows.poll(slot, within_deadline(self._poll_hold))
-        if run is not None and is_too_late():
-            await self._workflows.release([run])
-            run = None
-        CLAIMED.set(run)
-        return pb.PollResponse() if run is None else pb.PollResponse(workflow_execution=_execution(run))
+        workflow = None if is_too_late() else await self._workflows.poll(slot, within_deadline(self._poll_hold))
+        if workflow is not None and is_too_late():
+            await self._workflows.release([workflow])
+            workflow = None
+        CLAIMED.set(workflow)
+        return pb.PollResponse() if workflow is None else pb.PollResponse(workflow_execution=_execution(workflow))
 
     async def release(self, _answer: pb.PollResponse, _identity: Identity) -> None:
-        """Release the run of a poll that had ended before the answer could reach the worker."""
-        run = CLAIMED.get()
-        if run is not None:
-            await self._workflows.release([run])
+        """Release the workflow of a poll that had ended before the answer could reach the worker."""
+        workflow = CLAIMED.get()
+        if workflow is not None:
+            await self._workflows.release([workflow])
 
     async def subscribe_to_notifications(
         self, request: pb.SubscriptionRequest, identity: Identity
@@ -188,9 +188,9 @@ class WorkflowDispatch:
         raise NotFound(f"there is no visual workflow definition {request.workflow_definition_id!r} in this tenant")
 
     async def get_events(self, request: pb.GetEventsRequest, identity: Identity) -> pb.GetEventsResponse:
-        """Return the whole history of a run, ascending."""
-        run_id = uuid_field(request.workflow_execution_id, "workflow_execution_id")
-        events = await self._workflows.history((tenant_of(identity), run_id), holder(identity))
+        """Return the whole history of a workflow, ascending."""
+        workflow_id = uuid_field(request.workflow_execution_id, "workflow_execution_id")
+        events = await self._workflows.history((tenant_of(identity), workflow_id), holder(identity))
         return pb.GetEventsResponse(
             events=[
                 pb.WorkflowEvent(
@@ -212,12 +212,12 @@ class WorkflowDispatch:
         self, request: pb.SubmitWorkflowCommandsRequest, identity: Identity
     ) -> empty_pb2.Empty:
         """Take what a worker's activation came to."""
-        run_id = uuid_field(request.workflow_execution_id, "workflow_execution_id")
+        workflow_id = uuid_field(request.workflow_execution_id, "workflow_execution_id")
         if request.status not in _OUTCOMES:
             raise InvalidInput(f"status {request.status} is not a WorkflowStatus")
         given = await commands_of(request.commands)
         outcome = _OUTCOMES[request.status]
-        key = (tenant_of(identity), run_id)
+        key = (tenant_of(identity), workflow_id)
         self._workflows.receipts.submitted(key)
         sent = request.SerializeToString(deterministic=True)
         digest = hashlib.blake2b(sent, digest_size=DIGEST_BYTES).hexdigest()
@@ -227,10 +227,10 @@ class WorkflowDispatch:
         return empty_pb2.Empty()
 
     async def signal_workflow(self, request: pb.SignalWorkflowRequest, identity: Identity) -> pb.SignalWorkflowResponse:
-        """Deliver a signal to a run that has not ended."""
+        """Deliver a signal to a workflow that has not ended."""
         signal = Signal(
             tenant_id=uuid_field(request.tenant_id, "tenant_id"),
-            run_id=uuid_field(request.workflow_execution_id, "workflow_execution_id"),
+            workflow_id=uuid_field(request.workflow_execution_id, "workflow_execution_id"),
             name=name_field(request.signal_name, "signal_name"),
             value=await payload_field(request.signal_value, "signal_value"),
         )
@@ -239,7 +239,7 @@ class WorkflowDispatch:
     async def signal_with_start_workflow(
         self, request: pb.SignalWithStartWorkflowRequest, identity: Identity
     ) -> pb.SignalWithStartWorkflowResponse:
-        """Deliver a signal to the open run of a workflow id, or to one that is started for it."""
+        """Deliver a signal to the open workflow of a workflow id, or to one that is started for it."""
         has_ttl = request.HasField("idempotency_key_ttl_seconds")
         key = checked_key(
             name_field(request.workflow_id, "workflow_id"), request.idempotency_key_ttl_seconds if has_ttl else None
@@ -258,7 +258,7 @@ class WorkflowDispatch:
         value = await payload_field(request.signal_value, "signal_value")
         signalled = await self._signals.signal_with_start(SignalWithStart(launch, name, value))
         return pb.SignalWithStartWorkflowResponse(
-            workflow_execution_id=str(signalled.run_id),
+            workflow_execution_id=str(signalled.workflow_id),
             workflow_created=signalled.is_new,
             signal_event_sequence=signalled.sequence,
         )
@@ -276,20 +276,20 @@ class WorkflowDispatch:
         return empty_pb2.Empty()
 
 
-def _execution(run: ClaimedRun) -> pb.WorkflowExecution:
+def _execution(workflow: ClaimedWorkflow) -> pb.WorkflowExecution:
     execution = pb.WorkflowExecution(
-        id=str(run.id),
-        kind=run.kind,
-        tenant_id=str(run.tenant_id),
-        input=readable(run.input).encode(),
-        queue=run.queue,
-        priority_ms=run.priority_ms,
-        created_at_ms=_milliseconds(run.created_at),
-        current_sequence=run.last_sequence,
-        workflow_task_time_millis=_milliseconds(run.claimed_at),
+        id=str(workflow.id),
+        kind=workflow.kind,
+        tenant_id=str(workflow.tenant_id),
+        input=readable(workflow.input).encode(),
+        queue=workflow.queue,
+        priority_ms=workflow.priority_ms,
+        created_at_ms=_milliseconds(workflow.created_at),
+        current_sequence=workflow.last_sequence,
+        workflow_task_time_millis=_milliseconds(workflow.claimed_at),
     )
-    if run.workflow_version is not None:
-        execution.workflow_version = run.workflow_version
+    if workflow.workflow_version is not None:
+        execution.workflow_version = workflow.workflow_version
     return execution
 
 

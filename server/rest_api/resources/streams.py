@@ -52,7 +52,7 @@ class StreamResources:
         """Return the routes."""
         own = "/api/v1/workflows/{id}/stream"
         parts: tuple[tuple[str, Any, str, tuple[str, ...]], ...] = (
-            (_RUN, self.of_run, "What a workflow's tasks stream", (*older(_RUN, "/stream/workflows/{id}"), own)),
+            (_RUN, self.of_workflow, "What a workflow's tasks stream", (*older(_RUN, "/stream/workflows/{id}"), own)),
             (
                 _RUN + "/consolidated",
                 self.of_family,
@@ -76,20 +76,24 @@ class StreamResources:
             for path, handler, summary, aliases in parts
         ]
 
-    async def of_run(self, request: Request, response: Response, id: str) -> None:  # noqa: A002 - the path's name
+    async def of_workflow(self, request: Request, response: Response, id: str) -> None:  # noqa: A002 - the path's name
         """Stream a workflow."""
-        run = await self._run(request, id)
-        self._open(response, run, lambda watch: self._tail.run_followed(run, watch, descendants=False), _plain)
+        workflow = await self._run(request, id)
+        self._open(
+            response, workflow, lambda watch: self._tail.run_followed(workflow, watch, descendants=False), _plain
+        )
 
     async def of_family(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
         """Stream a workflow and its descendants; every piece says which of them it is of."""
-        run = await self._run(request, id)
+        workflow = await self._run(request, id)
 
         def wrapped(shown: Shown, number: int) -> tuple[str, str]:
-            owner = str(shown.run_id or run[1])
+            owner = str(shown.workflow_id or workflow[1])
             return f"{owner}:{number}", json_object(workflowExecutionId=dump(owner), data=_value(shown.payload))
 
-        self._open(response, run, lambda watch: self._tail.run_followed(run, watch, descendants=True), wrapped)
+        self._open(
+            response, workflow, lambda watch: self._tail.run_followed(workflow, watch, descendants=True), wrapped
+        )
 
     async def of_task(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
         """Stream a task, standalone or a workflow's."""
@@ -99,10 +103,10 @@ class StreamResources:
         self._open(response, task, lambda watch: self._tail.task_followed(task, watch), _plain)
 
     async def _run(self, request: Request, ident: str) -> tuple[UUID, UUID]:
-        run = (request.context.tenant_id, path_id(ident, "workflow execution"))
-        if not await self._views.is_run(*run):
+        workflow = (request.context.tenant_id, path_id(ident, "workflow execution"))
+        if not await self._views.is_workflow(*workflow):
             raise NotFound(f"there is no workflow execution {ident} in this tenant")
-        return run
+        return workflow
 
     def _open(self, response: Response, topic: tuple[UUID, UUID], follow: Follow, text: Text) -> None:
         self._streams.room.require(topic[0])

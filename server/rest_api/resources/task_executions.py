@@ -23,11 +23,11 @@ from server.rest_api.resources.task_models import (
     CreateTask,
     LogLineBody,
     LogQuery,
-    RunTasks,
     TaskBody,
     TaskList,
     TaskLog,
     TaskQuery,
+    WorkflowTasks,
 )
 from server.rest_api.tenant_paths import canonical, older
 from server.storage.task_views import TaskViewRepository
@@ -74,7 +74,7 @@ class TaskExecutions:
             ),
             view(attempts, self.attempts, "The attempts at a standalone task", response_model=Attempts),
             view(logs, self.logs, "The log of a standalone task", query_model=LogQuery, response_model=TaskLog),
-            *self._of_run(),
+            *self._of_workflow(),
         ]
 
     def _route(
@@ -84,13 +84,13 @@ class TaskExecutions:
         place = canonical(_HERE + path)
         return RestRoute(method, place, handler, action, "task-execution", summary, aliases=aliases, tag=TAG, **more)
 
-    def _of_run(self) -> list[RestRoute]:
+    def _of_workflow(self) -> list[RestRoute]:
         parts: list[tuple[str, Callable[..., Any], str, dict[str, Any]]] = [
-            ("", self.of_run, "The tasks of a workflow", {"response_model": RunTasks}),
-            ("/{task_id}/attempts", self.attempts_of_run, "The attempts at a task", {"response_model": Attempts}),
+            ("", self.of_workflow, "The tasks of a workflow", {"response_model": WorkflowTasks}),
+            ("/{task_id}/attempts", self.attempts_of_workflow, "The attempts at a task", {"response_model": Attempts}),
             (
                 "/{task_id}/logs",
-                self.logs_of_run,
+                self.logs_of_workflow,
                 "The log of a task",
                 {"query_model": LogQuery, "response_model": TaskLog},
             ),
@@ -161,19 +161,19 @@ class TaskExecutions:
         """Return a page of the log of a standalone task."""
         await self._show_logs(await self._standalone(request, id), request, response)
 
-    async def of_run(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
+    async def of_workflow(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
         """Return the tasks of a workflow, oldest first."""
-        run_id = path_id(id, "workflow execution")
-        tasks = await self._views.of_run(request.context.tenant_id, run_id, MOST_OF_A_RUN)
-        if not tasks and not await self._views.is_run(request.context.tenant_id, run_id):
-            raise NotFound(f"there is no workflow execution {run_id} in this tenant")
-        response.media = RunTasks(tasks=[TaskBody.of(task) for task in tasks]).as_json()
+        workflow_id = path_id(id, "workflow execution")
+        tasks = await self._views.of_workflow(request.context.tenant_id, workflow_id, MOST_OF_A_RUN)
+        if not tasks and not await self._views.is_workflow(request.context.tenant_id, workflow_id):
+            raise NotFound(f"there is no workflow execution {workflow_id} in this tenant")
+        response.media = WorkflowTasks(tasks=[TaskBody.of(task) for task in tasks]).as_json()
 
-    async def attempts_of_run(self, request: Request, response: Response, id: str, task_id: str) -> None:  # noqa: A002
+    async def attempts_of_workflow(self, request: Request, response: Response, id: str, task_id: str) -> None:  # noqa: A002
         """Return the attempts at a workflow's task."""
         await self._show_attempts(await self._owned(request, id, task_id), response)
 
-    async def logs_of_run(self, request: Request, response: Response, id: str, task_id: str) -> None:  # noqa: A002
+    async def logs_of_workflow(self, request: Request, response: Response, id: str, task_id: str) -> None:  # noqa: A002
         """Return a page of the log of a workflow's task."""
         await self._show_logs(await self._owned(request, id, task_id), request, response)
 
@@ -183,10 +183,10 @@ class TaskExecutions:
             raise NotFound(f"there is no standalone task {ident} in this tenant")
         return task
 
-    async def _owned(self, request: Request, run_id: str, ident: str) -> TaskView:
+    async def _owned(self, request: Request, workflow_id: str, ident: str) -> TaskView:
         task = await self._views.get(request.context.tenant_id, path_id(ident, "task"))
-        if task is None or task.workflow_execution_id != path_id(run_id, "workflow execution"):
-            raise NotFound(f"there is no task {ident} of the workflow execution {run_id} in this tenant")
+        if task is None or task.workflow_execution_id != path_id(workflow_id, "workflow execution"):
+            raise NotFound(f"there is no task {ident} of the workflow execution {workflow_id} in this tenant")
         return task
 
     async def _show_attempts(self, task: TaskView, response: Response) -> None:

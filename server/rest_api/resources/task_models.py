@@ -79,7 +79,7 @@ class TaskList(Page):
     tasks: list[TaskBody]
 
 
-class RunTasks(RestModel):
+class WorkflowTasks(RestModel):
     """All tasks of a workflow."""
 
     tasks: list[TaskBody]

@@ -1,4 +1,4 @@
-"""``…/workflow-executions``: runs, to start, look at, signal, cancel and retry; and ``/api/v1/workflows``, the same."""
+"""``…/workflow-executions``: start, read, signal, cancel and retry; and ``/api/v1/workflows``, the same."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from core.launchers import WorkflowLaunch
 from core.payload import Json, payload_of
 from server.domain.cancellation import CancellationRequest
 from server.domain.idempotency import checked_key
-from server.domain.run_view import RunFilter, RunView
-from server.domain.workflow import RunStatus
+from server.domain.workflow import WorkflowStatus
+from server.domain.workflow_view import WorkflowFilter, WorkflowView
 from server.engine.engine import Engine
 from server.engine.workflows.signals import Signal, SignalWithStart
 from server.rest_api.fields import idempotency_key, path_id, payload, shown
 from server.rest_api.resources import workflow_models as m
 from server.rest_api.tenant_paths import canonical, older
-from server.storage.run_views import RunViewRepository
+from server.storage.workflow_views import WorkflowViewRepository
 
 TAG = "workflows"
 MOST_CHILDREN = 10_000
@@ -43,8 +43,8 @@ Response = falcon.asgi.Response
 class WorkflowExecutions:
     """The handlers."""
 
-    def __init__(self, engine: Engine, views: RunViewRepository) -> None:
-        """Take the engine, and where runs are read."""
+    def __init__(self, engine: Engine, views: WorkflowViewRepository) -> None:
+        """Take the engine, and where workflows are read."""
         self._engine = engine
         self._views = views
 
@@ -84,7 +84,7 @@ class WorkflowExecutions:
         ]
 
     async def start(self, request: Request, response: Response) -> None:
-        """Start a run: 201, or 200 when its key leads to one that exists."""
+        """Start a workflow: 201, or 200 when its key leads to one that exists."""
         body: m.StartWorkflow = request.context.body
         tenant_id: UUID = request.context.tenant_id
         key = idempotency_key(body.idempotency_key, body.idempotency_key_ttl)
@@ -99,105 +99,105 @@ class WorkflowExecutions:
             idempotency_key=key,
         )
         launched = await self._engine.starts.start(launch)
-        run = await self._run(tenant_id, launched.id)
-        place = f"{_OWN}/{run.id}"
+        workflow = await self._run(tenant_id, launched.id)
+        place = f"{_OWN}/{workflow.id}"
         response.status = 201 if launched.is_new else 200
         response.set_header("location", place)
         response.media = m.StartedWorkflow(
-            workflow_execution_id=run.id,
-            status=RunStatus(run.status),
-            kind=run.kind,
-            created_at=run.created_at,
+            workflow_execution_id=workflow.id,
+            status=WorkflowStatus(workflow.status),
+            kind=workflow.kind,
+            created_at=workflow.created_at,
             links=m.Links(self=place, events=f"{place}/events"),
             idempotency_key_used=key is not None,
             idempotency_key_new=launched.is_new,
         ).as_json()
 
     async def list(self, request: Request, response: Response) -> None:
-        """List runs, newest first."""
+        """List workflows, newest first."""
         query: m.WorkflowQuery = request.context.query
         metadata = None if query.metadata is None else _json_object(query.metadata)
-        wanted = RunFilter(request.context.tenant_id, query.status, query.kind, query.queue, metadata)
-        runs, total = await self._views.page(wanted, query.limit, query.offset)
-        bodies = [m.WorkflowBody.of(run) for run in runs]
+        wanted = WorkflowFilter(request.context.tenant_id, query.status, query.kind, query.queue, metadata)
+        workflows, total = await self._views.page(wanted, query.limit, query.offset)
+        bodies = [m.WorkflowBody.of(workflow) for workflow in workflows]
         response.media = m.WorkflowList(workflows=bodies, total=total, limit=query.limit, offset=query.offset).as_json()
 
     async def get(self, request: Request, response: Response, id: str) -> None:  # noqa: A002 - the path's name
-        """Return a run."""
+        """Return a workflow."""
         response.media = m.WorkflowBody.of(await self._named(request, id)).as_json()
 
     async def events(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
-        """Return a run's history, ascending."""
+        """Return a workflow's history, ascending."""
         query: m.EventsQuery = request.context.query
-        run_id = path_id(id, "workflow execution")
-        events = await self._views.events(request.context.tenant_id, run_id, query.since_sequence)
+        workflow_id = path_id(id, "workflow execution")
+        events = await self._views.events(request.context.tenant_id, workflow_id, query.since_sequence)
         if not events:
             await self._named(request, id)
         response.media = m.Events(events=[m.EventBody.of(event) for event in events]).as_json()
 
     async def audit_events(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
-        """Return what was asked about a run beside its history."""
-        run = await self._named(request, id)
-        found = await self._views.audit_events(run.tenant_id, run.id, MOST_AUDIT_EVENTS)
+        """Return what was asked about a workflow beside its history."""
+        workflow = await self._named(request, id)
+        found = await self._views.audit_events(workflow.tenant_id, workflow.id, MOST_AUDIT_EVENTS)
         response.media = m.AuditEvents(events=[m.AuditEventBody.of(event) for event in found]).as_json()
 
     async def children(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
-        """Return a run's children, oldest first."""
-        run = await self._named(request, id)
-        children = await self._views.children(run.tenant_id, run.id, MOST_CHILDREN)
+        """Return a workflow's children, oldest first."""
+        workflow = await self._named(request, id)
+        children = await self._views.children(workflow.tenant_id, workflow.id, MOST_CHILDREN)
         response.media = m.Children(children=[m.ChildBody.of(child) for child in children]).as_json()
 
     async def state(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
-        """Return a run's state."""
-        run = await self._named(request, id)
-        state = await self._views.state(run.tenant_id, run.id)
+        """Return a workflow's state."""
+        workflow = await self._named(request, id)
+        state = await self._views.state(workflow.tenant_id, workflow.id)
         response.media = m.State(state={key: shown(value) for key, value in state.items()}).as_json()
 
     async def cancel(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
-        """Cancel a run; one that a worker has is cancelled when the worker reports."""
+        """Cancel a workflow; one that a worker has is cancelled when the worker reports."""
         body: m.CancelWorkflow = request.context.body
         asked = CancellationRequest(
             tenant_id=request.context.tenant_id,
-            run_id=path_id(id, "workflow execution"),
+            workflow_id=path_id(id, "workflow execution"),
             reason=free_text(body.reason),
             requested_by=request.context.identity.id,
             cascades=body.cascade_to_children,
         )
         cancelled = await self._engine.cancellation.cancel(asked)
         response.media = m.CancelledWorkflow(
-            workflow_execution_id=asked.run_id,
+            workflow_execution_id=asked.workflow_id,
             status=cancelled.outcome,
-            cancelled_children=[run_id for _, run_id in cancelled.children],
+            cancelled_children=[workflow_id for _, workflow_id in cancelled.children],
         ).as_json()
 
     async def retry(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
-        """Retry a run that has failed."""
+        """Retry a workflow that has failed."""
         body: m.RetryWorkflow = request.context.body
-        run_id = path_id(id, "workflow execution")
+        workflow_id = path_id(id, "workflow execution")
         note = None if body.note is None else free_text(body.note)
         try:
             attempt = await self._engine.retries.retry(
-                (request.context.tenant_id, run_id), note, request.context.identity.id
+                (request.context.tenant_id, workflow_id), note, request.context.identity.id
             )
         except WrongState as error:
             raise InvalidInput(str(error)) from None  # this route has always answered 400
         response.media = m.RetriedWorkflow(
-            workflow_execution_id=run_id, retry_attempt=attempt, message=f"retry {attempt} is waiting for a worker"
+            workflow_execution_id=workflow_id, retry_attempt=attempt, message=f"retry {attempt} is waiting for a worker"
         ).as_json()
 
     async def signal(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
-        """Deliver a signal to a run."""
+        """Deliver a signal to a workflow."""
         body: m.SignalWorkflow = request.context.body
         signal = Signal(
             tenant_id=request.context.tenant_id,
-            run_id=path_id(id, "workflow execution"),
+            workflow_id=path_id(id, "workflow execution"),
             name=name_field(body.signal_name, "signal_name"),
             value=payload(body.signal_value, "signal_value"),
         )
         response.media = m.SignalledWorkflow(signal_event_sequence=await self._engine.signals.signal(signal)).as_json()
 
     async def signal_with_start(self, request: Request, response: Response) -> None:
-        """Deliver a signal to the open run of a workflow id, or to one that is started for it."""
+        """Deliver a signal to the open workflow of a workflow id, or to one that is started for it."""
         body: m.SignalWithStartBody = request.context.body
         launch = WorkflowLaunch(
             tenant_id=request.context.tenant_id,
@@ -211,19 +211,19 @@ class WorkflowExecutions:
         asked = SignalWithStart(launch, name, payload(body.signal_value, "signal_value"))
         signalled = await self._engine.signals.signal_with_start(asked)
         response.media = m.SignalledWithStart(
-            workflow_execution_id=signalled.run_id,
+            workflow_execution_id=signalled.workflow_id,
             workflow_created=signalled.is_new,
             signal_event_sequence=signalled.sequence,
         ).as_json()
 
-    async def _named(self, request: Request, ident: str) -> RunView:
+    async def _named(self, request: Request, ident: str) -> WorkflowView:
         return await self._run(request.context.tenant_id, path_id(ident, "workflow execution"))
 
-    async def _run(self, tenant_id: UUID, run_id: UUID) -> RunView:
-        run = await self._views.get(tenant_id, run_id)
-        if run is None:
-            raise NotFound(f"there is no workflow execution {run_id} in this tenant")
-        return run
+    async def _run(self, tenant_id: UUID, workflow_id: UUID) -> WorkflowView:
+        workflow = await self._views.get(tenant_id, workflow_id)
+        if workflow is None:
+            raise NotFound(f"there is no workflow execution {workflow_id} in this tenant")
+        return workflow
 
 
 def _route(

@@ -13,8 +13,8 @@ from core.rest_model import Page, PageQuery, Payload, RestModel, Text
 from server.domain.audit_event import AuditEvent
 from server.domain.cancellation import CancelOutcome
 from server.domain.history_size import size_warning
-from server.domain.run_view import EventView, RunView
-from server.domain.workflow import RunStatus
+from server.domain.workflow import WorkflowStatus
+from server.domain.workflow_view import EventView, WorkflowView
 from server.rest_api.fields import empty_object, null, shown
 
 DEFAULT_LIMIT = 20
@@ -23,7 +23,7 @@ Seconds = Annotated[int, Field(ge=-MAX_NUMBER - 1, le=MAX_NUMBER)]
 
 
 class StartWorkflow(RestModel):
-    """A run to start."""
+    """A workflow to start."""
 
     kind: str
     input: Payload = Field(default_factory=empty_object)
@@ -43,10 +43,10 @@ class Links(RestModel):
 
 
 class StartedWorkflow(RestModel):
-    """A run that was started, or the one that its idempotency key leads to."""
+    """A workflow that was started, or the one that its idempotency key leads to."""
 
     workflow_execution_id: UUID
-    status: RunStatus
+    status: WorkflowStatus
     kind: str
     created_at: datetime
     links: Links
@@ -55,13 +55,13 @@ class StartedWorkflow(RestModel):
 
 
 class WorkflowBody(RestModel):
-    """A run."""
+    """A workflow."""
 
     id: UUID
     tenant_id: UUID
     kind: str
     queue: str
-    status: RunStatus
+    status: WorkflowStatus
     input: Payload
     output: Payload
     error: str | None
@@ -82,30 +82,30 @@ class WorkflowBody(RestModel):
     )
 
     @classmethod
-    def of(cls, run: RunView) -> WorkflowBody:
-        """Return the body of a run."""
+    def of(cls, workflow: WorkflowView) -> WorkflowBody:
+        """Return the body of a workflow."""
         return cls(
-            id=run.id,
-            tenant_id=run.tenant_id,
-            kind=run.kind,
-            queue=run.queue,
-            status=RunStatus(run.status),
-            input=shown(run.input),
-            output=shown(run.output),
-            error=run.error,
-            current_sequence=run.last_sequence,
-            workflow_version=run.workflow_version,
-            parent_workflow_execution_id=run.parent_id,
-            worker_id=run.worker_id,
-            retry_attempt=run.retry_count,
-            priority_seconds=run.priority_ms // 1000,
-            created_at=run.created_at,
-            started_at=run.started_at,
-            completed_at=run.completed_at,
-            updated_at=run.updated_at,
-            metadata=dict(run.metadata),
-            history_bytes=run.history_bytes,
-            warnings=[warning] if (warning := size_warning(run.history_bytes)) else [],
+            id=workflow.id,
+            tenant_id=workflow.tenant_id,
+            kind=workflow.kind,
+            queue=workflow.queue,
+            status=WorkflowStatus(workflow.status),
+            input=shown(workflow.input),
+            output=shown(workflow.output),
+            error=workflow.error,
+            current_sequence=workflow.last_sequence,
+            workflow_version=workflow.workflow_version,
+            parent_workflow_execution_id=workflow.parent_id,
+            worker_id=workflow.worker_id,
+            retry_attempt=workflow.retry_count,
+            priority_seconds=workflow.priority_ms // 1000,
+            created_at=workflow.created_at,
+            started_at=workflow.started_at,
+            completed_at=workflow.completed_at,
+            updated_at=workflow.updated_at,
+            metadata=dict(workflow.metadata),
+            history_bytes=workflow.history_bytes,
+            warnings=[warning] if (warning := size_warning(workflow.history_bytes)) else [],
         )
 
 
@@ -113,14 +113,14 @@ class WorkflowQuery(PageQuery):
     """Which runs to list."""
 
     limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=100)
-    status: RunStatus | None = None
+    status: WorkflowStatus | None = None
     kind: Text | None = None
     queue: Text | None = None
     metadata: str | None = Field(default=None, description="a JSON object that the run's metadata must contain")
 
 
 class WorkflowList(Page):
-    """A page of runs."""
+    """A page of workflows."""
 
     workflows: list[WorkflowBody]
 
@@ -157,40 +157,40 @@ class EventBody(RestModel):
 
 
 class Events(RestModel):
-    """A run's history, ascending."""
+    """A workflow's history, ascending."""
 
     events: list[EventBody]
 
 
 class ChildBody(RestModel):
-    """A child of a run."""
+    """A child of a workflow."""
 
     child_workflow_execution_id: UUID
     child_execution_name: str
     kind: str
-    status: RunStatus
+    status: WorkflowStatus
     created_at: datetime
 
     @classmethod
-    def of(cls, run: RunView) -> ChildBody:
+    def of(cls, workflow: WorkflowView) -> ChildBody:
         """Return the body of a child."""
         return cls(
-            child_workflow_execution_id=run.id,
-            child_execution_name=run.child_name or "",
-            kind=run.kind,
-            status=RunStatus(run.status),
-            created_at=run.created_at,
+            child_workflow_execution_id=workflow.id,
+            child_execution_name=workflow.child_name or "",
+            kind=workflow.kind,
+            status=WorkflowStatus(workflow.status),
+            created_at=workflow.created_at,
         )
 
 
 class Children(RestModel):
-    """A run's children, oldest first."""
+    """A workflow's children, oldest first."""
 
     children: list[ChildBody]
 
 
 class State(RestModel):
-    """A run's state, by key."""
+    """A workflow's state, by key."""
 
     state: dict[str, Payload]
 
@@ -203,7 +203,7 @@ class CancelWorkflow(RestModel):
 
 
 class CancelledWorkflow(RestModel):
-    """What a cancellation came to; children are cancelled, or are being cancelled, with the run."""
+    """What a cancellation came to; children are cancelled, or are being cancelled, with the workflow."""
 
     workflow_execution_id: UUID
     status: CancelOutcome
@@ -211,7 +211,7 @@ class CancelledWorkflow(RestModel):
 
 
 class AuditEventBody(RestModel):
-    """Something that was asked about a run, such as a retry by hand; workers do not see it."""
+    """Something that was asked about a workflow, such as a retry by hand; workers do not see it."""
 
     id: int
     event_type: str
@@ -225,22 +225,22 @@ class AuditEventBody(RestModel):
 
 
 class AuditEvents(RestModel):
-    """What was asked about a run beside its history, oldest first."""
+    """What was asked about a workflow beside its history, oldest first."""
 
     events: list[AuditEventBody]
 
 
 class RetryWorkflow(RestModel):
-    """A retry by hand; the note is kept among the run's audit events."""
+    """A retry by hand; the note is kept among the workflow's audit events."""
 
     note: str | None = None
 
 
 class RetriedWorkflow(RestModel):
-    """A run that was retried."""
+    """A workflow that was retried."""
 
     workflow_execution_id: UUID
-    status: RunStatus = RunStatus.PENDING
+    status: WorkflowStatus = WorkflowStatus.PENDING
     retry_attempt: int
     message: str
     success: bool = True
@@ -267,7 +267,7 @@ class SignalledWorkflow(SnakeModel):
 
 
 class SignalWithStartBody(RestModel):
-    """A signal to the open run of a workflow id, which is started where there is none."""
+    """A signal to the open workflow of a workflow id, which is started where there is none."""
 
     workflow_id: str
     workflow_kind: str

@@ -99,15 +99,18 @@ async def test_calls_at_once_in_two_servers_have_one_effect(client: Client, data
 
 async def test_another_content_under_the_same_key_is_refused(client: Client) -> None:
     """Over REST with 422 and over gRPC with ALREADY_EXISTS; nothing is done."""
-    run = await start(client)
-    path = f"/api/v1/workflows/{run}/signal"
+    workflow = await start(client)
+    path = f"/api/v1/workflows/{workflow}/signal"
     assert (await send(client, path, {"signal_name": "a"}, "one")).status_code == 200
-    for body, place in (({"signal_name": "b"}, path), ({"signal_name": "a"}, path.replace(run, await start(client)))):
+    for body, place in (
+        ({"signal_name": "b"}, path),
+        ({"signal_name": "a"}, path.replace(workflow, await start(client))),
+    ):
         refused = await send(client, place, body, "one")
         assert (refused.status_code, refused.json["code"]) == (422, "idempotency_key_reused")
         assert "another content" in refused.json["error"]
-    await client.dispatch.SignalWorkflow(send_signal(run, "a"), metadata=keyed("two"))
-    code, text = await status_of(client.dispatch.SignalWorkflow(send_signal(run, "b"), metadata=keyed("two")))
+    await client.dispatch.SignalWorkflow(send_signal(workflow, "a"), metadata=keyed("two"))
+    code, text = await status_of(client.dispatch.SignalWorkflow(send_signal(workflow, "b"), metadata=keyed("two")))
     assert code is grpc.StatusCode.ALREADY_EXISTS
     assert "another content" in text
     assert await rows(client, "SELECT count(*) FROM workflow_event WHERE event_type = 'SIGNAL_RECEIVED'") == [(2,)]
@@ -159,9 +162,9 @@ async def test_a_key_that_cannot_be_used_is_refused(client: Client, key: str) ->
 
 async def test_a_call_that_needs_no_key_ignores_one(client: Client) -> None:
     """Clients may send one with everything."""
-    run = await start(client)
+    workflow = await start(client)
     for reason in ("a", "b"):
-        answer = await send(client, f"/api/v1/workflows/{run}/cancel", {"reason": reason}, "one")
+        answer = await send(client, f"/api/v1/workflows/{workflow}/cancel", {"reason": reason}, "one")
         assert answer.status_code == 200
     assert await count(client, "call_answer") == 0
 
@@ -170,13 +173,13 @@ async def test_a_call_that_needs_no_key_ignores_one(client: Client) -> None:
 async def test_a_commit_of_unknown_outcome_is_found_by_the_key(database: str, cut: Cut) -> None:
     """The database's answer to the COMMIT is lost, or the COMMIT itself: sent again, the call has one effect."""
     async with proxied(database) as (proxy, url), running_server(url) as client:
-        run = await start(client)
+        workflow = await start(client)
         proxy.cut_next(cut, "call_answer")
-        code, _ = await status_of(client.dispatch.SignalWorkflow(send_signal(run), metadata=keyed("one")))
+        code, _ = await status_of(client.dispatch.SignalWorkflow(send_signal(workflow), metadata=keyed("one")))
         assert code is grpc.StatusCode.UNAVAILABLE
         assert proxy.cuts == 1
-        answer = await client.dispatch.SignalWorkflow(send_signal(run), metadata=keyed("one"))
-        again = await client.dispatch.SignalWorkflow(send_signal(run), metadata=keyed("one"))
+        answer = await client.dispatch.SignalWorkflow(send_signal(workflow), metadata=keyed("one"))
+        again = await client.dispatch.SignalWorkflow(send_signal(workflow), metadata=keyed("one"))
         assert answer == again == workflow_pb2.SignalWorkflowResponse(signal_event_sequence=2)
         assert await rows(client, "SELECT count(*) FROM workflow_event") == [(2,)]
 

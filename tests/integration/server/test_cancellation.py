@@ -1,4 +1,4 @@
-"""Cancelling runs: at once where no worker has the run, otherwise when the worker reports; children after parents."""
+"""Cancelling runs: at once where no worker has the workflow, otherwise when the worker reports; children after parents."""
 
 from __future__ import annotations
 
@@ -41,26 +41,26 @@ async def calls(database: str) -> AsyncIterator[Calls]:
         yield Calls(client)
 
 
-async def _cancel(calls: Calls, run_id: str, *, cascades: bool = True) -> tuple[CancelOutcome, list[str]]:
-    request = CancellationRequest(TENANT, UUID(run_id), "enough", "user:test", cascades)
+async def _cancel(calls: Calls, workflow_id: str, *, cascades: bool = True) -> tuple[CancelOutcome, list[str]]:
+    request = CancellationRequest(TENANT, UUID(workflow_id), "enough", "user:test", cascades)
     cancelled = await calls.client.boot.engine.cancellation.cancel(request)
     return cancelled.outcome, sorted(str(child) for _, child in cancelled.children)
 
 
 @pytest.mark.parametrize("waiting", [False, True])
-async def test_a_run_that_no_worker_has_is_cancelled_at_once(calls: Calls, *, waiting: bool) -> None:
+async def test_a_workflow_that_no_worker_has_is_cancelled_at_once(calls: Calls, *, waiting: bool) -> None:
     """With the events that every client family understands; a second request is answered the same."""
-    run_id = await calls.start()
+    workflow_id = await calls.start()
     if waiting:
         await calls.step(status=SUSPENDED)
-    assert await _cancel(calls, run_id) == (CancelOutcome.CANCELLED, [])
+    assert await _cancel(calls, workflow_id) == (CancelOutcome.CANCELLED, [])
     failed = {"error": "Workflow cancelled: enough", "stackTrace": "", "failureType": "CANCELLED"}
-    assert [event[1:] for event in (await calls.events(run_id))[1:]] == [
+    assert [event[1:] for event in (await calls.events(workflow_id))[1:]] == [
         ("CANCELLATION_REQUESTED", {"reason": "enough", "requestedBy": "user:test"}),
         ("WORKFLOW_EXECUTION_FAILED", failed),
         ("WORKFLOW_CANCELLED", {"reason": "enough"}),
     ]
-    assert await _cancel(calls, run_id) == (CancelOutcome.CANCELLED, [])
+    assert await _cancel(calls, workflow_id) == (CancelOutcome.CANCELLED, [])
     assert await calls.poll() is None
 
 
@@ -73,50 +73,50 @@ async def test_a_run_that_no_worker_has_is_cancelled_at_once(calls: Calls, *, wa
         ([], COMPLETED),
     ],
 )
-async def test_a_run_that_a_worker_has_is_cancelled_when_it_reports(
+async def test_a_workflow_that_a_worker_has_is_cancelled_when_it_reports(
     calls: Calls, commands: list[object], status: object
 ) -> None:
     """Whatever the worker reports but a completion; its commands are dropped."""
-    run_id = await calls.start()
+    workflow_id = await calls.start()
     await calls.claim()
-    assert await _cancel(calls, run_id) == (CancelOutcome.CANCELLING, [])
-    assert await _cancel(calls, run_id) == (CancelOutcome.CANCELLING, [])
-    await calls.submit(run_id, *commands, status=status)  # type: ignore[arg-type]
-    assert await calls.types(run_id) == ["WORKFLOW_STARTED", *ENDED]
+    assert await _cancel(calls, workflow_id) == (CancelOutcome.CANCELLING, [])
+    assert await _cancel(calls, workflow_id) == (CancelOutcome.CANCELLING, [])
+    await calls.submit(workflow_id, *commands, status=status)  # type: ignore[arg-type]
+    assert await calls.types(workflow_id) == ["WORKFLOW_STARTED", *ENDED]
     assert await calls.row("SELECT count(*) FROM cancellation_request") == (0,)
 
 
 async def test_a_completion_wins_over_a_cancellation(calls: Calls) -> None:
     """The workflow was done before it could hear of it."""
-    run_id = await calls.start()
+    workflow_id = await calls.start()
     await calls.claim()
-    await _cancel(calls, run_id)
-    await calls.submit(run_id, complete(b"1"), status=COMPLETED)
-    assert await calls.types(run_id) == ["WORKFLOW_STARTED", "WORKFLOW_COMPLETED"]
+    await _cancel(calls, workflow_id)
+    await calls.submit(workflow_id, complete(b"1"), status=COMPLETED)
+    assert await calls.types(workflow_id) == ["WORKFLOW_STARTED", "WORKFLOW_COMPLETED"]
     assert await calls.row("SELECT count(*) FROM cancellation_request") == (0,)
 
 
 async def test_a_worker_that_never_reports_does_not_hold_up_a_cancellation(database: str) -> None:
-    """When its lease is over, the run is cancelled."""
+    """When its lease is over, the workflow is cancelled."""
     async with running_server(database, ENGINE__ACTIVATION_LEASE="1") as client:
         calls = Calls(client)
-        run_id = await calls.start()
+        workflow_id = await calls.start()
         await calls.claim()
-        await _cancel(calls, run_id)
-        await calls.until_event(run_id, "WORKFLOW_CANCELLED")
+        await _cancel(calls, workflow_id)
+        await calls.until_event(workflow_id, "WORKFLOW_CANCELLED")
 
 
-async def test_what_a_cancelled_run_leaves_is_cleared_up(calls: Calls) -> None:
+async def test_what_a_cancelled_workflow_leaves_is_cleared_up(calls: Calls) -> None:
     """Open tasks are cancelled; timers and promises are no longer due; no events for them."""
-    run_id = await calls.start()
+    workflow_id = await calls.start()
     await calls.step(
         schedule_task(str(uuid4())), start_timer("t", 60_000), create_promise("p", timeout_ms=60_000), status=SUSPENDED
     )
-    await _cancel(calls, run_id)
+    await _cancel(calls, workflow_id)
     assert await poll_task(calls.client) is None
     statuses = "(SELECT status FROM task_execution), (SELECT status FROM timer), (SELECT status FROM promise)"
     assert await calls.row(f"SELECT {statuses}") == ("CANCELLED", "ABANDONED", "ABANDONED")
-    assert (await calls.types(run_id))[-3:] == ENDED
+    assert (await calls.types(workflow_id))[-3:] == ENDED
 
 
 async def test_children_are_cancelled_after_their_parents(calls: Calls) -> None:
@@ -151,38 +151,40 @@ async def test_without_cascade_children_go_on(calls: Calls) -> None:
 async def test_requests_that_a_crash_left_are_carried_out(database: str) -> None:
     """What a parent's commit stored is found by the next server."""
     async with running_server(database) as client:
-        run_id = await Calls(client).start()
+        workflow_id = await Calls(client).start()
         async with client.boot.pool.connection() as connection:
             await connection.execute(
-                "INSERT INTO cancellation_request VALUES (%s, %s, 'enough', 'x', true)", (TENANT, run_id)
+                "INSERT INTO cancellation_request VALUES (%s, %s, 'enough', 'x', true)", (TENANT, workflow_id)
             )
     async with running_server(database) as client:
-        await Calls(client).until_event(run_id, "WORKFLOW_CANCELLED")
+        await Calls(client).until_event(workflow_id, "WORKFLOW_CANCELLED")
 
 
-async def test_cancellations_and_submissions_at_once_end_each_run_once(database: str) -> None:
+async def test_cancellations_and_submissions_at_once_end_each_workflow_once(database: str) -> None:
     """Through two servers: one end per run, whichever comes first."""
     count = times(30, 600)
     async with running_server(database) as one, running_server(database) as two:
         here, there = Calls(one), Calls(two)
-        runs = [await here.start() for _ in range(count)]
-        for _ in runs:
+        workflows = [await here.start() for _ in range(count)]
+        for _ in workflows:
             await here.claim()
         await asyncio.gather(
-            *(_cancel(there, run_id) for run_id in runs),
-            *(here.submit(run_id, complete(), status=COMPLETED) for run_id in runs),
+            *(_cancel(there, workflow_id) for workflow_id in workflows),
+            *(here.submit(workflow_id, complete(), status=COMPLETED) for workflow_id in workflows),
         )
-        for run_id in runs:
-            ends = [kind for kind in await here.types(run_id) if kind in {"WORKFLOW_COMPLETED", "WORKFLOW_CANCELLED"}]
+        for workflow_id in workflows:
+            ends = [
+                kind for kind in await here.types(workflow_id) if kind in {"WORKFLOW_COMPLETED", "WORKFLOW_CANCELLED"}
+            ]
             assert len(ends) == 1
 
 
-async def test_an_unknown_run_cannot_be_cancelled(calls: Calls) -> None:
+async def test_an_unknown_workflow_cannot_be_cancelled(calls: Calls) -> None:
     """Nor one of another tenant."""
-    run_id = await calls.start()
+    workflow_id = await calls.start()
     with pytest.raises(NotFound):
         await _cancel(calls, str(uuid4()))
-    request = CancellationRequest(OTHER_TENANT, UUID(run_id), "enough", "x")
+    request = CancellationRequest(OTHER_TENANT, UUID(workflow_id), "enough", "x")
     with pytest.raises(NotFound):
         await calls.client.boot.engine.cancellation.cancel(request)
 

@@ -39,40 +39,40 @@ async def _poll(client: Client) -> workflow_pb2.WorkflowExecution:
     return answer.workflow_execution
 
 
-async def _submit(client: Client, run_id: str, status: workflow_pb2.WorkflowStatus) -> None:
+async def _submit(client: Client, workflow_id: str, status: workflow_pb2.WorkflowStatus) -> None:
     operation = workflow_pb2.RecordOperationCommand(operation_name="op")
     request = workflow_pb2.SubmitWorkflowCommandsRequest(
-        workflow_execution_id=run_id,
+        workflow_execution_id=workflow_id,
         commands=[workflow_pb2.WorkflowCommand(record_operation=operation)],
         status=status,
     )
     await client.dispatch.SubmitWorkflowCommands(request, metadata=bearer())
 
 
-async def _deliver(client: Client, *run_ids: str) -> Delivered:
-    runs = WorkflowRepository(client.boot.pool)
-    items = [Delivery(TENANT, UUID(run_id), SIGNAL) for run_id in run_ids]
+async def _deliver(client: Client, *workflow_ids: str) -> Delivered:
+    workflows = WorkflowRepository(client.boot.pool)
+    items = [Delivery(TENANT, UUID(workflow_id), SIGNAL) for workflow_id in workflow_ids]
     async with client.boot.pool.transaction() as connection:
-        states = await runs.lock(connection, list({(each.tenant_id, each.run_id) for each in items}))
+        states = await workflows.lock(connection, list({(each.tenant_id, each.workflow_id) for each in items}))
         delivered = await client.boot.engine.deliveries.append(connection, states, items)
     client.boot.engine.deliveries.wake(delivered)
     return delivered
 
 
-async def test_an_event_wakes_a_waiting_run_and_its_poller(client: Client) -> None:
-    """A run that waits becomes claimable, and the poller that is parked gets it at once."""
-    run_id = await _start(client)
+async def test_an_event_wakes_a_waiting_workflow_and_its_poller(client: Client) -> None:
+    """A workflow that waits becomes claimable, and the poller that is parked gets it at once."""
+    workflow_id = await _start(client)
     await _poll(client)
-    await _submit(client, run_id, workflow_pb2.WORKFLOW_STATUS_SUSPENDED)
+    await _submit(client, workflow_id, workflow_pb2.WORKFLOW_STATUS_SUSPENDED)
     client.boot.wakeups[Category.WORKFLOW].parked.clear()
     poll = asyncio.ensure_future(_poll(client))
     await asyncio.wait_for(client.boot.wakeups[Category.WORKFLOW].parked.wait(), 5)
-    assert (await _deliver(client, run_id, run_id)).sequences == (3, 4)
+    assert (await _deliver(client, workflow_id, workflow_id)).sequences == (3, 4)
     execution = await asyncio.wait_for(poll, 1)
-    assert (execution.id, execution.current_sequence) == (run_id, 4)
+    assert (execution.id, execution.current_sequence) == (workflow_id, 4)
 
 
-async def test_an_ended_run_ignores_events(client: Client) -> None:
+async def test_an_ended_workflow_ignores_events(client: Client) -> None:
     """The event gets no number, its neighbour does."""
     ended, alive = await _start(client), await _start(client)
     await _poll(client)
@@ -82,22 +82,22 @@ async def test_an_ended_run_ignores_events(client: Client) -> None:
 
 async def test_events_and_submissions_at_once_are_numbered_without_a_gap(client: Client) -> None:
     """Completions arrive while the worker suspends, again and again: 1..n, and the last one is never slept through."""
-    run_id = await _start(client)
+    workflow_id = await _start(client)
     count = times(40, 2000)
     seen = 0
     few = asyncio.Semaphore(5)  # each delivery here is a transaction of its own, and the pool is small
 
     async def deliver() -> None:
         async with few:
-            await _deliver(client, run_id)
+            await _deliver(client, workflow_id)
 
     delivering = asyncio.gather(*(deliver() for _ in range(count)))
     while seen < 1 + count:
         execution = await asyncio.wait_for(_poll(client), 10)
-        request = workflow_pb2.GetEventsRequest(workflow_execution_id=run_id)
+        request = workflow_pb2.GetEventsRequest(workflow_execution_id=workflow_id)
         events = (await client.dispatch.GetEvents(request, metadata=bearer())).events
         assert [event.sequence_number for event in events] == list(range(1, len(events) + 1))
         assert len(events) >= execution.current_sequence
         seen = 1 + sum(event.event_type == "SIGNAL_RECEIVED" for event in events)
-        await _submit(client, run_id, workflow_pb2.WORKFLOW_STATUS_SUSPENDED)
+        await _submit(client, workflow_id, workflow_pb2.WORKFLOW_STATUS_SUSPENDED)
     await delivering

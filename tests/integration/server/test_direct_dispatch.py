@@ -1,4 +1,4 @@
-"""A poller that waits gets a new run or task straight from the call that makes it."""
+"""A poller that waits gets a new workflow or task straight from the call that makes it."""
 
 from __future__ import annotations
 
@@ -48,21 +48,21 @@ async def _parked(client: Client, category: Category = Category.WORKFLOW) -> asy
     return task
 
 
-async def test_a_run_is_written_as_the_waiting_workers_own(database: str) -> None:
+async def test_a_workflow_is_written_as_the_waiting_workers_own(database: str) -> None:
     """No second statement claims it; what the worker and the database see is as after a claim."""
     async with running_server(database, ENGINE__POLL_HOLD_MS=HOLD) as client:
         polling = await _parked(client)
-        run_id = await start(client, data={"n": 1}, idempotency_key="key")
-        run = await asyncio.wait_for(polling, 5)
-        assert (run.id, run.input, run.current_sequence) == (run_id, b'{"n": 1}', 1)
-        assert [each[1] for each in await events(client, run_id)] == ["WORKFLOW_STARTED"]
+        workflow_id = await start(client, data={"n": 1}, idempotency_key="key")
+        workflow = await asyncio.wait_for(polling, 5)
+        assert (workflow.id, workflow.input, workflow.current_sequence) == (workflow_id, b'{"n": 1}', 1)
+        assert [each[1] for each in await events(client, workflow_id)] == ["WORKFLOW_STARTED"]
         query = "SELECT e.status, e.worker_id, e.dispatched_sequence, e.started_at IS NOT NULL, e.xmin = v.xmin"
         (found,) = await rows(client, query + " FROM workflow_execution AS e CROSS JOIN workflow_event AS v")
         assert found == ("RUNNING", "w7", 1, True, True)  # the last: never updated since
 
 
-async def test_a_handed_over_run_of_unknown_outcome_is_not_lost(database: str) -> None:
-    """The commit's answer is lost with the connection: the run was written as a worker's own, and becomes claimable."""
+async def test_a_handed_over_workflow_of_unknown_outcome_is_not_lost(database: str) -> None:
+    """The commit's answer is lost with the connection: the workflow was written as a worker's own, and becomes claimable."""
     async with (
         proxied(database) as (proxy, url),
         running_server(url, ENGINE__POLL_HOLD_MS=HOLD) as client,
@@ -71,9 +71,9 @@ async def test_a_handed_over_run_of_unknown_outcome_is_not_lost(database: str) -
         proxy.cut_next(Cut.AFTER, MARK)
         code, _ = await status_of(start(client, idempotency_key=MARK))
         assert code is grpc.StatusCode.UNAVAILABLE
-        run = await asyncio.wait_for(polling, 10)
+        workflow = await asyncio.wait_for(polling, 10)
         ((written,),) = await rows(client, "SELECT id FROM workflow_execution")
-        assert UUID(run.id) == written
+        assert UUID(workflow.id) == written
         assert UUID(await start(client, idempotency_key=MARK)) == written
 
 
@@ -96,9 +96,9 @@ async def test_a_workflows_task_is_claimed(database: str) -> None:
     """Its id is the worker's, who may write it again: nothing of it may be on its way back."""
     async with running_server(database, ENGINE__POLL_HOLD_MS=HOLD) as client:
         polling = await _parked(client, Category.TASK)
-        run_id, task_id = await start(client), str(uuid4())
+        workflow_id, task_id = await start(client), str(uuid4())
         assert await poll(client) is not None
-        await submit(client, run_id, schedule_task(task_id), status=RUNNING)
+        await submit(client, workflow_id, schedule_task(task_id), status=RUNNING)
         assert (await asyncio.wait_for(polling, 5)).task_execution_id == task_id
         assert [row[:4] for row in await rows(client, TASK)] == [("RUNNING", "w7", 1, False)]
 
@@ -133,10 +133,10 @@ async def test_a_handed_over_task_of_unknown_outcome_is_not_lost(database: str, 
 async def test_work_that_another_process_makes_at_once_reaches_all_who_wait(database: str) -> None:
     """Five tasks of one command batch and five runs started together: announced once, and nobody waits for a nudge."""
     async with running_server(database, ENGINE__POLL_HOLD_MS=HOLD) as here, running_server(database) as there:
-        runs = [await _parked(here) for _ in range(5)]
+        workflows = [await _parked(here) for _ in range(5)]
         tasks = [await _parked(here, Category.TASK) for _ in range(5)]
         started = await asyncio.gather(*(start(there) for _ in range(5)))
-        assert {run.id for run in await asyncio.wait_for(asyncio.gather(*runs), 10)} == set(started)
+        assert {workflow.id for workflow in await asyncio.wait_for(asyncio.gather(*workflows), 10)} == set(started)
         ids = [str(uuid4()) for _ in range(5)]
         await submit(there, started[0], *map(schedule_task, ids), status=RUNNING)
         assert {task.task_execution_id for task in await asyncio.wait_for(asyncio.gather(*tasks), 10)} == set(ids)

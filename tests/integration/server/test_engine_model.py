@@ -135,7 +135,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.rig.rows(
             "INSERT INTO tenant (id, slug, name) VALUES (%(tenant)s, %(tenant)s::text, 'T') RETURNING 1", self.tenant
         )
-        self.runs: list[Run] = []
+        self.workflows: list[Run] = []
 
     def _allowed(self, work: Awaitable[Any]) -> bool:
         try:
@@ -145,61 +145,63 @@ class EngineMachine(RuleBasedStateMachine):
         return True
 
     def _tasks(self) -> list[tuple[Run, Task]]:
-        return [(run, task) for run in self.runs for task in run.tasks.values()]
+        return [(workflow, task) for workflow in self.workflows for task in workflow.tasks.values()]
 
     @rule()
     def start(self) -> None:
-        """Start a run."""
+        """Start a workflow."""
         launched = self.rig.do(self.rig.engine.starts.start(WorkflowLaunch(self.tenant, "k")))
-        self.runs.append(Run(launched.id))
+        self.workflows.append(Run(launched.id))
 
     def _poll(self) -> Run | None:
-        """Poll for a run: the oldest that is pending."""
+        """Poll for a workflow: the oldest that is pending."""
         claimed = self.rig.do(self.rig.engine.workflows.poll(PollSlot(self.tenant, DEFAULT_QUEUE, Claim("w")), 0))
-        expected = next((run for run in self.runs if run.status == "PENDING"), None)
+        expected = next((workflow for workflow in self.workflows if workflow.status == "PENDING"), None)
         assert (claimed and claimed.id) == (expected and expected.id)
         if expected is not None:
             assert claimed.last_sequence == len(expected.events)
             expected.status, expected.unseen = "RUNNING", False
         return expected
 
-    def _submit(self, run: Run, acts: list[Act], outcome: Outcome, *, with_end: bool) -> None:
+    def _submit(self, workflow: Run, acts: list[Act], outcome: Outcome, *, with_end: bool) -> None:
         commands = [act.command for act in acts]
         if with_end and outcome in END_COMMANDS:
             commands.append(END_COMMANDS[outcome])
-        self.rig.do(self.rig.engine.submissions.submit(submission(self.tenant, run.id, commands, outcome)))
-        run.take(acts, outcome, with_end=with_end)
+        self.rig.do(self.rig.engine.submissions.submit(submission(self.tenant, workflow.id, commands, outcome)))
+        workflow.take(acts, outcome, with_end=with_end)
 
-    def _signal(self, run: Run) -> None:
-        assert self._allowed(self.rig.engine.signals.signal(Signal(self.tenant, run.id, "s", ONE))) != run.over
-        run.hear("SIGNAL_RECEIVED")
+    def _signal(self, workflow: Run) -> None:
+        assert (
+            self._allowed(self.rig.engine.signals.signal(Signal(self.tenant, workflow.id, "s", ONE))) != workflow.over
+        )
+        workflow.hear("SIGNAL_RECEIVED")
 
-    def _cancel(self, run: Run) -> None:
-        request = CancellationRequest(self.tenant, run.id, "enough", "test")
-        assert self.rig.do(self.rig.engine.cancellation.cancel(request)).outcome is run.cancel()
+    def _cancel(self, workflow: Run) -> None:
+        request = CancellationRequest(self.tenant, workflow.id, "enough", "test")
+        assert self.rig.do(self.rig.engine.cancellation.cancel(request)).outcome is workflow.cancel()
 
     @rule(acts=ACTS, meanwhile=st.sampled_from(MEANWHILE), outcome=st.sampled_from(OUTCOMES), with_end=st.booleans())
     def activate(self, acts: list[Act], meanwhile: str, outcome: Outcome, with_end: bool) -> None:  # noqa: FBT001
-        """Poll for a run and submit to it; it may get a signal, or be cancelled, meanwhile. Where there is none, start."""
-        run = self._poll()
-        if run is None:
+        """Poll for a workflow and submit to it; it may get a signal, or be cancelled, meanwhile. Where there is none, start."""
+        workflow = self._poll()
+        if workflow is None:
             self.start()
             return
         if meanwhile == "signal":
-            self._signal(run)
+            self._signal(workflow)
         elif meanwhile == "cancel":
-            self._cancel(run)
-        self._submit(run, acts, outcome, with_end=with_end)
+            self._cancel(workflow)
+        self._submit(workflow, acts, outcome, with_end=with_end)
 
-    @precondition(lambda self: self.runs)
+    @precondition(lambda self: self.workflows)
     @rule(data=st.data(), acts=ACTS, outcome=st.sampled_from(Outcome), with_end=st.booleans())
     def submit(self, data: st.DataObject, acts: list[Act], outcome: Outcome, with_end: bool) -> None:  # noqa: FBT001
-        """Submit to any run, late, twice, or never claimed."""
-        self._submit(data.draw(st.sampled_from(self.runs)), acts, outcome, with_end=with_end)
+        """Submit to any workflow, late, twice, or never claimed."""
+        self._submit(data.draw(st.sampled_from(self.workflows)), acts, outcome, with_end=with_end)
 
     @rule()
     def poll(self) -> None:
-        """Take a run, and do not report on it for now."""
+        """Take a workflow, and do not report on it for now."""
         self._poll()
 
     @precondition(lambda self: self._tasks())
@@ -218,64 +220,68 @@ class EngineMachine(RuleBasedStateMachine):
     @rule(data=st.data(), verdict=st.sampled_from(REPORTS))
     def report(self, data: st.DataObject, verdict: Verdict) -> None:
         """Complete, fail or cancel any task."""
-        run, task = data.draw(st.sampled_from(self._tasks()))
+        workflow, task = data.draw(st.sampled_from(self._tasks()))
         report = TaskReport(self.tenant, task.id, verdict, output=ONE, error="boom")
-        assert self._allowed(self.rig.tasks.tasks.report(report)) == run.report(task, verdict)
+        assert self._allowed(self.rig.tasks.tasks.report(report)) == workflow.report(task, verdict)
 
-    @precondition(lambda self: any(run.timers for run in self.runs))
+    @precondition(lambda self: any(workflow.timers for workflow in self.workflows))
     @rule()
     def fire(self) -> None:
         """Let time pass."""
         while self.rig.do(self.rig.engine.timers.fire_due())[0]:
             pass
-        for run in self.runs:
-            run.fire()
+        for workflow in self.workflows:
+            workflow.fire()
 
-    @precondition(lambda self: any(run.promises for run in self.runs))
+    @precondition(lambda self: any(workflow.promises for workflow in self.workflows))
     @rule(data=st.data(), resolves=st.booleans())
     def settle(self, data: st.DataObject, resolves: bool) -> None:  # noqa: FBT001
         """Settle a promise from outside."""
-        run, name = data.draw(st.sampled_from([(run, name) for run in self.runs for name, _ in run.promises]))
-        ref = PromiseRef(self.tenant, run_id=run.id, name=name)
+        workflow, name = data.draw(
+            st.sampled_from([(workflow, name) for workflow in self.workflows for name, _ in workflow.promises])
+        )
+        ref = PromiseRef(self.tenant, workflow_id=workflow.id, name=name)
         _, settled = self.rig.do(self.rig.engine.promises.settle(ref, resolved(ONE) if resolves else rejected("no")))
         status = "RESOLVED" if resolves else "REJECTED"
-        was_pending = run.settle(name, status)
+        was_pending = workflow.settle(name, status)
         assert settled or not was_pending
-        assert (name, status) in run.promises or not settled
+        assert (name, status) in workflow.promises or not settled
         if was_pending:
-            run.hear(f"PROMISE_{status}")
+            workflow.hear(f"PROMISE_{status}")
 
-    @precondition(lambda self: self.runs)
+    @precondition(lambda self: self.workflows)
     @rule(data=st.data())
     def signal(self, data: st.DataObject) -> None:
-        """Signal a run; one that has ended refuses."""
-        self._signal(data.draw(st.sampled_from(self.runs)))
+        """Signal a workflow; one that has ended refuses."""
+        self._signal(data.draw(st.sampled_from(self.workflows)))
 
-    @precondition(lambda self: self.runs)
+    @precondition(lambda self: self.workflows)
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
-        """Ask for the end of a run."""
-        self._cancel(data.draw(st.sampled_from(self.runs)))
+        """Ask for the end of a workflow."""
+        self._cancel(data.draw(st.sampled_from(self.workflows)))
 
     @invariant()
     def agrees(self) -> None:
         """The database holds what the model says: states, histories numbered 1..n, one terminal event at most."""
         rows = self.rig.rows(RUNS, self.tenant)
-        assert {(run_id, status, last) for run_id, status, last, _ in rows} == {
-            (run.id, run.status, len(run.events)) for run in self.runs
+        assert {(workflow_id, status, last) for workflow_id, status, last, _ in rows} == {
+            (workflow.id, workflow.status, len(workflow.events)) for workflow in self.workflows
         }
-        histories = {run_id: events for run_id, _, _, events in rows}
-        for run in self.runs:
-            assert histories[run.id] == [[str(number), event] for number, event in enumerate(run.events, 1)]
-            assert (run.status in ENDS) == (run.events[-1] in TERMINAL)
+        histories = {workflow_id: events for workflow_id, _, _, events in rows}
+        for workflow in self.workflows:
+            assert histories[workflow.id] == [[str(number), event] for number, event in enumerate(workflow.events, 1)]
+            assert (workflow.status in ENDS) == (workflow.events[-1] in TERMINAL)
         assert set(self.rig.rows(TIMERS, self.tenant)) == {
-            (run.id, name, state) for run in self.runs for name, state in run.timers.items()
+            (workflow.id, name, state) for workflow in self.workflows for name, state in workflow.timers.items()
         }
         promises = self.rig.rows(PROMISES, self.tenant)
-        for run in self.runs:
-            assert [(name, state) for run_id, name, state in promises if run_id == run.id] == run.promises
+        for workflow in self.workflows:
+            assert [
+                (name, state) for workflow_id, name, state in promises if workflow_id == workflow.id
+            ] == workflow.promises
         assert set(self.rig.rows(TASKS, self.tenant)) == {
-            (run.id, task.id, task.status, task.attempt) for run, task in self._tasks()
+            (workflow.id, task.id, task.status, task.attempt) for workflow, task in self._tasks()
         }
 
 

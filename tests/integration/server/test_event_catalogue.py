@@ -71,12 +71,12 @@ async def calls(database: str) -> AsyncIterator[Calls]:
 
 
 async def test_every_event_has_its_keys(calls: Calls) -> None:
-    """One run that sees them all, with null for every value: keys stay although their values are null."""
-    run_id = await calls.start(queue="q")
+    """One workflow that sees them all, with null for every value: keys stay although their values are null."""
+    workflow_id = await calls.start(queue="q")
     await calls.claim("q")
     good, bad, task, hopeless = (str(uuid4()) for _ in range(4))
     await calls.submit(
-        run_id,
+        workflow_id,
         operation(),
         pb.WorkflowCommand(set_state=pb.SetStateCommand(key="a")),
         pb.WorkflowCommand(clear_state=pb.ClearStateCommand(key="a")),
@@ -92,24 +92,26 @@ async def test_every_event_has_its_keys(calls: Calls) -> None:
         pb.WorkflowCommand(suspend_workflow=pb.SuspendWorkflowCommand(reason="r")),
         status=RUNNING,
     )
-    promises = {d["promiseName"]: d["promiseId"] for _, kind, d in await calls.events(run_id) if "promiseName" in d}
+    promises = {
+        d["promiseName"]: d["promiseId"] for _, kind, d in await calls.events(workflow_id) if "promiseName" in d
+    }
     reject = pb.RejectPromiseRequest(promise_id=promises["b"], error="no")
     await calls.dispatch.RejectPromise(reject, metadata=bearer())
-    await calls.dispatch.SignalWorkflow(send_signal(run_id), metadata=bearer())
+    await calls.dispatch.SignalWorkflow(send_signal(workflow_id), metadata=bearer())
     await calls.step(complete(), queue="good", status=COMPLETED)
     await calls.step(fail(), queue="bad", status=FAILED)
     claimed = await calls.until(lambda: poll_task(calls.client, "q"), lambda found: found is not None)
     assert claimed is not None
     await complete_task(calls.client, claimed.task_execution_id)
     for each in ("TASK_COMPLETED", "TASK_FAILED", "TIMER_FIRED", "PROMISE_TIMEOUT"):
-        await calls.until_event(run_id, each)
-    await calls.submit(run_id, complete(), status=COMPLETED)
-    shown = {kind: set(data) for _, kind, data in await calls.events(run_id)}
+        await calls.until_event(workflow_id, each)
+    await calls.submit(workflow_id, complete(), status=COMPLETED)
+    shown = {kind: set(data) for _, kind, data in await calls.events(workflow_id)}
     assert shown == KEYS
 
 
 async def test_the_catalogue_is_complete(calls: Calls) -> None:
-    """What ends a run otherwise is shown here; nothing but the catalogue's types can be written at all."""
+    """What ends a workflow otherwise is shown here; nothing but the catalogue's types can be written at all."""
     failed, cancelled = await calls.start(queue="f"), await calls.start(queue="c")
     await calls.step(fail(), queue="f", status=FAILED)
     end = pb.WorkflowCommand(cancel_workflow=pb.CancelWorkflowCommand(reason="enough"))
@@ -117,7 +119,7 @@ async def test_the_catalogue_is_complete(calls: Calls) -> None:
     running = await calls.start()
     path = f"/api/v1/tenants/test/workflow-executions/{running}/cancel"
     await calls.client.rest("POST", path, {"reason": "enough"}, key=WORKER_KEY)
-    ends = [event for run_id in (failed, cancelled, running) for event in (await calls.events(run_id))[1:]]
+    ends = [event for workflow_id in (failed, cancelled, running) for event in (await calls.events(workflow_id))[1:]]
     keys = {kind: set(data) for _, kind, data in ends}
     assert keys == {
         "WORKFLOW_EXECUTION_FAILED": {"error", "failureType"} | (keys["WORKFLOW_EXECUTION_FAILED"] & {"stackTrace"}),
@@ -135,17 +137,17 @@ async def test_a_history_that_few_can_still_receive_is_warned_of(
     await calls.claim_pending()
     for number in range(4):
         await calls.submit(large, operation(f"op-{number}", b'"%s"' % (b"x" * 800_000)), status=RUNNING)
-    for run_id in (small, large, large):
-        await calls.events(run_id)
+    for workflow_id in (small, large, large):
+        await calls.events(workflow_id)
     warnings = [each.getMessage() for each in caplog.records if "clients refuse" in each.getMessage()]
     assert [large in each for each in warnings] == [True]
 
 
 async def test_the_data_of_a_command_counts_and_not_its_type(calls: Calls) -> None:
     """Where the two disagree; a command without data of no type is nothing."""
-    run_id = await calls.start()
+    workflow_id = await calls.start()
     await calls.claim()
     odd = operation("op")
     odd.command_type = pb.COMMAND_TYPE_START_TIMER
-    await calls.submit(run_id, odd, pb.WorkflowCommand(), status=RUNNING)
-    assert await calls.types(run_id) == ["WORKFLOW_STARTED", "OPERATION_COMPLETED"]
+    await calls.submit(workflow_id, odd, pb.WorkflowCommand(), status=RUNNING)
+    assert await calls.types(workflow_id) == ["WORKFLOW_STARTED", "OPERATION_COMPLETED"]

@@ -184,13 +184,24 @@ class Maker:
 async def _things(client: Client) -> Ids:
     """Return ids of a running workflow, of its task and promise, and of a task that is being tried."""
     calls = Calls(client)
-    run_id, task_id = await calls.start(queue="seed"), str(uuid4())
+    workflow_id, task_id = await calls.start(queue="seed"), str(uuid4())
     await calls.step(schedule_task(task_id, queue="seed"), create_promise("p"), queue="seed", status=1)
-    promise_id = next(data["promiseId"] for _, kind, data in await calls.events(run_id) if kind == "PROMISE_CREATED")
+    promise_id = next(
+        data["promiseId"] for _, kind, data in await calls.events(workflow_id) if kind == "PROMISE_CREATED"
+    )
     standalone = await submit_task(client, queue="seed")
     for _ in range(2):
         assert await poll_task(client, "seed") is not None
-    return [run_id, run_id, await calls.start(queue="waiting"), task_id, standalone, promise_id, f"{run_id}:p", "name"]
+    return [
+        workflow_id,
+        workflow_id,
+        await calls.start(queue="waiting"),
+        task_id,
+        standalone,
+        promise_id,
+        f"{workflow_id}:p",
+        "name",
+    ]
 
 
 async def _count(client: Client) -> tuple[Any, ...]:

@@ -70,10 +70,10 @@ async def test_what_cannot_be_kept_is_refused_by_field(client: Client, path: str
     """400 with the field's name; nothing new is there, and the lists can still be shown."""
     calls = Calls(client)
     await calls.start()
-    run_id = await calls.step(create_promise("p"), status=RUNNING)
-    promise_id = (await calls.events(run_id))[1][2]["promiseId"]
+    workflow_id = await calls.step(create_promise("p"), status=RUNNING)
+    promise_id = (await calls.events(workflow_id))[1][2]["promiseId"]
     before = await _counts(client)
-    status, answer = await _rest(client, "POST", path.replace("RUN", run_id).replace("PROMISE", promise_id), body)
+    status, answer = await _rest(client, "POST", path.replace("RUN", workflow_id).replace("PROMISE", promise_id), body)
     assert (status, answer["code"], named in answer["error"]) == (400, "invalid_input", True), answer
     assert await _counts(client) == before
     for each in ("workflow-executions", "task-executions", "schedules"):
@@ -88,16 +88,16 @@ async def _counts(client: Client) -> list[tuple[Any, ...]]:
 async def test_halves_of_characters_do_not_come_in_with_payloads(client: Client) -> None:
     """Over gRPC neither; both halves together, and a text that only looks like one, are fine."""
     await Calls(client).start()
-    run_id = (await Calls(client).claim()).id
-    refused = submit(client, run_id, operation("op", b'{"a": "\\ud83d"}'), status=RUNNING)
+    workflow_id = (await Calls(client).claim()).id
+    refused = submit(client, workflow_id, operation("op", b'{"a": "\\ud83d"}'), status=RUNNING)
     code, text = await status_of(refused)
     assert (code.name, text) == (
         "INVALID_ARGUMENT",
         "result.a holds half of a character (a lone surrogate), which UTF-8 cannot hold",
     )
     fine = b'{"a": "\\ud83d\\ude00", "b": "\\\\ud83d"}'
-    await submit(client, run_id, operation("op", fine), status=RUNNING)
-    assert (await Calls(client).events(run_id))[1][2]["result"] == {"a": "\U0001f600", "b": "\\ud83d"}
+    await submit(client, workflow_id, operation("op", fine), status=RUNNING)
+    assert (await Calls(client).events(workflow_id))[1][2]["result"] == {"a": "\U0001f600", "b": "\\ud83d"}
 
 
 @pytest.mark.parametrize("path", ["/workflow-definitions/%00", "/task-definitions/%00", "/workers/%00"])

@@ -104,17 +104,19 @@ def _request(method: MethodDescriptor, place: Place, text: bytes, ids: Mapping[s
 
 
 async def _ids(client: Client) -> Mapping[str, str]:
-    """Return what usual requests name: a run that a worker has, its task and its promise."""
+    """Return what usual requests name: a workflow that a worker has, its task and its promise."""
     calls, queue, task_id = Calls(client), uuid4().hex, str(uuid4())
-    run_id = await calls.start(queue=queue)
+    workflow_id = await calls.start(queue=queue)
     await calls.step(schedule_task(task_id, queue=queue), create_promise("p"), queue=queue, status=1)
     poll = task_pb2.PollTaskRequest(worker_id="w", tenant_id=str(TENANT), queue=queue)
     assert (await client.tasks.PollTask(poll, metadata=bearer())).HasField("task")
-    promise_id = next(data["promiseId"] for _, kind, data in await calls.events(run_id) if kind == "PROMISE_CREATED")
+    promise_id = next(
+        data["promiseId"] for _, kind, data in await calls.events(workflow_id) if kind == "PROMISE_CREATED"
+    )
     return {
         "tenant_id": str(TENANT),
-        "workflow_execution_id": run_id,
-        "parent_workflow_execution_id": run_id,
+        "workflow_execution_id": workflow_id,
+        "parent_workflow_execution_id": workflow_id,
         "task_execution_id": task_id,
         "promise_id": promise_id,
         "child_workflow_execution_id": str(uuid4()),
@@ -171,10 +173,10 @@ async def test_hostile_texts_in_messages_are_refused_or_can_be_read_back(client:
 
 async def _all_can_be_read(client: Client) -> None:
     calls = Calls(client)
-    for (run_id,) in await rows(client, "SELECT id FROM workflow_execution WHERE kind <> 'good'"):
-        await calls.events(str(run_id))
+    for (workflow_id,) in await rows(client, "SELECT id FROM workflow_execution WHERE kind <> 'good'"):
+        await calls.events(str(workflow_id))
         for part in ("", "/events", "/state", "/tasks", "/audit-events", "/children"):
-            path = f"/api/v1/tenants/test/workflow-executions/{run_id}{part}"
+            path = f"/api/v1/tenants/test/workflow-executions/{workflow_id}{part}"
             answer = await client.rest("GET", path, key=ADMIN_KEY)
             assert (answer.status_code, answer.json is not None) == (200, True), (path, answer.text)
     for path in (

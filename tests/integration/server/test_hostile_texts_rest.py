@@ -69,18 +69,20 @@ async def _ids(client: Client) -> Mapping[str, str]:
     """Return ids of new things that are there, by the collection in which a path names them."""
     calls = Calls(client)
     queue, task_id = uuid4().hex, str(uuid4())
-    run_id = await calls.start(queue=queue)
+    workflow_id = await calls.start(queue=queue)
     await calls.step(schedule_task(task_id), create_promise("p"), queue=queue)
-    promise_id = next(data["promiseId"] for _, kind, data in await calls.events(run_id) if kind == "PROMISE_CREATED")
+    promise_id = next(
+        data["promiseId"] for _, kind, data in await calls.events(workflow_id) if kind == "PROMISE_CREATED"
+    )
     schedule = {
-        "name": f"s {run_id}",
+        "name": f"s {workflow_id}",
         "scheduleType": {"type": "recurring", "cron": "0 0 1 1 *"},
         "target": {"type": "workflow", "workflowKind": "k"},
     }
     made = await client.rest("POST", "/api/v1/tenants/test/schedules", schedule, key=ADMIN_KEY)
     token = await client.rest("POST", "/api/v1/p/worker-token/tokens", {"displayName": "t"}, key=ADMIN_KEY)
     return {
-        "workflow-executions": run_id,
+        "workflow-executions": workflow_id,
         "task-executions": task_id,
         "promises": promise_id,
         "schedules": made.json["id"],
@@ -132,15 +134,15 @@ async def good_call(client: Client) -> None:
 
 async def _all_can_be_read(client: Client, document: Any) -> None:
     sender = Sender(client)
-    runs = await client.rest("GET", "/api/v1/tenants/test/workflow-executions?limit=100", key=ADMIN_KEY)
+    workflows = await client.rest("GET", "/api/v1/tenants/test/workflow-executions?limit=100", key=ADMIN_KEY)
     for method, path, _ in _operations(document):
         if method == "GET" and not path.replace("{slug}", "").count("{"):
             answer = await sender.send("GET", _target(path, {}))
             assert answer.status in {200, 403}, (path, answer)
-        of_run = path.endswith(("{id}", "/events", "/state", "/audit-events", "/tasks"))
-        if method == "GET" and "/workflow-executions/{id}" in path and of_run and "{task_id}" not in path:
-            for run in runs.json["workflows"]:
-                answer = await sender.send("GET", _target(path, {"workflow-executions": run["id"]}))
+        of_workflow = path.endswith(("{id}", "/events", "/state", "/audit-events", "/tasks"))
+        if method == "GET" and "/workflow-executions/{id}" in path and of_workflow and "{task_id}" not in path:
+            for workflow in workflows.json["workflows"]:
+                answer = await sender.send("GET", _target(path, {"workflow-executions": workflow["id"]}))
                 assert answer.status == 200, (path, answer)
                 json.loads(answer.body.decode())
 

@@ -46,7 +46,7 @@ async def _start(calls: Calls, key: str, **fields: Any) -> tuple[str, bool, bool
     return answer.workflow_execution_id, answer.idempotency_key_used, answer.idempotency_key_new
 
 
-async def test_a_key_leads_to_the_first_run(calls: Calls) -> None:
+async def test_a_key_leads_to_the_first_workflow(calls: Calls) -> None:
     """While it is open and when it has completed, whatever else the second call says."""
     first = await _start(calls, "key", input=b"1")
     assert first[1:] == (True, True)
@@ -56,7 +56,7 @@ async def test_a_key_leads_to_the_first_run(calls: Calls) -> None:
     assert await calls.row("SELECT count(*) FROM workflow_execution") == (1,)
 
 
-async def test_without_a_key_every_call_starts_a_run(calls: Calls) -> None:
+async def test_without_a_key_every_call_starts_a_workflow(calls: Calls) -> None:
     """The flags say that none was used."""
     request = pb.StartWorkflowRequest(tenant_id=str(TENANT), workflow_kind="k")
     answers = [await calls.dispatch.StartWorkflow(request, metadata=bearer()) for _ in range(2)]
@@ -64,8 +64,8 @@ async def test_without_a_key_every_call_starts_a_run(calls: Calls) -> None:
     assert {(answer.idempotency_key_used, answer.idempotency_key_new) for answer in answers} == {(False, True)}
 
 
-async def test_a_failed_run_frees_its_key(calls: Calls) -> None:
-    """The next call starts another run."""
+async def test_a_failed_workflow_frees_its_key(calls: Calls) -> None:
+    """The next call starts another workflow."""
     first = await _start(calls, "key")
     await calls.step(fail(), status=FAILED)
     second = await _start(calls, "key")
@@ -96,8 +96,8 @@ async def test_a_key_is_the_tenants_own(calls: Calls) -> None:
     assert other.workflow_execution_id != first[0]
 
 
-async def test_concurrent_starts_with_one_key_are_one_run(database: str) -> None:
-    """Through two servers, folded or not: one id, one run."""
+async def test_concurrent_starts_with_one_key_are_one_workflow(database: str) -> None:
+    """Through two servers, folded or not: one id, one workflow."""
     rounds = times(10, 1000)
     async with running_server(database) as one, running_server(database) as two:
         here, there = Calls(one), Calls(two)
@@ -109,7 +109,7 @@ async def test_concurrent_starts_with_one_key_are_one_run(database: str) -> None
 
 
 async def test_batches_with_keys_in_any_order_do_not_block_each_other(database: str) -> None:
-    """Two servers start runs with the same keys in opposite orders at once: no deadlock, one run per key."""
+    """Two servers start runs with the same keys in opposite orders at once: no deadlock, one workflow per key."""
     count = times(50, 500)
     async with running_server(database) as one, running_server(database) as two:
         here, there = Calls(one), Calls(two)
@@ -123,13 +123,13 @@ async def test_batches_with_keys_in_any_order_do_not_block_each_other(database: 
 @pytest.mark.parametrize("command", ["promise", "task"])
 async def test_a_key_of_something_else_is_refused(calls: Calls, command: str) -> None:
     """ALREADY_EXISTS, with the kind of thing that has it."""
-    run_id = await calls.start()
+    workflow_id = await calls.start()
     await calls.claim()
     made = {
         "promise": create_promise("p", idempotency_key="key"),
         "task": schedule_task(str(uuid4()), idempotency_key="key"),
     }
-    await calls.submit(run_id, made[command], status=RUNNING)
+    await calls.submit(workflow_id, made[command], status=RUNNING)
     code, text = await refusal(_start(calls, "key"))
     assert (code, command in text) == (grpc.StatusCode.ALREADY_EXISTS, True)
 
@@ -137,11 +137,11 @@ async def test_a_key_of_something_else_is_refused(calls: Calls, command: str) ->
 async def test_a_batch_does_not_fail_for_a_key_that_is_taken(calls: Calls) -> None:
     """The promise and the task exist without it."""
     first = await _start(calls, "key")
-    run_id = await calls.start()
+    workflow_id = await calls.start()
     await calls.claim_pending()
     commands = [create_promise("p", idempotency_key="key"), schedule_task(str(uuid4()), idempotency_key="key")]
-    await calls.submit(run_id, *commands, status=RUNNING)
-    assert await calls.types(run_id) == ["WORKFLOW_STARTED", "PROMISE_CREATED", "TASK_SCHEDULED"]
+    await calls.submit(workflow_id, *commands, status=RUNNING)
+    assert await calls.types(workflow_id) == ["WORKFLOW_STARTED", "PROMISE_CREATED", "TASK_SCHEDULED"]
     assert await _start(calls, "key") == (first[0], True, False)
 
 
@@ -157,24 +157,24 @@ async def test_a_batch_does_not_fail_for_a_key_that_is_taken(calls: Calls) -> No
 )
 async def test_malformed_keys_are_refused_by_field(calls: Calls, fields: dict[str, Any], named: str) -> None:
     """INVALID_ARGUMENT, in starts and in commands alike."""
-    run_id = await calls.start()
+    workflow_id = await calls.start()
     for call in (
         _start(calls, **{"key": "k", **{("key" if n == "idempotency_key" else n): v for n, v in fields.items()}}),
-        calls.submit(run_id, create_promise("p", **fields), status=RUNNING),
+        calls.submit(workflow_id, create_promise("p", **fields), status=RUNNING),
     ):
         code, text = await refusal(call)
         assert (code, named in text) == (grpc.StatusCode.INVALID_ARGUMENT, True)
 
 
-async def test_failing_runs_and_new_starts_with_their_keys_do_not_block_each_other(database: str) -> None:
+async def test_failing_workflows_and_new_starts_with_their_keys_do_not_block_each_other(database: str) -> None:
     """Runs fail in one server while another is asked for their keys in the opposite order: no deadlock."""
     count = times(60, 1000)
     async with running_server(database) as one, running_server(database) as two:
         here, there = Calls(one), Calls(two)
-        runs = {f"key-{number}": (await _start(here, f"key-{number}"))[0] for number in range(count)}
+        workflows = {f"key-{number}": (await _start(here, f"key-{number}"))[0] for number in range(count)}
         answers = await asyncio.gather(
-            *(_start(there, key) for key in reversed(runs)),
-            *(here.submit(run_id, fail(), status=FAILED) for run_id in runs.values()),
+            *(_start(there, key) for key in reversed(workflows)),
+            *(here.submit(workflow_id, fail(), status=FAILED) for workflow_id in workflows.values()),
         )
         again = [answer for answer in answers if answer is not None]
         assert len(again) == count
@@ -182,7 +182,7 @@ async def test_failing_runs_and_new_starts_with_their_keys_do_not_block_each_oth
 
 
 async def test_a_key_that_is_deleted_while_a_start_waits_for_it_is_the_starts_own(calls: Calls, database: str) -> None:
-    """As when the run that has it fails at that moment, or it expires."""
+    """As when the workflow that has it fails at that moment, or it expires."""
     first = await _start(calls, "key")
     async with await psycopg.AsyncConnection.connect(database) as other:
         await other.execute("SELECT 1 FROM idempotency_key FOR UPDATE")

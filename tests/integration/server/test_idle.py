@@ -74,7 +74,7 @@ async def test_pollers_of_other_processes_find_work_that_nobody_told_them_of(dat
     async with AsyncExitStack() as stack:
         servers = await _settled(stack, database, 2)
         (other,) = [server for server in servers if not server.boot.leadership.leads]
-        run_id = await start(other, queue="q")
+        workflow_id = await start(other, queue="q")
         assert await poll(other, "q") is not None
         waiting = asyncio.create_task(poll(other, "q"))
         await asyncio.wait_for(other.boot.wakeups[Category.WORKFLOW].parked.wait(), WAIT_S)
@@ -82,7 +82,7 @@ async def test_pollers_of_other_processes_find_work_that_nobody_told_them_of(dat
             await connection.execute("UPDATE workflow_execution SET status = 'PENDING'")
         found = await asyncio.wait_for(waiting, WAIT_S)
         assert found is not None
-        assert found.id == run_id
+        assert found.id == workflow_id
 
 
 async def test_a_poller_gets_a_task_when_its_scheduled_time_comes(database: str) -> None:

@@ -32,7 +32,7 @@ def _resolver(calls: Calls) -> PromiseResolver:
     return EnginePromiseResolver(calls.client.boot.engine.promises)
 
 
-async def test_a_plugin_starts_a_run_once_per_key(calls: Calls) -> None:
+async def test_a_plugin_starts_a_workflow_once_per_key(calls: Calls) -> None:
     """A worker gets it with the payload as it was given; the same key leads to it again."""
     launch = WorkflowLaunch(TENANT, "k", Json('{"n": 1.0}'), "q", idempotency_key=IdempotencyKey("key"))
     first, second = [await _launcher(calls).launch(launch) for _ in range(2)]
@@ -72,9 +72,9 @@ async def test_an_unknown_tenant_and_a_foreign_key_are_refused(calls: Calls) -> 
 
 async def test_a_plugin_settles_a_promise_once(calls: Calls) -> None:
     """True for the settlement that counts, also when it is repeated, False for others, NotFound in another tenant."""
-    run_id = await calls.start()
+    workflow_id = await calls.start()
     await calls.step(create_promise("a"), create_promise("b"))
-    first, second = (UUID(data["promiseId"]) for _, kind, data in await calls.events(run_id) if "CREATED" in kind)
+    first, second = (UUID(data["promiseId"]) for _, kind, data in await calls.events(workflow_id) if "CREATED" in kind)
     resolver = _resolver(calls)
     assert [await resolver.resolve(TENANT, first, Json("1")) for _ in range(2)] == [True, True]
     assert not await resolver.resolve(TENANT, first, Json("2"))

@@ -177,8 +177,8 @@ async def test_a_timer_of_a_killed_process_is_fired_by_the_leader(database: str)
 
 async def _start_a_timer_and_kill(killed: KillableServer, survivor: Client) -> None:
     calls = Calls(cast("Client", killed))  # it needs no more than the connection
-    run_id = await calls.start()
+    workflow_id = await calls.start()
     await calls.claim()
-    await calls.submit(run_id, start_timer("t", 1500))
+    await calls.submit(workflow_id, start_timer("t", 1500))
     await killed.kill()
-    await Calls(survivor).until_event(run_id, "TIMER_FIRED")
+    await Calls(survivor).until_event(workflow_id, "TIMER_FIRED")

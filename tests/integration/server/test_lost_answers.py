@@ -28,21 +28,21 @@ async def client(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         yield client
 
 
-async def test_a_run_that_its_worker_never_read_comes_back(client: Client) -> None:
+async def test_a_workflow_that_its_worker_never_read_comes_back(client: Client) -> None:
     """The poll's answer was lost on the wire, the worker polls on; the claim is not counted as the worker's fault."""
-    run_id = await start(client)
+    workflow_id = await start(client)
     assert await poll(client) is not None
     async with asyncio.timeout(10):
         while (again := await poll(client)) is None:
             pass
-    assert again.id == run_id
+    assert again.id == workflow_id
 
 
-async def test_a_run_that_its_worker_has_read_stays_out(client: Client) -> None:
+async def test_a_workflow_that_its_worker_has_read_stays_out(client: Client) -> None:
     """However long the activation takes."""
-    run_id = await start(client)
+    workflow_id = await start(client)
     assert await poll(client) is not None
-    await events(client, run_id)
+    await events(client, workflow_id)
     for _ in range(5):
         assert await poll(client) is None
     assert await rows(client, "SELECT status FROM workflow_execution") == [("RUNNING",)]
@@ -71,7 +71,7 @@ async def test_a_task_of_a_worker_that_polls_on_over_its_connection_stays_out(cl
 @pytest.mark.parametrize("ask", ["PollWorkflow", "PollTask"])
 async def test_a_poll_whose_deadline_is_near_gets_no_work(client: Client, ask: str) -> None:
     """The answer would hardly reach the caller: the work stays for others."""
-    run_id, task_id = await start(client), await submit_task(client)
+    workflow_id, task_id = await start(client), await submit_task(client)
     stub, request = {
         "PollWorkflow": (client.dispatch, RUN),
         "PollTask": (client.tasks, task_pb2.PollTaskRequest(worker_id="w", tenant_id=str(TENANT))),
@@ -83,7 +83,7 @@ async def test_a_poll_whose_deadline_is_near_gets_no_work(client: Client, ask: s
     assert {str(each) for (each,) in await rows(client, "SELECT id FROM task_execution WHERE status = 'PENDING'")} == {
         task_id
     }
-    assert await rows(client, f"SELECT status FROM workflow_execution WHERE id = '{run_id}'") == [("PENDING",)]
+    assert await rows(client, f"SELECT status FROM workflow_execution WHERE id = '{workflow_id}'") == [("PENDING",)]
 
 
 async def _impatient(client: Client, mode: str, expected: int, got: set[str]) -> None:

@@ -73,9 +73,9 @@ async def client(database: str) -> AsyncIterator[Client]:
 async def _known(client: Client) -> list[str]:
     """Return names of things that are there, so that not every path leads to nothing."""
     calls = Calls(client)
-    run_id, task_id = await calls.start(), str(uuid4())
+    workflow_id, task_id = await calls.start(), str(uuid4())
     await calls.step(schedule_task(task_id), create_promise("p", idempotency_key="key"))
-    promise = next(data["promiseId"] for _, kind, data in await calls.events(run_id) if kind == "PROMISE_CREATED")
+    promise = next(data["promiseId"] for _, kind, data in await calls.events(workflow_id) if kind == "PROMISE_CREATED")
     registration = worker_pb2.WorkerRegistrationRequest(
         worker_name="w",
         worker_type="UNIFIED",
@@ -89,7 +89,7 @@ async def _known(client: Client) -> list[str]:
     body = {"name": "s", "scheduleType": recurring, "target": target}
     schedule = await client.rest("POST", "/api/v1/tenants/test/schedules", body, key=ADMIN_KEY)
     token = await client.rest("POST", "/api/v1/p/worker-token/tokens", {"displayName": "t"}, key=ADMIN_KEY)
-    made = [run_id, task_id, promise, worker.worker_id, await submit_task(client)]
+    made = [workflow_id, task_id, promise, worker.worker_id, await submit_task(client)]
     return [*made, schedule.json["id"], token.json["id"], "key:key", "k"]
 
 

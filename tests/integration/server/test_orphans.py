@@ -34,15 +34,15 @@ async def _execute(client: Client, statement: str, *parameters: Any) -> None:
 
 
 async def _claimed(client: Client) -> tuple[str, str]:
-    """Return a run and a task that were claimed."""
-    run_id, task_id = await start(client), await submit_task(client)
+    """Return a workflow and a task that were claimed."""
+    workflow_id, task_id = await start(client), await submit_task(client)
     assert await poll(client) is not None
     assert await poll_task(client) is not None
-    return run_id, task_id
+    return workflow_id, task_id
 
 
 async def _of_dead_process(client: Client) -> tuple[str, str]:
-    """Return a run and a task that a dead process claimed a moment ago."""
+    """Return a workflow and a task that a dead process claimed a moment ago."""
     claimed = await _claimed(client)
     for table in ("workflow_execution", "task_execution"):
         await _execute(client, f"UPDATE {table} SET claimed_by = %s", DEAD)
@@ -55,12 +55,12 @@ async def _sweep(client: Client, times: int = 2) -> int:
 
 async def test_what_a_dead_process_claimed_last_comes_back(client: Client) -> None:
     """At the second sweep that misses it; the task's attempt does not count."""
-    run_id, task_id = await _of_dead_process(client)
+    workflow_id, task_id = await _of_dead_process(client)
     assert [await _sweep(client, 1) for _ in range(3)] == [0, 2, 0]
-    run, task = await poll(client), await poll_task(client)
-    assert run is not None
+    workflow, task = await poll(client), await poll_task(client)
+    assert workflow is not None
     assert task is not None
-    assert (run.id, task.task_execution_id, task.execution_count) == (run_id, task_id, 1)
+    assert (workflow.id, task.task_execution_id, task.execution_count) == (workflow_id, task_id, 1)
 
 
 async def test_what_a_living_process_claimed_stays(client: Client) -> None:

@@ -70,21 +70,24 @@ class Check:
         found = self.answered.count(f'"{member}": {self.text}') + self.answered.count(f'"{member}":{self.text}')
         assert found >= times, (path, member, self.text, self.answered)
 
-    async def run_shows(self, run_id: str, member: str) -> None:
-        """Check that the history of a run holds the payload, over REST and over gRPC."""
-        await self.shows(f"/workflow-executions/{run_id}/events", member)
-        request = workflow_pb2.GetEventsRequest(workflow_execution_id=run_id)
+    async def run_shows(self, workflow_id: str, member: str) -> None:
+        """Check that the history of a workflow holds the payload, over REST and over gRPC."""
+        await self.shows(f"/workflow-executions/{workflow_id}/events", member)
+        request = workflow_pb2.GetEventsRequest(workflow_execution_id=workflow_id)
         answer = await self.client.dispatch.GetEvents(request, metadata=bearer())
-        assert any(f'"{member}":{self.text}'.encode() in each.event_data for each in answer.events), (run_id, member)
+        assert any(f'"{member}":{self.text}'.encode() in each.event_data for each in answer.events), (
+            workflow_id,
+            member,
+        )
 
-    async def run_has_input(self, run_id: str) -> None:
-        """Check the input of a run that waits in the queue, wherever it is shown, and in the worker's hands."""
-        await self.shows(f"/workflow-executions/{run_id}", "input")
+    async def run_has_input(self, workflow_id: str) -> None:
+        """Check the input of a workflow that waits in the queue, wherever it is shown, and in the worker's hands."""
+        await self.shows(f"/workflow-executions/{workflow_id}", "input")
         await self.shows("/workflow-executions", "input")
-        await self.run_shows(run_id, "input")
+        await self.run_shows(workflow_id, "input")
         execution = await poll(self.client, self.queue)
         assert execution is not None
-        assert (execution.id, execution.input) == (run_id, self.data)
+        assert (execution.id, execution.input) == (workflow_id, self.data)
 
     async def task_has_input(self, task_id: str) -> None:
         """Check the input of a standalone task likewise."""
@@ -93,45 +96,45 @@ class Check:
         assert task is not None
         assert (task.task_execution_id, task.input) == (task_id, self.data)
 
-    async def waiting_run(self, *commands: Any) -> str:
-        """Return a run that waits, after some commands."""
-        run_id = await self.calls.start(queue=self.queue)
+    async def waiting_workflow(self, *commands: Any) -> str:
+        """Return a workflow that waits, after some commands."""
+        workflow_id = await self.calls.start(queue=self.queue)
         await self.calls.step(*commands, queue=self.queue)
-        return run_id
+        return workflow_id
 
     async def promise(self) -> tuple[str, str]:
-        """Return a run and its promise."""
-        run_id = await self.waiting_run(create_promise("p"))
-        events = await self.calls.events(run_id)
-        return run_id, next(data["promiseId"] for _, kind, data in events if kind == "PROMISE_CREATED")
+        """Return a workflow and its promise."""
+        workflow_id = await self.waiting_workflow(create_promise("p"))
+        events = await self.calls.events(workflow_id)
+        return workflow_id, next(data["promiseId"] for _, kind, data in events if kind == "PROMISE_CREATED")
 
 
 async def _start(check: Check) -> None:
     body = f'{{ "kind" : "k", "queue": "{check.queue}", "input" : {check.text} , "priority_seconds": 1 }}'
-    run = await check.send("POST", "/workflow-executions", body)
-    await check.run_has_input(run["workflowExecutionId"])
+    workflow = await check.send("POST", "/workflow-executions", body)
+    await check.run_has_input(workflow["workflowExecutionId"])
 
 
 async def _signal(check: Check) -> None:
     for name in ("signal_value", "signalValue"):
-        run_id = await check.waiting_run()
+        workflow_id = await check.waiting_workflow()
         body = f'{{"signal_name": "s", "{name}": {check.text}}}'
-        await check.send("POST", f"/workflow-executions/{run_id}/signal", body)
-        await check.run_shows(run_id, "signalValue")
+        await check.send("POST", f"/workflow-executions/{workflow_id}/signal", body)
+        await check.run_shows(workflow_id, "signalValue")
 
 
 async def _signal_with_start(check: Check) -> None:
     ids = f'"workflowId": "{uuid4()}", "workflowKind": "k", "queue": "{check.queue}", "signalName": "s"'
     body = f'{{"workflowInput":{check.text},{ids},"signalValue":{check.text}}}'
-    run = await check.send("POST", "/workflow-executions/signal-with-start", body)
-    await check.run_shows(run["workflow_execution_id"], "signalValue")
-    await check.run_has_input(run["workflow_execution_id"])
+    workflow = await check.send("POST", "/workflow-executions/signal-with-start", body)
+    await check.run_shows(workflow["workflow_execution_id"], "signalValue")
+    await check.run_has_input(workflow["workflow_execution_id"])
 
 
 async def _resolve(check: Check) -> None:
-    run_id, promise_id = await check.promise()
+    workflow_id, promise_id = await check.promise()
     await check.send("POST", f"/promises/{promise_id}/resolve", f'{{"value":\n{check.text}}}')
-    await check.run_shows(run_id, "value")
+    await check.run_shows(workflow_id, "value")
 
 
 async def _create_task(check: Check) -> None:
@@ -148,11 +151,11 @@ def _schedule(check: Check, target: str) -> str:
 
 async def _triggered(check: Check, schedule_id: str) -> None:
     await check.shows(f"/schedules/{schedule_id}", "input")
-    run = await check.send("POST", f"/schedules/{schedule_id}/trigger", "")
-    if run["workflowExecutionId"]:
-        await check.run_has_input(run["workflowExecutionId"])
+    workflow = await check.send("POST", f"/schedules/{schedule_id}/trigger", "")
+    if workflow["workflowExecutionId"]:
+        await check.run_has_input(workflow["workflowExecutionId"])
     else:
-        await check.task_has_input(run["taskExecutionId"])
+        await check.task_has_input(workflow["taskExecutionId"])
 
 
 async def _create_schedule(check: Check) -> None:
@@ -184,7 +187,7 @@ async def _grpc_start(check: Check) -> None:
 
 
 async def _grpc_start_child(check: Check) -> None:
-    parent = await check.waiting_run()
+    parent = await check.waiting_workflow()
     request = workflow_pb2.StartChildWorkflowRequest(
         tenant_id=str(TENANT),
         parent_workflow_execution_id=parent,
@@ -199,9 +202,9 @@ async def _grpc_start_child(check: Check) -> None:
 
 
 async def _grpc_signal(check: Check) -> None:
-    run_id = await check.waiting_run()
-    await check.client.dispatch.SignalWorkflow(send_signal(run_id, value=check.data), metadata=bearer())
-    await check.run_shows(run_id, "signalValue")
+    workflow_id = await check.waiting_workflow()
+    await check.client.dispatch.SignalWorkflow(send_signal(workflow_id, value=check.data), metadata=bearer())
+    await check.run_shows(workflow_id, "signalValue")
 
 
 async def _grpc_signal_with_start(check: Check) -> None:
@@ -213,16 +216,16 @@ async def _grpc_signal_with_start(check: Check) -> None:
 
 
 async def _grpc_resolve(check: Check) -> None:
-    run_id, promise_id = await check.promise()
+    workflow_id, promise_id = await check.promise()
     request = workflow_pb2.ResolvePromiseRequest(promise_id=promise_id, value=check.data)
     await check.client.dispatch.ResolvePromise(request, metadata=bearer())
-    await check.run_shows(run_id, "value")
+    await check.run_shows(workflow_id, "value")
 
 
 async def _commands(check: Check) -> None:
-    """Send what a worker's commands carry; a run's own output comes last."""
+    """Send what a worker's commands carry; a workflow's own output comes last."""
     task_id, child_id = str(uuid4()), str(uuid4())
-    run_id = await check.waiting_run(
+    workflow_id = await check.waiting_workflow(
         operation("op", check.data),
         workflow_pb2.WorkflowCommand(set_state=workflow_pb2.SetStateCommand(key="k", value=check.data)),
         schedule_task(task_id, data=check.data, queue=check.queue),
@@ -231,9 +234,9 @@ async def _commands(check: Check) -> None:
         resolve_promise("p", check.data),
     )
     for member in ("result", "value", "input"):
-        await check.run_shows(run_id, member)
-    await check.shows(f"/workflow-executions/{run_id}/state", "k")
-    await check.shows(f"/workflow-executions/{run_id}/tasks", "input")
+        await check.run_shows(workflow_id, member)
+    await check.shows(f"/workflow-executions/{workflow_id}/state", "k")
+    await check.shows(f"/workflow-executions/{workflow_id}/tasks", "input")
     await check.shows(f"/workflow-executions/{child_id}", "input")
     task = await poll_task(check.client, check.queue)
     assert task is not None
@@ -241,12 +244,12 @@ async def _commands(check: Check) -> None:
     await check.client.tasks.CompleteTask(
         task_pb2.CompleteTaskRequest(task_execution_id=task_id, output=check.data), metadata=bearer()
     )
-    await check.run_shows(run_id, "output")
-    await check.shows(f"/workflow-executions/{run_id}/tasks", "output")
-    await check.shows(f"/workflow-executions/{run_id}/tasks/{task_id}/attempts", "output")
+    await check.run_shows(workflow_id, "output")
+    await check.shows(f"/workflow-executions/{workflow_id}/tasks", "output")
+    await check.shows(f"/workflow-executions/{workflow_id}/tasks/{task_id}/attempts", "output")
     await check.calls.step(complete(check.data), queue=check.queue, status=COMPLETED)
-    await check.shows(f"/workflow-executions/{run_id}", "output")
-    await check.run_shows(run_id, "output")
+    await check.shows(f"/workflow-executions/{workflow_id}", "output")
+    await check.run_shows(workflow_id, "output")
 
 
 async def _grpc_task(check: Check) -> None:

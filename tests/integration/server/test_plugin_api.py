@@ -205,19 +205,19 @@ async def test_an_observer_learns_what_a_call_is_about(database: str) -> None:
     """From the request before it runs, from the answer where it makes the thing."""
     async with probed(database) as (client, probe):
         start = workflow_pb2.StartWorkflowRequest(tenant_id=str(TENANT), workflow_kind="k")
-        run = (await client.dispatch.StartWorkflow(start, metadata=bearer())).workflow_execution_id
+        workflow = (await client.dispatch.StartWorkflow(start, metadata=bearer())).workflow_execution_id
         poll = workflow_pb2.PollRequest(tenant_id=str(TENANT), worker_id="w")
         await client.dispatch.PollWorkflow(poll, metadata=bearer())
-        events = workflow_pb2.GetEventsRequest(workflow_execution_id=run)
+        events = workflow_pb2.GetEventsRequest(workflow_execution_id=workflow)
         await client.dispatch.GetEvents(events, metadata=bearer())
         told = [(step, call.resource_id, outcome and outcome.resource_id) for step, call, outcome in probe.seen]
         assert told == [
             ("before", None, None),
-            ("after", None, run),
+            ("after", None, workflow),
             ("before", None, None),
-            ("after", None, run),
-            ("before", run, None),
-            ("after", run, run),
+            ("after", None, workflow),
+            ("before", workflow, None),
+            ("after", workflow, workflow),
         ]
 
 

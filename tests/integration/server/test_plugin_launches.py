@@ -35,14 +35,14 @@ async def client(database: str) -> AsyncIterator[Client]:
         yield client
 
 
-async def test_a_run_that_a_plugin_starts_is_a_run(client: Client) -> None:
-    """A worker gets it, with the payload as it was written; the same key leads to the same run."""
+async def test_a_workflow_that_a_plugin_starts_is_a_workflow(client: Client) -> None:
+    """A worker gets it, with the payload as it was written; the same key leads to the same workflow."""
     launch = WorkflowLaunch(TENANT, "k", Json('{"n": 1.0}'), "q", idempotency_key=IdempotencyKey("once"))
     first, second = [await Launching.services.workflows.launch(launch) for _ in range(2)]
     assert (first.is_new, second.is_new, first.id) == (True, False, second.id)
     poll = workflow_pb2.PollRequest(tenant_id=str(TENANT), worker_id="w", queue="q")
-    run = (await client.dispatch.PollWorkflow(poll, metadata=bearer())).workflow_execution
-    assert (run.id, run.kind, run.input) == (str(first.id), "k", b'{"n": 1.0}')
+    workflow = (await client.dispatch.PollWorkflow(poll, metadata=bearer())).workflow_execution
+    assert (workflow.id, workflow.kind, workflow.input) == (str(first.id), "k", b'{"n": 1.0}')
 
 
 async def test_a_task_that_a_plugin_creates_is_a_task(client: Client) -> None:
@@ -56,15 +56,15 @@ async def test_a_task_that_a_plugin_creates_is_a_task(client: Client) -> None:
 
 async def test_a_plugin_settles_a_promise_once(client: Client) -> None:
     """The first settlement wins and is in the history; a promise of another tenant is not there."""
-    run = (await Launching.services.workflows.launch(WorkflowLaunch(TENANT, "k"))).id
+    workflow = (await Launching.services.workflows.launch(WorkflowLaunch(TENANT, "k"))).id
     poll = workflow_pb2.PollRequest(tenant_id=str(TENANT), worker_id="w")
     await client.dispatch.PollWorkflow(poll, metadata=bearer())
     command = workflow_pb2.WorkflowCommand(create_promise=workflow_pb2.CreatePromiseCommand(promise_id="approval"))
     submission = workflow_pb2.SubmitWorkflowCommandsRequest(
-        workflow_execution_id=str(run), commands=[command], status=workflow_pb2.WORKFLOW_STATUS_SUSPENDED
+        workflow_execution_id=str(workflow), commands=[command], status=workflow_pb2.WORKFLOW_STATUS_SUSPENDED
     )
     await client.dispatch.SubmitWorkflowCommands(submission, metadata=bearer())
-    request = workflow_pb2.GetEventsRequest(workflow_execution_id=str(run))
+    request = workflow_pb2.GetEventsRequest(workflow_execution_id=str(workflow))
     created = (await client.dispatch.GetEvents(request, metadata=bearer())).events[-1]
     promise = json.loads(created.event_data)["promiseId"]
     promises = Launching.services.promises

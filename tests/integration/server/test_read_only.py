@@ -83,7 +83,7 @@ async def _start(client: Client) -> grpc.StatusCode:
 
 
 async def _starts(client: Client) -> list[grpc.StatusCode]:
-    """Start more runs at a time than the pool has connections."""
+    """Start more workflows at a time than the pool has connections."""
     return await asyncio.gather(*(_start(client) for _ in range(40)))
 
 

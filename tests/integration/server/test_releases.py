@@ -27,28 +27,28 @@ async def client(database: str) -> AsyncIterator[Client]:
 
 
 async def test_a_released_claim_must_be_the_current_one(client: Client) -> None:
-    """A claim that is released late does not take the run from its next worker."""
-    run_id = await start(client)
+    """A claim that is released late does not take the workflow from its next worker."""
+    workflow_id = await start(client)
     workflows = client.boot.engine.workflows
     first = await workflows.poll(PollSlot(TENANT, "default", Claim("w")), 0)
     assert first is not None
     await workflows.release([first])
     second = await poll(client)
     assert second is not None
-    assert second.id == run_id
+    assert second.id == workflow_id
     await workflows.release([first])
     assert await poll(client) is None
 
 
-async def test_a_released_run_that_is_to_be_cancelled_waits_for_nobody(client: Client) -> None:
-    """The cancellation came between the claim and its release: the next sweep ends the run, and no lease is waited for."""
-    run_id = await start(client)
+async def test_a_released_workflow_that_is_to_be_cancelled_waits_for_nobody(client: Client) -> None:
+    """The cancellation came between the claim and its release: the next sweep ends the workflow, and no lease is waited for."""
+    workflow_id = await start(client)
     claimed = await client.boot.engine.workflows.poll(PollSlot(TENANT, "default", Claim("w")), 0)
     assert claimed is not None
     cancellation = client.boot.engine.cancellation
     await cancellation.cancel(CancellationRequest(TENANT, claimed.id, "enough", "test"))
     await client.boot.engine.workflows.release([claimed])
-    await until(lambda: events(client, run_id), lambda history: history[-1][1] == "WORKFLOW_CANCELLED")
+    await until(lambda: events(client, workflow_id), lambda history: history[-1][1] == "WORKFLOW_CANCELLED")
 
 
 async def test_a_task_that_nobody_received_counts_no_attempt(client: Client) -> None:

@@ -1,4 +1,4 @@
-"""A submission that comes twice, late, or from a worker that does not hold the run changes nothing."""
+"""A submission that comes twice, late, or from a worker that does not hold the workflow changes nothing."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Worker(Calls):
         self.dispatch = connection.dispatch
 
     async def activation(self) -> str:
-        """Claim a run and read its history; return its id."""
-        run_id = (await self.claim()).id
-        await self.events(run_id)
-        return str(run_id)
+        """Claim a workflow and read its history; return its id."""
+        workflow_id = (await self.claim()).id
+        await self.events(workflow_id)
+        return str(workflow_id)
 
 
 @pytest_asyncio.fixture
@@ -51,12 +51,12 @@ async def second(client: Client) -> AsyncIterator[Worker]:
         yield Worker(client, connection)
 
 
-async def _signal(client: Client, run_id: str) -> None:
-    await client.dispatch.SignalWorkflow(send_signal(run_id), metadata=bearer())
+async def _signal(client: Client, workflow_id: str) -> None:
+    await client.dispatch.SignalWorkflow(send_signal(workflow_id), metadata=bearer())
 
 
-async def _operations(client: Client, run_id: str) -> int:
-    return [event for _, event, _ in await events(client, run_id)].count("OPERATION_COMPLETED")
+async def _operations(client: Client, workflow_id: str) -> int:
+    return [event for _, event, _ in await events(client, workflow_id)].count("OPERATION_COMPLETED")
 
 
 async def _lease_over(client: Client) -> None:
@@ -70,156 +70,156 @@ async def _lease_over(client: Client) -> None:
 async def test_copies_that_come_at_once_are_one(client: Client, first: Worker, status: int, copies: int) -> None:
     """All are answered OK; the history is as after one."""
     await start(client)
-    run_id = await first.activation()
+    workflow_id = await first.activation()
     ends = [complete()] if status == COMPLETED else []
-    await asyncio.gather(*(first.submit(run_id, operation(), *ends, status=status) for _ in range(copies)))
-    assert await _operations(client, run_id) == 1
+    await asyncio.gather(*(first.submit(workflow_id, operation(), *ends, status=status) for _ in range(copies)))
+    assert await _operations(client, workflow_id) == 1
 
 
-async def test_a_late_copy_changes_nothing_whatever_became_of_the_run(
+async def test_a_late_copy_changes_nothing_whatever_became_of_the_workflow(
     client: Client, first: Worker, second: Worker
 ) -> None:
     """WAITING, PENDING, RUNNING with another worker and with the same one, and ended."""
     await start(client)
-    run_id = await first.activation()
+    workflow_id = await first.activation()
     for _ in range(2):  # the second is WAITING
-        await first.submit(run_id, operation())
-    await _signal(client, run_id)
-    await first.submit(run_id, operation())  # PENDING
-    assert await second.activation() == run_id
-    await first.submit(run_id, operation())
-    assert await second.status(run_id) == "RUNNING"
-    await second.submit(run_id)
-    await _signal(client, run_id)
-    assert await first.activation() == run_id
-    await first.submit(run_id, operation("other"), complete(), status=COMPLETED)
-    await first.submit(run_id, operation())
-    assert await _operations(client, run_id) == 2
+        await first.submit(workflow_id, operation())
+    await _signal(client, workflow_id)
+    await first.submit(workflow_id, operation())  # PENDING
+    assert await second.activation() == workflow_id
+    await first.submit(workflow_id, operation())
+    assert await second.status(workflow_id) == "RUNNING"
+    await second.submit(workflow_id)
+    await _signal(client, workflow_id)
+    assert await first.activation() == workflow_id
+    await first.submit(workflow_id, operation("other"), complete(), status=COMPLETED)
+    await first.submit(workflow_id, operation())
+    assert await _operations(client, workflow_id) == 2
 
 
 async def test_a_late_copy_over_the_connection_of_the_next_claim_changes_nothing(client: Client, first: Worker) -> None:
-    """The worker has got the run again and has not read the history when the copy arrives; the run goes on."""
+    """The worker has got the workflow again and has not read the history when the copy arrives; the workflow goes on."""
     await start(client)
-    run_id = await first.activation()
-    await first.submit(run_id, operation())
-    await _signal(client, run_id)
+    workflow_id = await first.activation()
+    await first.submit(workflow_id, operation())
+    await _signal(client, workflow_id)
     await first.claim()
-    await first.submit(run_id, operation())
-    assert await _operations(client, run_id) == 1
-    assert await first.activation() == run_id
-    await first.submit(run_id, complete(), status=COMPLETED)
-    assert await first.status(run_id) == "COMPLETED"
+    await first.submit(workflow_id, operation())
+    assert await _operations(client, workflow_id) == 1
+    assert await first.activation() == workflow_id
+    await first.submit(workflow_id, complete(), status=COMPLETED)
+    assert await first.status(workflow_id) == "COMPLETED"
 
 
 async def test_an_equal_submission_of_the_next_activation_is_new(client: Client, first: Worker) -> None:
     """A handler that records the same operation for each signal; FFI workers number commands from 1 each time."""
     await start(client)
     for count in (1, 2, 3):
-        run_id = await first.activation()
-        await first.submit(run_id, operation())
-        assert await _operations(client, run_id) == count
-        await _signal(client, run_id)
+        workflow_id = await first.activation()
+        await first.submit(workflow_id, operation())
+        assert await _operations(client, workflow_id) == count
+        await _signal(client, workflow_id)
 
 
 async def test_a_worker_that_never_reads_histories_is_served(client: Client, first: Worker) -> None:
     """Its equal submissions are new, each under its own claim."""
-    run_id = await start(client)
+    workflow_id = await start(client)
     for count in (1, 2, 3):
         await first.claim()
-        await first.submit(run_id, operation())
-        assert await _operations(client, run_id) == count
-        await _signal(client, run_id)
+        await first.submit(workflow_id, operation())
+        assert await _operations(client, workflow_id) == count
+        await _signal(client, workflow_id)
 
 
 async def test_the_failure_that_a_worker_makes_of_a_lost_answer_changes_nothing(
     client: Client, first: Worker, second: Worker
 ) -> None:
-    """The run waits, is pending, or is with another worker; the report comes over the old or a new connection."""
+    """The workflow waits, is pending, or is with another worker; the report comes over the old or a new connection."""
     await start(client)
-    run_id = await first.activation()
-    await first.submit(run_id, operation())
+    workflow_id = await first.activation()
+    await first.submit(workflow_id, operation())
     async with another_connection(client) as connection:
         reconnected = Worker(client, connection)
         for worker in (first, reconnected):
-            await worker.submit(run_id, fail(LOST), status=FAILED)
-        await _signal(client, run_id)
-        await first.submit(run_id, fail(LOST), status=FAILED)
+            await worker.submit(workflow_id, fail(LOST), status=FAILED)
+        await _signal(client, workflow_id)
+        await first.submit(workflow_id, fail(LOST), status=FAILED)
         await second.activation()
         for worker in (first, reconnected):
-            await worker.submit(run_id, fail(LOST), status=FAILED)
-    await second.submit(run_id, complete(), status=COMPLETED)
-    assert await second.status(run_id) == "COMPLETED"
+            await worker.submit(workflow_id, fail(LOST), status=FAILED)
+    await second.submit(workflow_id, complete(), status=COMPLETED)
+    assert await second.status(workflow_id) == "COMPLETED"
 
 
 async def test_a_worker_that_wakes_up_after_its_lease_changes_nothing(
     client: Client, first: Worker, second: Worker
 ) -> None:
-    """Another worker took the run over, suspended it, and has it again: only that one's commands are in the history."""
+    """Another worker took the workflow over, suspended it, and has it again: only that one's commands are in the history."""
     await start(client)
-    run_id = await first.activation()
+    workflow_id = await first.activation()
     await _lease_over(client)
-    await first.submit(run_id, operation("late"))  # PENDING
-    assert await second.activation() == run_id
-    await first.submit(run_id, operation("late"))  # with the other worker
-    await second.submit(run_id, operation("mine"))
-    await first.submit(run_id, operation("late"))  # WAITING
-    await _signal(client, run_id)
+    await first.submit(workflow_id, operation("late"))  # PENDING
+    assert await second.activation() == workflow_id
+    await first.submit(workflow_id, operation("late"))  # with the other worker
+    await second.submit(workflow_id, operation("mine"))
+    await first.submit(workflow_id, operation("late"))  # WAITING
+    await _signal(client, workflow_id)
     await second.activation()
-    await first.submit(run_id, operation("late"))  # with the other worker again, which has submitted since
-    await second.submit(run_id, complete(), status=COMPLETED)
-    history = await events(client, run_id)
+    await first.submit(workflow_id, operation("late"))  # with the other worker again, which has submitted since
+    await second.submit(workflow_id, complete(), status=COMPLETED)
+    history = await events(client, workflow_id)
     assert [data["operationName"] for _, event, data in history if event == "OPERATION_COMPLETED"] == ["mine"]
 
 
 async def test_a_worker_that_reconnects_within_an_activation_is_heard(client: Client, first: Worker) -> None:
     """Its submission comes over a connection that the server has never seen."""
     await start(client)
-    run_id = await first.activation()
+    workflow_id = await first.activation()
     async with another_connection(client) as connection:
-        await Worker(client, connection).submit(run_id, operation())
-    assert await _operations(client, run_id) == 1
+        await Worker(client, connection).submit(workflow_id, operation())
+    assert await _operations(client, workflow_id) == 1
 
 
 async def test_workers_behind_a_proxy_are_heard(client: Client, first: Worker, second: Worker) -> None:
     """A proxy spreads each worker's calls over its connections: submissions that are equal or contested count."""
     await start(client)
     for count in range(1, 5):
-        run_id = (await first.claim()).id
-        await first.events(run_id)
+        workflow_id = (await first.claim()).id
+        await first.events(workflow_id)
         if count == 3:
             await _lease_over(client)
             await first.claim()
-        await second.submit(run_id, operation("same" if count > 1 else "first"))
-        assert await _operations(client, run_id) == count
-        await _signal(client, run_id)
+        await second.submit(workflow_id, operation("same" if count > 1 else "first"))
+        assert await _operations(client, workflow_id) == count
+        await _signal(client, workflow_id)
 
 
-async def test_evidence_that_keeps_a_run_from_going_on_is_given_up(client: Client, first: Worker) -> None:
+async def test_evidence_that_keeps_a_workflow_from_going_on_is_given_up(client: Client, first: Worker) -> None:
     """Leases are over again and again because submissions are ignored: the fourth is applied."""
     await start(client)
-    run_id, applied = (await first.claim()).id, []
+    workflow_id, applied = (await first.claim()).id, []
     for _ in range(4):
         await _lease_over(client)
         await first.claim()
         async with another_connection(client) as connection:
-            await Worker(client, connection).submit(run_id, operation())
-        applied.append(await _operations(client, run_id))
+            await Worker(client, connection).submit(workflow_id, operation())
+        applied.append(await _operations(client, workflow_id))
     assert applied == [0, 0, 0, 1]
 
 
-async def test_a_run_that_nobody_has_claimed_takes_no_submission(client: Client, first: Worker) -> None:
+async def test_a_workflow_that_nobody_has_claimed_takes_no_submission(client: Client, first: Worker) -> None:
     """OK, and nothing is written."""
-    run_id = await start(client)
-    await first.submit(run_id, operation(), complete(), status=COMPLETED)
-    assert await _operations(client, run_id) == 0
+    workflow_id = await start(client)
+    await first.submit(workflow_id, operation(), complete(), status=COMPLETED)
+    assert await _operations(client, workflow_id) == 0
     assert (await poll(client)) is not None
 
 
-async def test_a_run_that_an_older_version_has_claimed_takes_submissions(client: Client, first: Worker) -> None:
+async def test_a_workflow_that_an_older_version_has_claimed_takes_submissions(client: Client, first: Worker) -> None:
     """Two versions work on one database: the older one writes no claim id."""
     await start(client)
-    run_id = await first.activation()
+    workflow_id = await first.activation()
     async with client.boot.pool.connection() as connection:
         await connection.execute("UPDATE workflow_execution SET claim_id = NULL, held_by = NULL, claimed_by = NULL")
-    await first.submit(run_id, operation())
+    await first.submit(workflow_id, operation())
     assert await rows(client, "SELECT status FROM workflow_execution") == [("WAITING",)]

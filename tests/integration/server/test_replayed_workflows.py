@@ -36,17 +36,17 @@ async def test_operations_are_recorded_once(client: Client, style: Style) -> Non
         return number
 
     worker = ReplayingWorker(client, {"code": code}, style=style)
-    run_id = await worker.start("code")
+    workflow_id = await worker.start("code")
     assert await worker.run_once()
-    assert await worker.result(run_id) == 1
+    assert await worker.result(workflow_id) == 1
     assert next(draws) == 2
     recorded = ["STATE_SET", "OPERATION_COMPLETED", "STATE_CLEARED"] if style is not NAPI else []
-    assert [event for event, _ in await worker.history(run_id)] == [
+    assert [event for event, _ in await worker.history(workflow_id)] == [
         "WORKFLOW_STARTED", *recorded, "WORKFLOW_COMPLETED",
     ]  # fmt: skip
 
 
-async def test_code_that_raises_fails_its_run(client: Client, style: Style) -> None:
+async def test_code_that_raises_fails_its_workflow(client: Client, style: Style) -> None:
     """The error's text reaches whoever waits for the result; so does a kind that nobody knows."""
 
     async def code(_context: Context, _data: Any) -> Any:
@@ -54,10 +54,10 @@ async def test_code_that_raises_fails_its_run(client: Client, style: Style) -> N
 
     worker = ReplayingWorker(client, {"code": code}, style=style)
     for kind, error in (("code", "boom"), ("other", "Unknown workflow kind")):
-        run_id = await worker.start(kind)
+        workflow_id = await worker.start(kind)
         await worker.run_once()
         with pytest.raises(RunFailed, match=error):
-            await worker.result(run_id)
+            await worker.result(workflow_id)
 
 
 async def _double(_task: TaskContext, data: Any) -> Any:
@@ -73,9 +73,9 @@ async def test_parallel_tasks_are_awaited_in_any_order(client: Client, style: St
 
     worker = ReplayingWorker(client, {"code": code}, {"double": _double}, style=style)
     async with worker.serving(pollers=4):
-        run_id = await worker.start("code", 20)
-        assert await worker.result(run_id) == [2 * number for number in reversed(range(20))]
-        types = [event for event, _ in await worker.history(run_id)]
+        workflow_id = await worker.start("code", 20)
+        assert await worker.result(workflow_id) == [2 * number for number in reversed(range(20))]
+        types = [event for event, _ in await worker.history(workflow_id)]
         assert (types.count("TASK_SCHEDULED"), types.count("TASK_COMPLETED")) == (20, 20)
 
 
@@ -107,13 +107,13 @@ async def test_timers_and_promises(client: Client, style: Style) -> None:
 
     worker = ReplayingWorker(client, {"code": code}, style=style)
     async with worker.serving():
-        run_id = await worker.start("code")
-        history = await worker.until(run_id, "TIMER_FIRED")
+        workflow_id = await worker.start("code")
+        history = await worker.until(workflow_id, "TIMER_FIRED")
         promise_id = next(data["promiseId"] for event, data in history if event == "PROMISE_CREATED")
         await client.dispatch.ResolvePromise(
             workflow_pb2.ResolvePromiseRequest(promise_id=promise_id, value=b'{"by": "me"}'), metadata=bearer()
         )
-        assert await worker.result(run_id) == {"by": "me"}
+        assert await worker.result(workflow_id) == {"by": "me"}
 
 
 async def test_children_three_levels_deep(client: Client, style: Style) -> None:
@@ -156,20 +156,20 @@ async def test_a_worker_that_forgets_and_repeats_itself_does_no_harm(client: Cli
     worker.forgets = lambda activation: activation == 2 and not style.contiguous
     async with another_connection(client) as observer, worker.serving(pollers=1):
         watching = ReplayingWorker(observer, {}, style=style)
-        run_id = await worker.start("code")
-        history = await watching.until(run_id, "TASK_COMPLETED")
+        workflow_id = await worker.start("code")
+        history = await watching.until(workflow_id, "TASK_COMPLETED")
         promise_id = next(data["promiseId"] for event, data in history if event == "PROMISE_CREATED")
         await client.dispatch.ResolvePromise(
             workflow_pb2.ResolvePromiseRequest(promise_id=promise_id, value=b"true"), metadata=bearer()
         )
-        assert await watching.result(run_id) == [1, True, 2]
-    events = [event for event, _ in await worker.history(run_id)]
+        assert await watching.result(workflow_id) == [1, True, 2]
+    events = [event for event, _ in await worker.history(workflow_id)]
     assert (events.count("TASK_SCHEDULED"), events.count("PROMISE_CREATED")) == (2, 1)
     assert done == [1, 2]
 
 
 async def test_code_that_changed_is_found_out(client: Client, style: Style) -> None:
-    """A replay that does something else than before fails the run and says where."""
+    """A replay that does something else than before fails the workflow and says where."""
     kinds = iter(["one", "two"])
 
     async def code(context: Context, _data: Any) -> Any:

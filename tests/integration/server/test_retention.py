@@ -1,4 +1,4 @@
-"""Retention: runs that ended long ago go, with everything that belongs to them."""
+"""Retention: workflows that ended long ago go, with everything that belongs to them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COUNTS = ", ".join(
 )
 
 
-async def test_old_finished_runs_go_and_others_stay(database: str) -> None:
+async def test_old_finished_workflows_go_and_others_stay(database: str) -> None:
     """What has ended long ago is deleted whole; what has ended just now and what is open is not."""
     async with running_server(database) as client:
         calls = Calls(client)

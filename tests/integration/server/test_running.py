@@ -85,8 +85,10 @@ async def test_an_empty_list_is_the_explicit_way_to_run_open(database: str) -> N
     config = {**CONFIG, "tenants": CONFIG["tenants"][:1]}
     async with running_server(database, config=config, AUTH__ENABLED="false") as client:
         start = workflow_pb2.StartWorkflowRequest(tenant_id=str(TENANT), workflow_kind="k")
-        run_id = (await client.dispatch.StartWorkflow(start)).workflow_execution_id
-        assert (await client.dispatch.GetEvents(workflow_pb2.GetEventsRequest(workflow_execution_id=run_id))).events
+        workflow_id = (await client.dispatch.StartWorkflow(start)).workflow_execution_id
+        assert (
+            await client.dispatch.GetEvents(workflow_pb2.GetEventsRequest(workflow_execution_id=workflow_id))
+        ).events
 
 
 async def test_unknown_authenticators_refuse_the_start(database: str) -> None:

@@ -1,4 +1,4 @@
-"""Tasks that a run's commands create: once each, however often the commands come."""
+"""Tasks that a workflow's commands create: once each, however often the commands come."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ async def calls(database: str) -> AsyncIterator[Calls]:
 
 
 async def test_a_task_is_scheduled_with_its_defaults(calls: Calls) -> None:
-    """It goes to the run's queue, may be retried three times, and is handed to a worker."""
-    run_id, task_id = await calls.start(queue="q"), str(uuid4())
+    """It goes to the workflow's queue, may be retried three times, and is handed to a worker."""
+    workflow_id, task_id = await calls.start(queue="q"), str(uuid4())
     await calls.step(schedule_task(task_id, data=b'{"n": 1.0}'), queue="q")
-    assert (await calls.events(run_id))[1][1:] == (
+    assert (await calls.events(workflow_id))[1][1:] == (
         "TASK_SCHEDULED",
         {"kind": "t", "taskExecutionId": task_id, "input": {"n": 1.0}, "queue": "q", "maxRetries": 3},
     )
     task = await poll_task(calls.client, "q")
     assert task is not None
-    assert (task.task_execution_id, task.workflow_execution_id, task.input) == (task_id, run_id, b'{"n": 1.0}')
+    assert (task.task_execution_id, task.workflow_execution_id, task.input) == (task_id, workflow_id, b'{"n": 1.0}')
 
 
 async def test_a_task_keeps_what_its_command_says(calls: Calls) -> None:
     """Queue, retries and deadline of the command."""
-    run_id, task_id = await calls.start(), str(uuid4())
+    workflow_id, task_id = await calls.start(), str(uuid4())
     await calls.step(schedule_task(task_id, queue="other", max_retries=0, timeout_ms=5000))
-    data = (await calls.events(run_id))[1][2]
+    data = (await calls.events(workflow_id))[1][2]
     assert (data["queue"], data["maxRetries"], data["timeoutMs"]) == ("other", 0, 5000)
     assert await poll_task(calls.client, "other") is not None
 
@@ -60,11 +60,11 @@ async def test_a_parked_poller_gets_a_scheduled_task_at_once(database: str) -> N
 
 async def test_a_task_sent_again_is_scheduled_once(calls: Calls) -> None:
     """In one batch, in two, and together with new commands: one task and one event."""
-    run_id, task_id = await calls.start(), str(uuid4())
+    workflow_id, task_id = await calls.start(), str(uuid4())
     await calls.claim()
     for _ in range(2):
-        await calls.submit(run_id, schedule_task(task_id), schedule_task(task_id), operation(), status=RUNNING)
-    assert await calls.types(run_id) == ["WORKFLOW_STARTED", "TASK_SCHEDULED", *["OPERATION_COMPLETED"] * 2]
+        await calls.submit(workflow_id, schedule_task(task_id), schedule_task(task_id), operation(), status=RUNNING)
+    assert await calls.types(workflow_id) == ["WORKFLOW_STARTED", "TASK_SCHEDULED", *["OPERATION_COMPLETED"] * 2]
     assert await calls.row("SELECT count(*) FROM task_execution") == (1,)
 
 
@@ -84,10 +84,10 @@ async def test_a_task_id_of_another_run_or_kind_is_refused_whole(calls: Calls, k
 
 async def test_a_task_of_a_completed_run_still_runs(calls: Calls) -> None:
     """A workflow that does not wait for its task completes, and the task is not lost."""
-    run_id = await calls.start()
+    workflow_id = await calls.start()
     await calls.step(schedule_task(str(uuid4())), complete(), status=COMPLETED)
     assert await poll_task(calls.client) is not None
-    assert (await calls.types(run_id))[-1] == "WORKFLOW_COMPLETED"
+    assert (await calls.types(workflow_id))[-1] == "WORKFLOW_COMPLETED"
 
 
 @pytest.mark.parametrize(
@@ -103,24 +103,24 @@ async def test_a_task_of_a_completed_run_still_runs(calls: Calls) -> None:
 )
 async def test_malformed_tasks_are_refused_by_field(calls: Calls, fields: dict[str, object], named: str) -> None:
     """INVALID_ARGUMENT, and nothing of the batch is written."""
-    run_id = await calls.start()
+    workflow_id = await calls.start()
     command = schedule_task(**{"task_id": str(uuid4()), **fields})  # type: ignore[arg-type]
-    code, text = await refusal(calls.submit(run_id, operation(), command, status=RUNNING))
+    code, text = await refusal(calls.submit(workflow_id, operation(), command, status=RUNNING))
     assert (code, named in text) == (grpc.StatusCode.INVALID_ARGUMENT, True)
-    assert await calls.types(run_id) == ["WORKFLOW_STARTED"]
+    assert await calls.types(workflow_id) == ["WORKFLOW_STARTED"]
 
 
-async def test_two_runs_that_create_one_id_at_once_do_not_fail(database: str) -> None:
+async def test_two_workflows_that_create_one_id_at_once_do_not_fail(database: str) -> None:
     """Through two servers, again and again: one of them gets the child, the other hears that the id is taken."""
     async with running_server(database) as one, running_server(database) as two:
         here, there = Calls(one), Calls(two)
         for _ in range(times(15, 500)):
-            runs, child = [await here.start(), await here.start()], str(uuid4())
+            workflows, child = [await here.start(), await here.start()], str(uuid4())
             await here.claim_pending()
             await asyncio.gather(
-                here.submit(runs[0], schedule_child(child), status=RUNNING),
-                there.submit(runs[1], schedule_child(child), status=RUNNING),
+                here.submit(workflows[0], schedule_child(child), status=RUNNING),
+                there.submit(workflows[1], schedule_child(child), status=RUNNING),
             )
-            histories = [await here.types(run_id) for run_id in runs]
+            histories = [await here.types(workflow_id) for workflow_id in workflows]
             assert sorted(len(history) for history in histories) == [2, 3]
             assert max(histories, key=len)[-1] == "CHILD_WORKFLOW_FAILED"

@@ -83,11 +83,11 @@ async def test_a_service_that_exits_is_named_and_started_again(
 
     class Exiting:
         name = "exiting"
-        runs = 0
+        workflows = 0
 
         async def run(self) -> None:
-            self.runs += 1
-            if self.runs == 1:
+            self.workflows += 1
+            if self.workflows == 1:
                 raise error
             again.set()
             await asyncio.Event().wait()

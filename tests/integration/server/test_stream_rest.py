@@ -78,9 +78,9 @@ async def _open(client: Client, path: str) -> AsyncIterator[Reader]:
         yield reader
 
 
-async def _stream(client: Client, task_id: str, kind: Any, payload: str, run_id: str = "") -> None:
+async def _stream(client: Client, task_id: str, kind: Any, payload: str, workflow_id: str = "") -> None:
     request = pb.StreamTaskDataRequest(
-        task_execution_id=task_id, workflow_execution_id=run_id, type=kind, payload=payload
+        task_execution_id=task_id, workflow_execution_id=workflow_id, type=kind, payload=payload
     )
     await client.tasks.StreamTaskData(request, metadata=bearer())
 
@@ -112,14 +112,14 @@ async def test_a_task_streams_to_those_who_watch(client: Client) -> None:
 async def test_payloads_are_streamed_to_the_digit(client: Client, payload: str) -> None:
     """Chunks of a family, and values in changes of state."""
     calls, task_id = Calls(client), str(uuid4())
-    run_id = await start(client)
+    workflow_id = await start(client)
     await calls.step(schedule_task(task_id), status=RUNNING)
     await poll_task(client)
-    async with _open(client, f"{BASE}/workflow-executions/{run_id}/stream/consolidated") as reader:
-        await _stream(client, task_id, pb.STREAM_EVENT_TYPE_DATA, payload, run_id)
+    async with _open(client, f"{BASE}/workflow-executions/{workflow_id}/stream/consolidated") as reader:
+        await _stream(client, task_id, pb.STREAM_EVENT_TYPE_DATA, payload, workflow_id)
         event = await reader.event()
-        assert event["data"] == f'{{"workflowExecutionId":"{run_id}","data":{payload}}}'
-        await calls.submit(run_id, operation("op", payload.encode()), status=RUNNING)
+        assert event["data"] == f'{{"workflowExecutionId":"{workflow_id}","data":{payload}}}'
+        await calls.submit(workflow_id, operation("op", payload.encode()), status=RUNNING)
         event = await reader.event()
         assert event["data"].endswith(f'"data":{{"operationId":"op","result":{payload}}}}}}}')
 
@@ -141,17 +141,17 @@ async def test_a_task_shows_how_its_state_changes(client: Client) -> None:
 
 async def test_a_workflow_streams_its_tasks_and_its_history(client: Client) -> None:
     """From the moment of watching on: what happened before is not shown."""
-    run_id = await start(client)
-    task_id = await submit_task(client, workflow_execution_id=run_id)
+    workflow_id = await start(client)
+    task_id = await submit_task(client, workflow_execution_id=workflow_id)
     await poll(client)
     await poll_task(client)
-    async with _open(client, f"/api/v1/workflows/{run_id}/stream") as reader:
-        await _stream(client, task_id, pb.STREAM_EVENT_TYPE_TOKEN, "{}", run_id)
+    async with _open(client, f"/api/v1/workflows/{workflow_id}/stream") as reader:
+        await _stream(client, task_id, pb.STREAM_EVENT_TYPE_TOKEN, "{}", workflow_id)
         assert (await reader.event())["event"] == "token"
         await complete_task(client, task_id)
         assert await reader.change() == ("TASK_COMPLETED", {"id": task_id, "status": "COMPLETED"})
-        await Calls(client).submit(run_id, complete(b"1"), status=COMPLETED)
-        assert await reader.change() == ("WORKFLOW_COMPLETED", {"id": run_id, "status": "COMPLETED"})
+        await Calls(client).submit(workflow_id, complete(b"1"), status=COMPLETED)
+        assert await reader.change() == ("WORKFLOW_COMPLETED", {"id": workflow_id, "status": "COMPLETED"})
 
 
 async def test_a_family_streams_together(client: Client) -> None:
@@ -165,11 +165,11 @@ async def test_a_family_streams_together(client: Client) -> None:
         return await context.child("c", "child", go)
 
     worker = ReplayingWorker(client, {"parent": parent, "child": child})
-    run_id = await worker.start("parent")
+    workflow_id = await worker.start("parent")
     async with worker.serving():
-        history = await worker.until(run_id, "PROMISE_CREATED")
+        history = await worker.until(workflow_id, "PROMISE_CREATED")
         promise_id = history[-1][1]["promiseId"]
-        async with _open(client, f"{BASE}/workflow-executions/{run_id}/stream/consolidated") as reader:
+        async with _open(client, f"{BASE}/workflow-executions/{workflow_id}/stream/consolidated") as reader:
             request = workflow_pb2.ResolvePromiseRequest(promise_id=promise_id, value=b"7")
             await client.dispatch.ResolvePromise(request, metadata=bearer())
             names: dict[str, list[str]] = {}
@@ -178,7 +178,7 @@ async def test_a_family_streams_together(client: Client) -> None:
                 body = json.loads(event["data"])
                 assert event["id"].startswith(body["workflowExecutionId"] + ":")
                 names.setdefault(body["workflowExecutionId"], []).append(body["data"]["event"])
-            assert names.pop(run_id)[:2] == ["PROMISE_RESOLVED", "CHILD_WORKFLOW_INITIATED"]
+            assert names.pop(workflow_id)[:2] == ["PROMISE_RESOLVED", "CHILD_WORKFLOW_INITIATED"]
             assert list(names.values()) == [["WORKFLOW_STARTED", "WORKFLOW_COMPLETED"]]
 
 
@@ -195,10 +195,10 @@ async def test_a_drain_ends_streams_at_once(client: Client) -> None:
 async def test_streams_of_what_is_not_there_are_refused(client: Client) -> None:
     """404 for unknown and foreign things, 429 when too many are open."""
     task_id = await submit_task(client)
-    run_id = await start(client)
+    workflow_id = await start(client)
     for path in (f"/workflow-executions/{uuid4()}", f"/task-executions/{uuid4()}", "/task-executions/x"):
         assert (await client.rest("GET", f"{BASE}{path}/stream", key=WORKER_KEY)).status_code == 404
-    for path in (f"/workflow-executions/{run_id}", f"/task-executions/{task_id}"):
+    for path in (f"/workflow-executions/{workflow_id}", f"/task-executions/{task_id}"):
         foreign = await client.rest("GET", f"/api/v1/tenants/other{path}/stream", key=OTHER_KEY)
         assert foreign.status_code == 404
 

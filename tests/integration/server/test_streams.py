@@ -41,27 +41,27 @@ async def test_chunks_reach_watchers_at_another_server(database: str) -> None:
     """In the order of their arrival, equal ones too, large ones and such with any character whole."""
     texts = ["a", "a", "b", "\N{SNOWMAN}" * 20_000, "", "a\nb\x00"]
     async with running_server(database) as here, running_server(database) as there:
-        run_id = await start(here)
-        task_id = await submit_task(here, workflow_execution_id=run_id)
+        workflow_id = await start(here)
+        task_id = await submit_task(here, workflow_execution_id=workflow_id)
         await poll_task(here)
         await asyncio.wait_for(there.boot.listening.connected.wait(), 5)
         watch = there.boot.task_engine.streams.watch
-        async with watch((TENANT, UUID(task_id))) as task, watch((TENANT, UUID(run_id))) as run:
+        async with watch((TENANT, UUID(task_id))) as task, watch((TENANT, UUID(workflow_id))) as workflow:
             for text in texts:
-                assert await _stream(here, task_id, text, workflow_execution_id=run_id)
+                assert await _stream(here, task_id, text, workflow_execution_id=workflow_id)
             expected = [text.replace("\x00", "\ufffd") for text in texts]
             assert [chunk.payload for chunk in await _seen(task, len(texts))] == expected
-            assert [chunk.payload for chunk in await _seen(run, len(texts))] == expected
+            assert [chunk.payload for chunk in await _seen(workflow, len(texts))] == expected
 
 
 async def test_progress_is_streamed_too(database: str) -> None:
-    """What a task reports is shown as it would have streamed it itself, under its run as well."""
+    """What a task reports is shown as it would have streamed it itself, under its workflow as well."""
     async with running_server(database) as client:
-        run_id = await start(client)
-        task_id = await submit_task(client, workflow_execution_id=run_id)
+        workflow_id = await start(client)
+        task_id = await submit_task(client, workflow_execution_id=workflow_id)
         await poll_task(client)
         await asyncio.wait_for(client.boot.listening.connected.wait(), 5)
-        async with client.boot.task_engine.streams.watch((TENANT, UUID(run_id))) as watch:
+        async with client.boot.task_engine.streams.watch((TENANT, UUID(workflow_id))) as watch:
             for details in ("", "half"):
                 request = pb.ReportProgressRequest(task_execution_id=task_id, progress=0.5, details=details)
                 await client.tasks.ReportProgress(request, metadata=bearer())
@@ -97,20 +97,20 @@ async def test_only_running_tasks_of_the_tenant_stream(database: str, monkeypatc
     """Tasks that nobody has claimed, that ended, or are another tenant's show nothing to those who watch."""
     monkeypatch.setattr(stream_sources, "TRUST_S", 0.0)
     async with running_server(database) as client:
-        run_id, other_run_id = await start(client), await start(client)
+        workflow_id, other_run_id = await start(client), await start(client)
         waiting, ended, running = [
-            await submit_task(client, queue=each, workflow_execution_id=run_id) for each in "abc"
+            await submit_task(client, queue=each, workflow_execution_id=workflow_id) for each in "abc"
         ]
         await poll_task(client, "b")
         await complete_task(client, ended)
         await poll_task(client, "c")
         await asyncio.wait_for(client.boot.listening.connected.wait(), 5)
         watch = client.boot.task_engine.streams.watch
-        async with watch((TENANT, UUID(run_id))) as run, watch((TENANT, UUID(other_run_id))) as other:
+        async with watch((TENANT, UUID(workflow_id))) as workflow, watch((TENANT, UUID(other_run_id))) as other:
             for task_id in (waiting, ended):
-                assert await _stream(client, task_id, "unseen", workflow_execution_id=run_id)
+                assert await _stream(client, task_id, "unseen", workflow_execution_id=workflow_id)
             assert await _stream(client, running, "seen", workflow_execution_id=other_run_id)
-            assert [chunk.payload for chunk in await _seen(run, 1)] == ["seen"]
+            assert [chunk.payload for chunk in await _seen(workflow, 1)] == ["seen"]
             assert other.take() == ([], 0)  # what a task says of its workflow is not believed
         for task_id, key in ((str(uuid4()), WORKER_KEY), (running, OTHER_KEY)):
             code, text = await status_of(_stream(client, task_id, "x", key=key))

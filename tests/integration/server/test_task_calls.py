@@ -147,7 +147,7 @@ async def test_cancelling_ends_an_open_task(client: Client) -> None:
 
 
 async def test_a_waiting_poller_is_answered_when_a_task_appears(database: str) -> None:
-    """Direct dispatch, here and from another process; a run in the same queue does not wake a poller for tasks."""
+    """Direct dispatch, here and from another process; a workflow in the same queue does not wake a poller for tasks."""
     async with running_server(database, ENGINE__POLL_HOLD_MS="60000") as here, running_server(database) as there:
         parked = here.boot.wakeups[Category.TASK].parked
         for server in (here, there):
@@ -232,14 +232,14 @@ async def test_queues_and_tenants_are_kept_apart(client: Client) -> None:
     assert (await status_of(refused))[0] is grpc.StatusCode.PERMISSION_DENIED
 
 
-async def test_a_task_for_a_run_must_find_it_open(client: Client) -> None:
-    """NOT_FOUND for an unknown run; a known one owns the task."""
+async def test_a_task_for_a_workflow_must_find_it_open(client: Client) -> None:
+    """NOT_FOUND for an unknown workflow; a known one owns the task."""
     assert (await status_of(submit_task(client, workflow_execution_id=str(uuid4()))))[0] is NOT_FOUND
-    run_id = await start(client)
-    await submit_task(client, workflow_execution_id=run_id)
+    workflow_id = await start(client)
+    await submit_task(client, workflow_execution_id=workflow_id)
     task = await poll_task(client)
     assert task is not None
-    assert task.workflow_execution_id == run_id
+    assert task.workflow_execution_id == workflow_id
 
 
 async def _keyed(client: Client, **fields: Any) -> tuple[str, bool, bool]:

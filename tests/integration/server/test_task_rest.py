@@ -138,15 +138,15 @@ async def test_only_a_pending_task_can_be_deleted(client: Client) -> None:
 
 async def test_a_workflows_tasks_are_shown_at_the_workflow(client: Client) -> None:
     """With attempts and logs, and not among the standalone ones."""
-    run_id = await start(client)
-    task_id = await submit_task(client, workflow_execution_id=run_id)
+    workflow_id = await start(client)
+    task_id = await submit_task(client, workflow_execution_id=workflow_id)
     await poll_task(client)
     for base in ("/api/v1/tenants/test/workflow-executions", "/api/orgs/test/workflow-executions", "/api/v1/workflows"):
-        (task,) = (await _call(client, "GET", f"{base}/{run_id}/tasks")).json["tasks"]
-        assert (task["id"], task["workflowExecutionId"], task["status"]) == (task_id, run_id, "RUNNING")
-        attempts = await _call(client, "GET", f"{base}/{run_id}/tasks/{task_id}/attempts")
+        (task,) = (await _call(client, "GET", f"{base}/{workflow_id}/tasks")).json["tasks"]
+        assert (task["id"], task["workflowExecutionId"], task["status"]) == (task_id, workflow_id, "RUNNING")
+        attempts = await _call(client, "GET", f"{base}/{workflow_id}/tasks/{task_id}/attempts")
         assert len(attempts.json["attempts"]) == 1
-        assert (await _call(client, "GET", f"{base}/{run_id}/tasks/{task_id}/logs")).json["total"] == 0
+        assert (await _call(client, "GET", f"{base}/{workflow_id}/tasks/{task_id}/logs")).json["total"] == 0
         assert (await _call(client, "GET", f"{base}/{uuid4()}/tasks/{task_id}/logs")).status_code == 404
         assert (await _call(client, "GET", f"{base}/{uuid4()}/tasks")).status_code == 404
     assert (await _call(client, "GET", f"{BASE}/{task_id}")).status_code == 404

@@ -10,12 +10,12 @@ from server.storage.tasks import TaskRepository
 from tests.support.running import OTHER_TENANT, TENANT, running_server
 
 
-def _task(run_id: UUID | None = None, tenant_id: UUID = TENANT) -> NewTask:
-    return NewTask(tenant_id, uuid4(), run_id, "kind", "queue", Json('{"n": 1.0}'), max_retries=3)
+def _task(workflow_id: UUID | None = None, tenant_id: UUID = TENANT) -> NewTask:
+    return NewTask(tenant_id, uuid4(), workflow_id, "kind", "queue", Json('{"n": 1.0}'), max_retries=3)
 
 
 async def test_tasks_are_found_by_tenant_and_id(database: str) -> None:
-    """What exists is told with its run and its kind; another tenant's task of the same id does not count."""
+    """What exists is told with its workflow and its kind; another tenant's task of the same id does not count."""
     async with running_server(database) as client, client.boot.pool.transaction() as connection:
         storage = TaskRepository(client.boot.pool)
         here, there = _task(), _task(tenant_id=OTHER_TENANT)

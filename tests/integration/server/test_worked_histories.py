@@ -47,12 +47,12 @@ def _suspend() -> pb.WorkflowCommand:
 
 async def test_one_task_in_the_style_of_ffi(calls: Calls) -> None:
     """Every activation numbers its commands from 1; the server stores 1, 2, 3, 4."""
-    run_id, task_id = await calls.start(b'{"n":2}', queue="q"), str(uuid4())
+    workflow_id, task_id = await calls.start(b'{"n":2}', queue="q"), str(uuid4())
     await calls.step(schedule_task(task_id, "double", b'{"n":2}'), queue="q")
     await complete_task(calls.client, await _task(calls), {"n": 4})
     await calls.step(complete(b'{"n":4}'), queue="q", status=COMPLETED)
     scheduled = {"kind": "double", "taskExecutionId": task_id, "input": {"n": 2}, "queue": "q", "maxRetries": 3}
-    assert await calls.events(run_id) == [
+    assert await calls.events(workflow_id) == [
         (1, "WORKFLOW_STARTED", {"input": {"n": 2}, "workflowKind": "k"}),
         (2, "TASK_SCHEDULED", scheduled),
         (3, "TASK_COMPLETED", {"taskExecutionId": task_id, "output": {"n": 4}}),
@@ -61,35 +61,35 @@ async def test_one_task_in_the_style_of_ffi(calls: Calls) -> None:
 
 
 async def test_a_completion_between_claim_and_suspension(calls: Calls) -> None:
-    """The run goes round once more, and then waits: no lost wake-up, and no loop."""
-    run_id = await calls.start(queue="q")
+    """The workflow goes round once more, and then waits: no lost wake-up, and no loop."""
+    workflow_id = await calls.start(queue="q")
     await calls.step(schedule_task(str(uuid4())), schedule_task(str(uuid4())), queue="q")
-    await calls.dispatch.SignalWorkflow(send_signal(run_id), metadata=bearer())
+    await calls.dispatch.SignalWorkflow(send_signal(workflow_id), metadata=bearer())
     first, second = await _task(calls), await _task(calls)
     claimed = await calls.claim("q")
     assert claimed.current_sequence == 4
     await complete_task(calls.client, first)
-    await calls.submit(run_id)
+    await calls.submit(workflow_id)
     claimed = await calls.claim("q")
     assert claimed.current_sequence == 5
-    await calls.submit(run_id)
-    assert await calls.status(run_id) == "WAITING"
+    await calls.submit(workflow_id)
+    assert await calls.status(workflow_id) == "WAITING"
     await complete_task(calls.client, second)
-    assert await calls.status(run_id) == "PENDING"
+    assert await calls.status(workflow_id) == "PENDING"
     assert (await calls.claim("q")).current_sequence == 6
 
 
 async def test_a_timer_and_a_promise_in_the_style_of_rust(calls: Calls) -> None:
     """With explicit suspensions, which are events of their own."""
-    run_id = await calls.start()
+    workflow_id = await calls.start()
     await calls.step(start_timer("sleep-1", 30), _suspend())
     await calls.step(create_promise("approval"), _suspend())
-    promise_id = (await calls.events(run_id))[4][2]["promiseId"]
+    promise_id = (await calls.events(workflow_id))[4][2]["promiseId"]
     request = pb.ResolvePromiseRequest(promise_id=promise_id, value=b"true")
     await calls.dispatch.ResolvePromise(request, metadata=bearer())
     await calls.step(complete(b"true"), status=COMPLETED)
     promise = {"promiseId": promise_id, "promiseName": "approval"}
-    assert await calls.events(run_id) == [
+    assert await calls.events(workflow_id) == [
         (1, "WORKFLOW_STARTED", {"input": None, "workflowKind": "k"}),
         (2, "TIMER_STARTED", {"timerId": "sleep-1", "durationMs": 30}),
         (3, "WORKFLOW_SUSPENDED", {"reason": "waiting"}),
@@ -102,7 +102,7 @@ async def test_a_timer_and_a_promise_in_the_style_of_rust(calls: Calls) -> None:
 
 
 async def test_code_that_catches_its_own_suspension(calls: Calls) -> None:
-    """One batch schedules a child and completes; the child runs by itself and the parent hears nothing more."""
+    """One batch schedules a child and completes; the child workflows by itself and the parent hears nothing more."""
     parent, child = await calls.start(), str(uuid4())
     await calls.step(schedule_child(child), complete(), status=COMPLETED)
     assert await calls.step(complete(), status=COMPLETED) == child
@@ -111,18 +111,18 @@ async def test_code_that_catches_its_own_suspension(calls: Calls) -> None:
 
 async def test_a_task_with_one_retry_and_one_that_fails_for_good(calls: Calls) -> None:
     """A failed attempt is no event; after the last one there is one TASK_FAILED with the last error."""
-    run_id, task_id = await calls.start(queue="q"), str(uuid4())
+    workflow_id, task_id = await calls.start(queue="q"), str(uuid4())
     await calls.step(schedule_task(task_id), queue="q")
     await fail_task(calls.client, await _task(calls), "first")
-    assert await calls.types(run_id) == ["WORKFLOW_STARTED", "TASK_SCHEDULED"]
+    assert await calls.types(workflow_id) == ["WORKFLOW_STARTED", "TASK_SCHEDULED"]
     await complete_task(calls.client, await _task(calls))
     failing = str(uuid4())
     await calls.step(schedule_task(failing), queue="q")
     for attempt in range(1, 5):
         await fail_task(calls.client, await _task(calls), f"attempt {attempt}")
     types = ["WORKFLOW_STARTED", "TASK_SCHEDULED", "TASK_COMPLETED", "TASK_SCHEDULED", "TASK_FAILED"]
-    assert await calls.types(run_id) == types
-    data = (await calls.events(run_id))[-1][2]
+    assert await calls.types(workflow_id) == types
+    data = (await calls.events(workflow_id))[-1][2]
     assert {"taskExecutionId": failing, "error": "attempt 4", "retryable": False}.items() <= data.items()
 
 
@@ -176,16 +176,16 @@ async def test_an_empty_poll_is_answered_after_the_hold_whatever_it_asks_for(cal
 
 
 async def test_a_restart_of_the_server_loses_nothing(database: str) -> None:
-    """A timer, a promise and a task are open when one server ends; the next one carries the run on."""
+    """A timer, a promise and a task are open when one server ends; the next one carries the workflow on."""
     async with running_server(database) as client:
         calls, task_id = Calls(client), str(uuid4())
-        run_id = await calls.start(queue="q")
+        workflow_id = await calls.start(queue="q")
         await calls.step(start_timer("t", 1), create_promise("p"), schedule_task(task_id), queue="q", status=SUSPENDED)
     async with running_server(database) as client:
         calls = Calls(client)
         await complete_task(client, await _task(calls))
-        request = pb.ResolvePromiseRequest(promise_id=f"{run_id}:p")
+        request = pb.ResolvePromiseRequest(promise_id=f"{workflow_id}:p")
         await calls.dispatch.ResolvePromise(request, metadata=bearer())
-        history = await calls.until_event(run_id, "TIMER_FIRED")
+        history = await calls.until_event(workflow_id, "TIMER_FIRED")
         assert sorted(event[1] for event in history[4:]) == ["PROMISE_RESOLVED", "TASK_COMPLETED", "TIMER_FIRED"]
         await calls.step(complete(), queue="q", status=COMPLETED)

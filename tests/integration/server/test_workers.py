@@ -98,7 +98,7 @@ async def test_polling_is_a_sign_of_life_that_is_written_once_in_a_while(client:
 
 @pytest.mark.parametrize("polls_by", ["id", "name", "nobody knows"])
 async def test_runs_of_silent_workers_are_handed_on(client: Client, polls_by: str) -> None:
-    """A run comes back when its worker is silent or unknown and the claim is old; a living worker keeps it."""
+    """A workflow comes back when its worker is silent or unknown and the claim is old; a living worker keeps it."""
     worker_id = await _register(client)
     said = {"id": worker_id, "name": "worker-1", "nobody knows": "x" * 36}[polls_by]
     reclaim = client.boot.engine.workflows.reclaim
@@ -113,7 +113,7 @@ async def test_runs_of_silent_workers_are_handed_on(client: Client, polls_by: st
     assert await poll(client) is not None
 
 
-async def test_a_silent_run_of_a_living_worker_comes_back_when_its_lease_is_over(client: Client) -> None:
+async def test_a_silent_workflow_of_a_living_worker_comes_back_when_its_lease_is_over(client: Client) -> None:
     """Workers that share a name keep one another alive; the lease does not ask."""
     await _register(client)
     await start(client)

@@ -40,8 +40,8 @@ async def _rest(calls: Calls, method: str, path: str, body: object = None, **mor
     return answer.status_code, answer.json
 
 
-async def test_a_run_is_started_and_looked_at(calls: Calls) -> None:
-    """The same run at every place; what a client sent comes back as it was."""
+async def test_a_workflow_is_started_and_looked_at(calls: Calls) -> None:
+    """The same workflow at every place; what a client sent comes back as it was."""
     body = {
         "kind": "k",
         "input": {"n": 1.0},
@@ -51,14 +51,14 @@ async def test_a_run_is_started_and_looked_at(calls: Calls) -> None:
         "metadata": {"team": "a"},
     }
     status, started = await _rest(calls, "POST", BASE, body)
-    run_id = started["workflowExecutionId"]
+    workflow_id = started["workflowExecutionId"]
     assert (status, started["status"], started["kind"]) == (201, "PENDING", "k")
     assert (started["idempotencyKeyUsed"], started["idempotencyKeyNew"]) == (False, True)
-    shown = [await _rest(calls, "GET", f"{place}/workflow-executions/{run_id}") for place in PLACES]
+    shown = [await _rest(calls, "GET", f"{place}/workflow-executions/{workflow_id}") for place in PLACES]
     shown.append(await _rest(calls, "GET", started["links"]["self"]))
     assert all(each == shown[0] for each in shown)
     expected = {
-        "id": run_id,
+        "id": workflow_id,
         "tenantId": str(TENANT),
         "input": {"n": 1.0},
         "output": None,
@@ -73,20 +73,23 @@ async def test_a_run_is_started_and_looked_at(calls: Calls) -> None:
 
 async def test_the_history_is_what_workers_see(calls: Calls) -> None:
     """Ascending, from any number on, with the data of the gRPC call and the names that older clients read."""
-    run_id = await calls.start()
+    workflow_id = await calls.start()
     await calls.step(complete(b'{"big": 123456789012345678901234567890}'), status=COMPLETED)
-    _, answer = await _rest(calls, "GET", f"{BASE}/{run_id}/events")
+    _, answer = await _rest(calls, "GET", f"{BASE}/{workflow_id}/events")
     events = [(each["sequence"], each["eventType"], each["data"]) for each in answer["events"]]
-    assert events == await calls.events(run_id)
+    assert events == await calls.events(workflow_id)
     assert [each["sequenceNumber"] for each in answer["events"]] == [1, 2]
     assert all(each["timestamp"] == each["createdAt"] for each in answer["events"])
-    _, later = await _rest(calls, "GET", f"{BASE}/{run_id}/events", params={"sinceSequence": 1})
+    _, later = await _rest(calls, "GET", f"{BASE}/{workflow_id}/events", params={"sinceSequence": 1})
     assert later["events"] == answer["events"][1:]
-    assert await _rest(calls, "GET", f"{BASE}/{run_id}/events", params={"sinceSequence": 2}) == (200, {"events": []})
+    assert await _rest(calls, "GET", f"{BASE}/{workflow_id}/events", params={"sinceSequence": 2}) == (
+        200,
+        {"events": []},
+    )
 
 
 async def test_a_key_makes_a_start_repeatable(calls: Calls) -> None:
-    """201, then 200 with the same run."""
+    """201, then 200 with the same workflow."""
     body = {"kind": "k", "idempotencyKey": "key", "idempotencyKeyTTL": "7d"}
     first, second = [await _rest(calls, "POST", BASE, body) for _ in range(2)]
     assert (first[0], second[0]) == (201, 200)
@@ -113,7 +116,7 @@ async def test_lists_show_the_newest_first_and_filter(calls: Calls) -> None:
     assert ([each["id"] for each in page["workflows"]], page["total"], page["limit"]) == ([first], 2, 1)
 
 
-async def test_a_run_is_cancelled_with_its_children(calls: Calls) -> None:
+async def test_a_workflow_is_cancelled_with_its_children(calls: Calls) -> None:
     """With the reason and who asked; a second request is answered the same."""
     parent, child = await calls.start(), str(uuid4())
     await calls.step(schedule_child(child))
@@ -134,42 +137,44 @@ async def test_a_run_is_cancelled_with_its_children(calls: Calls) -> None:
 @pytest.mark.parametrize("verb", ["cancel", "retry"])
 async def test_a_body_that_would_say_nothing_may_be_left_out(calls: Calls, verb: str) -> None:
     """Nothing in it is required; a start's body is."""
-    run_id = await calls.start()
+    workflow_id = await calls.start()
     if verb == "retry":
         await calls.step(fail(), status=FAILED)
-    status, answer = await _rest(calls, "POST", f"{BASE}/{run_id}/{verb}")
-    assert (status, answer["workflowExecutionId"]) == (200, run_id)
+    status, answer = await _rest(calls, "POST", f"{BASE}/{workflow_id}/{verb}")
+    assert (status, answer["workflowExecutionId"]) == (200, workflow_id)
     assert (await _rest(calls, "POST", BASE))[0] == 400
 
 
-async def test_a_failed_run_is_retried(calls: Calls) -> None:
+async def test_a_failed_workflow_is_retried(calls: Calls) -> None:
     """400 for another; the superseded end is still shown here."""
-    run_id = await calls.start()
-    assert (await _rest(calls, "POST", f"{BASE}/{run_id}/retry", {}))[0] == 400
+    workflow_id = await calls.start()
+    assert (await _rest(calls, "POST", f"{BASE}/{workflow_id}/retry", {}))[0] == 400
     await calls.step(fail(), status=FAILED)
-    status, answer = await _rest(calls, "POST", f"{BASE}/{run_id}/retry", {"note": "again"})
+    status, answer = await _rest(calls, "POST", f"{BASE}/{workflow_id}/retry", {"note": "again"})
     assert (status, answer["status"], answer["retryAttempt"], answer["success"]) == (200, "PENDING", 1, True)
-    _, history = await _rest(calls, "GET", f"{BASE}/{run_id}/events")
+    _, history = await _rest(calls, "GET", f"{BASE}/{workflow_id}/events")
     assert [(each["eventType"], each["superseded"]) for each in history["events"]] == [
         ("WORKFLOW_STARTED", False),
         ("WORKFLOW_EXECUTION_FAILED", True),
     ]
 
 
-async def test_what_was_asked_about_a_run_is_kept_beside_its_history(calls: Calls) -> None:
+async def test_what_was_asked_about_a_workflow_is_kept_beside_its_history(calls: Calls) -> None:
     """A retry with its note, a child to cancel: for people alone, because workers misread what they do not know."""
-    run_id, child = await calls.start(), str(uuid4())
+    workflow_id, child = await calls.start(), str(uuid4())
     await calls.step(schedule_child(child), cancel_child(child, "c1", "late"), fail(), status=FAILED)
-    await _rest(calls, "POST", f"{BASE}/{run_id}/retry", {"note": "again"})
-    _, found = await _rest(calls, "GET", f"{BASE}/{run_id}/audit-events")
+    await _rest(calls, "POST", f"{BASE}/{workflow_id}/retry", {"note": "again"})
+    _, found = await _rest(calls, "GET", f"{BASE}/{workflow_id}/audit-events")
     cancel = {"childExecutionName": "c1", "childExecutionId": child, "reason": "late"}
     retry = {"attempt": 1, "note": "again", "requestedBy": "worker:test"}
     assert [(each["eventType"], each["data"]) for each in found["events"]] == [
         ("CHILD_WORKFLOW_CANCELLATION_REQUESTED", cancel),
         ("RETRY_REQUESTED", retry),
     ]
-    assert not {each["eventType"] for each in found["events"]} & {kind for _, kind, _ in await calls.events(run_id)}
-    assert (await _rest(calls, "GET", f"{BASE}/{run_id}/audit-events", key=OTHER_KEY))[0] == 404
+    assert not {each["eventType"] for each in found["events"]} & {
+        kind for _, kind, _ in await calls.events(workflow_id)
+    }
+    assert (await _rest(calls, "GET", f"{BASE}/{workflow_id}/audit-events", key=OTHER_KEY))[0] == 404
 
 
 @pytest.mark.parametrize("key", ["a/b", "a%2Fb", "100%", "%25/ä", "key:/resolve"])
@@ -195,26 +200,26 @@ async def test_signals_are_taken_in_both_spellings(calls: Calls, spelling: str) 
     start = body(workflow_id="w", workflow_kind="k", workflow_input=1, signal_name="s", signal_value={"n": 1.0})
     status, first = await _rest(calls, "POST", f"{BASE}/signal-with-start", start)
     assert (status, first["workflow_created"], first["signal_event_sequence"]) == (200, True, 2)
-    run_id = first["workflow_execution_id"]
-    assert (await _rest(calls, "POST", f"{BASE}/{run_id}/signal", body(signal_name="s", signal_value=None))) == (
+    workflow_id = first["workflow_execution_id"]
+    assert (await _rest(calls, "POST", f"{BASE}/{workflow_id}/signal", body(signal_name="s", signal_value=None))) == (
         200,
         {"signal_event_sequence": 3, "signal_delivered": True},
     )
     await calls.step(complete(), status=COMPLETED)
-    assert (await _rest(calls, "POST", f"{BASE}/{run_id}/signal", body(signal_name="s")))[0] == 409
+    assert (await _rest(calls, "POST", f"{BASE}/{workflow_id}/signal", body(signal_name="s")))[0] == 409
 
 
 async def test_a_promise_is_settled_by_id_or_by_key(calls: Calls) -> None:
     """The first settlement counts; a key may hold colons."""
-    run_id = await calls.start()
+    workflow_id = await calls.start()
     await calls.step(create_promise("a", idempotency_key="order:7:a"), create_promise("b"))
-    a, b = (data["promiseId"] for _, kind, data in await calls.events(run_id) if kind == "PROMISE_CREATED")
+    a, b = (data["promiseId"] for _, kind, data in await calls.events(workflow_id) if kind == "PROMISE_CREATED")
     base = "/api/orgs/test/promises"
     settled = {"resolved": True, "alreadyResolved": False, "promiseId": a}
     assert await _rest(calls, "POST", f"{base}/key:order:7:a/resolve", {"value": {"n": 1.0}}) == (200, settled)
     assert (await _rest(calls, "POST", f"{base}/{a}/resolve", {}))[1]["alreadyResolved"]
     assert (await _rest(calls, "POST", f"/api/promises/id:{b}/reject", {"error": "no"}))[1]["resolved"]
-    assert [event[1:] for event in (await calls.events(run_id))[3:]] == [
+    assert [event[1:] for event in (await calls.events(workflow_id))[3:]] == [
         ("PROMISE_RESOLVED", {"promiseId": a, "promiseName": "a", "value": {"n": 1.0}}),
         ("PROMISE_REJECTED", {"promiseId": b, "promiseName": "b", "error": "no"}),
     ]
@@ -224,15 +229,15 @@ async def test_a_promise_is_settled_by_id_or_by_key(calls: Calls) -> None:
 
 async def test_state_is_what_the_history_amounts_to(calls: Calls) -> None:
     """The last event of a key counts."""
-    run_id = await calls.start()
+    workflow_id = await calls.start()
     await calls.claim()
     sets = [
         pb.WorkflowCommand(set_state=pb.SetStateCommand(key=key, value=value))
         for key, value in (("a", b"1"), ("b", b"2"), ("a", b"null"))
     ]
     clear = pb.WorkflowCommand(clear_state=pb.ClearStateCommand(key="b"))
-    await calls.submit(run_id, *sets, clear, status=RUNNING)
-    assert await _rest(calls, "GET", f"{BASE}/{run_id}/state") == (200, {"state": {"a": None}})
+    await calls.submit(workflow_id, *sets, clear, status=RUNNING)
+    assert await _rest(calls, "GET", f"{BASE}/{workflow_id}/state") == (200, {"state": {"a": None}})
 
 
 @pytest.mark.parametrize(
@@ -257,14 +262,14 @@ async def test_malformed_starts_are_refused_by_field(calls: Calls, body: dict[st
 
 async def test_runs_of_others_are_not_there(calls: Calls) -> None:
     """404 for another tenant's run in one's own place, for unknown ids and for what is no id; bad queries are 400."""
-    run_id = await calls.start()
+    workflow_id = await calls.start()
     mine = "/api/orgs/other/workflow-executions"
     for path in ("", "/events", "/children", "/state"):
-        assert (await _rest(calls, "GET", f"{mine}/{run_id}{path}", key=OTHER_KEY))[0] == 404
+        assert (await _rest(calls, "GET", f"{mine}/{workflow_id}{path}", key=OTHER_KEY))[0] == 404
         assert (await _rest(calls, "GET", f"{BASE}/{uuid4()}{path}"))[0] == 404
         assert (await _rest(calls, "GET", f"{BASE}/x{path}"))[0] == 404
     for verb in ("cancel", "retry"):
-        assert (await _rest(calls, "POST", f"{mine}/{run_id}/{verb}", {}, key=OTHER_KEY))[0] == 404
-    assert (await _rest(calls, "GET", f"{BASE}/{run_id}", key=OTHER_KEY))[0] == 404
+        assert (await _rest(calls, "POST", f"{mine}/{workflow_id}/{verb}", {}, key=OTHER_KEY))[0] == 404
+    assert (await _rest(calls, "GET", f"{BASE}/{workflow_id}", key=OTHER_KEY))[0] == 404
     for query in ({"status": "DONE"}, {"metadata": "[]"}, {"limit": 0}, {"what": 1}):
         assert (await _rest(calls, "GET", BASE, params=query))[0] == 400

@@ -102,7 +102,7 @@ class Names(Authenticator):
 
 @pytest.mark.parametrize("text", ["\ud800", "a\x00"])
 async def test_a_caller_whose_name_cannot_be_stored_is_refused(text: str) -> None:
-    """The audit log and the runs that such a caller cancels would keep the name."""
+    """The audit log and the workflows that such a caller cancels would keep the name."""
     for fields in ({"id": text}, {"id": "a", "attributes": {"email": text}}, {"id": "a", "attributes": {text: "a"}}):
         checks = Checks([("names", Names(**fields))], NoopAuthorizer())
         with pytest.raises(AuthError, match="a caller whose name or attribute holds"):

@@ -1,4 +1,4 @@
-"""What an event from outside does to a run."""
+"""What an event from outside does to a workflow."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import pytest
 
 from core.payload import NULL
 from server.domain.delivery import Delivery, receive, receive_all
-from server.domain.workflow import RunState, RunStatus
+from server.domain.workflow import WorkflowState, WorkflowStatus
 from server.domain.workflow_event import EventType, NewEvent
 
 TENANT, RUN = UUID(int=1), UUID(int=2)
 SIGNAL = Delivery(TENANT, RUN, NewEvent(EventType.SIGNAL_RECEIVED, NULL))
 
 
-def _state(status: RunStatus) -> RunState:
-    return RunState(TENANT, RUN, "k", "q", status, last_sequence=3, dispatched_sequence=3, waking_sequence=0)
+def _state(status: WorkflowStatus) -> WorkflowState:
+    return WorkflowState(TENANT, RUN, "k", "q", status, last_sequence=3, dispatched_sequence=3, waking_sequence=0)
 
 
-@pytest.mark.parametrize("status", [RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED])
-def test_an_ended_run_takes_no_event(status: RunStatus) -> None:
+@pytest.mark.parametrize("status", [WorkflowStatus.COMPLETED, WorkflowStatus.FAILED, WorkflowStatus.CANCELLED])
+def test_an_ended_workflow_takes_no_event(status: WorkflowStatus) -> None:
     """Whatever comes after the end is ignored."""
     assert receive(_state(status), SIGNAL) is None
 
@@ -28,13 +28,13 @@ def test_an_ended_run_takes_no_event(status: RunStatus) -> None:
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        (RunStatus.WAITING, RunStatus.PENDING),
-        (RunStatus.PENDING, RunStatus.PENDING),
-        (RunStatus.RUNNING, RunStatus.RUNNING),
-        (RunStatus.CANCELLING, RunStatus.CANCELLING),
+        (WorkflowStatus.WAITING, WorkflowStatus.PENDING),
+        (WorkflowStatus.PENDING, WorkflowStatus.PENDING),
+        (WorkflowStatus.RUNNING, WorkflowStatus.RUNNING),
+        (WorkflowStatus.CANCELLING, WorkflowStatus.CANCELLING),
     ],
 )
-def test_a_waking_event_wakes_a_waiting_run_only(before: RunStatus, after: RunStatus) -> None:
+def test_a_waking_event_wakes_a_waiting_workflow_only(before: WorkflowStatus, after: WorkflowStatus) -> None:
     """The others go on as they are; the mark of the newest waking event moves in each case."""
     step = receive(_state(before), SIGNAL)
     assert step is not None
@@ -42,16 +42,16 @@ def test_a_waking_event_wakes_a_waiting_run_only(before: RunStatus, after: RunSt
     assert (step.state.last_sequence, step.state.waking_sequence) == (4, 4)
 
 
-def test_an_event_that_does_not_wake_leaves_the_run_waiting() -> None:
+def test_an_event_that_does_not_wake_leaves_the_workflow_waiting() -> None:
     """It is numbered, and the mark of waking events stays."""
-    step = receive(_state(RunStatus.WAITING), Delivery(TENANT, RUN, SIGNAL.event, waking=False))
+    step = receive(_state(WorkflowStatus.WAITING), Delivery(TENANT, RUN, SIGNAL.event, waking=False))
     assert step is not None
-    assert (step.state.status, step.state.last_sequence, step.state.waking_sequence) == (RunStatus.WAITING, 4, 0)
+    assert (step.state.status, step.state.last_sequence, step.state.waking_sequence) == (WorkflowStatus.WAITING, 4, 0)
 
 
-def test_several_events_of_one_run_are_numbered_on() -> None:
-    """Each delivery builds on the one before; one for an unknown run is left out and named by its place."""
-    states = {(TENANT, RUN): _state(RunStatus.WAITING)}
+def test_several_events_of_one_workflow_are_numbered_on() -> None:
+    """Each delivery builds on the one before; one for an unknown workflow is left out and named by its place."""
+    states = {(TENANT, RUN): _state(WorkflowStatus.WAITING)}
     unknown = Delivery(TENANT, UUID(int=9), SIGNAL.event)
     steps = receive_all(states, [SIGNAL, unknown, SIGNAL])
     assert [step and step.events[0].sequence for step in steps] == [4, None, 5]

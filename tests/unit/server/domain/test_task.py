@@ -23,7 +23,7 @@ def _report(verdict: Verdict, attempt: int | None = None) -> TaskReport:
     return TaskReport(TENANT, TASK, verdict, Json("1"), "boom", attempt)
 
 
-def test_a_completion_tells_the_run_under_the_key_that_every_worker_reads() -> None:
+def test_a_completion_tells_the_workflow_under_the_key_that_every_worker_reads() -> None:
     """The result stands under ``output`` and nowhere else."""
     step = judge(_state(), _report(Verdict.COMPLETED))
     assert step is not None
@@ -31,7 +31,7 @@ def test_a_completion_tells_the_run_under_the_key_that_every_worker_reads() -> N
     assert (step.event.type, step.event.data) == ("TASK_COMPLETED", f'{{"taskExecutionId":"{TASK}","output":1}}')
 
 
-def test_only_the_last_failure_tells_the_run() -> None:
+def test_only_the_last_failure_tells_the_workflow() -> None:
     """A failure with retries left is nobody's business but the task's."""
     step = judge(_state(retries=1), _report(Verdict.FAILED))
     assert step is not None
@@ -45,7 +45,7 @@ def test_only_the_last_failure_tells_the_run() -> None:
 
 @pytest.mark.parametrize("verdict", [Verdict.CANCELLED, Verdict.EXPIRED])
 @pytest.mark.parametrize("status", [TaskStatus.PENDING, TaskStatus.RUNNING])
-def test_cancelling_and_expiring_wake_the_run_with_a_failure(verdict: Verdict, status: TaskStatus) -> None:
+def test_cancelling_and_expiring_wake_the_workflow_with_a_failure(verdict: Verdict, status: TaskStatus) -> None:
     """No worker takes TASK_CANCELLED for an end; and a deadline knows no retries."""
     step = judge(_state(status, retries=9), _report(verdict))
     assert step is not None

@@ -1,4 +1,4 @@
-"""What a submission does to a run."""
+"""What a submission does to a workflow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.payload import NULL, Json
 from server.domain.command import RecordOperation
 from server.domain.submission import Outcome, Submission
-from server.domain.workflow import RunState, RunStatus
+from server.domain.workflow import WorkflowState, WorkflowStatus
 from server.engine.submission.commands import decide
 from server.engine.submission.drafts import Known
 from server.engine.submission.endings import completed, failed
@@ -20,18 +20,20 @@ TENANT, RUN = UUID(int=1), UUID(int=2)
 EVENT = RecordOperation("op", NULL)
 
 
-def _state(status: RunStatus = RunStatus.RUNNING, last: int = 3, dispatched: int = 3, waking: int = 0) -> RunState:
-    return RunState(TENANT, RUN, "k", "q", status, last, dispatched, waking)
+def _state(
+    status: WorkflowStatus = WorkflowStatus.RUNNING, last: int = 3, dispatched: int = 3, waking: int = 0
+) -> WorkflowState:
+    return WorkflowState(TENANT, RUN, "k", "q", status, last, dispatched, waking)
 
 
-def _submit(state: RunState, submission: Submission) -> tuple[RunStatus, list[tuple[int, str]]] | None:
+def _submit(state: WorkflowState, submission: Submission) -> tuple[WorkflowStatus, list[tuple[int, str]]] | None:
     step = decide(state, submission, Known())
     return None if step is None else (step.state.status, [(event.sequence, event.type) for event in step.events])
 
 
-@pytest.mark.parametrize("status", [RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED])
+@pytest.mark.parametrize("status", [WorkflowStatus.COMPLETED, WorkflowStatus.FAILED, WorkflowStatus.CANCELLED])
 @pytest.mark.parametrize("outcome", Outcome)
-def test_an_ended_run_ignores_everything(status: RunStatus, outcome: Outcome) -> None:
+def test_an_ended_workflow_ignores_everything(status: WorkflowStatus, outcome: Outcome) -> None:
     """A late duplicate changes nothing, whatever it says."""
     assert _submit(_state(status), Submission(TENANT, RUN, (EVENT,), outcome, completed(NULL))) is None
 
@@ -40,36 +42,36 @@ def test_events_are_numbered_on_from_the_last() -> None:
     """The server numbers events, contiguous, the terminal one last."""
     submission = Submission(TENANT, RUN, (EVENT, EVENT), Outcome.COMPLETED, completed(Json("1")))
     assert _submit(_state(), submission) == (
-        RunStatus.COMPLETED,
+        WorkflowStatus.COMPLETED,
         [(4, "OPERATION_COMPLETED"), (5, "OPERATION_COMPLETED"), (6, "WORKFLOW_COMPLETED")],
     )
 
 
 def test_suspending_waits_when_everything_was_seen() -> None:
-    """Nothing from outside since the claim: the run waits."""
-    assert _submit(_state(), Submission(TENANT, RUN, (), Outcome.SUSPENDED)) == (RunStatus.WAITING, [])
+    """Nothing from outside since the claim: the workflow waits."""
+    assert _submit(_state(), Submission(TENANT, RUN, (), Outcome.SUSPENDED)) == (WorkflowStatus.WAITING, [])
 
 
 def test_suspending_goes_round_again_when_an_event_may_be_unseen() -> None:
     """An event from outside after the claim must not be slept through (protocol 2.5.4)."""
     state = _state(last=5, dispatched=4, waking=5)
-    assert _submit(state, Submission(TENANT, RUN, (), Outcome.SUSPENDED)) == (RunStatus.PENDING, [])
+    assert _submit(state, Submission(TENANT, RUN, (), Outcome.SUSPENDED)) == (WorkflowStatus.PENDING, [])
 
 
 def test_the_outcome_wins_over_a_command_that_disagrees() -> None:
     """Status FAILED with a complete command is a failure with a made-up event."""
     submission = Submission(TENANT, RUN, (), Outcome.FAILED, completed(NULL))
-    assert _submit(_state(), submission) == (RunStatus.FAILED, [(4, "WORKFLOW_EXECUTION_FAILED")])
+    assert _submit(_state(), submission) == (WorkflowStatus.FAILED, [(4, "WORKFLOW_EXECUTION_FAILED")])
 
 
 def test_a_suspension_ignores_a_terminal_command() -> None:
     """The outcome decides the transition; the command would only have supplied its data."""
     submission = Submission(TENANT, RUN, (EVENT,), Outcome.SUSPENDED, failed("x", "", ""))
-    assert _submit(_state(), submission) == (RunStatus.WAITING, [(4, "OPERATION_COMPLETED")])
+    assert _submit(_state(), submission) == (WorkflowStatus.WAITING, [(4, "OPERATION_COMPLETED")])
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(Outcome)), max_size=12))
-def test_numbers_stay_contiguous_and_a_run_ends_once(submissions: list[tuple[int, Outcome]]) -> None:
+def test_numbers_stay_contiguous_and_a_workflow_ends_once(submissions: list[tuple[int, Outcome]]) -> None:
     """Over any sequence of submissions, events are numbered 1..n and at most one is terminal."""
     state, history = _state(last=1), [1]
     terminal = 0

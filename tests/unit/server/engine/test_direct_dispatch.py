@@ -1,4 +1,4 @@
-"""New runs go straight to pollers that wait: each to one, none to nobody, whatever becomes of the write."""
+"""New workflows go straight to pollers that wait: each to one, none to nobody, whatever becomes of the write."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pytest
 from core.errors import Unavailable
 from core.launchers import WorkflowLaunch
 from server.domain.claim import Claim
-from server.domain.workflow import ClaimedRun, NewRun
+from server.domain.workflow import ClaimedWorkflow, NewWorkflow
 from server.engine.dispatch.direct_dispatch import DirectDispatch
 from server.engine.dispatch.wakeups import Wakeups
-from server.engine.workflows.starts import new_run
+from server.engine.workflows.starts import new_workflow
 from tests.support.repetitions import times
 
 TENANT = UUID(int=1)
@@ -24,7 +24,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = (TENANT, "default")
 
 
-async def _nothing() -> ClaimedRun | None:
+async def _nothing() -> ClaimedWorkflow | None:
     return None
 
 
@@ -33,15 +33,15 @@ class _Bench:
 
     def __init__(self) -> None:
         self.wakeups = Wakeups()
-        self.returned: list[ClaimedRun] = []
+        self.returned: list[ClaimedWorkflow] = []
         self.lost: list[UUID] = []
-        self.direct_dispatch: DirectDispatch[NewRun, ClaimedRun] = DirectDispatch(
+        self.direct_dispatch: DirectDispatch[NewWorkflow, ClaimedWorkflow] = DirectDispatch(
             self.wakeups, self.returned.extend, lambda claims, _: self.lost.extend(claims)
         )
 
     async def poll(
         self, hold: float = 60, kinds: Sequence[str] = (), worker: str = "w"
-    ) -> asyncio.Task[ClaimedRun | None]:
+    ) -> asyncio.Task[ClaimedWorkflow | None]:
         """Return a poll that has looked in vain and waits."""
         poll = asyncio.create_task(
             self.wakeups.take(KEY, _nothing, hold, kinds, claim=Claim(worker), hand_back=self.returned.append)
@@ -51,41 +51,51 @@ class _Bench:
         return poll
 
 
-def _run(kind: str = "k", priority: int = 0) -> NewRun:
-    return new_run(WorkflowLaunch(TENANT, kind, queue="default", priority_seconds=priority))
+def _run(kind: str = "k", priority: int = 0) -> NewWorkflow:
+    return new_workflow(WorkflowLaunch(TENANT, kind, queue="default", priority_seconds=priority))
 
 
-def _written(runs: Sequence[NewRun]) -> list[ClaimedRun]:
+def _written(workflows: Sequence[NewWorkflow]) -> list[ClaimedWorkflow]:
     return [
-        ClaimedRun(
-            run.tenant_id, run.id, run.kind, run.queue, run.input, run.priority_ms, None, 1, NOW, NOW, run.claim.id
+        ClaimedWorkflow(
+            workflow.tenant_id,
+            workflow.id,
+            workflow.kind,
+            workflow.queue,
+            workflow.input,
+            workflow.priority_ms,
+            None,
+            1,
+            NOW,
+            NOW,
+            workflow.claim.id,
         )
-        for run in runs
-        if run.claim is not None
+        for workflow in workflows
+        if workflow.claim is not None
     ]
 
 
-async def test_a_waiting_poller_gets_the_run_when_it_is_written_and_not_before() -> None:
-    """The run is written as the worker's own; even a poll whose time is over meanwhile waits for it."""
+async def test_a_waiting_poller_gets_the_workflow_when_it_is_written_and_not_before() -> None:
+    """The workflow is written as the worker's own; even a poll whose time is over meanwhile waits for it."""
     bench = _Bench()
     poll = await bench.poll(hold=0.02, worker="w7")
     with bench.direct_dispatch.reserving() as pollers:
-        (run,) = pollers.assign([_run()])
-        assert run.claim is not None
-        assert run.claim.worker_id == "w7"
+        (workflow,) = pollers.assign([_run()])
+        assert workflow.claim is not None
+        assert workflow.claim.worker_id == "w7"
         done, _ = await asyncio.wait([poll], timeout=0.1)
         assert not done
-        pollers.serve(_written([run]))
+        pollers.serve(_written([workflow]))
     answer = await asyncio.wait_for(poll, 5)
     assert answer is not None
-    assert (answer.id, bench.returned) == (run.id, [])
+    assert (answer.id, bench.returned) == (workflow.id, [])
 
 
 async def test_a_poller_that_still_looks_is_not_reserved() -> None:
-    """It may find work by itself, and would have two runs."""
+    """It may find work by itself, and would have two workflows."""
     bench, looking = _Bench(), asyncio.Event()
 
-    async def look() -> ClaimedRun | None:
+    async def look() -> ClaimedWorkflow | None:
         await looking.wait()
         return None
 
@@ -97,7 +107,7 @@ async def test_a_poller_that_still_looks_is_not_reserved() -> None:
     await asyncio.wait([poll])
 
 
-async def test_the_most_urgent_run_finds_the_poller_first() -> None:
+async def test_the_most_urgent_workflow_finds_the_poller_first() -> None:
     """Order of the batch does not matter, kinds do."""
     bench = _Bench()
     picky = await bench.poll(kinds=("other",))
@@ -113,18 +123,18 @@ async def test_the_most_urgent_run_finds_the_poller_first() -> None:
     await asyncio.wait([picky])
 
 
-async def test_a_run_whose_poller_has_gone_is_given_back() -> None:
-    """Cancelled while the run was being written, or in the moment in which it was handed over."""
+async def test_a_workflow_whose_poller_has_gone_is_given_back() -> None:
+    """Cancelled while the workflow was being written, or in the moment in which it was handed over."""
     bench = _Bench()
     gone, late = await bench.poll(), await bench.poll()
     with bench.direct_dispatch.reserving() as pollers:
-        runs = pollers.assign([_run(), _run()])
+        workflows = pollers.assign([_run(), _run()])
         gone.cancel()
         await asyncio.wait([gone])
-        pollers.serve(_written(runs))
+        pollers.serve(_written(workflows))
         late.cancel()
     await asyncio.wait([late])
-    assert sorted(run.id for run in bench.returned) == sorted(run.id for run in runs)
+    assert sorted(workflow.id for workflow in bench.returned) == sorted(workflow.id for workflow in workflows)
 
 
 def _fail_to_write(bench: _Bench, error: Exception) -> None:
@@ -139,7 +149,7 @@ async def test_a_poller_whose_run_was_not_written_looks_by_itself(error: type[Ex
     bench, looks = _Bench(), 0
     again = asyncio.Event()
 
-    async def look() -> ClaimedRun | None:
+    async def look() -> ClaimedWorkflow | None:
         nonlocal looks
         looks += 1
         if looks > 1:
@@ -158,7 +168,7 @@ async def test_a_poller_whose_run_was_not_written_looks_by_itself(error: type[Ex
 
 
 @pytest.mark.parametrize("seed", range(times(20, 2000)))
-async def test_every_written_run_reaches_one_poller_or_comes_back(seed: int) -> None:
+async def test_every_written_workflow_reaches_one_poller_or_comes_back(seed: int) -> None:
     """Over random interleavings of starts, failing writes, wake-ups and pollers that give up at any moment."""
     rng, bench = random.Random(seed), _Bench()
     answered: list[UUID] = []
@@ -167,14 +177,14 @@ async def test_every_written_run_reaches_one_poller_or_comes_back(seed: int) -> 
 
     async def start() -> None:
         with bench.direct_dispatch.reserving() as pollers:
-            runs = pollers.assign([_run() for _ in range(rng.randrange(1, 4))])
+            workflows = pollers.assign([_run() for _ in range(rng.randrange(1, 4))])
             for _ in range(rng.randrange(4)):
                 await asyncio.sleep(0)
             if rng.random() < 0.2:
                 return  # nothing is written
-            written.extend(run.id for run in runs)
-            pollers.serve(_written(runs))
-            pending.extend(run.id for run in runs if run.claim is None)
+            written.extend(workflow.id for workflow in workflows)
+            pollers.serve(_written(workflows))
+            pending.extend(workflow.id for workflow in workflows if workflow.claim is None)
 
     async def produce() -> None:
         for _ in range(100):
@@ -190,10 +200,10 @@ async def test_every_written_run_reaches_one_poller_or_comes_back(seed: int) -> 
             await asyncio.wait([poll, producing], return_when=asyncio.FIRST_COMPLETED)
             poll.cancel()
             await asyncio.wait([poll])
-            if not poll.cancelled() and (run := poll.result()) is not None:
-                answered.append(run.id)
+            if not poll.cancelled() and (workflow := poll.result()) is not None:
+                answered.append(workflow.id)
 
     producing = asyncio.create_task(produce())
     await asyncio.wait_for(asyncio.gather(*(consume() for _ in range(4)), producing), 20)
-    assert sorted([*answered, *pending, *(run.id for run in bench.returned)]) == sorted(written)
+    assert sorted([*answered, *pending, *(workflow.id for workflow in bench.returned)]) == sorted(written)
     assert len(set(answered)) == len(answered)

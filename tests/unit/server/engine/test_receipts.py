@@ -38,7 +38,7 @@ def _key() -> tuple[UUID, UUID]:
     return (TENANT, uuid4())
 
 
-def test_a_run_that_nobody_reads_is_lost_when_its_worker_polls_on(clock: Clock) -> None:
+def test_a_workflow_that_nobody_reads_is_lost_when_its_worker_polls_on(clock: Clock) -> None:
     """After the grace, and not before; once."""
     answers = Receipts(unread)
     claim = uuid4()
@@ -50,7 +50,7 @@ def test_a_run_that_nobody_reads_is_lost_when_its_worker_polls_on(clock: Clock) 
     assert answers.polled(WORKER, OLD) == []
 
 
-def test_a_run_that_its_worker_reads_is_not_lost(clock: Clock) -> None:
+def test_a_workflow_that_its_worker_reads_is_not_lost(clock: Clock) -> None:
     """Over any connection of the worker's principal; a reader of another principal confirms nothing."""
     answers = Receipts(unread)
     read, seen = _key(), _key()
@@ -63,7 +63,7 @@ def test_a_run_that_its_worker_reads_is_not_lost(clock: Clock) -> None:
 
 
 def test_nothing_is_concluded_about_workers_that_do_not_read(clock: Clock) -> None:
-    """They submit without having read: at once, or after their run was taken for lost."""
+    """They submit without having read: at once, or after their workflow was taken for lost."""
     for grace in (0.0, GRACE_S):
         answers = Receipts(unread)
         answers.answered(key := _key(), uuid4(), WORKER, OLD)

@@ -20,8 +20,8 @@ MAX_NOTIFICATION_BYTES = 7_999
 """PostgreSQL refuses more."""
 
 
-def _chunk(payload: str = "x", task_id: UUID = TASK, run_id: UUID | None = RUN) -> Chunk:
-    return Chunk(TENANT, run_id, task_id, ChunkKind.TOKEN, payload)
+def _chunk(payload: str = "x", task_id: UUID = TASK, workflow_id: UUID | None = RUN) -> Chunk:
+    return Chunk(TENANT, workflow_id, task_id, ChunkKind.TOKEN, payload)
 
 
 def _looped(**limits: int) -> Streams:
@@ -66,12 +66,12 @@ def test_what_somebody_else_sends_is_told_apart(text: str) -> None:
         Receiver().take(text)
 
 
-async def test_watchers_of_a_task_and_of_its_run_see_its_chunks_in_order() -> None:
+async def test_watchers_of_a_task_and_of_its_workflow_see_its_chunks_in_order() -> None:
     """And nobody else does, nor anybody of another tenant."""
     streams = _looped()
     async with (
         streams.watch((TENANT, TASK)) as task,
-        streams.watch((TENANT, RUN)) as run,
+        streams.watch((TENANT, RUN)) as workflow,
         streams.watch((TENANT, uuid4())) as other,
         streams.watch((UUID(int=9), TASK)) as foreign,
     ):
@@ -80,7 +80,7 @@ async def test_watchers_of_a_task_and_of_its_run_see_its_chunks_in_order() -> No
             streams.publish(chunk)
         await streams.close()
         shown = [Shown(RUN, ChunkKind.TOKEN, chunk.payload) for chunk in chunks]
-        assert task.take() == run.take() == (shown, 0)
+        assert task.take() == workflow.take() == (shown, 0)
         assert other.take() == foreign.take() == ([], 0)
 
 

@@ -1,4 +1,4 @@
-"""A run as people look at it: whole, in lists, with its history."""
+"""A workflow as people look at it: whole, in lists, with its history."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from core.payload import Json
 
 
 @dataclass(frozen=True, slots=True)
-class RunView:
-    """A run with everything that is kept of it."""
+class WorkflowView:
+    """A workflow with everything that is kept of it."""
 
     id: UUID
     tenant_id: UUID
@@ -39,7 +39,7 @@ class RunView:
 
 @dataclass(frozen=True, slots=True)
 class EventView:
-    """An event of a run's history; a superseded one is hidden from workers."""
+    """An event of a workflow's history; a superseded one is hidden from workers."""
 
     sequence: int
     type: str
@@ -49,8 +49,8 @@ class EventView:
 
 
 @dataclass(frozen=True, slots=True)
-class RunFilter:
-    """Which runs a list shows; None means any. ``metadata`` is a JSON object that a run's must contain."""
+class WorkflowFilter:
+    """Which runs a list shows; None means any. ``metadata`` is a JSON object that a workflow's must contain."""
 
     tenant_id: UUID
     status: str | None = None
