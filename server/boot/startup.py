@@ -119,7 +119,6 @@ class Boot:
     drain: Callable[[], asyncio.Task[None]]  # grpc_api
 
     def __init__(self, prepared: Prepared, metrics: MetricsRegistry) -> None:
-        """Start from what the supervising process prepared."""
         self.prepared = prepared
         self.edition = prepared.edition
         self.settings = prepared.settings
@@ -160,9 +159,8 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
     workflows, tasks, limits = Category.WORKFLOW, Category.TASK, boot.settings.engine
     longest = boot.settings.database.statement_timeout
     claims = TaskClaims(boot.pool, boot.wakeups[tasks], wakers[tasks], longest)
-    boot.engine = Engine(
-        boot.pool, boot.wakeups[workflows], wakers[workflows], claims, limits, longest_statement=longest
-    )
+    wakeups, waker = boot.wakeups[workflows], wakers[workflows]
+    boot.engine = Engine(boot.pool, wakeups, waker, claims, limits, longest_statement=longest)
     boot.task_engine = TaskEngine(
         boot.pool,
         boot.engine.deliveries,
@@ -172,9 +170,7 @@ async def engine(boot: Boot) -> AsyncIterator[None]:
         limits=limits,
         workflows=boot.engine.workflows,
     )
-    boot.schedules = Schedules(
-        boot.pool, boot.engine.cancellation, boot.task_engine.tasks, wakers[workflows], boot.clock
-    )
+    boot.schedules = Schedules(boot.pool, boot.engine.cancellation, boot.task_engine.tasks, waker, boot.clock)
     longest_lease = max(limits.activation_lease, limits.task_lease)
     boot.orphans = Orphans(OrphanRepository(boot.pool, LOCK_CLASS), wakers[workflows], wakers[tasks], longest_lease)
     try:
