@@ -9,7 +9,7 @@ from typing import Any
 
 from server.plugin_checks.contributions import Contributions
 from server.plugin_registry.server_names import server_names
-from server.rest_api.routes import UseCases, server_routes
+from server.rest_api.routes import server_routes
 
 
 class Anything:
@@ -23,7 +23,7 @@ class Anything:
 def describe() -> Contributions:
     """Return the names, as a starting server finds them."""
     part: Any = Anything()
-    routes = server_routes(part, UseCases(part, part, part), worker_silence=0, metrics=part, make_document=dict)
+    routes = server_routes(part, part, worker_silence=0, metrics=part, make_document=dict)
     return server_names(routes)
 
 

@@ -7,31 +7,23 @@ from collections.abc import Callable, Mapping
 from server.database.exclusive import FREE, Locks
 from server.database.leadership import BEAT, Leadership
 from server.database.notifications import NUDGE, STREAM, WAKE
-from server.domain.worker import Category
-from server.engine.dispatch.wakeups import Wake, Wakeups, parse_announcement, parse_nudge
+from server.engine.dispatch.wakeups import Wake, parse_announcement, parse_nudge
+from server.engine.engine import Engine
 
 
-def channels(
-    wakeups: Mapping[Category, Wakeups], streamed: Callable[[str], None], locks: Locks, leadership: Leadership
-) -> Mapping[str, Callable[[str], None]]:
+def channels(engine: Engine, locks: Locks, leadership: Leadership) -> Mapping[str, Callable[[str], None]]:
     """Return what takes the payloads of each channel; see ``server.database.notifications``."""
 
     def work(payload: str) -> None:
         category, key, kind = parse_announcement(payload)
-        wakeups[category].wake(key, kind, Wake.NUDGE)  # announced once, however much there is
+        engine.wakeups[category].wake(key, kind, Wake.NUDGE)  # announced once, however much there is
 
     def nudge(payload: str) -> None:
         category, key = parse_nudge(payload)
-        wakeups[category].nudge(key)
+        engine.wakeups[category].nudge(key)
 
     def free(name: str) -> None:
         locks.freed(name)
         leadership.freed(name)
 
-    return {WAKE: work, NUDGE: nudge, STREAM: streamed, FREE: free, BEAT: leadership.heard}
-
-
-def wake_all(wakeups: Mapping[Category, Wakeups]) -> None:
-    """Wake every poller: notifications may have been lost."""
-    for each in wakeups.values():
-        each.wake_all()
+    return {WAKE: work, NUDGE: nudge, STREAM: engine.streams.received, FREE: free, BEAT: leadership.heard}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 from core.plugin_services import Database
@@ -14,38 +14,27 @@ from server.background.queue_watch import QueueWatch
 from server.background.vacuum import Vacuum
 from server.database.leadership import BEAT
 from server.engine.engine import Engine
-from server.engine.schedules.schedules import Schedules
-from server.engine.task_engine import TaskEngine
 from server.storage import due
 from server.storage.dead_rows import DeadRowRepository
 from server.storage.due import DueRepository
 
 
-def watches(
-    database: Database,
-    engine: Engine,
-    task_engine: TaskEngine,
-    schedules: Schedules,
-    nudge: Callable[[list[str]], Awaitable[None]],
-) -> list[Service]:
-    """Return the services that look for due work, for work that nobody was told of, and for dead rows.
-
-    ``nudge`` sends payloads to all processes.
-    """
+def watches(database: Database, engine: Engine) -> list[Service]:
+    """Return the services that look for due work, for pending work without a wake-up, and for dead rows."""
 
     async def expire_tasks() -> tuple[int, bool]:
-        return await task_engine.tasks.expire(), False
+        return await engine.tasks.expire(), False
 
     work: Mapping[str, DoDue] = {
         due.TIMERS: engine.timers.fire_due,
         due.PROMISES: engine.promises.expire_due,
-        due.SCHEDULES: schedules.run_due,
+        due.SCHEDULES: engine.schedules.run_due,
         due.DEADLINES: expire_tasks,
-        due.CANCELLATIONS: engine.cancellation.work_off,
+        due.CANCELLATIONS: engine.workflows.carry_out_cancellations,
     }
     storage, pending = DueRepository(database), asyncio.Event()
     return [
         DueWatch(partial(storage.outlook, BEAT), work, pending),
-        QueueWatch(storage.pending_queues, nudge, pending),
+        QueueWatch(storage.pending_queues, engine.nudge, pending),
         Vacuum(DeadRowRepository(database)),
     ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Any
@@ -22,7 +22,6 @@ from core.auth import Protocol
 from core.auth.failure_limit import FailureLimit
 from core.clock import SystemClock
 from core.endpoints import GrpcService, RestRoute
-from core.errors import Unavailable
 from core.migration import sql_name
 from core.plugin import Plugin
 from core.plugin_services import PluginServices
@@ -30,7 +29,7 @@ from core.service import Service, ServiceWithin
 from server.admission import Admission
 from server.auth.registry import build_stack, enabled
 from server.auth.stack import AuthStack
-from server.background.channels import channels, wake_all
+from server.background.channels import channels
 from server.background.due_service import DueService
 from server.background.supervisor import Supervisor
 from server.background.sweepers import sweepers
@@ -39,17 +38,11 @@ from server.boot.preparation import Prepared, configured_tenants, load_plugins, 
 from server.config.descriptors import share
 from server.database.exclusive import Locks
 from server.database.leadership import Leadership
-from server.database.notifications import NOTIFY, NUDGE, STREAM, WAKE, Notifications
+from server.database.notifications import NOTIFY, Notifications
 from server.database.pool import Pool, open_pool
-from server.database.server_process import LOCK_CLASS, ServerProcess
-from server.domain.worker import Category
-from server.engine.dispatch.orphans import Orphans
-from server.engine.dispatch.wakeups import Announcer, Waker, Wakeups
+from server.database.server_process import ServerProcess
 from server.engine.engine import Engine
 from server.engine.launchers import EnginePromiseResolver, EngineTaskLauncher, EngineWorkflowLauncher
-from server.engine.schedules.schedules import Schedules
-from server.engine.task_engine import TaskEngine
-from server.engine.tasks.claims import TaskClaims
 from server.observability.calls import CallObservers
 from server.observability.metrics import MetricsRegistry
 from server.plugin_registry import PluginRegistry
@@ -58,8 +51,7 @@ from server.rest_api.app import build_app
 from server.rest_api.guard import Guard
 from server.rest_api.openapi import document
 from server.rest_api.resources.health import Health
-from server.rest_api.routes import UseCases, server_routes
-from server.storage.orphans import OrphanRepository
+from server.rest_api.routes import server_routes
 from server.storage.tenants import TenantRepository
 
 LOCKED_WITHIN_S = 2.0
@@ -103,12 +95,7 @@ class Boot:
     tenants: TenantRepository  # database
     locks: Locks  # database
     leadership: Leadership  # database
-    announcer: Announcer  # engine
-    wakeups: Mapping[Category, Wakeups]  # engine
     engine: Engine  # engine
-    task_engine: TaskEngine  # engine
-    schedules: Schedules  # engine
-    orphans: Orphans  # engine
     registry: PluginRegistry  # plugins
     routes: Sequence[RestRoute]  # plugins: the server's own
     rest_auth: AuthStack  # authentication
@@ -153,39 +140,13 @@ async def database(boot: Boot) -> AsyncIterator[None]:
 @asynccontextmanager
 async def engine(boot: Boot) -> AsyncIterator[None]:
     """Start the engine; at the end, everything it accepted is committed."""
-    boot.announcer = Announcer(partial(_announce, boot.pool))
-    boot.wakeups = {category: Wakeups() for category in Category}
-    wakers = {category: Waker(category, wakeups, boot.announcer) for category, wakeups in boot.wakeups.items()}
-    workflows, tasks, limits = Category.WORKFLOW, Category.TASK, boot.settings.engine
-    longest = boot.settings.database.statement_timeout
-    claims = TaskClaims(boot.pool, boot.wakeups[tasks], wakers[tasks], longest)
-    wakeups, waker = boot.wakeups[workflows], wakers[workflows]
-    boot.engine = Engine(boot.pool, wakeups, waker, claims, limits, longest_statement=longest)
-    boot.task_engine = TaskEngine(
-        boot.pool,
-        boot.engine.deliveries,
-        claims,
-        send_chunks=partial(_notify, boot.pool, STREAM),
-        clock=boot.clock,
-        limits=limits,
-        workflows=boot.engine.workflows,
-    )
-    boot.schedules = Schedules(boot.pool, boot.engine.cancellation, boot.task_engine.tasks, waker, boot.clock)
-    longest_lease = max(limits.activation_lease, limits.task_lease)
-    boot.orphans = Orphans(OrphanRepository(boot.pool, LOCK_CLASS), wakers[workflows], wakers[tasks], longest_lease)
+    limits, longest = boot.settings.engine, boot.settings.database.statement_timeout
+    notify = partial(_notify, boot.pool)
+    boot.engine = Engine(boot.pool, limits, clock=boot.clock, notify=notify, longest_statement=longest)
     try:
         yield
     finally:
         await boot.engine.close()
-        await boot.task_engine.close()
-        await boot.announcer.close()
-
-
-async def _announce(pool: Pool, payloads: list[str]) -> None:
-    try:
-        await _notify(pool, WAKE, payloads)
-    except Unavailable:
-        _log.warning("other processes could not be told about new work; their pollers find it by themselves")
 
 
 async def _notify(pool: Pool, channel: str, payloads: list[str]) -> None:
@@ -198,9 +159,8 @@ async def plugins(boot: Boot) -> AsyncIterator[None]:
     """Make the plugins, lend them the server's services, and check what they declare as a set."""
     boot.registry = load_plugins(boot.edition, boot.prepared.sources)
     boot.registry.lend(partial(_services, boot))
-    cases = UseCases(boot.engine, boot.task_engine, boot.schedules)
     silence = boot.settings.engine.worker_silence
-    boot.routes = server_routes(boot.pool, cases, silence, boot.metrics, partial(openapi, boot))
+    boot.routes = server_routes(boot.pool, boot.engine, silence, boot.metrics, partial(openapi, boot))
     boot.registry.check(server_names(boot.routes), boot.edition.contributions)
     yield
 
@@ -216,9 +176,9 @@ def _services(boot: Boot, plugin: Plugin, settings: BaseModel | None) -> PluginS
         database=boot.pool,
         clock=boot.clock,
         tenants=boot.tenants,
-        workflows=EngineWorkflowLauncher(boot.engine.starts),
-        tasks=EngineTaskLauncher(boot.task_engine.starts),
-        promises=EnginePromiseResolver(boot.engine.promises),
+        workflows=EngineWorkflowLauncher(boot.engine),
+        tasks=EngineTaskLauncher(boot.engine),
+        promises=EnginePromiseResolver(boot.engine),
         settings=settings,
         build_info=boot.edition.build_info,
         logger=logging.getLogger(f"plugins.{name}"),
@@ -253,20 +213,20 @@ async def authentication(boot: Boot) -> AsyncIterator[None]:
 @asynccontextmanager
 async def background(boot: Boot) -> AsyncIterator[None]:
     """Run the background services: some in every process, and in the one that leads those that look for work of all."""
-    dsn, streams = boot.settings.database_url.get_secret_value(), boot.task_engine.streams
-    received = channels(boot.wakeups, streams.received, boot.locks, boot.leadership)
-    boot.listening = Notifications(dsn, received, partial(wake_all, boot.wakeups), boot.process)
+    dsn = boot.settings.database_url.get_secret_value()
     engine, own = boot.engine, boot.engine.expected
-    sweeping = sweepers(engine, boot.task_engine.tasks, boot.orphans, boot.settings.engine)
-    watching = watches(boot.pool, engine, boot.task_engine, boot.schedules, partial(_notify, boot.pool, NUDGE))
+    received = channels(engine, boot.locks, boot.leadership)
+    boot.listening = Notifications(dsn, received, engine.wake_all, boot.process)
+    sweeping = sweepers(engine, boot.settings.engine)
+    watching = watches(boot.pool, engine)
     services: list[Service] = [
         boot.listening,
         boot.leadership,
         DueService("timer firer", engine.timers.fire_due, own.timers),
         DueService("promise expirer", engine.promises.expire_due, own.promises),
-        DueService("canceller", engine.cancellation.work_off, own.cancellations),
-        DueService("schedule runner", boot.schedules.run_due, boot.schedules.next_due),
-        *boot.task_engine.services,
+        DueService("canceller", engine.workflows.carry_out_cancellations, own.cancellations),
+        DueService("schedule runner", engine.schedules.run_due, engine.schedules.next_due),
+        *engine.services,
         *(ServiceWithin(each, boot.leadership.leading) for each in (*watching, *sweeping)),
     ]
     supervisor = Supervisor(services)
@@ -274,7 +234,7 @@ async def background(boot: Boot) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await boot.orphans.end(boot.process.number)  # while the process still holds its lock
+        await engine.orphans.end(boot.process.number)  # while the process still holds its lock
         await supervisor.stop(within=CORE_STOP_S)
 
 
@@ -302,7 +262,7 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
     from server.grpc_api.server import GrpcServer
 
     settings = boot.settings
-    connections = boot.task_engine.tasks.claims.connections
+    connections = boot.engine.tasks.connections
     guard = GrpcGuard(boot.grpc_auth, boot.observers, boot.admission, boot.engine.repeats, connections)
     server = GrpcServer(grpc_services(boot), guard, settings.limits, share(settings).grpc)
     draining: list[asyncio.Task[None]] = []
@@ -310,9 +270,7 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
     def drain() -> asyncio.Task[None]:
         if not draining:
             boot.draining_since = asyncio.get_running_loop().time()
-            for wakeups in boot.wakeups.values():
-                wakeups.close()
-            boot.task_engine.streams.end()
+            boot.engine.drain()
             draining.append(asyncio.create_task(server.drain(grace=max(1, settings.process.drain_timeout - 3))))
         return draining[0]
 
@@ -336,10 +294,10 @@ def grpc_services(boot: Boot) -> list[GrpcService]:
 
     hold = boot.settings.engine.poll_hold_ms / 1000
     return [
-        WorkflowDispatch(boot.engine, boot.task_engine, boot.process.claim, boot.clock, hold).service(),
+        WorkflowDispatch(boot.engine, boot.process.claim, boot.clock, hold).service(),
         WorkflowQuery().service(),
-        TaskExecution(boot.task_engine, boot.process.claim, hold).service(),
-        WorkerLifecycle(boot.task_engine.workers).service(),
+        TaskExecution(boot.engine, boot.process.claim, hold).service(),
+        WorkerLifecycle(boot.engine.workers).service(),
         *boot.registry.grpc_services(),
     ]
 

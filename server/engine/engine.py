@@ -1,78 +1,238 @@
-"""The use cases about runs, put together: one place that knows who needs whom."""
+"""The facade of the engine: the one object that protocols, background services, launchers and boot steps are given.
+
+Its calls are grouped by noun: ``engine.workflows.start(...)``, ``engine.tasks.report(...)``. The groups below only name
+the calls; each call is documented where it is written.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+from core.clock import Clock
+from core.service import Service
 from server.config.settings import Engine as Limits
+from server.database.notifications import NUDGE, STREAM, WAKE
 from server.database.pool import Pool
+from server.database.server_process import LOCK_CLASS
+from server.domain.submission import Submission
+from server.domain.worker import Category
 from server.engine import idempotency
-from server.engine.dispatch.wakeups import Waker, Wakeups
+from server.engine.dispatch.orphans import Orphans
+from server.engine.dispatch.wakeups import Announcer, Waker, Wakeups
 from server.engine.repeats import Repeats
 from server.engine.schedules.next_due import Expected
+from server.engine.schedules.schedules import Schedules
+from server.engine.streams.room import StreamRoom
+from server.engine.streams.sources import StreamSources
+from server.engine.streams.streams import Streams
+from server.engine.streams.tail import StreamTail
+from server.engine.submission.senders import Senders
 from server.engine.submission.submissions import Submissions
 from server.engine.tasks.claims import TaskClaims
+from server.engine.tasks.notes import TaskNotes
+from server.engine.tasks.parked_workers import ParkedWorkers
+from server.engine.tasks.reports import TaskReports
 from server.engine.tasks.spans import Spans
+from server.engine.tasks.starts import TaskStarts
+from server.engine.tasks.workers import Workers
 from server.engine.workflows.cancellation import Cancellation
 from server.engine.workflows.children import Children
-from server.engine.workflows.claims import Workflows
+from server.engine.workflows.claims import WorkflowClaims
 from server.engine.workflows.deliveries import Deliveries
 from server.engine.workflows.promises import Promises
 from server.engine.workflows.retries import Retries
 from server.engine.workflows.signals import Signals
-from server.engine.workflows.starts import Starts
+from server.engine.workflows.starts import WorkflowStarts
 from server.engine.workflows.timers import Timers
+from server.storage.orphans import OrphanRepository
 from server.storage.repositories import Repositories
+from server.storage.stream_tail import StreamTailRepository
+from server.storage.workers import WorkerRepository
+
+Notify = Callable[[str, list[str]], Awaitable[None]]
+"""Sends payloads on a channel of the database to all processes of the deployment."""
 
 
 class Engine:
-    """The use cases of workflow executions; ``server.engine.task_engine`` has those of tasks and workers."""
+    """All use cases of the server, by noun."""
 
     def __init__(
-        self,
-        database: Pool,
-        wakeups: Wakeups,
-        wake: Waker,
-        tasks: TaskClaims,
-        limits: Limits,
-        *,
-        longest_statement: float = 30.0,
+        self, database: Pool, limits: Limits, *, clock: Clock, notify: Notify, longest_statement: float = 30.0
     ) -> None:
-        """Put the parts together; the database stops a statement after ``longest_statement`` seconds."""
         storage = Repositories(database)
-        self._keys = storage.keys
-        self.repeats = Repeats(database, limits.keep_answers)
+        announcer = Announcer(partial(notify, WAKE))
+        self.nudge = partial(notify, NUDGE)
+        self.wakeups: Mapping[Category, Wakeups] = {category: Wakeups() for category in Category}
+        wakers = {category: Waker(category, self.wakeups[category], announcer) for category in Category}
+        wake, wake_task = wakers[Category.WORKFLOW], wakers[Category.TASK]
+        # the database stops a statement after ``longest_statement`` seconds: a lost claim is looked for that long
+        claims = WorkflowClaims(storage.workflows, self.wakeups[Category.WORKFLOW], wake, longest_statement)
+        task_claims = TaskClaims(database, self.wakeups[Category.TASK], wake_task, longest_statement)
+        deliveries = Deliveries(storage.workflows, wake)
         self.expected = Expected()
-        self.workflows = Workflows(storage.workflows, wakeups, wake, longest_statement)
-        self.starts = Starts(storage, self.workflows.direct_dispatch, wake)
-        self.deliveries = Deliveries(storage.workflows, wake)
-        self.timers = Timers(storage, self.deliveries)
-        self.spans = Spans(storage)
-        self.promises = Promises(storage, self.deliveries)
-        self.signals = Signals(storage, self.deliveries)
-        self.cancellation = Cancellation(storage, self.deliveries)
-        self.retries = Retries(storage, wake, tasks.wake_queue)
-        self.children = Children(storage, self.deliveries, wake)
-        self.submissions = Submissions(
+        self.workflows = WorkflowCalls(
             storage,
-            self.cancellation,
+            claims,
+            task_claims=task_claims,
+            deliveries=deliveries,
             wake=wake,
-            tasks=tasks,
             expected=self.expected,
-            senders=self.workflows.senders,
             max_history=limits.max_history_bytes,
         )
-
-    async def reclaim(self, lease: float, silence: float) -> int:
-        """Take runs back whose workers do not report; return how many. See ``Workflows.reclaim``.
-
-        Those that are being cancelled end when their lease is over.
-        """
-        return await self.workflows.reclaim(lease, silence) + await self.cancellation.reclaim(lease)
+        self.timers = Timers(storage, deliveries)
+        self.promises = Promises(storage, deliveries)
+        self.tasks = TaskCalls(
+            storage, task_claims, deliveries=deliveries, senders=claims.senders, lease=limits.task_lease
+        )
+        self.workers = Workers(WorkerRepository(database), limits.worker_silence)
+        self.spans = Spans(storage)
+        self.streams = StreamCalls(database, partial(notify, STREAM), clock, limits)
+        self.schedules = Schedules(database, self.workflows.cancellation, self.tasks.reports, wake, clock)
+        self.repeats = Repeats(database, limits.keep_answers)
+        longest_lease = max(limits.activation_lease, limits.task_lease)
+        self.orphans = Orphans(OrphanRepository(database, LOCK_CLASS), wake, wake_task, longest_lease)
+        parked = [wakeups.workers for wakeups in self.wakeups.values()]
+        self.services: list[Service] = [
+            self.streams.tail,
+            ParkedWorkers(self.workers, parked, limits.worker_silence),
+        ]
+        self._keys = storage.keys
+        self._announcer = announcer
 
     async def clean_keys(self) -> int:
         """Delete expired idempotency keys and expired answers of calls; return how many there were."""
         return await idempotency.clean(self._keys.clean) + await idempotency.clean(self.repeats.clean)
 
+    def wake_all(self) -> None:
+        """Wake every parked poller of this process: notifications may have been lost."""
+        for wakeups in self.wakeups.values():
+            wakeups.wake_all()
+
+    def drain(self) -> None:
+        """Answer all parked pollers and end all streams, now and from now on: the process is about to stop."""
+        for wakeups in self.wakeups.values():
+            wakeups.close()
+        self.streams.end()
+
     async def close(self) -> None:
-        """Wait for everything that was accepted to be committed."""
-        for part in (self.starts, self.submissions, self.promises, self.signals, self.workflows):
-            await part.close()
+        """Wait until all accepted calls are committed, and all notifications are sent."""
+        await self.promises.close()
+        await self.workflows.close()
+        await self.tasks.close()
+        await self.workers.close()
+        await self.streams.close()
+        await self._announcer.close()
+
+
+class WorkflowCalls:
+    """The calls about workflow executions."""
+
+    def __init__(
+        self,
+        storage: Repositories,
+        claims: WorkflowClaims,
+        *,
+        task_claims: TaskClaims,
+        deliveries: Deliveries,
+        wake: Waker,
+        expected: Expected,
+        max_history: int | None,
+    ) -> None:
+        self.claims = claims
+        self.poll, self.release, self.watch = claims.poll, claims.release, claims.watch
+        self.history, self.prune = claims.history, claims.prune
+        self._starts = WorkflowStarts(storage, claims.direct_dispatch, wake)
+        self.start = self._starts.start
+        self.start_child = Children(storage, deliveries, wake).start
+        self._signals = Signals(storage, deliveries)
+        self.signal, self.signal_with_start = self._signals.signal, self._signals.signal_with_start
+        self.cancellation = Cancellation(storage, deliveries)
+        self.cancel, self.carry_out_cancellations = self.cancellation.cancel, self.cancellation.work_off
+        self.retry = Retries(storage, wake, task_claims.wake_queue).retry
+        self.deliveries = deliveries
+        self._submissions = Submissions(
+            storage,
+            self.cancellation,
+            wake=wake,
+            tasks=task_claims,
+            expected=expected,
+            senders=claims.senders,
+            max_history=max_history,
+        )
+
+    async def submit(self, submission: Submission) -> None:
+        """Apply a worker's submission; see ``Submissions.submit``. It also shows that its worker got its answer."""
+        self.claims.receipts.submitted((submission.tenant_id, submission.workflow_id))
+        await self._submissions.submit(submission)
+
+    async def reclaim(self, lease: float, silence: float) -> int:
+        """Release workflows whose workers do not report; return how many. See ``WorkflowClaims.reclaim``.
+
+        Workflows that are CANCELLING end when their lease is over.
+        """
+        return await self.claims.reclaim(lease, silence) + await self.cancellation.reclaim(lease)
+
+    async def close(self) -> None:
+        """Wait until all accepted calls are committed."""
+        await self._starts.close()
+        await self._submissions.close()
+        await self._signals.close()
+        await self.claims.close()
+
+
+class TaskCalls:
+    """The calls about task executions."""
+
+    def __init__(
+        self,
+        storage: Repositories,
+        claims: TaskClaims,
+        *,
+        deliveries: Deliveries,
+        senders: Senders,
+        lease: float,
+    ) -> None:
+        database = storage.database
+        self.claims = claims
+        self.poll, self.release, self.connections = claims.poll, claims.release, claims.connections
+        self._starts = TaskStarts(storage, claims)
+        self.start = self._starts.start
+        self.reports = TaskReports(database, claims, deliveries, senders)
+        self.report, self.expire, self.reclaim = self.reports.report, self.reports.expire, self.reports.reclaim
+        self.notes = notes = TaskNotes(database, lease, senders)
+        self.report_progress, self.heartbeat, self.sign, self.log = (
+            notes.report_progress,
+            notes.heartbeat,
+            notes.sign,
+            notes.log,
+        )
+        self.get_state, self.set_state = notes.get_state, notes.set_state
+        self.clear_state, self.state_keys = notes.clear_state, notes.state_keys
+
+    async def close(self) -> None:
+        """Wait until all accepted calls are committed."""
+        await self._starts.close()
+        await self.reports.close()
+        await self.claims.close()
+        await self.notes.close()
+
+
+class StreamCalls:
+    """The calls about streams."""
+
+    def __init__(
+        self, database: Pool, send: Callable[[list[str]], Awaitable[None]], clock: Clock, limits: Limits
+    ) -> None:
+        self._streams = streams = Streams(send, StreamRoom(limits.streams, limits.streams_per_tenant))
+        self.room, self.publish, self.received = streams.room, streams.publish, streams.received
+        self.watch, self.end = streams.watch, streams.end
+        views = StreamTailRepository(database)
+        self.sources = StreamSources(views)
+        self.tail = StreamTail(views, streams, clock)
+        self.follow_workflow, self.follow_task = self.tail.follow_workflow, self.tail.follow_task
+
+    async def close(self) -> None:
+        """Wait until no look-up is under way and all chunks are sent."""
+        await self.sources.close()
+        await self._streams.close()

@@ -10,17 +10,14 @@ from core.launchers import IdempotencyKey, Launched, TaskLaunch, WorkflowLaunch
 from core.payload import Json, payload_of
 from server.domain.idempotency import checked_key
 from server.domain.promise import PromiseRef, rejected, resolved
-from server.engine.tasks.starts import TaskStarts
-from server.engine.workflows.promises import Promises
-from server.engine.workflows.starts import Starts
+from server.engine.engine import Engine
 
 
 class EngineWorkflowLauncher:
     """Implements ``core.launchers.WorkflowLauncher``."""
 
-    def __init__(self, starts: Starts) -> None:
-        """Take the use case."""
-        self._starts = starts
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     async def launch(self, request: WorkflowLaunch) -> Launched:
         """Start a workflow; see ``core.launchers.WorkflowLauncher``."""
@@ -30,15 +27,14 @@ class EngineWorkflowLauncher:
             input=payload_of(request.input, "input"),
             idempotency_key=None if key is None else usable_key(key),
         )
-        return await self._starts.start(checked)
+        return await self._engine.workflows.start(checked)
 
 
 class EngineTaskLauncher:
     """Implements ``core.launchers.TaskLauncher``."""
 
-    def __init__(self, starts: TaskStarts) -> None:
-        """Take the use case."""
-        self._starts = starts
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     async def launch(self, request: TaskLaunch) -> Launched:
         """Create a standalone task; see ``core.launchers.TaskLauncher``."""
@@ -48,25 +44,24 @@ class EngineTaskLauncher:
             input=payload_of(request.input, "input"),
             idempotency_key=None if key is None else usable_key(key),
         )
-        return await self._starts.start(checked)
+        return await self._engine.tasks.start(checked)
 
 
 class EnginePromiseResolver:
     """Implements ``core.launchers.PromiseResolver``."""
 
-    def __init__(self, promises: Promises) -> None:
-        """Take the use case."""
-        self._promises = promises
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     async def resolve(self, tenant_id: UUID, promise_id: UUID, value: Json) -> bool:
         """Resolve a promise; see ``core.launchers.PromiseResolver``."""
         verdict = resolved(payload_of(value, "value"))
-        return (await self._promises.settle(PromiseRef(tenant_id, id=promise_id), verdict))[1]
+        return (await self._engine.promises.settle(PromiseRef(tenant_id, id=promise_id), verdict))[1]
 
     async def reject(self, tenant_id: UUID, promise_id: UUID, error: str) -> bool:
         """Reject a promise; see ``core.launchers.PromiseResolver``."""
         verdict = rejected(free_text(error))
-        return (await self._promises.settle(PromiseRef(tenant_id, id=promise_id), verdict))[1]
+        return (await self._engine.promises.settle(PromiseRef(tenant_id, id=promise_id), verdict))[1]
 
 
 def usable_key(key: IdempotencyKey) -> IdempotencyKey:

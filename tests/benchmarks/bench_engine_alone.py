@@ -16,6 +16,7 @@ from typing import Any
 
 import grpc.aio
 
+from core.clock import SystemClock
 from core.launchers import WorkflowLaunch
 from core.payload import NULL
 from server.config.settings import DatabasePool
@@ -23,11 +24,8 @@ from server.config.settings import Engine as Limits
 from server.database.pool import Pool, open_pool
 from server.domain.command import RecordOperation
 from server.domain.submission import Outcome
-from server.domain.worker import Category
-from server.engine.dispatch.wakeups import Announcer, Waker, Wakeups
 from server.engine.engine import Engine
 from server.engine.submission.commands import submission
-from server.engine.tasks.claims import TaskClaims
 from tests.benchmarks.engine_load import TENANT
 
 STEPS, RUNS, CALLERS = 20_000, 256, 256
@@ -39,13 +37,11 @@ _STEP = [RecordOperation("op", NULL), RecordOperation("op", NULL)]
 
 @asynccontextmanager
 async def _engine(url: str) -> AsyncIterator[tuple[Engine, Pool]]:
-    async def nobody(_payloads: list[str]) -> None:
+    async def nobody(_channel: str, _payloads: list[str]) -> None:
         """Announce to nobody: there is one process."""
 
     async with open_pool(url, DatabasePool()) as pool:
-        wakeups = Wakeups()
-        wake = Waker(Category.WORKFLOW, wakeups, Announcer(nobody))
-        engine = Engine(pool, wakeups, wake, TaskClaims(pool, wakeups, wake), Limits())
+        engine = Engine(pool, Limits(), clock=SystemClock(), notify=nobody)
         yield engine, pool
         await engine.close()
 
@@ -55,13 +51,13 @@ async def steps_per_second(url: str) -> float:
     async with _engine(url) as (engine, _):
         launch = WorkflowLaunch(TENANT, "alone", queue="alone")
         workflows = [
-            launched.id for launched in await asyncio.gather(*(engine.starts.start(launch) for _ in range(RUNS)))
+            launched.id for launched in await asyncio.gather(*(engine.workflows.start(launch) for _ in range(RUNS)))
         ]
         left, spread = itertools.count(1), itertools.cycle(workflows)
 
         async def caller() -> None:
             while next(left) <= STEPS:
-                await engine.submissions.submit(submission(TENANT, next(spread), _STEP, Outcome.RUNNING))
+                await engine.workflows.submit(submission(TENANT, next(spread), _STEP, Outcome.RUNNING))
 
         began = time.perf_counter()
         await asyncio.gather(*(caller() for _ in range(CALLERS)))
@@ -75,7 +71,7 @@ async def submit_by_length(url: str) -> tuple[float, float]:
 
 
 async def _submit_ms(engine: Engine, pool: Pool, events: int) -> float:
-    workflow_id = (await engine.starts.start(WorkflowLaunch(TENANT, "alone", queue="alone"))).id
+    workflow_id = (await engine.workflows.start(WorkflowLaunch(TENANT, "alone", queue="alone"))).id
     async with pool.connection() as connection:
         await connection.execute(
             "WITH run AS (UPDATE workflow_execution SET last_sequence = %(n)s WHERE id = %(id)s RETURNING tenant_id, id)"
@@ -86,7 +82,7 @@ async def _submit_ms(engine: Engine, pool: Pool, events: int) -> float:
     taken = []
     for _ in range(200):
         began = time.perf_counter()
-        await engine.submissions.submit(submission(TENANT, workflow_id, _STEP, Outcome.RUNNING))
+        await engine.workflows.submit(submission(TENANT, workflow_id, _STEP, Outcome.RUNNING))
         taken.append((time.perf_counter() - began) * 1000)
     return statistics.median(taken)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass, field
@@ -16,11 +17,14 @@ from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
+from core.errors import Unavailable
 from core.unit_of_work import current
 from server.domain.claim import UNNAMED, Claim
 from server.domain.worker import Category, WorkerKey
 
 Work = TypeVar("Work")
+
+_log = logging.getLogger(__name__)
 
 QueueKey = tuple[UUID, str]
 """Tenant and queue."""
@@ -243,9 +247,15 @@ class Announcer:
         try:
             while self._pending:
                 payloads, self._pending = list(self._pending), {}
-                await self._send(payloads)
+                await self._send_some(payloads)
         finally:
             self._task = None
+
+    async def _send_some(self, payloads: list[str]) -> None:
+        try:
+            await self._send(payloads)
+        except Unavailable:
+            _log.warning("other processes could not be notified of new work; their pollers find it by themselves")
 
 
 def parse_announcement(payload: str) -> tuple[Category, QueueKey, str]:

@@ -29,7 +29,7 @@ from server.domain.workflow import NewWorkflow
 from server.engine.dispatch.wakeups import Waker
 from server.engine.schedules.cron import check_cron, next_after
 from server.engine.schedules.next_due import NextDue
-from server.engine.tasks.reports import Tasks
+from server.engine.tasks.reports import TaskReports
 from server.engine.tasks.starts import new_task
 from server.engine.workflows.cancellation import Cancellation
 from server.engine.workflows.starts import new_workflow
@@ -54,7 +54,9 @@ class _Batch:
 class Schedules:
     """The engine's calls about schedules."""
 
-    def __init__(self, database: Database, cancellation: Cancellation, tasks: Tasks, wake: Waker, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, cancellation: Cancellation, tasks: TaskReports, wake: Waker, clock: Clock
+    ) -> None:
         """Take the pool, what cancels runs and tasks, what wakes pollers of runs, and the time."""
         self._storage = Repositories(database)
         self._schedules = ScheduleRepository(database)

@@ -55,14 +55,14 @@ class StreamTail:
         self._wanted = asyncio.Event()
 
     @asynccontextmanager
-    async def run_followed(self, workflow: Key, watch: Watch, *, descendants: bool) -> AsyncIterator[None]:
+    async def follow_workflow(self, workflow: Key, watch: Watch, *, descendants: bool) -> AsyncIterator[None]:
         """Follow the changes of a workflow, and of its descendants if wanted, as long as the context lasts."""
         positions = await self._storage.positions([workflow])
         async with self._following(Follower(watch, positions, root=workflow if descendants else None)):
             yield
 
     @asynccontextmanager
-    async def task_followed(self, task: Key, watch: Watch) -> AsyncIterator[None]:
+    async def follow_task(self, task: Key, watch: Watch) -> AsyncIterator[None]:
         """Show how a task's state changes from now on, as long as the context lasts."""
         found = (await self._storage.tasks([task])).get(task)
         async with self._following(Follower(watch, task=task, task_seen=_position(found) if found else None)):

@@ -29,7 +29,6 @@ class TaskClaims:
     ) -> None:
         self._storage = TaskRepository(database)
         self._wakeups = wakeups
-        self.parked = wakeups.workers
         self.wake_queue = wake_queue
         self._claims: Batcher[TaskSlot, ClaimedTask | None] = Batcher(self._claim, self._release_some)
         self._releases: Returns[ClaimedTask] = Returns(self.release)

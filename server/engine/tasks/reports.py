@@ -27,12 +27,11 @@ SWEEP_BATCH = 256
 LEASE_OVER = "the lease is over: the worker gave no sign of life for this task in time"
 
 
-class Tasks:
+class TaskReports:
     """The engine's calls about tasks; every one of them may be folded with others of its kind."""
 
     def __init__(self, database: Database, claims: TaskClaims, deliveries: Deliveries, senders: Senders) -> None:
         self._senders = senders
-        """Take the pool, what brings tasks to pollers, and the way into the tasks' runs."""
         self._database = database
         self._storage = TaskRepository(database)
         self.claims = claims

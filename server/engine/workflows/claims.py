@@ -25,13 +25,12 @@ PRUNE_BATCH = 200
 _log = logging.getLogger(__name__)
 
 
-class Workflows:
+class WorkflowClaims:
     """The engine's calls about runs; every one of them may be folded with others of its kind."""
 
     def __init__(self, storage: WorkflowRepository, wakeups: Wakeups, wake: Waker, longest_statement: float) -> None:
         self._storage = storage
         self._wakeups = wakeups
-        self.parked = wakeups.workers
         self._wake = wake
         self._sizes = HistorySizes()
         self.senders = Senders()

@@ -21,7 +21,7 @@ from server.storage.repositories import Repositories
 Item = tuple[NewWorkflow, IdempotencyKey | None]
 
 
-class Starts:
+class WorkflowStarts:
     """Group commit of starts."""
 
     def __init__(

@@ -22,7 +22,7 @@ from server.domain.claim import NewClaim
 from server.domain.stream import Chunk, ChunkKind
 from server.domain.task import ClaimedTask, TaskReport, TaskSlot, Verdict, usable_timeout
 from server.domain.task_note import Beat, LogLine, Progress, StateEntry, StateKey, checked_progress, log_level
-from server.engine.task_engine import TaskEngine
+from server.engine.engine import Engine
 from server.grpc_api.call_context import CLAIMED, holder, is_too_late, within_deadline
 from server.grpc_api.conversions import key_field, payload_field, tenant_of, uuid_field
 
@@ -40,13 +40,10 @@ _dropped = LogLimit(logging.getLogger(__name__))
 class TaskExecution:
     """Handlers of the service."""
 
-    def __init__(self, engine: TaskEngine, claim: NewClaim, poll_hold: float) -> None:
+    def __init__(self, engine: Engine, claim: NewClaim, poll_hold: float) -> None:
         self._claim = claim
-        self._starts = engine.starts
         self._tasks = engine.tasks
-        self._notes = engine.notes
         self._streams = engine.streams
-        self._stream_sources = engine.stream_sources
         self._seen = engine.workers.seen
         self._poll_hold = poll_hold
 
@@ -90,7 +87,7 @@ class TaskExecution:
             metadata=request.metadata,
             idempotency_key=key_field(request),
         )
-        launched = await self._starts.start(launch, _workflow_id(request))
+        launched = await self._tasks.start(launch, _workflow_id(request))
         return pb.SubmitTaskResponse(
             task_execution_id=str(launched.id),
             idempotency_key_used=request.HasField("idempotency_key"),
@@ -105,9 +102,9 @@ class TaskExecution:
             claim=self._claim(optional_text(request.worker_id, "worker_id"), holder(identity)),
         )
         self._seen((slot.tenant_id, slot.claim.worker_id))
-        task = None if is_too_late() else await self._tasks.claims.poll(slot, within_deadline(self._poll_hold))
+        task = None if is_too_late() else await self._tasks.poll(slot, within_deadline(self._poll_hold))
         if task is not None and is_too_late():
-            await self._tasks.claims.release([task])
+            await self._tasks.release([task])
             task = None
         CLAIMED.set(task)
         return pb.PollTaskResponse() if task is None else pb.PollTaskResponse(task=_info(task))
@@ -116,7 +113,7 @@ class TaskExecution:
         """Release the task of a poll that had ended before the answer could reach the worker."""
         task = CLAIMED.get()
         if task is not None:
-            await self._tasks.claims.release([task])
+            await self._tasks.release([task])
 
     async def complete_task(self, request: pb.CompleteTaskRequest, identity: Identity) -> empty_pb2.Empty:
         """Record a task's result, once."""
@@ -136,7 +133,7 @@ class TaskExecution:
         progress = checked_progress(request.progress)
         details = free_text(request.details) or None
         tenant_id, task_id = _task(request, identity)
-        workflow_id = await self._notes.report_progress(
+        workflow_id = await self._tasks.report_progress(
             Progress(tenant_id, task_id, progress, details, holder(identity))
         )
         shown = {"type": "progress", "progress": progress} | ({"details": details} if details else {})
@@ -145,39 +142,39 @@ class TaskExecution:
 
     async def heartbeat(self, request: pb.HeartbeatRequest, identity: Identity) -> empty_pb2.Empty:
         """Note that the task's worker is alive; an error tells the worker that the task does not run any more."""
-        await self._notes.heartbeat(_beat(request, identity))
+        await self._tasks.heartbeat(_beat(request, identity))
         return empty_pb2.Empty()
 
     async def log_message(self, request: pb.LogMessageRequest, identity: Identity) -> empty_pb2.Empty:
         """Append a line to the task's log."""
         line = LogLine(*_task(request, identity), log_level(request.level), free_text(request.message))
-        await self._notes.log(line)
-        self._notes.sign(_beat(request, identity))
+        await self._tasks.log(line)
+        self._tasks.sign(_beat(request, identity))
         return empty_pb2.Empty()
 
     async def get_state(self, request: pb.GetStateRequest, identity: Identity) -> pb.GetStateResponse:
         """Return what the task keeps under a key."""
-        value = await self._notes.get_state(StateKey(*_task(request, identity), name_field(request.key, "key")))
-        self._notes.sign(_beat(request, identity))
+        value = await self._tasks.get_state(StateKey(*_task(request, identity), name_field(request.key, "key")))
+        self._tasks.sign(_beat(request, identity))
         return pb.GetStateResponse(value=readable(value or Json("")).encode(), found=value is not None)
 
     async def set_state(self, request: pb.SetStateRequest, identity: Identity) -> empty_pb2.Empty:
         """Keep a value for the task's later attempts."""
         value = await payload_field(request.value, "value")
-        await self._notes.set_state(StateEntry(*_task(request, identity), name_field(request.key, "key"), value))
-        self._notes.sign(_beat(request, identity))
+        await self._tasks.set_state(StateEntry(*_task(request, identity), name_field(request.key, "key"), value))
+        self._tasks.sign(_beat(request, identity))
         return empty_pb2.Empty()
 
     async def clear_state(self, request: pb.ClearStateRequest, identity: Identity) -> empty_pb2.Empty:
         """Forget a key."""
-        await self._notes.clear_state(_task(request, identity), name_field(request.key, "key"))
-        self._notes.sign(_beat(request, identity))
+        await self._tasks.clear_state(_task(request, identity), name_field(request.key, "key"))
+        self._tasks.sign(_beat(request, identity))
         return empty_pb2.Empty()
 
     async def clear_all_state(self, request: pb.ClearAllStateRequest, identity: Identity) -> empty_pb2.Empty:
         """Forget everything that the task keeps."""
-        await self._notes.clear_state(_task(request, identity))
-        self._notes.sign(_beat(request, identity))
+        await self._tasks.clear_state(_task(request, identity))
+        self._tasks.sign(_beat(request, identity))
         return empty_pb2.Empty()
 
     async def stream_task_data(
@@ -194,20 +191,20 @@ class TaskExecution:
         payload = free_text(request.payload)
         _workflow_id(request)  # checked; the stored task says where it belongs
         try:
-            source = await self._stream_sources.of(task)
+            source = await self._streams.sources.of(task)
         except (Unavailable, LimitExceeded) as error:
             _dropped.warning("lookup", "a chunk of task %s was dropped: %s", task[1], error)
         else:
             if source.running:
-                self._notes.sign(_beat(request, identity))
+                self._tasks.sign(_beat(request, identity))
                 tenant_id, task_id = task
                 self._streams.publish(Chunk(tenant_id, source.workflow_id, task_id, _CHUNKS[request.type], payload))
         return pb.StreamTaskDataResponse(acknowledged=True)
 
     async def get_state_keys(self, request: pb.GetStateKeysRequest, identity: Identity) -> pb.GetStateKeysResponse:
         """Return the keys under which the task keeps something."""
-        keys = await self._notes.state_keys(_task(request, identity))
-        self._notes.sign(_beat(request, identity))
+        keys = await self._tasks.state_keys(_task(request, identity))
+        self._tasks.sign(_beat(request, identity))
         return pb.GetStateKeysResponse(keys=keys)
 
     async def _report(self, request: Any, identity: Identity, verdict: Verdict, **more: Any) -> empty_pb2.Empty:

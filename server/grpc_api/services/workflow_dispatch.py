@@ -23,7 +23,6 @@ from server.domain.submission import Outcome
 from server.domain.workflow import ClaimedWorkflow, PollSlot
 from server.engine.engine import Engine
 from server.engine.submission.commands import submission
-from server.engine.task_engine import TaskEngine
 from server.engine.workflows.children import ChildRequest
 from server.engine.workflows.signals import Signal, SignalWithStart
 from server.grpc_api.call_context import CLAIMED, holder, is_too_late, within_deadline
@@ -47,19 +46,15 @@ _OUTCOMES: Mapping[int, Outcome] = {
 class WorkflowDispatch:
     """Handlers of the service."""
 
-    def __init__(self, engine: Engine, tasks: TaskEngine, claim: NewClaim, clock: Clock, poll_hold: float) -> None:
+    def __init__(self, engine: Engine, claim: NewClaim, clock: Clock, poll_hold: float) -> None:
         self._claim = claim
-        self._seen = tasks.workers.seen
+        self._seen = engine.workers.seen
         self._clock = clock
         self._workflows = engine.workflows
-        self._submissions = engine.submissions
         self._promises = engine.promises
-        self._children = engine.children
-        self._starts = engine.starts
-        self._signals = engine.signals
         self._spans = engine.spans
         self._poll_hold = poll_hold
-        self._room = tasks.streams.room
+        self._room = engine.streams.room
 
     def service(self) -> GrpcService:
         """Return the service with the methods that this server offers."""
@@ -111,7 +106,7 @@ class WorkflowDispatch:
         for field in ("workflow_definition_id", "parent_workflow_execution_id"):
             if request.HasField(field):
                 raise NotOffered(f"{field} is not offered by this version of the server; leave it out")
-        launched = await self._starts.start(
+        launched = await self._workflows.start(
             WorkflowLaunch(
                 tenant_id=uuid_field(request.tenant_id, "tenant_id"),
                 kind=request.workflow_kind,
@@ -133,7 +128,7 @@ class WorkflowDispatch:
         self, request: pb.StartChildWorkflowRequest, identity: Identity
     ) -> pb.StartChildWorkflowResponse:
         """Start a child of a workflow that has not ended."""
-        child_id = await self._children.start(
+        child_id = await self._workflows.start_child(
             ChildRequest(
                 tenant_id=uuid_field(request.tenant_id, "tenant_id"),
                 parent_id=uuid_field(request.parent_workflow_execution_id, "parent_workflow_execution_id"),
@@ -218,10 +213,9 @@ class WorkflowDispatch:
         given = await commands_of(request.commands)
         outcome = _OUTCOMES[request.status]
         key = (tenant_of(identity), workflow_id)
-        self._workflows.receipts.submitted(key)
         sent = request.SerializeToString(deterministic=True)
         digest = hashlib.blake2b(sent, digest_size=DIGEST_BYTES).hexdigest()
-        await self._submissions.submit(
+        await self._workflows.submit(
             submission(*key, given, outcome, len(sent), digest=digest, sent_by=holder(identity))
         )
         return empty_pb2.Empty()
@@ -234,7 +228,7 @@ class WorkflowDispatch:
             name=name_field(request.signal_name, "signal_name"),
             value=await payload_field(request.signal_value, "signal_value"),
         )
-        return pb.SignalWorkflowResponse(signal_event_sequence=await self._signals.signal(signal))
+        return pb.SignalWorkflowResponse(signal_event_sequence=await self._workflows.signal(signal))
 
     async def signal_with_start_workflow(
         self, request: pb.SignalWithStartWorkflowRequest, identity: Identity
@@ -256,7 +250,7 @@ class WorkflowDispatch:
         )
         name = name_field(request.signal_name, "signal_name")
         value = await payload_field(request.signal_value, "signal_value")
-        signalled = await self._signals.signal_with_start(SignalWithStart(launch, name, value))
+        signalled = await self._workflows.signal_with_start(SignalWithStart(launch, name, value))
         return pb.SignalWithStartWorkflowResponse(
             workflow_execution_id=str(signalled.workflow_id),
             workflow_created=signalled.is_new,

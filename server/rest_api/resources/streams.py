@@ -17,8 +17,8 @@ from core.endpoints import RestRoute
 from core.errors import FlovynError, NotFound
 from core.payload import Json, dump, json_object, payload_of
 from server.domain.stream import Shown
-from server.engine.streams.streams import Streams, Watch
-from server.engine.streams.tail import StreamTail
+from server.engine.engine import StreamCalls
+from server.engine.streams.streams import Watch
 from server.rest_api.fields import path_id
 from server.rest_api.tenant_paths import canonical, older
 from server.storage.task_views import TaskViewRepository
@@ -42,10 +42,8 @@ Text = Callable[[Shown, int], tuple[str, str]]
 class StreamResources:
     """The handlers."""
 
-    def __init__(self, streams: Streams, tail: StreamTail, views: TaskViewRepository) -> None:
-        """Take what carries chunks, what shows changes of state, and where tasks are read."""
+    def __init__(self, streams: StreamCalls, views: TaskViewRepository) -> None:
         self._streams = streams
-        self._tail = tail
         self._views = views
 
     def routes(self) -> list[RestRoute]:
@@ -80,7 +78,7 @@ class StreamResources:
         """Stream a workflow."""
         workflow = await self._run(request, id)
         self._open(
-            response, workflow, lambda watch: self._tail.run_followed(workflow, watch, descendants=False), _plain
+            response, workflow, lambda watch: self._streams.follow_workflow(workflow, watch, descendants=False), _plain
         )
 
     async def of_family(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
@@ -92,7 +90,7 @@ class StreamResources:
             return f"{owner}:{number}", json_object(workflowExecutionId=dump(owner), data=_value(shown.payload))
 
         self._open(
-            response, workflow, lambda watch: self._tail.run_followed(workflow, watch, descendants=True), wrapped
+            response, workflow, lambda watch: self._streams.follow_workflow(workflow, watch, descendants=True), wrapped
         )
 
     async def of_task(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
@@ -100,7 +98,7 @@ class StreamResources:
         task = (request.context.tenant_id, path_id(id, "task"))
         if await self._views.get(*task) is None:
             raise NotFound(f"there is no task {id} in this tenant")
-        self._open(response, task, lambda watch: self._tail.task_followed(task, watch), _plain)
+        self._open(response, task, lambda watch: self._streams.follow_task(task, watch), _plain)
 
     async def _run(self, request: Request, ident: str) -> tuple[UUID, UUID]:
         workflow = (request.context.tenant_id, path_id(ident, "workflow execution"))

@@ -14,7 +14,7 @@ from core.endpoints import RestRoute
 from core.errors import InvalidInput, NotFound
 from core.launchers import TaskLaunch
 from server.domain.task_view import TaskFilter, TaskView
-from server.engine.tasks.starts import TaskStarts
+from server.engine.engine import TaskCalls
 from server.rest_api.fields import idempotency_key, path_id, payload
 from server.rest_api.resources.task_models import (
     AttemptBody,
@@ -46,9 +46,8 @@ Response = falcon.asgi.Response
 class TaskExecutions:
     """The handlers."""
 
-    def __init__(self, starts: TaskStarts, views: TaskViewRepository) -> None:
-        """Take what creates tasks, and where they are read."""
-        self._starts = starts
+    def __init__(self, tasks: TaskCalls, views: TaskViewRepository) -> None:
+        self._tasks = tasks
         self._views = views
 
     def routes(self) -> list[RestRoute]:
@@ -124,7 +123,7 @@ class TaskExecutions:
             metadata=body.metadata,
             idempotency_key=key,
         )
-        launched = await self._starts.start(launch, scheduled_at=body.scheduled_at)
+        launched = await self._tasks.start(launch, scheduled_at=body.scheduled_at)
         task = await self._views.get(tenant_id, launched.id)
         if task is None:
             raise NotFound(f"task {launched.id} was created, and has been deleted since")

@@ -44,8 +44,7 @@ class WorkflowExecutions:
     """The handlers."""
 
     def __init__(self, engine: Engine, views: WorkflowViewRepository) -> None:
-        """Take the engine, and where workflows are read."""
-        self._engine = engine
+        self._workflows = engine.workflows
         self._views = views
 
     def routes(self) -> list[RestRoute]:
@@ -98,7 +97,7 @@ class WorkflowExecutions:
             metadata=body.metadata,
             idempotency_key=key,
         )
-        launched = await self._engine.starts.start(launch)
+        launched = await self._workflows.start(launch)
         workflow = await self._run(tenant_id, launched.id)
         place = f"{_OWN}/{workflow.id}"
         response.status = 201 if launched.is_new else 200
@@ -163,7 +162,7 @@ class WorkflowExecutions:
             requested_by=request.context.identity.id,
             cascades=body.cascade_to_children,
         )
-        cancelled = await self._engine.cancellation.cancel(asked)
+        cancelled = await self._workflows.cancel(asked)
         response.media = m.CancelledWorkflow(
             workflow_execution_id=asked.workflow_id,
             status=cancelled.outcome,
@@ -176,7 +175,7 @@ class WorkflowExecutions:
         workflow_id = path_id(id, "workflow execution")
         note = None if body.note is None else free_text(body.note)
         try:
-            attempt = await self._engine.retries.retry(
+            attempt = await self._workflows.retry(
                 (request.context.tenant_id, workflow_id), note, request.context.identity.id
             )
         except WrongState as error:
@@ -194,7 +193,7 @@ class WorkflowExecutions:
             name=name_field(body.signal_name, "signal_name"),
             value=payload(body.signal_value, "signal_value"),
         )
-        response.media = m.SignalledWorkflow(signal_event_sequence=await self._engine.signals.signal(signal)).as_json()
+        response.media = m.SignalledWorkflow(signal_event_sequence=await self._workflows.signal(signal)).as_json()
 
     async def signal_with_start(self, request: Request, response: Response) -> None:
         """Deliver a signal to the open workflow of a workflow id, or to one that is started for it."""
@@ -209,7 +208,7 @@ class WorkflowExecutions:
         )
         name = name_field(body.signal_name, "signal_name")
         asked = SignalWithStart(launch, name, payload(body.signal_value, "signal_value"))
-        signalled = await self._engine.signals.signal_with_start(asked)
+        signalled = await self._workflows.signal_with_start(asked)
         response.media = m.SignalledWithStart(
             workflow_execution_id=signalled.workflow_id,
             workflow_created=signalled.is_new,

@@ -190,7 +190,7 @@ async def test_a_waiting_worker_gets_a_workflow_of_a_call_with_a_key(database: s
     async with running_server(database, config=config) as client:
         waiting = asyncio.create_task(poll(client))
         async with asyncio.timeout(10):
-            await client.boot.wakeups[Category.WORKFLOW].parked.wait()
+            await client.boot.engine.wakeups[Category.WORKFLOW].parked.wait()
         answer = await send(client, STARTS, {"kind": "k"}, "one")
         async with asyncio.timeout(1.5):  # before the nudger would
             execution = await waiting
@@ -204,7 +204,7 @@ async def test_a_waiting_worker_never_gets_a_workflow_that_was_rolled_back(datab
     async with proxied(database) as (proxy, url), running_server(url, config=config) as client:
         waiting = asyncio.create_task(poll(client))
         async with asyncio.timeout(10):
-            await client.boot.wakeups[Category.WORKFLOW].parked.wait()
+            await client.boot.engine.wakeups[Category.WORKFLOW].parked.wait()
         proxy.cut_next(Cut.BEFORE, "INSERT INTO call_answer")
         assert (await send(client, STARTS, {"kind": "k"}, "one")).status_code == 503
         workflow_id = await start(client)

@@ -43,7 +43,7 @@ async def calls(database: str) -> AsyncIterator[Calls]:
 
 async def _cancel(calls: Calls, workflow_id: str, *, cascades: bool = True) -> tuple[CancelOutcome, list[str]]:
     request = CancellationRequest(TENANT, UUID(workflow_id), "enough", "user:test", cascades)
-    cancelled = await calls.client.boot.engine.cancellation.cancel(request)
+    cancelled = await calls.client.boot.engine.workflows.cancel(request)
     return cancelled.outcome, sorted(str(child) for _, child in cancelled.children)
 
 
@@ -186,7 +186,7 @@ async def test_an_unknown_workflow_cannot_be_cancelled(calls: Calls) -> None:
         await _cancel(calls, str(uuid4()))
     request = CancellationRequest(OTHER_TENANT, UUID(workflow_id), "enough", "x")
     with pytest.raises(NotFound):
-        await calls.client.boot.engine.cancellation.cancel(request)
+        await calls.client.boot.engine.workflows.cancel(request)
 
 
 async def test_parents_cancelled_while_children_end_do_not_wait_for_each_other(database: str) -> None:

@@ -162,7 +162,7 @@ async def test_a_parent_cancels_a_child_by_id_or_by_name(calls: Calls) -> None:
     }
     assert [await calls.status(child) for child in (first, second)] == ["CANCELLED", "CANCELLED"]
     await calls.submit(parent, cancel_child(first), status=RUNNING)
-    assert await calls.client.boot.engine.cancellation.work_off() == (0, False)
+    assert await calls.client.boot.engine.workflows.carry_out_cancellations() == (0, False)
 
 
 async def test_an_outcome_does_not_reach_an_ended_parent(calls: Calls) -> None:

@@ -34,13 +34,9 @@ from server.domain.command import Cancel, Command, Complete, Fail
 from server.domain.promise import PromiseRef, rejected, resolved
 from server.domain.submission import Outcome
 from server.domain.task import TaskReport, TaskSlot, Verdict
-from server.domain.worker import Category
 from server.domain.workflow import PollSlot
-from server.engine.dispatch.wakeups import Announcer, Waker, Wakeups
 from server.engine.engine import Engine
 from server.engine.submission.commands import submission
-from server.engine.task_engine import TaskEngine
-from server.engine.tasks.claims import TaskClaims
 from server.engine.workflows.signals import Signal
 from tests.support.engine_model import ACTS, ENDS, ONE, Act, Run, Task
 from tests.support.repetitions import times
@@ -77,22 +73,8 @@ class Rig:
 
     async def _open(self, database_url: str) -> None:
         self.pool: Pool = await self._stack.enter_async_context(open_pool(database_url, DatabasePool()))
-        wakeups = {category: Wakeups() for category in Category}
-        announcer = Announcer(_nobody)
-        wakers = {category: Waker(category, wakeups[category], announcer) for category in Category}
-        claims = TaskClaims(self.pool, wakeups[Category.TASK], wakers[Category.TASK])
-        self.engine = Engine(self.pool, wakeups[Category.WORKFLOW], wakers[Category.WORKFLOW], claims, Limits())
-        self.tasks = TaskEngine(
-            self.pool,
-            self.engine.deliveries,
-            claims,
-            send_chunks=_nobody,
-            clock=SystemClock(),
-            limits=Limits(),
-            workflows=self.engine.workflows,
-        )
-        for part in (announcer, self.engine, self.tasks):
-            self._stack.push_async_callback(part.close)
+        self.engine = Engine(self.pool, Limits(), clock=SystemClock(), notify=_nobody)
+        self._stack.push_async_callback(self.engine.close)
 
     def do(self, work: Awaitable[Any]) -> Any:
         """Run something in the loop."""
@@ -119,7 +101,7 @@ class Rig:
         self._runner.close()
 
 
-async def _nobody(_payloads: list[str]) -> None:
+async def _nobody(_channel: str, _payloads: list[str]) -> None:
     """Nobody else listens."""
 
 
@@ -150,7 +132,7 @@ class EngineMachine(RuleBasedStateMachine):
     @rule()
     def start(self) -> None:
         """Start a workflow."""
-        launched = self.rig.do(self.rig.engine.starts.start(WorkflowLaunch(self.tenant, "k")))
+        launched = self.rig.do(self.rig.engine.workflows.start(WorkflowLaunch(self.tenant, "k")))
         self.workflows.append(Run(launched.id))
 
     def _poll(self) -> Run | None:
@@ -167,18 +149,18 @@ class EngineMachine(RuleBasedStateMachine):
         commands = [act.command for act in acts]
         if with_end and outcome in END_COMMANDS:
             commands.append(END_COMMANDS[outcome])
-        self.rig.do(self.rig.engine.submissions.submit(submission(self.tenant, workflow.id, commands, outcome)))
+        self.rig.do(self.rig.engine.workflows.submit(submission(self.tenant, workflow.id, commands, outcome)))
         workflow.take(acts, outcome, with_end=with_end)
 
     def _signal(self, workflow: Run) -> None:
         assert (
-            self._allowed(self.rig.engine.signals.signal(Signal(self.tenant, workflow.id, "s", ONE))) != workflow.over
+            self._allowed(self.rig.engine.workflows.signal(Signal(self.tenant, workflow.id, "s", ONE))) != workflow.over
         )
         workflow.hear("SIGNAL_RECEIVED")
 
     def _cancel(self, workflow: Run) -> None:
         request = CancellationRequest(self.tenant, workflow.id, "enough", "test")
-        assert self.rig.do(self.rig.engine.cancellation.cancel(request)).outcome is workflow.cancel()
+        assert self.rig.do(self.rig.engine.workflows.cancel(request)).outcome is workflow.cancel()
 
     @rule(acts=ACTS, meanwhile=st.sampled_from(MEANWHILE), outcome=st.sampled_from(OUTCOMES), with_end=st.booleans())
     def activate(self, acts: list[Act], meanwhile: str, outcome: Outcome, with_end: bool) -> None:  # noqa: FBT001
@@ -208,7 +190,7 @@ class EngineMachine(RuleBasedStateMachine):
     @rule()
     def poll_task(self) -> None:
         """Poll for a task; there is one exactly when one is pending."""
-        claimed = self.rig.do(self.rig.tasks.tasks.claims.poll(TaskSlot(self.tenant, DEFAULT_QUEUE, Claim("w")), 0))
+        claimed = self.rig.do(self.rig.engine.tasks.poll(TaskSlot(self.tenant, DEFAULT_QUEUE, Claim("w")), 0))
         pending = {task.id: task for _, task in self._tasks() if task.status == "PENDING"}
         assert (claimed is not None) == bool(pending)
         if claimed is not None:
@@ -222,7 +204,7 @@ class EngineMachine(RuleBasedStateMachine):
         """Complete, fail or cancel any task."""
         workflow, task = data.draw(st.sampled_from(self._tasks()))
         report = TaskReport(self.tenant, task.id, verdict, output=ONE, error="boom")
-        assert self._allowed(self.rig.tasks.tasks.report(report)) == workflow.report(task, verdict)
+        assert self._allowed(self.rig.engine.tasks.report(report)) == workflow.report(task, verdict)
 
     @precondition(lambda self: any(workflow.timers for workflow in self.workflows))
     @rule()

@@ -39,7 +39,7 @@ async def _park(servers: list[Client]) -> Sequence[asyncio.Task[object]]:
     for server in servers:
         for category, ask in ((Category.WORKFLOW, poll), (Category.TASK, poll_task)):
             parked.append(asyncio.create_task(ask(server)))
-            await asyncio.wait_for(server.boot.wakeups[category].parked.wait(), WAIT_S)
+            await asyncio.wait_for(server.boot.engine.wakeups[category].parked.wait(), WAIT_S)
     return parked
 
 
@@ -77,7 +77,7 @@ async def test_pollers_of_other_processes_find_work_that_nobody_told_them_of(dat
         workflow_id = await start(other, queue="q")
         assert await poll(other, "q") is not None
         waiting = asyncio.create_task(poll(other, "q"))
-        await asyncio.wait_for(other.boot.wakeups[Category.WORKFLOW].parked.wait(), WAIT_S)
+        await asyncio.wait_for(other.boot.engine.wakeups[Category.WORKFLOW].parked.wait(), WAIT_S)
         async with other.boot.pool.connection() as connection:
             await connection.execute("UPDATE workflow_execution SET status = 'PENDING'")
         found = await asyncio.wait_for(waiting, WAIT_S)

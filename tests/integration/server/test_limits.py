@@ -197,7 +197,7 @@ async def test_a_tenant_with_too_many_calls_is_refused_and_its_parked_polls_do_n
             )
             for _ in range(5)
         ]
-        await client.boot.wakeups[list(client.boot.wakeups)[1]].parked.wait()
+        await client.boot.engine.wakeups[list(client.boot.engine.wakeups)[1]].parked.wait()
         admission = client.boot.admission
         held = [admission.call(f"elsewhere-{n}", 1) for n in range(2)]
         await submit_task(client)  # of the others, none counts yet
@@ -227,7 +227,7 @@ async def test_subscriptions_have_the_caps_of_streams(database: str) -> None:
     config = {**CONFIG, "engine": {"streams_per_tenant": 2}}
     async with running_server(database, config=config) as client:
         request = workflow_pb2.SubscriptionRequest(tenant_id=TENANT_ID, queue="q")
-        room = client.boot.task_engine.streams.room
+        room = client.boot.engine.streams.room
         watcher = client.dispatch.SubscribeToNotifications(request, metadata=bearer())
         with room.taken(TENANT):  # as a stream of REST takes it
             second = client.dispatch.SubscribeToNotifications(request, metadata=bearer())

@@ -24,7 +24,7 @@ async def client(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     """A running server that sweeps only when the test does."""
     monkeypatch.setattr("server.background.sweepers.SWEEP_EVERY_S", 3600)
     async with running_server(database) as client:
-        await client.boot.orphans.sweep()
+        await client.boot.engine.orphans.sweep()
         yield client
 
 
@@ -50,7 +50,7 @@ async def _of_dead_process(client: Client) -> tuple[str, str]:
 
 
 async def _sweep(client: Client, times: int = 2) -> int:
-    return sum([await client.boot.orphans.sweep() for _ in range(times)])
+    return sum([await client.boot.engine.orphans.sweep() for _ in range(times)])
 
 
 async def test_what_a_dead_process_claimed_last_comes_back(client: Client) -> None:

@@ -68,7 +68,7 @@ async def test_subscriptions_end_with_the_server(database: str) -> None:
         stream = client.dispatch.SubscribeToNotifications(request, metadata=bearer())
         reading = asyncio.ensure_future(stream.read())
         calls = Calls(client)
-        watchers = client.boot.wakeups[Category.WORKFLOW]._watchers
+        watchers = client.boot.engine.wakeups[Category.WORKFLOW]._watchers
         await calls.until(calls.poll, lambda _: bool(watchers))
         async with asyncio.timeout(5):
             await client.boot.drain()

@@ -318,11 +318,11 @@ NOT_OFFERED = {
 
 
 async def _launchers(check: Check) -> None:
-    starts, tasks = check.client.boot.engine.starts, check.client.boot.task_engine.starts
+    engine = check.client.boot.engine
     launch = WorkflowLaunch(TENANT, "k", Json(check.text), check.queue)
-    await check.run_has_input(str((await EngineWorkflowLauncher(starts).launch(launch)).id))
+    await check.run_has_input(str((await EngineWorkflowLauncher(engine).launch(launch)).id))
     task = TaskLaunch(TENANT, "k", Json(check.text), check.queue)
-    await check.task_has_input(str((await EngineTaskLauncher(tasks).launch(task)).id))
+    await check.task_has_input(str((await EngineTaskLauncher(engine).launch(task)).id))
 
 
 def _payload_fields() -> Iterator[str]:

@@ -45,7 +45,7 @@ async def test_a_released_workflow_that_is_to_be_cancelled_waits_for_nobody(clie
     workflow_id = await start(client)
     claimed = await client.boot.engine.workflows.poll(PollSlot(TENANT, "default", Claim("w")), 0)
     assert claimed is not None
-    cancellation = client.boot.engine.cancellation
+    cancellation = client.boot.engine.workflows.cancellation
     await cancellation.cancel(CancellationRequest(TENANT, claimed.id, "enough", "test"))
     await client.boot.engine.workflows.release([claimed])
     await until(lambda: events(client, workflow_id), lambda history: history[-1][1] == "WORKFLOW_CANCELLED")
@@ -54,7 +54,7 @@ async def test_a_released_workflow_that_is_to_be_cancelled_waits_for_nobody(clie
 async def test_a_task_that_nobody_received_counts_no_attempt(client: Client) -> None:
     """Released, it is dispatched again as the same attempt; released late, it stays with its next worker."""
     task_id = await submit_task(client)
-    claims = client.boot.task_engine.tasks.claims
+    claims = client.boot.engine.tasks.claims
     lost = await claims.poll(TaskSlot(TENANT, "default", Claim("w")), 0)
     assert lost is not None
     await claims.release([lost])
@@ -74,16 +74,17 @@ async def test_work_that_cannot_be_released_at_the_moment_is_released_later(
     """The database is away when the poller has gone, for however long."""
     await create(client)
     slot: Any = PollSlot if create is start else TaskSlot
-    engine: Any = client.boot.engine.workflows if create is start else client.boot.task_engine.tasks.claims
-    claimed = await engine.poll(slot(TENANT, "default", Claim("w")), 0)
-    storage = engine._storage
+    engine = client.boot.engine
+    claims: Any = engine.workflows.claims if create is start else engine.tasks.claims
+    claimed = await claims.poll(slot(TENANT, "default", Claim("w")), 0)
+    storage = claims._storage
     release = storage.release
 
     async def fail(_work: Any) -> None:
         raise Unavailable("the database is away")
 
     storage.release = fail
-    await engine.release([claimed])
+    await claims.release([claimed])
     storage.release = release
     async with asyncio.timeout(10):
         while await ask(client) is None:

@@ -30,7 +30,7 @@ async def test_work_of_another_process_wakes_a_parked_poller(database: str) -> N
         poll = asyncio.ensure_future(
             here.dispatch.PollWorkflow(workflow_pb2.PollRequest(tenant_id=str(TENANT)), metadata=bearer())
         )
-        await asyncio.wait_for(here.boot.wakeups[Category.WORKFLOW].parked.wait(), 5)
+        await asyncio.wait_for(here.boot.engine.wakeups[Category.WORKFLOW].parked.wait(), 5)
         start = workflow_pb2.StartWorkflowRequest(tenant_id=str(TENANT), workflow_kind="k")
         started = await there.dispatch.StartWorkflow(start, metadata=bearer())
         answer = await asyncio.wait_for(poll, 1.5)  # sooner than the poller would look by itself

@@ -118,8 +118,8 @@ async def test_a_watcher_sees_states_with_texts_that_are_none(client: Client) ->
     calls = Calls(client)
     workflow_id = await calls.start()
     key = (TENANT, UUID(workflow_id))
-    tail, streams = client.boot.task_engine.tail, client.boot.task_engine.streams
-    async with streams.watch(key) as watch, tail.run_followed(key, watch, descendants=False):
+    streams = client.boot.engine.streams
+    async with streams.watch(key) as watch, streams.follow_workflow(key, watch, descendants=False):
         await _insert(client, workflow_id, 2, "STATE_SET", f'{{"key":{HALF},"value":1.10}}')
         async with asyncio.timeout(20):
             await watch.wait(20)

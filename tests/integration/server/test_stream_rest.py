@@ -186,7 +186,7 @@ async def test_a_drain_ends_streams_at_once(client: Client) -> None:
     """A stream must not hold up a shutdown."""
     task_id = await submit_task(client)
     async with _open(client, f"{BASE}/task-executions/{task_id}/stream") as reader:
-        client.boot.task_engine.streams.end()
+        client.boot.engine.streams.end()
         async with asyncio.timeout(5):
             while await reader.result.stream.read():
                 pass

@@ -62,7 +62,7 @@ async def _lease_over(client: Client) -> None:
     """End the lease of the running attempt."""
     async with client.boot.pool.connection() as connection:
         await connection.execute(f"UPDATE task_execution SET claimed_at = {LONG_AGO}, last_heartbeat_at = {LONG_AGO}")
-    assert await client.boot.task_engine.tasks.reclaim(300) == 1
+    assert await client.boot.engine.tasks.reclaim(300) == 1
 
 
 async def _state(client: Client) -> tuple[Any, ...]:
@@ -138,7 +138,7 @@ async def test_a_result_of_a_claim_that_was_released_counts(client: Client, firs
     task_id = await submit_task(client, max_retries=3)
     await _poll(first)
     ((claim,),) = await rows(client, "SELECT claim_id FROM task_execution")
-    await client.boot.task_engine.tasks.claims.release_claims([claim])
+    await client.boot.engine.tasks.claims.release_claims([claim])
     assert await _state(client) == ("PENDING", 0, None)
     await _complete(first, task_id)
     assert await _state(client) == ("COMPLETED", 1, '"old"')

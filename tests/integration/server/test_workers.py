@@ -50,7 +50,7 @@ async def _silence(client: Client, what: str, seconds: int = 3600) -> None:
 
 async def _reclaim(client: Client) -> int:
     """Take tasks back whose lease of five minutes is over."""
-    return await client.boot.task_engine.tasks.reclaim(300)
+    return await client.boot.engine.tasks.reclaim(300)
 
 
 async def _is_alive(client: Client) -> bool:
@@ -86,12 +86,12 @@ async def test_polling_is_a_sign_of_life_that_is_written_once_in_a_while(client:
     for said in (await _register(client), "worker-1"):
         await _silence(client, "worker")
         await ask(client, worker_id=said)
-        await client.boot.task_engine.workers.close()  # waits for the note
+        await client.boot.engine.workers.close()  # waits for the note
         assert await _is_alive(client)
         await _silence(client, "worker")
         for _ in range(3):
             await ask(client, worker_id=said)
-        await client.boot.task_engine.workers.close()
+        await client.boot.engine.workers.close()
         assert not await _is_alive(client)
     assert Engine().worker_silence / 2 > WRITE_EVERY_S
 
@@ -193,7 +193,7 @@ async def _renewed_by(client: Client, sign: Callable[..., Awaitable[Any]]) -> No
     for _ in range(2):
         await _silence(client, "task_execution", 301)
         await sign(client, task_id)
-        await client.boot.task_engine.notes.close()  # waits for what is written in the background
+        await client.boot.engine.tasks.notes.close()  # waits for what is written in the background
         assert await _reclaim(client) == 0
         async with client.boot.pool.connection() as connection:
             await connection.execute("UPDATE task_execution SET last_heartbeat_at = now() - interval '301 seconds'")
@@ -206,7 +206,7 @@ async def test_servers_that_look_at_the_same_time_take_a_task_back_once(database
         await submit_task(here, max_retries=9)
         await poll_task(here, worker_id="dead")
         await _silence(here, "task_execution")
-        await asyncio.gather(*(server.boot.task_engine.tasks.reclaim(300) for server in (here, there, here, there)))
+        await asyncio.gather(*(server.boot.engine.tasks.reclaim(300) for server in (here, there, here, there)))
         assert await rows(here, "SELECT status, execution_count FROM task_execution") == [("PENDING", 1)]
         assert await rows(here, "SELECT count(*) FROM task_attempt") == [(1,)]
 

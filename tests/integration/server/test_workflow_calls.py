@@ -171,7 +171,7 @@ async def test_a_waiting_poller_is_answered_when_work_appears(database: str) -> 
     """Direct dispatch: the poll is answered by the start, long before its hold is over."""
     async with running_server(database, ENGINE__POLL_HOLD_MS="60000") as patient:
         poll = asyncio.ensure_future(_poll(patient))
-        await asyncio.wait_for(patient.boot.wakeups[Category.WORKFLOW].parked.wait(), 5)
+        await asyncio.wait_for(patient.boot.engine.wakeups[Category.WORKFLOW].parked.wait(), 5)
         workflow_id = await _start(patient)
         assert (await asyncio.wait_for(poll, 5)).workflow_execution.id == workflow_id
 
