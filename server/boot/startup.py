@@ -15,7 +15,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from functools import partial
 from typing import Any
 
-import falcon.asgi
 from pydantic import BaseModel
 
 from core.auth import Protocol
@@ -47,7 +46,7 @@ from server.observability.calls import CallObservers
 from server.observability.metrics import MetricsRegistry
 from server.plugin_registry import PluginRegistry
 from server.plugin_registry.server_names import server_names
-from server.rest_api.app import build_app
+from server.rest_api.app import AsgiApp, build_app
 from server.rest_api.guard import Guard
 from server.rest_api.openapi import document
 from server.rest_api.resources.health import Health
@@ -102,7 +101,7 @@ class Boot:
     grpc_auth: AuthStack  # authentication
     observers: CallObservers  # authentication
     listening: Notifications  # background
-    app: falcon.asgi.App[Any, Any]  # rest_api
+    app: AsgiApp  # rest_api
     drain: Callable[[], asyncio.Task[None]]  # grpc_api
 
     def __init__(self, prepared: Prepared, metrics: MetricsRegistry) -> None:
@@ -240,7 +239,7 @@ async def background(boot: Boot) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def rest_api(boot: Boot) -> AsyncIterator[None]:
-    """Build falcon's app; gunicorn serves it once all steps are done."""
+    """Build the app; gunicorn serves it once all steps are done."""
 
     async def why_not_ready() -> dict[str, str | None]:
         stopping = "the server is stopping" if boot.draining else None

@@ -10,7 +10,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from gunicorn.glogging import Logger
 
 from server.observability.request_id import REQUEST_ID
 
@@ -56,13 +55,3 @@ def _add_request_id(_logger: object, _method: str, event: Any) -> Any:
     if request_id:
         event["request_id"] = request_id
     return event
-
-
-class GunicornLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
-    """Lets gunicorn's lines pass through our handler instead of its own."""
-
-    def setup(self, cfg: Any) -> None:
-        """Leave levels and handlers as ``configure`` set them."""
-        self.cfg = cfg
-        self._access_log_enabled = False
-        self.error_log.propagate = True

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 
 from core.errors import FlovynError
 from server.boot.preparation import Prepared, configure, impatient
@@ -28,6 +29,16 @@ PEX_ROOT = "PEX_ROOT"
 """A PEX takes this variable away at its start; the process of a binary upgrade needs it again."""
 
 _log = logging.getLogger(__name__)
+
+
+class GunicornLogger(Logger):
+    """Sends gunicorn's lines through the handler that the server's own lines go through."""
+
+    def setup(self, cfg: Any) -> None:
+        """Leave levels and handlers as ``server.observability.logging`` set them."""
+        self.cfg = cfg
+        self._access_log_enabled = False
+        self.error_log.propagate = True
 
 
 class Gunicorn(BaseApplication):
@@ -66,7 +77,7 @@ class Gunicorn(BaseApplication):
             "control_socket_disable": True,
             "preload_app": False,
             "proc_name": "flovyn-server",
-            "logger_class": "server.observability.logging.GunicornLogger",
+            "logger_class": GunicornLogger,
             "when_ready": self._announce,
             "pre_exec": self._hand_over,
             "child_exit": lambda _arbiter, worker: forget(worker.pid),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import falcon
@@ -20,6 +20,9 @@ from server.rest_api.guard import Guard, Responder
 from server.rest_api.path_segments import EncodedSlashes
 from server.rest_api.resources.health import Health
 from server.rest_api.text_gate import TextGate
+
+AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
+"""An application by the ASGI standard: called with scope, receive and send. Other packages see falcon's app as this."""
 
 
 class RequestIds:

@@ -24,8 +24,8 @@ Connection = psycopg.Connection[Any]
 Picture = dict[catalog.Key, str]
 
 CORE = Path(__file__).with_name("core_stand_in.sql")
-OBJECTS = named_queries("server.database", "own_objects.sql")
-CATALOGS = named_queries("server.database", "catalog.sql")["objects"]
+OBJECTS = named_queries("server.migrator", "own_objects.sql")
+CATALOGS = named_queries("server.migrator", "catalog.sql")["objects"]
 OWN = {"own": "^p_audit__[a-z0-9_]+$"}
 WATCHED = [
     *(

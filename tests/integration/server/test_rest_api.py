@@ -121,7 +121,8 @@ async def test_tenants_see_themselves_only(client: Client) -> None:
 
 async def test_every_route_but_health_needs_credentials(client: Client) -> None:
     """All routes of the app are enumerated, the plugins' too; without a key each answers 401."""
-    routes = list(_routes(client.boot.app._router._roots))
+    app: Any = client.boot.app
+    routes = list(_routes(app._router._roots))
     assert {path for path, _ in routes} >= OPEN | {"/api/v1/p/worker-token/tokens", "/api/v1/p/hello-world/greetings"}
     for path, methods in routes:
         for method in methods:
