@@ -16,6 +16,7 @@ from core.batching import note_commit
 from core.errors import StartupError
 from core.unit_of_work import UnitOfWork, current
 from server.config.settings import DatabasePool
+from server.database.arrays import ArrayDumper
 from server.database.connecting import Connection, connect_patiently, cut, parameters
 from server.database.refusals import concerns_connection, takes_no_writes, worded
 from server.database.writability import Writability
@@ -182,6 +183,7 @@ def _closed(dsn: str, settings: DatabasePool) -> AsyncConnectionPool[Pooled]:
     timeout_ms = int(settings.statement_timeout * 1000)
 
     async def configure(connection: Pooled) -> None:
+        connection.adapters.register_dumper(list, ArrayDumper)
         connection.give_up_after(settings.statement_timeout + ANSWER_GRACE_S)
 
     return AsyncConnectionPool(
