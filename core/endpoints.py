@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from core.auth import Action, Identity
+
+Text = Annotated[str, Field(min_length=1)]
+Success = Annotated[int, Field(ge=200, lt=300)]
 
 RestHandler = Callable[..., Awaitable[None]]
 """``async def handler(request, response, **path_parameters)`` with falcon's ASGI request and response.
@@ -104,21 +107,21 @@ class RestRoute:
             key, the call is refused with a text that names what it made.
     """
 
-    method: str
-    path: str
+    method: Annotated[str, Field(pattern="^(DELETE|GET|PATCH|POST|PUT)$")]
+    path: Text
     handler: RestHandler
     action: Action
-    resource: str
-    summary: str
+    resource: Text
+    summary: Text
     request_model: type[BaseModel] | None = None
     query_model: type[BaseModel] | None = None
     response_model: type[BaseModel] | None = None
-    status: int = 200
-    more_statuses: tuple[int, ...] = ()
-    produces: tuple[str, ...] = (JSON,)
-    resource_id: str = "id"
+    status: Success = 200
+    more_statuses: tuple[Success, ...] = ()
+    produces: tuple[Text, ...] = (JSON,)
+    resource_id: Text = "id"
     scope: Scope = Scope.TENANT
-    aliases: tuple[str, ...] = ()
+    aliases: tuple[Text, ...] = ()
     tag: str = ""
     repeat: Repeat | None = None
     secret_answer: bool = False
@@ -159,7 +162,7 @@ class GrpcMethod:
 
     handler: GrpcHandler
     action: Action
-    resource: str
+    resource: Text
     undelivered: Callable[[Any, Identity], Awaitable[None]] | None = None
     resource_id: str = ""
     free_texts: tuple[str, ...] = ()

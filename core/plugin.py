@@ -1,19 +1,21 @@
-"""The class every plugin derives from.
+"""The class from which every plugin is derived.
 
-A plugin is chosen when an edition is built. The edition's generated boot module names its class; nothing happens by
-importing it. Everything but the name and the version is optional.
+A plugin is chosen when an edition is built. The edition's generated boot module names its class; an import alone
+registers nothing. Everything but the name and the version is optional.
 
-What runs where:
+When the hooks run:
 
-- once per build: all hooks that declare something are asked with default settings, so that the build can check the
-  edition as a set. What a plugin declares (names, routes, services) must not depend on its settings.
-- once per deployment: ``migrations``, before any worker starts; and whatever a plugin puts into
+- At build time, all hooks that declare something run with default settings, so that the build can check the edition as
+  a set. The declarations of a plugin (names, routes, services) must not depend on its settings.
+- Once per deployment: ``migrations``, before any worker starts; and all work that a plugin puts into
   ``services.exclusively`` or ``services.once_per_deployment``.
-- once per process: every other hook, on the one instance that the process makes. The supervising process rehearses the
-  hooks up to ``authorizers`` and never runs ``on_startup`` or background services.
+- Once per process: every other hook, on the one instance of the process. ``setup`` comes first and brings the services;
+  only ``migrations``, ``config``, the names of authenticators and authorizers, and ``default_authenticators`` may run
+  without it. The supervising process rehearses the hooks up to ``authorizers`` and never runs ``on_startup`` or
+  background services.
 
-A hook that raises, returns nonsense or does not return within ``HOOK_TIMEOUT_S`` stops the start with the plugin's
-name, the hook and the reason.
+A hook that raises or returns a value of another type stops the start with the plugin's name, the hook and the reason.
+So does a hook that takes longer than ``HOOK_TIMEOUT_S``; one that never returns is named in the log.
 """
 
 from __future__ import annotations
@@ -37,15 +39,15 @@ from core.settings import ConfigSection
 __all__ = ["HOOK_TIMEOUT_S", "Plugin", "PluginError"]
 
 HOOK_TIMEOUT_S = 20
-"""How long a hook may take, in seconds; ``on_shutdown`` has less (``process.drain_timeout`` is for all of them)."""
+"""How long a hook may take, in seconds. All ``on_shutdown`` hooks together have less: ``process.drain_timeout``."""
 
 
 class Plugin(ABC):
     """One feature of the server.
 
     Attributes:
-        name: lower-case words joined by hyphens (``core.migration.check_plugin_name``); equals the
-            folder's name with hyphens, and decides the place of everything the plugin adds.
+        name: lower-case words joined by hyphens (``core.migration.check_plugin_name``); equals the folder's name with
+            hyphens, and is part of the name of everything that the plugin adds.
         version: version of the plugin.
     """
 
@@ -53,71 +55,79 @@ class Plugin(ABC):
     version: ClassVar[str]
 
     def migrations(self) -> Sequence[PluginMigration]:
-        """Return the plugin's migrations; run once per deployment, before any worker starts."""
+        """Return the plugin's migrations; they run once per deployment, before any worker starts."""
         return ()
 
     def config(self) -> ConfigSection | None:
-        """Return where the plugin's settings come from; None when it has none."""
+        """Return the model and the sources of the plugin's settings; None when it has none."""
         return None
 
-    def rest_routes(self, services: PluginServices) -> Sequence[RestRoute]:
+    def authenticator_names(self) -> Sequence[str]:
+        """Return the names of ``authenticators``."""
+        return ()
+
+    def default_authenticators(self, settings: BaseModel | None) -> Sequence[str]:
+        """Return the names of those that check calls where the configuration lists no authenticators; by default all.
+
+        An authenticator that cannot work without settings is left out until there are some.
+        """
+        return self.authenticator_names()
+
+    def authorizer_names(self) -> Sequence[str]:
+        """Return the names of ``authorizers``."""
+        return ()
+
+    def setup(self, services: PluginServices) -> None:
+        """Make the parts that the hooks below share; called once per instance, before all of them.
+
+        At build time the services have nothing behind them and the settings have their defaults: store them, pass
+        them on, and call nothing but ``services.metrics``.
+        """
+
+    def rest_routes(self) -> Sequence[RestRoute]:
         """Return REST routes with relative paths; served below ``/api/v1/p/<name>/``."""
         return ()
 
     def openapi(self) -> OpenApiFragment | None:
-        """Return what the OpenAPI document should say beyond what the routes say by themselves."""
+        """Return additions to the OpenAPI document, beyond what the routes and their models state."""
         return None
 
-    def grpc_services(self, services: PluginServices) -> Sequence[GrpcService]:
+    def grpc_services(self) -> Sequence[GrpcService]:
         """Return gRPC services of the package ``flovyn.plugins.<name_with_underscores>.v1``."""
         return ()
 
-    def authenticator_names(self) -> Sequence[str]:
-        """Return the names of ``authenticators``, known before there are services."""
-        return ()
-
-    def default_authenticators(self, settings: BaseModel | None) -> Sequence[str]:
-        """Return those that check calls where the configuration lists no authenticators; all, unless overridden.
-
-        For an authenticator that cannot work until somebody configures it: none until then.
-        """
-        return self.authenticator_names()
-
-    def authenticators(self, services: PluginServices) -> Mapping[str, Authenticator]:
+    def authenticators(self) -> Mapping[str, Authenticator]:
         """Return authenticators by the name that the configuration lists.
 
-        Called only when the configuration enables one of them somewhere.
+        Called only when the configuration enables one of them for some route.
 
         Raises:
             PluginError: an authenticator cannot work with these settings; the start is refused.
         """
         return {}
 
-    def authorizer_names(self) -> Sequence[str]:
-        """Return the names of ``authorizers``, known before there are services."""
-        return ()
-
-    def authorizers(self, services: PluginServices) -> Mapping[str, Authorizer]:
+    def authorizers(self) -> Mapping[str, Authorizer]:
         """Return authorizers by the name that the configuration uses; called only when it uses one of them."""
         return {}
 
-    def observers(self, services: PluginServices) -> Sequence[CallObserver]:
-        """Return what wants to see every call of the process; see ``core.calls``."""
+    def observers(self) -> Sequence[CallObserver]:
+        """Return observers of every call of the process; see ``core.calls``."""
         return ()
 
-    def background_services(self, services: PluginServices) -> Sequence[Service]:
-        """Return what runs for as long as the process serves; started after ``on_startup``, restarted when it ends.
+    def background_services(self) -> Sequence[Service]:
+        """Return services that run as long as the process serves; they start after ``on_startup``.
 
-        Every worker process runs them; ``services.once_per_deployment`` makes one that a single process runs.
+        The server restarts one that ends. Every worker process runs them; ``services.once_per_deployment`` makes one
+        that a single process runs.
         """
         return ()
 
-    def token_issuer(self, services: PluginServices) -> TokenIssuer | None:
-        """Return what issues worker credentials, for the command line; None when the plugin cannot."""
+    def token_issuer(self) -> TokenIssuer | None:
+        """Return the issuer of worker credentials, for the command line; None when the plugin has none."""
         return None
 
-    async def on_startup(self, services: PluginServices) -> None:
+    async def on_startup(self) -> None:
         """Prepare the process; runs in every worker process, before it takes requests."""
 
     async def on_shutdown(self) -> None:
-        """Release what ``on_startup`` took; runs when no more requests are served."""
+        """Release what ``on_startup`` acquired; runs when the process serves no more requests."""

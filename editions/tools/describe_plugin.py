@@ -13,32 +13,26 @@ import importlib
 import json
 import logging
 import os
-import signal
 import sys
 import tempfile
-import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel
 
-from core import plugin as api
 from core.build_info import BuildInfo
 from core.clock import SystemClock
-from core.errors import FlovynError, PluginError
+from core.errors import PluginError
 from core.migration import check_plugin_name
 from core.plugin import Plugin
 from core.plugin_services import PluginServices
 from editions.tools.layout import place
-from server.plugin_checks import answers
+from server.plugin_checks import answers, hooks
 from server.plugin_checks.contributions import Contributions, declared, migrations_of
 from server.rest_api import openapi
-
-Answer = TypeVar("Answer")
 
 
 class Nothing:
@@ -104,31 +98,35 @@ def importable(sources: Sequence[str], imports: list[str], wheels: list[str]) ->
 
 
 def describe(entry: str) -> Contributions:
-    """Import the plugin and return what it declares.
+    """Import the plugin and return its declarations.
 
     Raises:
         PluginError: it cannot be imported, a hook fails, or it reaches outside of its own names.
     """
     module, _, name = entry.partition(":")
-    made = f"{module} cannot be imported, or its {name} cannot be made"
 
     def make() -> Plugin:
         plugin: Plugin = getattr(importlib.import_module(module), name)()
         check_plugin_name(plugin.name)
         return plugin
 
-    plugin = _limited(made, make)
-
-    def ask(hook: str, call: Callable[[], Answer]) -> Answer:
-        return _limited(f"plugin {plugin.name!r}: {hook} failed", call)
-
-    found = declared(plugin, ask("config", lambda: services(plugin)), ask)
+    plugin = hooks.ask(entry, "its import or constructor", make, _end)
+    ask = partial(hooks.ask, plugin.name, late=_end)
+    lent = ask("config", lambda: services(plugin))
+    ask("setup", partial(plugin.setup, lent))
+    found = declared(plugin, ask)
     migrations_of(plugin, ask)
     for route in found.routes:
         models = (route.request_model, route.query_model, route.response_model)
         ask(f"rest_routes: a model of {route.method} {route.path}", partial(_build, *models))
     ask("openapi", lambda: openapi.part(plugin.name, found.routes, found.fragment))
     return found.contributions
+
+
+def _end(message: str) -> None:
+    """End the program: Bazel shows the message of an action only when the action has ended."""
+    print(message, file=sys.stderr, flush=True)
+    os._exit(1)
 
 
 def _build(*models: type[BaseModel] | None) -> None:
@@ -140,37 +138,6 @@ def _build(*models: type[BaseModel] | None) -> None:
     for model in models:
         if model is not None:
             model.model_rebuild(force=True)
-
-
-def _limited(failure: str, call: Callable[[], Answer]) -> Answer:
-    """Return what the plugin's code answers; one that does not return ends the program, whatever it catches.
-
-    Raises:
-        PluginError: it raised, or wants the program to end.
-    """
-
-    def late(_number: int, _frame: FrameType | None) -> None:
-        print(f"{failure}: it did not return within {api.HOOK_TIMEOUT_S} s", file=sys.stderr, flush=True)
-        os._exit(1)
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, api.HOOK_TIMEOUT_S)
-    try:
-        return call()
-    except FlovynError as error:
-        raise PluginError(f"{failure}: {error}") from error
-    except BaseException as error:  # SystemExit of a plugin must not pass for a success
-        raise PluginError(f"{failure}: {_last(error)}") from error
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def _last(error: BaseException) -> str:
-    """Return the error with the line that raised it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place_ = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{place_}"
 
 
 def main(arguments: list[str]) -> int:

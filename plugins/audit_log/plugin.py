@@ -1,4 +1,4 @@
-"""What the plugin adds: an observer of calls, the tables of what it saw, and ways to read, verify and prune them."""
+"""The plugin audit-log: an observer that records calls, and routes and RPCs to read, verify and delete the records."""
 
 from __future__ import annotations
 
@@ -32,10 +32,6 @@ class AuditLogPlugin(Plugin):
     name = NAME
     version = VERSION
 
-    def __init__(self) -> None:
-        """Start without parts; they are made when the first hook brings services."""
-        self._parts: _Parts | None = None
-
     def migrations(self) -> Sequence[PluginMigration]:
         """Create the tables of events, chains and retention."""
         return PluginMigration.from_folder(files(__package__) / "migrations")
@@ -44,41 +40,37 @@ class AuditLogPlugin(Plugin):
         """Read ``[plugins.audit_log]``."""
         return ConfigSection(AuditLogConfig)
 
-    def rest_routes(self, services: PluginServices) -> Sequence[RestRoute]:
+    def setup(self, services: PluginServices) -> None:
+        """Make the parts that the hooks share."""
+        self._parts = _Parts(services)
+
+    def rest_routes(self) -> Sequence[RestRoute]:
         """``/api/v1/p/audit-log/…``."""
-        parts = self._made(services)
-        return AuditRest(parts.service, parts.recorder, parts.config).routes()
+        return AuditRest(self._parts.service, self._parts.recorder, self._parts.config).routes()
 
     def openapi(self) -> OpenApiFragment:
-        """Say what the routes have in common."""
-        return OpenApiFragment("The caller's tenant's log of calls; to operators, the log of what belongs to none.")
+        """Describe the routes."""
+        return OpenApiFragment("The caller's tenant's log of calls; to operators, the log of calls without a tenant.")
 
-    def grpc_services(self, services: PluginServices) -> Sequence[GrpcService]:
+    def grpc_services(self) -> Sequence[GrpcService]:
         """``flovyn.plugins.audit_log.v1.AuditService``."""
-        return (AuditRpc(self._made(services).service).service(),)
+        return (AuditRpc(self._parts.service).service(),)
 
-    def observers(self, services: PluginServices) -> Sequence[CallObserver]:
+    def observers(self) -> Sequence[CallObserver]:
         """Record calls."""
-        return (self._made(services).observer,)
+        return (self._parts.observer,)
 
-    def background_services(self, services: PluginServices) -> Sequence[Service]:
-        """Write what is queued, in every process; prune, in one."""
-        parts = self._made(services)
-        return (parts.recorder, services.once_per_deployment(parts.pruner))
+    def background_services(self) -> Sequence[Service]:
+        """Write queued events, in every process; delete expired ones, in one."""
+        return (self._parts.recorder, self._parts.pruning)
 
     async def on_shutdown(self) -> None:
-        """Write what still waits."""
-        if self._parts is not None:
-            await self._parts.close()
-
-    def _made(self, services: PluginServices) -> _Parts:
-        if self._parts is None:
-            self._parts = _Parts(services)
-        return self._parts
+        """Write the events that are still queued."""
+        await self._parts.close()
 
 
 class _Parts:
-    """What the hooks share in a process."""
+    """The objects that the hooks of one process share."""
 
     def __init__(self, services: PluginServices) -> None:
         config = services.settings
@@ -89,6 +81,7 @@ class _Parts:
         self.service = AuditService(events, retention)
         self.recorder = Recorder(events, config, services.metrics, services.logger)
         self.pruner = Pruner(retention, services.clock, config.prune_interval, services.logger)
+        self.pruning = services.once_per_deployment(self.pruner)
         self.observer: BestEffortObserver = BestEffortObserver(self.recorder, config)
         if config.mode is Mode.REQUIRED:
             self.observer = RequiredObserver(self.recorder, config, events, services.logger)

@@ -1,4 +1,4 @@
-"""What the plugin adds: one of everything that a plugin can add. Delete what yours does not need."""
+"""An example of every hook of a plugin. Delete those that your plugin does not need."""
 
 from __future__ import annotations
 
@@ -45,17 +45,27 @@ class HelloWorldPlugin(Plugin):
         """Read ``[plugins.hello_world]``."""
         return ConfigSection(HelloWorldConfig)
 
-    def rest_routes(self, services: PluginServices) -> Sequence[RestRoute]:
+    def setup(self, services: PluginServices) -> None:
+        """Make the parts that the hooks share."""
+        assert isinstance(services.settings, HelloWorldConfig)
+        self._settings = services.settings
+        self._greetings = GreetingRepository(services.database)
+        self._refusals = RefusalCounter(services.metrics)
+        cleaner = Cleaner(self._greetings, self._settings.keep_days, services.logger)
+        self._cleaner = services.once_per_deployment(cleaner)
+        self._logger = services.logger
+
+    def rest_routes(self) -> Sequence[RestRoute]:
         """``POST`` and ``GET /api/v1/p/hello-world/greetings``."""
-        return routes(GreetingRepository(services.database))
+        return routes(self._greetings)
 
     def openapi(self) -> OpenApiFragment:
         """Describe the plugin in the server's OpenAPI document."""
         return OpenApiFragment(description="Greets people and remembers them.")
 
-    def grpc_services(self, services: PluginServices) -> Sequence[GrpcService]:
+    def grpc_services(self) -> Sequence[GrpcService]:
         """``flovyn.plugins.hello_world.v1.GreetingService``."""
-        return [GreetingService(GreetingRepository(services.database)).service()]
+        return [GreetingService(self._greetings).service()]
 
     def authenticator_names(self) -> Sequence[str]:
         """Offer the authenticator to the configuration."""
@@ -65,9 +75,9 @@ class HelloWorldPlugin(Plugin):
         """Admit nobody unless the configuration lists the authenticator."""
         return ()
 
-    def authenticators(self, services: PluginServices) -> Mapping[str, Authenticator]:
+    def authenticators(self) -> Mapping[str, Authenticator]:
         """Admit the visitor; without a key and a tenant the start is refused."""
-        settings = _settings(services)
+        settings = self._settings
         if settings.visitor_key is None or settings.visitor_tenant is None:
             raise PluginError("set visitor_key and visitor_tenant in [plugins.hello_world]")
         key = settings.visitor_key.get_secret_value()
@@ -77,24 +87,18 @@ class HelloWorldPlugin(Plugin):
         """Offer the authorizer to the configuration."""
         return (AUTHORIZER,)
 
-    def authorizers(self, services: PluginServices) -> Mapping[str, Authorizer]:
+    def authorizers(self) -> Mapping[str, Authorizer]:
         """Return the authorizer."""
         return {AUTHORIZER: ReadOnlyAuthorizer()}
 
-    def observers(self, services: PluginServices) -> Sequence[CallObserver]:
+    def observers(self) -> Sequence[CallObserver]:
         """Count refusals."""
-        return [RefusalCounter(services.metrics)]
+        return [self._refusals]
 
-    def background_services(self, services: PluginServices) -> Sequence[Service]:
-        """Clean up, in one process of the deployment."""
-        cleaner = Cleaner(GreetingRepository(services.database), _settings(services).keep_days, services.logger)
-        return [services.once_per_deployment(cleaner)]
+    def background_services(self) -> Sequence[Service]:
+        """Delete old greetings, in one process of the deployment."""
+        return [self._cleaner]
 
-    async def on_startup(self, services: PluginServices) -> None:
-        """Say that the plugin is there."""
-        services.logger.debug("hello-world %s is ready", VERSION)
-
-
-def _settings(services: PluginServices) -> HelloWorldConfig:
-    assert isinstance(services.settings, HelloWorldConfig)
-    return services.settings
+    async def on_startup(self) -> None:
+        """Log that the plugin is ready."""
+        self._logger.debug("hello-world %s is ready", VERSION)

@@ -1,4 +1,4 @@
-"""What the plugin adds: the authenticator of tokens that an identity provider has signed."""
+"""The plugin jwt: an authenticator of tokens that an identity provider has signed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,6 @@ class JwtPlugin(Plugin):
     version = VERSION
 
     _jwks: Jwks | None = None
-    _authenticator: JwtAuthenticator | None = None
 
     def config(self) -> ConfigSection:
         """Read the settings from this plugin's section, or from ``[auth.jwt]``."""
@@ -48,13 +47,15 @@ class JwtPlugin(Plugin):
         assert isinstance(settings, JwtConfig)
         return (AUTHENTICATOR,) if settings.is_configured else ()
 
-    def authenticators(self, services: PluginServices) -> Mapping[str, Authenticator]:
-        """Admit users by their tokens; settings under which a token would prove nothing stop the start."""
-        if self._authenticator is None:
-            self._authenticator = self._build(services)
-        return {AUTHENTICATOR: self._authenticator}
+    def setup(self, services: PluginServices) -> None:
+        """Store the services: the authenticator is made only where the configuration enables it."""
+        self._services = services
 
-    async def on_startup(self, services: PluginServices) -> None:
+    def authenticators(self) -> Mapping[str, Authenticator]:
+        """Admit users by their tokens; settings under which a token would prove nothing stop the start."""
+        return {AUTHENTICATOR: self._build(self._services)}
+
+    async def on_startup(self) -> None:
         """Begin to fetch the keys without waiting for them: a provider that is away does not stop a restart."""
         if self._jwks is not None:
             self._jwks.refresh()

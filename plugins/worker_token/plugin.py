@@ -1,4 +1,4 @@
-"""What the plugin adds: a table, REST and gRPC for tokens, the authenticator, and what keeps that one quick."""
+"""The plugin worker-token: a table of tokens, REST and gRPC to manage them, and the authenticator that checks them."""
 
 from __future__ import annotations
 
@@ -36,10 +36,6 @@ class WorkerTokenPlugin(Plugin):
     name = NAME
     version = VERSION
 
-    def __init__(self) -> None:
-        """Make nothing yet: there are no services to make it of."""
-        self._made: Parts | None = None
-
     def migrations(self) -> Sequence[PluginMigration]:
         """Create the table of tokens."""
         return PluginMigration.from_folder(files(__package__) / "migrations")
@@ -48,44 +44,40 @@ class WorkerTokenPlugin(Plugin):
         """Read the secret from this plugin's section, or from where older deployments keep it."""
         return ConfigSection(WorkerTokenConfig, ("auth.worker_token",), {"WORKER_TOKEN_SECRET": "secret"})
 
-    def rest_routes(self, services: PluginServices) -> Sequence[RestRoute]:
+    def setup(self, services: PluginServices) -> None:
+        """Make the parts that the hooks share."""
+        self._parts = Parts(services)
+
+    def rest_routes(self) -> Sequence[RestRoute]:
         """``/api/v1/p/worker-token/tokens``."""
-        return Tokens(self._parts(services).service).routes()
+        return Tokens(self._parts.service).routes()
 
     def openapi(self) -> OpenApiFragment:
-        """Describe what the routes have in common."""
+        """Describe the routes."""
         return OpenApiFragment(description=DESCRIPTION)
 
-    def grpc_services(self, services: PluginServices) -> Sequence[GrpcService]:
+    def grpc_services(self) -> Sequence[GrpcService]:
         """``flovyn.plugins.worker_token.v1.TokenService``."""
-        return (TokenRpc(self._parts(services).service).service(),)
+        return (TokenRpc(self._parts.service).service(),)
 
     def authenticator_names(self) -> Sequence[str]:
         """Offer the authenticator to the configuration."""
         return (AUTHENTICATOR,)
 
-    def authenticators(self, services: PluginServices) -> Mapping[str, Authenticator]:
+    def authenticators(self) -> Mapping[str, Authenticator]:
         """Admit workers by their tokens; without a secret the start is refused."""
-        parts = self._parts(services)
-        if not parts.hasher.ready:
+        if not self._parts.hasher.ready:
             raise PluginError(f"{NO_SECRET}, or leave worker_token out of auth.endpoints.*.authenticators")
-        return {AUTHENTICATOR: WorkerTokenAuthenticator(parts.checker)}
+        return {AUTHENTICATOR: WorkerTokenAuthenticator(self._parts.checker)}
 
-    def background_services(self, services: PluginServices) -> Sequence[Service]:
-        """Keep what the process remembers of tokens true, in every process."""
-        return (self._parts(services).keeper,)
+    def background_services(self) -> Sequence[Service]:
+        """Keep the cache of tokens up to date, in every process."""
+        return (self._parts.keeper,)
 
-    def token_issuer(self, services: PluginServices) -> TokenIssuer:
+    def token_issuer(self) -> TokenIssuer:
         """Issue tokens for ``flovyn-server token create`` and ``dev``."""
-        return self._parts(services).service
+        return self._parts.service
 
     async def on_shutdown(self) -> None:
-        """Write what is still to be noted."""
-        if self._made is not None:
-            await self._made.keeper.finish()
-
-    def _parts(self, services: PluginServices) -> Parts:
-        """Return the parts of this process, made at the first call."""
-        if self._made is None:
-            self._made = Parts(services)
-        return self._made
+        """Write the times of use that are not yet in the database."""
+        await self._parts.keeper.finish()

@@ -155,9 +155,9 @@ async def _notify(pool: Pool, channel: str, payloads: list[str]) -> None:
 
 @asynccontextmanager
 async def plugins(boot: Boot) -> AsyncIterator[None]:
-    """Make the plugins, lend them the server's services, and check what they declare as a set."""
+    """Make the plugins, set them up with the server's services, and check their declarations as a set."""
     boot.registry = load_plugins(boot.edition, boot.prepared.sources)
-    boot.registry.lend(partial(_services, boot))
+    boot.registry.setup(partial(_services, boot))
     silence = boot.settings.engine.worker_silence
     boot.routes = server_routes(boot.pool, boot.engine, silence, boot.metrics, partial(openapi, boot))
     boot.registry.check(server_names(boot.routes), boot.edition.contributions)

@@ -1,7 +1,7 @@
-"""Checks what a plugin's hooks return, before anything uses it: a wrong answer is the plugin's mistake, said in words.
+"""Checks the return values of a plugin's hooks before the server uses them.
 
-Each check returns the answer in one form (tuples) or raises ``PluginError`` with what is wrong. Whoever asks the hook
-calls them as a part of that, and adds the names of the plugin and the hook.
+Each function takes what a hook returned, and returns it in one form (tuples) or raises ``PluginError`` with the reason.
+``hooks.ask`` adds the names of the plugin and the hook.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, TypeVar
+from dataclasses import fields, replace
+from typing import Any, TypeVar, get_type_hints
 
-from pydantic import BaseModel
+from pydantic import TypeAdapter, ValidationError
 
-from core.auth import Action
-from core.endpoints import ALIAS_PREFIXES, REST_PREFIX, GrpcMethod, GrpcService, Repeat, RestRoute, Scope
+from core.endpoints import ALIAS_PREFIXES, REST_PREFIX, GrpcMethod, GrpcService, RestRoute
 from core.errors import PluginError
 from core.migration import PluginMigration, sql_name
 from core.openapi import OpenApiFragment
@@ -26,20 +25,28 @@ _SEGMENT = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*|\{[a-z][a-z0-9_]*\}")
 _PARAMETER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PLACE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
-_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _NO_PARAMETERS = frozenset({"slug", "self", "request", "response"})
-"""Names that a handler's call has used up: the tenant's place, and falcon's two arguments."""
+"""Names that are taken by the tenant's parameter and by the handler's own arguments."""
 
 Kind = TypeVar("Kind")
+
+
+def _adapters(kind: Any) -> dict[str, TypeAdapter[Any]]:
+    hints = get_type_hints(kind, include_extras=True)
+    return {each.name: TypeAdapter(hints[each.name]) for each in fields(kind)}
+
+
+_CHECKS = {kind: _adapters(kind) for kind in (ConfigSection, GrpcMethod, GrpcService, OpenApiFragment, RestRoute)}
+"""Checks of each field of the values that plugins return, made from the field's annotation."""
 
 
 def several(answer: Any, kind: type[Kind]) -> tuple[Kind, ...]:
     """Return a list or tuple of ``kind`` as a tuple."""
     if not isinstance(answer, list | tuple):
-        raise PluginError(f"returned {type(answer).__name__}; a list of {kind.__name__} is wanted")
+        raise PluginError(f"returned {type(answer).__name__}; it must return a list of {kind.__name__}")
     for each in answer:
         if not isinstance(each, kind):
-            raise PluginError(f"returned a list with {type(each).__name__} in it; a list of {kind.__name__} is wanted")
+            raise PluginError(f"returned a list with {type(each).__name__} in it, not with {kind.__name__} only")
     return tuple(answer)
 
 
@@ -53,19 +60,19 @@ def names(answer: Any) -> tuple[str, ...]:
 
 
 def made(answer: Any, wanted: tuple[str, ...], kind: type[Kind]) -> dict[str, Kind]:
-    """Return those of a mapping's members that are wanted, each of ``kind``."""
+    """Return the wanted members of a mapping, each of ``kind``."""
     if not isinstance(answer, Mapping):
-        raise PluginError(f"returned {type(answer).__name__}; a mapping of names to {kind.__name__} is wanted")
+        raise PluginError(f"returned {type(answer).__name__}; it must return a mapping of names to {kind.__name__}")
     for name in wanted:
         if not isinstance(answer.get(name), kind):
-            raise PluginError(f"{name!r} was announced and is not there, or is no {kind.__name__}")
+            raise PluginError(f"{name!r} is in the list of names, but not returned, or is no {kind.__name__}")
     return {name: answer[name] for name in wanted}
 
 
 def one(answer: Any, kind: type[Kind]) -> Kind | None:
-    """Return a single thing of ``kind``, or None."""
+    """Return one value of ``kind``, or None."""
     if answer is not None and not isinstance(answer, kind):
-        raise PluginError(f"returned {type(answer).__name__}; {kind.__name__} or None is wanted")
+        raise PluginError(f"returned {type(answer).__name__}; it must return {kind.__name__} or None")
     return answer
 
 
@@ -75,28 +82,27 @@ def migrations(answer: Any) -> tuple[PluginMigration, ...]:
 
 
 def section(answer: Any) -> ConfigSection | None:
-    """Return where a plugin's settings come from."""
+    """Return the model and the sources of a plugin's settings."""
     found = one(answer, ConfigSection)
     if found is None:
         return None
-    if not _is_model(found.model):
-        raise PluginError(f"the model must be a pydantic model, not {found.model!r}")
+    wrong = mistyped(found)
+    if wrong:
+        raise PluginError(wrong)
     wrong = fault(found.model)
     if wrong:
         raise PluginError(f"the model of the settings: {wrong}")
-    for place in several(found.also_read, str):
+    for place in found.also_read:
         if not _PLACE.fullmatch(place) or place == "plugins":
             raise PluginError(f"also_read: {place!r} is no table, such as 'auth.worker_token'")
-    if not isinstance(found.environment, Mapping):
-        raise PluginError("environment must map variables to keys of the model")
     for variable, key in found.environment.items():
-        if not isinstance(variable, str) or not variable or key not in found.model.model_fields:
+        if not variable or key not in found.model.model_fields:
             raise PluginError(f"environment: {variable!r}: the model has no field {key!r}")
     return found
 
 
 def routes(answer: Any, plugin: str) -> tuple[RestRoute, ...]:
-    """Return the routes below their plugin's place."""
+    """Return the routes with their final paths, below the plugin's prefix."""
     return tuple(_mounted(plugin, route) for route in several(answer, RestRoute))
 
 
@@ -109,13 +115,11 @@ def services(answer: Any, plugin: str) -> tuple[GrpcService, ...]:
 
 
 def fragment(answer: Any, plugin: str, mounted: tuple[RestRoute, ...]) -> OpenApiFragment:
-    """Return what a plugin adds to the OpenAPI document, every operation one of its routes."""
+    """Return a plugin's additions to the OpenAPI document; each operation is one of its routes."""
     found = one(answer, OpenApiFragment) or OpenApiFragment()
-    if not isinstance(found.description, str):
-        raise PluginError("the description must be a text")
-    for name, part in (("schemas", found.schemas), ("operations", found.operations)):
-        if not isinstance(part, Mapping) or not all(isinstance(each, Mapping) for each in part.values()):
-            raise PluginError(f"{name} must map names to objects of the document")
+    wrong = mistyped(found)
+    if wrong:
+        raise PluginError(wrong)
     known = {f"{route.method} {route.path.removeprefix(REST_PREFIX + plugin)}" for route in mounted}
     unknown = sorted(map(str, found.operations.keys() - known))
     if unknown:
@@ -124,36 +128,21 @@ def fragment(answer: Any, plugin: str, mounted: tuple[RestRoute, ...]) -> OpenAp
 
 
 def _mounted(plugin: str, route: RestRoute) -> RestRoute:
-    problem = _wrong_type(route) or _wrong_repeat(route) or _wrong_place(route) or _wrong_handler(route)
+    problem = mistyped(route) or _wrong_place(route) or _wrong_handler(route)
     if problem:
         raise PluginError(f"route {route.method} {route.path!r}: {problem}")
     return replace(route, path=f"{REST_PREFIX}{plugin}{route.path}", tag=plugin)
 
 
-def _wrong_type(route: RestRoute) -> str:
-    """Say what is of another type than declared: a guard that compares with an enum's members must never see a text."""
-    if route.method not in _METHODS:
-        return f"the method must be one of {', '.join(_METHODS)}"
-    for name, kind in (("action", Action), ("scope", Scope)):
-        if not isinstance(getattr(route, name), kind):
-            return f"{name} must be a member of {kind.__name__}, not {getattr(route, name)!r}"
-    for name in ("path", "resource", "summary", "resource_id"):
-        if not isinstance(getattr(route, name), str) or not getattr(route, name).strip():
-            return f"it needs a {name}"
-    for name in ("request_model", "query_model", "response_model"):
-        if getattr(route, name) is not None and not _is_model(getattr(route, name)):
-            return f"{name} must be a pydantic model, not {getattr(route, name)!r}"
-    for name in ("produces", "aliases"):
-        if not isinstance(getattr(route, name), list | tuple) or not all(map(_is_text, getattr(route, name))):
-            return f"{name} must be a tuple of texts, not {getattr(route, name)!r}"
-    right = isinstance(route.more_statuses, tuple) and all(map(_is_success, (route.status, *route.more_statuses)))
-    return "" if right else "status and more_statuses must be numbers from 200 to 299"
-
-
-def _wrong_repeat(endpoint: RestRoute | GrpcMethod) -> str:
-    if not isinstance(endpoint.repeat, Repeat | None):
-        return f"repeat must be a member of Repeat or None, not {endpoint.repeat!r}"
-    return "" if isinstance(endpoint.secret_answer, bool) else "secret_answer must be True or False"
+def mistyped(value: Any) -> str:
+    """Return the first field of a dataclass that does not hold its annotation, and why; '' when all of them do."""
+    for name, adapter in _CHECKS[type(value)].items():
+        try:
+            adapter.validate_python(getattr(value, name), strict=True)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            return f"{'.'.join(map(str, (name, *first['loc'])))}: {first['msg']}; it is {first['input']!r}"
+    return ""
 
 
 def _wrong_place(route: RestRoute) -> str:
@@ -180,25 +169,13 @@ def _wrong_handler(route: RestRoute) -> str:
     except TypeError as error:
         return f"the handler does not take a request, a response and the path's parameters: {error}"
     except ValueError:
-        return ""  # it does not tell what it takes
+        return ""  # a callable without a signature, such as one of an extension
     return ""
 
 
 def _is_path(path: str) -> bool:
     segments = path.split("/")
     return len(segments) > 1 and not segments[0] and all(_SEGMENT.fullmatch(each) for each in segments[1:])
-
-
-def _is_model(value: object) -> bool:
-    return isinstance(value, type) and issubclass(value, BaseModel)
-
-
-def _is_success(status: object) -> bool:
-    return type(status) is int and 200 <= status < 300  # noqa: PLR2004 - HTTP's successes
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value)
 
 
 def _check_service(plugin: str, service: GrpcService) -> None:
@@ -209,25 +186,17 @@ def _check_service(plugin: str, service: GrpcService) -> None:
         raise PluginError(f"the descriptor must be a service's of a generated module, not {service.descriptor!r}")
     if name.rpartition(".")[0] != package:
         raise PluginError(f"the gRPC service {name!r} must be in the package {package}")
-    if not isinstance(service.methods, Mapping):
-        raise PluginError(f"the gRPC service {name}: methods must map names to GrpcMethod")
-    for method, offered in service.methods.items():
-        problem = _wrong_method(known, method, offered) or _wrong_repeat(offered)
-        if problem:
-            raise PluginError(f"the gRPC service {name}: {method}: {problem}")
+    wrong = mistyped(service)
+    for method, offered in {} if wrong else service.methods.items():
+        wrong = wrong or _wrong_method(known, method, offered)
+    if wrong:
+        raise PluginError(f"the gRPC service {name}: {wrong}")
 
 
-def _wrong_method(known: Mapping[str, Any], method: Any, offered: Any) -> str:
+def _wrong_method(known: Mapping[str, Any], method: str, offered: GrpcMethod) -> str:
     if method not in known:
-        return "the service declares no such method"
+        return f"{method}: the service declares no such method"
     if known[method].client_streaming:
-        return "streamed requests are not offered"
-    if not isinstance(offered, GrpcMethod) or not callable(offered.handler):
-        return "its GrpcMethod must have a handler that can be called"
-    if offered.undelivered is not None and not callable(offered.undelivered):
-        return "undelivered cannot be called"
-    for name, kind in (("action", Action), ("scope", Scope)):
-        if not isinstance(getattr(offered, name), kind):
-            return f"{name} must be a member of {kind.__name__}, not {getattr(offered, name)!r}"
-    texts = isinstance(offered.resource, str) and offered.resource and isinstance(offered.resource_id, str)
-    return "" if texts else "resource and resource_id must be texts"
+        return f"{method}: streamed requests are not offered"
+    wrong = mistyped(offered)
+    return f"{method}: {wrong}" if wrong else ""

@@ -17,7 +17,6 @@ from core.errors import PluginError
 from core.migration import PluginMigration, sql_name
 from core.openapi import OpenApiFragment
 from core.plugin import Plugin
-from core.plugin_services import PluginServices
 from core.settings import ConfigSection
 from server.plugin_checks import answers
 
@@ -76,15 +75,15 @@ class Declared:
     contributions: Contributions
 
 
-def declared(plugin: Plugin, services: PluginServices, ask: Ask) -> Declared:
-    """Ask the plugin for what it declares and check that it stays inside its own names.
+def declared(plugin: Plugin, ask: Ask) -> Declared:
+    """Return the checked declarations of a plugin that has been set up; all of its names must be its own.
 
     Raises:
         PluginError: names the plugin, the hook and what is wrong.
     """
     name = plugin.name
-    routes = ask("rest_routes", lambda: answers.routes(plugin.rest_routes(services), name))
-    offered = ask("grpc_services", lambda: answers.services(plugin.grpc_services(services), name))
+    routes = ask("rest_routes", lambda: answers.routes(plugin.rest_routes(), name))
+    offered = ask("grpc_services", lambda: answers.services(plugin.grpc_services(), name))
     section = ask("config", lambda: answers.section(plugin.config()))
     fragment = ask("openapi", lambda: answers.fragment(plugin.openapi(), name, routes))
     taken = Contributions(

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from core import plugin as api
 from core.auth import Authenticator, Authorizer, TokenIssuer
 from core.calls import CallObserver
 from core.endpoints import GrpcService, RestRoute
@@ -29,7 +30,7 @@ from server.migrator.history import Owner
 from server.migrator.migrator import Migrator, owners
 from server.plugin_checks import answers
 from server.plugin_checks.contributions import SERVER, Contributions, Declared, clashes, declared, migrations_of
-from server.plugin_registry.hooks import ask, wait_for
+from server.plugin_checks.hooks import ask, wait_for
 from server.plugin_registry.sections import validated, warn_of_absent
 
 Answer = TypeVar("Answer")
@@ -43,7 +44,6 @@ class PluginRegistry:
         """Start empty."""
         self._plugins: dict[str, Plugin] = {}
         self._settings: dict[str, BaseModel | None] = {}
-        self._services: dict[str, PluginServices] = {}
         self._declared: dict[str, Declared] = {}
         self._started: list[Plugin] = []
 
@@ -90,17 +90,18 @@ class PluginRegistry:
     def owners(self) -> list[Owner]:
         """Return the core and the plugins with their migrations."""
         for plugin in self.plugins():
-            migrations_of(plugin, partial(ask, plugin))
+            migrations_of(plugin, partial(ask, plugin.name))
         return owners(self.plugins())
 
     async def run_migrations(self, migrator: Migrator) -> None:
         """Apply what is pending, core first, then plugins by name."""
         await migrator.apply(self.owners())
 
-    def lend(self, services: Callable[[Plugin, BaseModel | None], PluginServices]) -> None:
-        """Give each plugin its services, made by ``services`` of the plugin and its settings."""
+    def setup(self, services: Callable[[Plugin, BaseModel | None], PluginServices]) -> None:
+        """Run ``setup`` of every plugin; ``services`` makes its services from the plugin and its settings."""
         for plugin in self.plugins():
-            self._services[plugin.name] = services(plugin, self._settings.get(plugin.name))
+            lent = services(plugin, self._settings.get(plugin.name))
+            ask(plugin.name, "setup", partial(plugin.setup, lent))
 
     def check(self, server: Contributions, built: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         """Ask every plugin for what it declares, and hold that against the others', the server's and the build's.
@@ -113,8 +114,7 @@ class PluginRegistry:
             PluginError: lists every clash with both sides, or what differs from the build.
         """
         for plugin in self.plugins():
-            services = self._services[plugin.name]
-            self._declared[plugin.name] = declared(plugin, services, partial(ask, plugin))
+            self._declared[plugin.name] = declared(plugin, partial(ask, plugin.name))
         found = {name: each.contributions for name, each in self._declared.items()}
         problems = clashes({SERVER: server, **found})
         if problems:
@@ -169,7 +169,7 @@ class PluginRegistry:
             wanted = tuple(name for name in _names(plugin, announced) if name in enabled)
             if wanted:
                 check = partial(answers.made, wanted=wanted, kind=kind)
-                found |= self._ask(plugin, hook, check)
+                found |= _ask(plugin, hook, check)
         return found
 
     def build_rest_router(self) -> list[RestRoute]:
@@ -187,27 +187,25 @@ class PluginRegistry:
     def observers(self) -> list[tuple[str, CallObserver]]:
         """Return the observers of all plugins, each with its plugin's name."""
         check = partial(answers.several, kind=CallObserver)
-        return [
-            (plugin.name, observer) for plugin in self.plugins() for observer in self._ask(plugin, "observers", check)
-        ]
+        return [(plugin.name, observer) for plugin in self.plugins() for observer in _ask(plugin, "observers", check)]
 
     def background_services(self) -> list[Service]:
         """Return the background services of all plugins."""
         kind: Any = Service
         check = partial(answers.several, kind=kind)
-        return [service for plugin in self.plugins() for service in self._ask(plugin, "background_services", check)]
+        return [service for plugin in self.plugins() for service in _ask(plugin, "background_services", check)]
 
     def token_issuer(self) -> TokenIssuer | None:
         """Return what issues worker credentials in this edition, if anything does."""
         kind: Any = TokenIssuer
         check = partial(answers.one, kind=kind)
-        issuers = (self._ask(plugin, "token_issuer", check) for plugin in self.plugins())
+        issuers = (_ask(plugin, "token_issuer", check) for plugin in self.plugins())
         return next((issuer for issuer in issuers if issuer is not None), None)
 
     async def startup(self) -> None:
         """Run the plugins' ``on_startup`` hooks, by name."""
         for plugin in self.plugins():
-            await wait_for(plugin, "on_startup", partial(plugin.on_startup, self._services[plugin.name]))
+            await wait_for(plugin.name, "on_startup", plugin.on_startup, api.HOOK_TIMEOUT_S)
             self._started.append(plugin)
 
     async def shutdown(self, within: float) -> None:
@@ -221,14 +219,14 @@ class PluginRegistry:
             share = max(0.0, deadline - loop.time()) / len(self._started)
             plugin = self._started.pop()
             try:
-                await wait_for(plugin, "on_shutdown", plugin.on_shutdown, share)
+                await wait_for(plugin.name, "on_shutdown", plugin.on_shutdown, share)
             except PluginError as error:
                 _log.error("%s", error)
 
-    def _ask(self, plugin: Plugin, hook: str, check: Callable[[Any], Answer]) -> Answer:
-        """Call a hook that takes the services and return its answer, checked."""
-        services = self._services[plugin.name]
-        return ask(plugin, hook, lambda: check(getattr(plugin, hook)(services)))
+
+def _ask(plugin: Plugin, hook: str, check: Callable[[Any], Answer]) -> Answer:
+    """Return the checked answer of a hook."""
+    return ask(plugin.name, hook, lambda: check(getattr(plugin, hook)()))
 
 
 def _section(plugin: Plugin) -> ConfigSection | None:
@@ -242,11 +240,11 @@ def _section(plugin: Plugin) -> ConfigSection | None:
         except Exception as error:
             raise PluginError(one_line(error)) from error
 
-    return ask(plugin, "config", section)
+    return ask(plugin.name, "config", section)
 
 
 def _names(plugin: Plugin, hook: str, *arguments: object) -> tuple[str, ...]:
-    return ask(plugin, hook, lambda: answers.names(getattr(plugin, hook)(*arguments)))
+    return ask(plugin.name, hook, lambda: answers.names(getattr(plugin, hook)(*arguments)))
 
 
 def _checked_name(plugin: Plugin) -> str:

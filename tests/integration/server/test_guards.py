@@ -18,7 +18,6 @@ from core.auth import Action, Authenticator, Authorizer, AuthRequest, AuthzConte
 from core.calls import Call, CallObserver, Outcome
 from core.endpoints import GrpcMethod, GrpcService, RestRoute
 from core.plugin import Plugin
-from core.plugin_services import PluginServices
 from core.rest_model import Moment, RestModel
 from plugins.hello_world import greeting_pb2, greeting_pb2_grpc
 from proto.flovyn.v1 import task_pb2, task_pb2_grpc
@@ -45,7 +44,7 @@ class Odd(Plugin):
         self.hold = asyncio.Event()
         self.hold.set()
 
-    def rest_routes(self, services: PluginServices) -> Sequence[RestRoute]:
+    def rest_routes(self) -> Sequence[RestRoute]:
         """One route per way to end."""
 
         async def ends(_request: falcon.asgi.Request, response: falcon.asgi.Response, how: str) -> None:
@@ -66,7 +65,7 @@ class Odd(Plugin):
             RestRoute("POST", "/timed", timed, Action.VIEW, "time", "Tell the time", request_model=Timed),
         ]
 
-    def grpc_services(self, services: PluginServices) -> Sequence[GrpcService]:
+    def grpc_services(self) -> Sequence[GrpcService]:
         """A method that answers nothing, and one that streams something else."""
 
         async def nothing(_request: Any, _identity: Identity) -> Any:
@@ -78,7 +77,7 @@ class Odd(Plugin):
         methods = {"Greet": GrpcMethod(nothing, Action.VIEW, "x"), "ListGreetings": GrpcMethod(else_, Action.VIEW, "x")}
         return [GrpcService(greeting_pb2.DESCRIPTOR.services_by_name["GreetingService"], methods)]
 
-    def observers(self, services: PluginServices) -> Sequence[CallObserver]:
+    def observers(self) -> Sequence[CallObserver]:
         """Keep the codes."""
         plugin = self
 
@@ -240,7 +239,7 @@ class Deciding(Authenticator, Authorizer):
 
 
 def _plugin(hook: str, names: str, answer: Any) -> type[Plugin]:
-    members = {names: lambda _self: ["deciding"], hook: lambda _self, _services: {"deciding": Deciding(answer)}}
+    members = {names: lambda _self: ["deciding"], hook: lambda _self: {"deciding": Deciding(answer)}}
     return type("Deciding", (Plugin,), {"name": "deciding", "version": "1", **members})
 
 
@@ -282,7 +281,7 @@ async def test_an_observer_that_never_ends_holds_nobody_for_ever(
         await asyncio.Event().wait()
 
     observer = type("Stuck", (CallObserver,), {when: wait})
-    members = {"name": "stuck", "version": "1", "observers": lambda _self, _services: [observer()]}
+    members = {"name": "stuck", "version": "1", "observers": lambda _self: [observer()]}
     async with running_server(database, [type("Stuck", (Plugin,), members)]) as client:
         answer = await client.rest("GET", "/api/v1/tenants/test", key=WORKER_KEY)
         assert answer.status_code == (503 if when == "before" else 200)

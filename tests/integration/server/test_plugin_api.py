@@ -60,7 +60,7 @@ class Probe(Plugin):
         self.seen: list[tuple[str, Call, Outcome | None]] = []
         self.handled = 0
 
-    def rest_routes(self, services: PluginServices) -> Sequence[RestRoute]:
+    def rest_routes(self) -> Sequence[RestRoute]:
         """Offer one route."""
 
         async def item(_request: falcon.asgi.Request, response: falcon.asgi.Response, id: str) -> None:  # noqa: A002
@@ -92,7 +92,7 @@ class Probe(Plugin):
         operation = {"responses": {"200": {"description": "Touched.", "content": content}}}
         return OpenApiFragment("Probes.", {"Extra": {"type": "object"}}, {"PUT /items/{id}": operation})
 
-    def observers(self, services: PluginServices) -> Sequence[CallObserver]:
+    def observers(self) -> Sequence[CallObserver]:
         """Watch."""
         return [Recorder(self)]
 
@@ -334,9 +334,13 @@ class Ticking(Plugin):
     name = "ticking"
     version = "1"
 
-    def background_services(self, services: PluginServices) -> Sequence[Service]:
+    def setup(self, services: PluginServices) -> None:
+        """Keep the services."""
+        self._services = services
+
+    def background_services(self) -> Sequence[Service]:
         """Run it."""
-        return [services.once_per_deployment(Ticker())]
+        return [self._services.once_per_deployment(Ticker())]
 
 
 async def test_a_service_runs_once_in_a_deployment_and_moves_on(database: str) -> None:
@@ -354,7 +358,7 @@ async def test_a_service_runs_once_in_a_deployment_and_moves_on(database: str) -
     assert (Ticker.running, Ticker.most) == (0, 1)
 
 
-@pytest.mark.parametrize("hook", ["openapi", "observers", "background_services", "on_startup"])
+@pytest.mark.parametrize("hook", ["setup", "openapi", "observers", "background_services", "on_startup"])
 async def test_a_plugin_that_fails_is_named_and_nothing_is_left(database: str, hook: str) -> None:
     """The start is refused with plugin, hook and reason; the next start without it works."""
 

@@ -24,7 +24,7 @@ class Launching(Plugin):
     version = "1"
     services: PluginServices
 
-    async def on_startup(self, services: PluginServices) -> None:
+    def setup(self, services: PluginServices) -> None:
         """Keep it."""
         type(self).services = services
 

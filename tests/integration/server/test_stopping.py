@@ -9,7 +9,6 @@ from contextlib import suppress
 import pytest
 
 from core.plugin import Plugin
-from core.plugin_services import PluginServices
 from core.service import Service
 from server.background.supervisor import Supervisor
 from tests.support.running import running_server
@@ -111,8 +110,7 @@ async def test_plugins_stop_in_order_whatever_one_of_them_does(
         name = "a-first"
         version = "1"
 
-        def background_services(self, services: PluginServices) -> Sequence[Service]:
-            del services
+        def background_services(self) -> Sequence[Service]:
             return [waiting, stubborn]
 
         async def on_shutdown(self) -> None:

@@ -38,13 +38,17 @@ class WidgetsPlugin(Plugin):
         """Create the table."""
         return PluginMigration.from_folder(files(__package__) / "migrations")
 
-    def rest_routes(self, services: PluginServices) -> Sequence[RestRoute]:
+    def setup(self, services: PluginServices) -> None:
+        """Keep the database for the handlers."""
+        self._database = services.database
+
+    def rest_routes(self) -> Sequence[RestRoute]:
         """``POST /api/v1/p/widgets/widgets``, also at the place where older clients look."""
 
         async def add(request: Any, response: Any) -> None:
             widget: Widget = request.context.body
             parameters = {"tenant_id": request.context.tenant_id, "name": widget.name}
-            async with services.database.connection() as connection:
+            async with self._database.connection() as connection:
                 await connection.execute(_SQL["add"], parameters)
             response.media = widget.as_json()
 
@@ -63,11 +67,11 @@ class WidgetsPlugin(Plugin):
             )
         ]
 
-    def grpc_services(self, services: PluginServices) -> Sequence[GrpcService]:
+    def grpc_services(self) -> Sequence[GrpcService]:
         """``flovyn.plugins.widgets.v1.WidgetService``."""
 
         async def count(_request: pb.CountWidgetsRequest, identity: Identity) -> pb.CountWidgetsResponse:
-            async with services.database.connection() as connection:
+            async with self._database.connection() as connection:
                 row = await (await connection.execute(_SQL["count"], {"tenant_id": identity.tenant_id})).fetchone()
             return pb.CountWidgetsResponse(count=row[0])
 

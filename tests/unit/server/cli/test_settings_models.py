@@ -293,8 +293,8 @@ class Odd(Plugin):
     def config(self):
         return ConfigSection(Lazy)
 
-    def rest_routes(self, services):
-        return services.settings.doubled
+    def setup(self, services):
+        services.settings.doubled
 
 edition = Edition(BuildInfo("test", "1", "3.11", "", (PluginInfo("odd", "1"),)), lambda: [Odd()])
 sys.exit(run(edition, ["config", "check"]))
@@ -308,7 +308,7 @@ def test_a_property_that_raises_is_told_without_a_traceback() -> None:
     command = [sys.executable, "-c", _LAZY]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, env=environ)
     assert done.returncode == 1
-    assert done.stderr == "error: plugin 'odd': rest_routes failed: ZeroDivisionError: first line\n"
+    assert done.stderr == "error: plugin 'odd': setup failed: ZeroDivisionError: first line\n"
 
 
 def test_a_hook_that_raises_is_told_in_one_line(

@@ -67,7 +67,7 @@ def _start(plugin: Plugin) -> None:
     names = registry.authenticator_names()
     registry.default_authenticators()
     registry.owners()
-    registry.lend(lambda plugin, settings: replace(services(plugin), settings=settings))
+    registry.setup(lambda plugin, settings: replace(services(plugin), settings=settings))
     registry.check(describe_server())
     registry.collect_authenticators(names)
     registry.collect_authorizers(registry.authorizer_names())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -46,7 +44,11 @@ class Sample(Plugin):
         """Read the section, an older table and an older variable."""
         return ConfigSection(Section, ("auth.old",), {"OLD_SECRET": "secret"})
 
-    def rest_routes(self, services: PluginServices) -> Sequence[RestRoute]:
+    def setup(self, services: PluginServices) -> None:
+        """Keep the services."""
+        self.services = services
+
+    def rest_routes(self) -> Sequence[RestRoute]:
         """Offer one route."""
         return [RestRoute("GET", self.path, _handler, Action.VIEW, "item", "Get")]
 
@@ -58,7 +60,7 @@ def _registry(
     for plugin in plugins:
         registry.register(plugin)
     registry.load_settings(Sources(file or {}, environ or {}))
-    registry.lend(lambda plugin, settings: replace(services(plugin), settings=settings))
+    registry.setup(lambda plugin, settings: replace(services(plugin), settings=settings))
     return registry
 
 
@@ -134,8 +136,8 @@ def _sample(**changes: Any) -> Plugin:
     """Return a plugin whose one route has these changes."""
 
     class Changed(Sample):
-        def rest_routes(self, services: PluginServices) -> Sequence[RestRoute]:
-            return [replace(super().rest_routes(services)[0], **changes)]
+        def rest_routes(self) -> Sequence[RestRoute]:
+            return [replace(super().rest_routes()[0], **changes)]
 
     return Changed()
 
@@ -164,7 +166,7 @@ def test_a_route_that_says_nonsense_is_refused(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize("hook", ["rest_routes", "grpc_services"])
 def test_a_hook_that_returns_nonsense_is_named(hook: str, answer: object) -> None:
     """A wrong type is the plugin's mistake and not a traceback of the server's."""
-    plugin = type("Odd", (Sample,), {hook: lambda _self, _services: answer})()
+    plugin = type("Odd", (Sample,), {hook: lambda _self: answer})()
     with pytest.raises(PluginError, match=rf"sample-one'.*{hook}"):
         _registry(plugin).check(RESERVED)
 
@@ -172,7 +174,7 @@ def test_a_hook_that_returns_nonsense_is_named(hook: str, answer: object) -> Non
 @pytest.mark.parametrize("hook", ["observers", "background_services"])
 def test_what_a_process_runs_is_of_the_right_kind(hook: str) -> None:
     """Observers and services are checked when they are asked for."""
-    registry = _registry(type("Odd", (Sample,), {hook: lambda _self, _services: [object()]})())
+    registry = _registry(type("Odd", (Sample,), {hook: lambda _self: [object()]})())
     with pytest.raises(PluginError, match=rf"sample-one'.*{hook}"):
         getattr(registry, hook)()
 
@@ -183,7 +185,7 @@ def test_what_a_process_runs_is_of_the_right_kind(hook: str) -> None:
 @pytest.mark.parametrize("made", [{}, {"mine": object()}])
 def test_what_was_announced_must_be_there(hook: str, names: str, made: dict[str, object]) -> None:
     """A missing authenticator or authorizer refuses the start instead of leaving a gap."""
-    members = {names: lambda _self: ["mine"], hook: lambda _self, _services: made}
+    members = {names: lambda _self: ["mine"], hook: lambda _self: made}
     registry = _registry(type("Odd", (Sample,), members)())
     with pytest.raises(PluginError, match=rf"sample-one'.*{hook}.*'mine'"):
         getattr(registry, f"collect_{hook}")(["mine"])
@@ -199,7 +201,7 @@ def test_every_clash_is_told_with_both_sides() -> None:
 
     def aliased(path: str) -> Any:
         route = RestRoute("GET", "/x/{id}", _handler, Action.VIEW, "x", "X", aliases=(path,))
-        return lambda _self, _services: [route]
+        return lambda _self: [route]
 
     one = _named(
         "one",
@@ -210,7 +212,7 @@ def test_every_clash_is_told_with_both_sides() -> None:
     other = RestRoute("GET", "/x/{key}", _handler, Action.VIEW, "x", "X", aliases=("/api/tenants/{slug}/things/{key}",))
     two = _named(
         "two",
-        rest_routes=lambda _self, _services: [other],
+        rest_routes=lambda _self: [other],
         authenticator_names=lambda _self: ["both"],
         authorizer_names=lambda _self: ["roles"],
         config=lambda _self: ConfigSection(Section, ("auth.old", "database"), {"OLD": "secret"}),
@@ -232,7 +234,7 @@ def test_a_plugin_that_claims_something_twice_is_refused() -> None:
     """Two routes that differ in a parameter's name are one."""
     routes = [RestRoute("GET", path, _handler, Action.VIEW, "x", "X") for path in ("/a/{id}", "/a/{name}")]
     with pytest.raises(PluginError, match=r"'one': claims twice: route GET /api/v1/p/one/a/\{\}"):
-        _registry(_named("one", rest_routes=lambda _self, _services: routes)).check(RESERVED)
+        _registry(_named("one", rest_routes=lambda _self: routes)).check(RESERVED)
 
 
 def test_a_start_that_declares_something_else_than_the_build_saw_is_refused() -> None:
@@ -245,36 +247,13 @@ def test_a_start_that_declares_something_else_than_the_build_saw_is_refused() ->
         registry.check(RESERVED, {"sample-one": {**seen, "routes": []}})
 
 
-def test_a_hook_that_blocks_is_interrupted_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The start does not hang for ever on one plugin."""
-    monkeypatch.setattr("core.plugin.HOOK_TIMEOUT_S", 0.05)
-    never = threading.Event()
-    plugin = _named("stuck", rest_routes=lambda _self, _services: never.wait())
-    with pytest.raises(PluginError, match="'stuck': rest_routes did not return within"):
-        _registry(plugin).check(RESERVED)
-
-
-@pytest.mark.parametrize("blocks", [True, False])
-async def test_a_start_hook_that_does_not_end_is_named(monkeypatch: pytest.MonkeyPatch, blocks: bool) -> None:  # noqa: FBT001
-    """Whether it waits for ever or holds the whole process."""
-    monkeypatch.setattr("core.plugin.HOOK_TIMEOUT_S", 0.05)
-    monkeypatch.setattr("server.plugin_registry.hooks.GRACE_S", 0.05)
-
-    async def on_startup(_self: Plugin, _services: PluginServices) -> None:
-        if blocks:
-            threading.Event().wait()
-        await asyncio.Event().wait()
-
-    registry = _registry(_named("stuck", on_startup=on_startup))
-    with pytest.raises(PluginError, match="'stuck': on_startup did not return within"):
-        await registry.startup()
-
-
 def test_settings_come_from_four_places_strongest_last() -> None:
     """Older table, own table, older variable, own variable."""
     file = {"auth": {"old": {"secret": "1", "size": 1}}, "plugins": {"sample_one": {"size": 2}}}
     environ = {"OLD_SECRET": "3", "PLUGINS__SAMPLE_ONE__SIZE": "4"}
-    settings: Any = _registry(Sample(), file=file, environ=environ)._services["sample-one"].settings
+    plugin = Sample()
+    _registry(plugin, file=file, environ=environ)
+    settings: Any = plugin.services.settings
     assert (settings.size, settings.secret.get_secret_value()) == (4, "3")
 
 
@@ -327,7 +306,7 @@ async def test_shutdown_reaches_every_started_plugin() -> None:
     class Third(First):
         name = "c"
 
-        async def on_startup(self, services: PluginServices) -> None:
+        async def on_startup(self) -> None:
             raise RuntimeError("no")
 
     registry = _registry(First(), Second(), Third())
