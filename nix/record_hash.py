@@ -2,7 +2,7 @@
 
     python3 nix/record_hash.py NIX_OPTION…
 
-Nix downloads the wheels, finds that nobody has recorded their hash, and says which it got. Run it at the root of the
+Nix downloads the wheels, finds no recorded hash, and prints the one that it got. Run it at the root of the
 checkout.
 """
 

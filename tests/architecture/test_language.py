@@ -21,7 +21,6 @@ PENDING: tuple[str, ...] = (
     "docs",
     "editions",
     "migrations",
-    "nix",
     "plugins",
     "server/admission.py",
     "server/auth",
@@ -166,6 +165,8 @@ def _twins(source: Source, banned: dict[str, str]) -> Iterator[str]:
 
 def test_pending_folders_exist() -> None:
     """The list of what is still to do names files and folders of the project."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("Bazel brings a part of the project")
     assert [entry for entry in PENDING if not (ROOT / entry).exists()] == []
 
 
