@@ -1,4 +1,4 @@
-"""Audit-only events of a workflow: requests that are no part of its history, because workers misread unknown events."""
+"""Audit events of a workflow: requests by users. They are not in the history, because workers misread unknown types."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from server.domain.cancellation import ChildCancellation
 
 
 class AuditType(StrEnum):
-    """What was asked."""
+    """The type of the request."""
 
     RETRY_REQUESTED = "RETRY_REQUESTED"
     CHILD_WORKFLOW_CANCELLATION_REQUESTED = "CHILD_WORKFLOW_CANCELLATION_REQUESTED"
@@ -31,7 +31,7 @@ class NewAuditEvent:
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """A stored event, as people look at it."""
+    """A stored event, as REST shows it."""
 
     id: int
     type: str
@@ -48,7 +48,7 @@ def retry_requested(
 
 
 def cancellations_requested(children: Sequence[ChildCancellation]) -> list[NewAuditEvent]:
-    """Return the events, in the parents, of children that are to be cancelled; whether they exist is another matter."""
+    """Return one event per cancelled child, in its parent. The child may not exist: the request is recorded anyway."""
     return [
         NewAuditEvent(
             child.tenant_id,

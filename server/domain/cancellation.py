@@ -1,4 +1,4 @@
-"""The request to cancel a workflow, and what comes of it under the workflow's lock."""
+"""Requests to cancel workflows, and their outcomes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class CancellationRequest:
-    """A workflow to cancel, and whether its open children are to be cancelled after it."""
+    """A request to cancel a workflow; with ``cascades``, its open children are cancelled after it."""
 
     tenant_id: UUID
     workflow_id: UUID
@@ -20,7 +20,7 @@ class CancellationRequest:
 
 @dataclass(frozen=True, slots=True)
 class ChildCancellation:
-    """A child to cancel as its parent names it: by id, otherwise by name."""
+    """A parent's request to cancel one child. ``child_id`` identifies the child; None means the one of that name."""
 
     tenant_id: UUID
     parent_id: UUID
@@ -31,7 +31,7 @@ class ChildCancellation:
 
 
 class CancelOutcome(StrEnum):
-    """What became of a request."""
+    """The outcome of a request; CANCELLING means that the worker still holds the workflow."""
 
     CANCELLED = "CANCELLED"
     CANCELLING = "CANCELLING"

@@ -1,4 +1,4 @@
-"""Child workflows: what their parents hear of them. Workers match outcomes by the child's name, not by its id."""
+"""Child workflows, and the events about them in their parents. Workers match these events by the child's name."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from server.domain.workflow import NewWorkflow, WorkflowState, WorkflowStatus
 from server.domain.workflow_event import EventType, NewEvent
 
 MAX_DEPTH = 100
-"""How deep children may be nested: deeper is an endless recursion."""
+"""The greatest depth of nested children; a deeper one is taken for an endless recursion."""
 
 
 def initiated(name: str, child_id: UUID, kind: str, data: Json, queue: str) -> NewEvent:
-    """Return the event of a child that was asked for."""
+    """Return the parent's event of a requested child."""
     identifier = dump(str(child_id))
     event = json_object(
         childExecutionName=dump(name),
@@ -29,9 +29,9 @@ def initiated(name: str, child_id: UUID, kind: str, data: Json, queue: str) -> N
 
 
 def failed(name: str, child_id: UUID, error: str) -> NewEvent:
-    """Return the event of a child that failed, was cancelled, or could not start."""
+    """Return the parent's event of a child that failed, was cancelled, or could not start."""
     identifier = dump(str(child_id))
-    # the odd spelling of the last key is the one that workers read
+    # workers read the last key in exactly this spelling
     data = json_object(
         childExecutionName=dump(name),
         childExecutionId=identifier,
@@ -44,7 +44,7 @@ def failed(name: str, child_id: UUID, error: str) -> NewEvent:
 def new_child(
     parent: WorkflowState, child_id: UUID, *, name: str, kind: str, queue: str, data: Json, priority_seconds: int
 ) -> NewWorkflow:
-    """Return a child to start, with the first event of its own history."""
+    """Return a child to insert, with the first event of its own history."""
     event = json_object(input=data, workflowKind=dump(kind), parentWorkflowExecutionId=dump(str(parent.id)))
     return NewWorkflow(
         tenant_id=parent.tenant_id,
@@ -63,7 +63,7 @@ def new_child(
 
 
 def outcome(step: Step) -> Delivery | None:
-    """Return what the parent hears of a child's step; None when the workflow has no parent or has not ended."""
+    """Return the event that a child's end causes in its parent; None without a parent or while the child is open."""
     state = step.state
     if state.parent_id is None or state.child_name is None or not state.status.is_terminal:
         return None
@@ -73,7 +73,7 @@ def outcome(step: Step) -> Delivery | None:
         )
         event = NewEvent(EventType.CHILD_WORKFLOW_COMPLETED, data)
     else:
-        error = step.error or "the child failed without saying why"
-        told = error if state.status is WorkflowStatus.FAILED else f"Child workflow cancelled: {error}"
-        event = failed(state.child_name, state.id, told)
+        error = step.error or "the child failed and reported no error"
+        message = error if state.status is WorkflowStatus.FAILED else f"Child workflow cancelled: {error}"
+        event = failed(state.child_name, state.id, message)
     return Delivery(state.tenant_id, state.parent_id, event)

@@ -1,4 +1,4 @@
-"""A claim: the right of one poll to one piece of work."""
+"""A claim: it gives one piece of work to one poll."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from uuid import UUID, uuid4
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The claim that a poll makes; it is written to the row of the work that the poll gets.
+    """The claim that a poll makes; the database writes it to the row of the claimed work.
 
     Attributes:
-        worker_id: the worker's id or name, as the poll says it. Workers share names.
+        worker_id: the worker's id or name, from the poll's request. Workers may share names.
         held_by: the holder: connection and principal. None where a call has no connection.
         process: the number of the server process; None while that process does not hold the lock on its number.
-        id: recognises the claim when the server does not know whether it was written.
+        id: identifies the claim when the server does not know whether it was written.
     """
 
     worker_id: str
@@ -25,15 +25,15 @@ class Claim:
 
 
 NewClaim = Callable[[str, str | None], Claim]
-"""Returns a claim for one poll: gets the worker's id or name, and the holder."""
+"""Returns the claim of one poll, given the worker's id or name and the holder."""
 
 UNNAMED = Claim("")
-"""The claim of a poller that does not say its name."""
+"""The claim of a poller without a name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A claim that was released, and the place where its work is pending again."""
+    """A released claim, and the queue in which its work is pending again."""
 
     id: UUID
     tenant_id: UUID

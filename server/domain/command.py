@@ -1,4 +1,4 @@
-"""The commands of a worker's submission as values, checked and complete; what they do is decided by the engine."""
+"""The commands of a submission as checked values. ``server.engine.submission`` decides their effects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.payload import Json
 
 @dataclass(frozen=True, slots=True)
 class RecordOperation:
-    """The result of a side effect inside the workflow's code."""
+    """Record the result of a side effect of the workflow's code."""
 
     name: str
     result: Json
@@ -19,7 +19,7 @@ class RecordOperation:
 
 @dataclass(frozen=True, slots=True)
 class SetState:
-    """A key of the workflow's state gets a value."""
+    """Set a key of the workflow's state."""
 
     key: str
     value: Json
@@ -27,14 +27,14 @@ class SetState:
 
 @dataclass(frozen=True, slots=True)
 class ClearState:
-    """A key of the workflow's state goes."""
+    """Remove a key of the workflow's state."""
 
     key: str
 
 
 @dataclass(frozen=True, slots=True)
 class StartTimer:
-    """A timer fires after ``duration_ms``; its id is unique within the workflow."""
+    """Start a timer that fires after ``duration_ms``; its id is unique within the workflow."""
 
     timer_id: str
     duration_ms: int
@@ -42,14 +42,14 @@ class StartTimer:
 
 @dataclass(frozen=True, slots=True)
 class CancelTimer:
-    """A timer must not fire any more."""
+    """Cancel a timer that has not fired."""
 
     timer_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class CreatePromise:
-    """A promise that somebody will settle; the server gives it an id."""
+    """Create a promise, to which the server gives an id."""
 
     name: str
     timeout_ms: int | None
@@ -58,7 +58,7 @@ class CreatePromise:
 
 @dataclass(frozen=True, slots=True)
 class ResolvePromise:
-    """A promise of this workflow gets its value; it is named by its id or its name."""
+    """Resolve a promise of the same workflow; ``reference`` is its id or its name."""
 
     reference: str
     value: Json
@@ -66,7 +66,7 @@ class ResolvePromise:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleTask:
-    """A task under the worker's id; no queue means the workflow's."""
+    """Schedule a task with the id that the worker made; None as queue means the workflow's queue."""
 
     task_id: UUID
     kind: str
@@ -80,7 +80,10 @@ class ScheduleTask:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleChild:
-    """A child workflow under the worker's id; no queue means the workflow's. Without a kind it cannot start."""
+    """Start a child workflow with the id that the worker made; None as queue means the workflow's queue.
+
+    A child without a kind cannot start.
+    """
 
     child_id: UUID
     name: str
@@ -92,7 +95,7 @@ class ScheduleChild:
 
 @dataclass(frozen=True, slots=True)
 class CancelChild:
-    """A child is to be cancelled: the one of the id, if it is known, otherwise the one of the name."""
+    """Cancel a child: the one with the id, or the one with the name if ``child_id`` is None."""
 
     child_id: UUID | None
     name: str
@@ -101,21 +104,21 @@ class CancelChild:
 
 @dataclass(frozen=True, slots=True)
 class Suspend:
-    """The activation waits for something outside; informational."""
+    """Tell why the workflow waits; the command changes nothing else."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """The workflow returned."""
+    """Complete the workflow."""
 
     output: Json
 
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The workflow raised."""
+    """Fail the workflow."""
 
     error: str
     stack_trace: str
@@ -124,7 +127,7 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """The workflow ends itself as cancelled."""
+    """End the workflow as cancelled."""
 
     reason: str
 

@@ -1,7 +1,7 @@
 """Events that reach a workflow from outside: finished tasks, fired timers, settled promises, ended children, signals.
 
-They fall between the batches of the workflow's own commands, never inside one, because both are numbered
-under the workflow's lock.
+Such an event never stands between the events of one submission, because both get their numbers under the workflow's
+row lock.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from server.domain.workflow_event import NewEvent
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An event for a workflow; a waking one makes a waiting workflow claimable again."""
+    """An event for a workflow; with ``waking``, a WAITING workflow becomes PENDING."""
 
     tenant_id: UUID
     workflow_id: UUID
@@ -26,7 +26,7 @@ class Delivery:
 
 
 def receive(state: WorkflowState, delivery: Delivery) -> Step | None:
-    """Return the step that an event from outside causes in ``state``; None when the workflow has ended."""
+    """Return the step that a delivery causes in ``state``; None if the workflow has ended."""
     if state.status.is_terminal:
         return None
     longer, events = extended(state, [delivery.event])
@@ -39,7 +39,7 @@ def receive(state: WorkflowState, delivery: Delivery) -> Step | None:
 def receive_all(
     states: MutableMapping[tuple[UUID, UUID], WorkflowState], deliveries: Sequence[Delivery]
 ) -> list[Step | None]:
-    """Return the step of each delivery, in order, and update ``states``; None for an unknown or ended workflow."""
+    """Return the step of each delivery, in order, and update ``states``; None if the workflow is missing or ended."""
     steps: list[Step | None] = []
     for delivery in deliveries:
         key = (delivery.tenant_id, delivery.workflow_id)

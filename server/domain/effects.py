@@ -1,4 +1,4 @@
-"""What a submission makes beside events: timers and the like, written in the same transaction."""
+"""The effects of a submission: new and changed rows of other tables, written in the same transaction as its events."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from server.domain.workflow import NewWorkflow
 
 @dataclass(slots=True)
 class Effects:
-    """Lists that a draft fills, each in the order of the commands."""
+    """The effects of one submission or of a whole batch, each list in the order of the commands."""
 
     timers: list[NewTimer] = field(default_factory=list)
     cancelled_timers: list[TimerKey] = field(default_factory=list)
@@ -28,12 +28,12 @@ class Effects:
     cancelled_children: list[ChildCancellation] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        """Whether there is anything to write."""
+        """Return whether there is a row to write."""
         return any(getattr(self, each.name) for each in fields(self))
 
     @staticmethod
     def gather(all_effects: Iterable[Effects]) -> Effects:
-        """Return the effects of a whole batch, so that each kind is one statement."""
+        """Return the effects of a whole batch, so that each kind of effect needs one statement."""
         gathered = Effects()
         for effects in all_effects:
             for each in fields(Effects):

@@ -16,7 +16,7 @@ LONGEST_TTL = timedelta(days=30)
 
 
 class Entity(StrEnum):
-    """What a key can lead to."""
+    """The type of the thing that a key leads to."""
 
     WORKFLOW = "WORKFLOW"
     TASK = "TASK"
@@ -25,7 +25,7 @@ class Entity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeyClaim:
-    """Something new that wants a key."""
+    """The claim of a new entity to a key."""
 
     tenant_id: UUID
     key: IdempotencyKey
@@ -35,14 +35,14 @@ class KeyClaim:
 
 @dataclass(frozen=True, slots=True)
 class KeyHolder:
-    """What a key leads to.
+    """The entity that a key leads to.
 
     Attributes:
-        entity: what kind of thing.
+        entity: its type.
         entity_id: its id.
-        kind: kind of the workflow or task; None for a promise, and where the thing is gone.
-        is_live: it is neither gone nor failed nor cancelled, and the key has not expired.
-        is_open: it has not ended at all, and the key has not expired.
+        kind: kind of the workflow or task; None for a promise, or if the entity was deleted.
+        is_live: it is neither deleted nor failed nor cancelled, and the key has not expired.
+        is_open: it has not ended, and the key has not expired.
     """
 
     entity: Entity
@@ -53,7 +53,7 @@ class KeyHolder:
 
 
 def checked_key(key: str, ttl_seconds: int | None) -> IdempotencyKey:
-    """Return a key as it can be used.
+    """Return the checked key.
 
     Raises:
         InvalidInput: the key is empty or longer than 255 characters, or its time to live is out of range.
@@ -62,8 +62,8 @@ def checked_key(key: str, ttl_seconds: int | None) -> IdempotencyKey:
     return IdempotencyKey(name_field(key, "idempotency_key"), ttl)
 
 
-def taken(key: str, holder: KeyHolder) -> AlreadyExists:
-    """Return the error of a key that leads to something else than the caller wants to create."""
+def key_conflict(key: str, holder: KeyHolder) -> AlreadyExists:
+    """Return the error for a key that leads to an entity of another type or kind."""
     return AlreadyExists(
         f"idempotency_key {key!r} belongs to the {holder.entity.lower()} {holder.entity_id}; choose another key"
     )

@@ -1,4 +1,4 @@
-"""A promise of a workflow: settled once, from outside, by the workflow itself, or by its time-out."""
+"""Promises of workflows. A promise is settled once: by a caller, by its workflow, or by its timeout."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.payload import Json, dump, json_object
 from server.domain.workflow_event import EventType, NewEvent
 
 LONGEST_TIMEOUT_MS = 100 * 365 * 24 * 3600 * 1000
-"""A hundred years; a longer time-out counts as this one."""
+"""A hundred years; a longer timeout is cut to this one."""
 
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _ID = re.compile(_UUID)
@@ -32,7 +32,7 @@ class PromiseStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewPromise:
-    """A promise to create; the time-out begins with the creation, None means none."""
+    """A promise to create. The timeout begins with the creation; None means no timeout."""
 
     tenant_id: UUID
     id: UUID
@@ -43,7 +43,7 @@ class NewPromise:
 
 @dataclass(frozen=True, slots=True)
 class PromiseRef:
-    """How somebody outside names a promise: by its id, by its idempotency key, or by run and name: one of the forms."""
+    """A caller's reference to a promise: its id, its idempotency key, or its workflow and name; one form is set."""
 
     tenant_id: UUID
     id: UUID | None = None
@@ -53,8 +53,8 @@ class PromiseRef:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a promise is settled with: a value, or an error."""
+class PromiseOutcome:
+    """The outcome of a settled promise: a value, an error, or a timeout."""
 
     status: PromiseStatus
     value: Json | None = None
@@ -63,24 +63,24 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """A verdict on a promise that was found."""
+    """The outcome for one promise."""
 
     tenant_id: UUID
     promise_id: UUID
-    verdict: Verdict
+    outcome: PromiseOutcome
 
 
-def resolved(value: Json) -> Verdict:
-    """Return the verdict of a promise that gets its value."""
-    return Verdict(PromiseStatus.RESOLVED, value=value)
+def resolved(value: Json) -> PromiseOutcome:
+    """Return the outcome of a resolved promise."""
+    return PromiseOutcome(PromiseStatus.RESOLVED, value=value)
 
 
-def rejected(error: str) -> Verdict:
-    """Return the verdict of a promise that fails."""
-    return Verdict(PromiseStatus.REJECTED, error=error)
+def rejected(error: str) -> PromiseOutcome:
+    """Return the outcome of a rejected promise."""
+    return PromiseOutcome(PromiseStatus.REJECTED, error=error)
 
 
-TIMED_OUT = Verdict(PromiseStatus.TIMEOUT)
+TIMED_OUT = PromiseOutcome(PromiseStatus.TIMEOUT)
 
 _EVENTS = {
     PromiseStatus.RESOLVED: EventType.PROMISE_RESOLVED,
@@ -89,22 +89,22 @@ _EVENTS = {
 }
 
 
-def settled_event(promise_id: UUID, name: str, verdict: Verdict) -> NewEvent:
-    """Return the event that tells a workflow of a settled promise."""
+def settled_event(promise_id: UUID, name: str, outcome: PromiseOutcome) -> NewEvent:
+    """Return the workflow's event for a settled promise."""
     data = json_object(
         promiseId=dump(str(promise_id)),
         promiseName=dump(name),
-        value=verdict.value,
-        error=None if verdict.error is None else dump(verdict.error),
+        value=outcome.value,
+        error=None if outcome.error is None else dump(outcome.error),
     )
-    return NewEvent(_EVENTS[verdict.status], data)
+    return NewEvent(_EVENTS[outcome.status], data)
 
 
 def parse_ref(tenant_id: UUID, text: str) -> PromiseRef:
-    """Return the promise that a client names: by id, or in the older forms ``<run id>:<name>`` and ``<run id>/<name>``.
+    """Return the reference in ``text``: a promise id, or workflow id and promise name, joined by ``:`` or ``/``.
 
     Raises:
-        InvalidInput: it is none of them.
+        InvalidInput: the text has none of these forms.
     """
     if _ID.fullmatch(text):
         return PromiseRef(tenant_id, id=UUID(text))
@@ -115,7 +115,7 @@ def parse_ref(tenant_id: UUID, text: str) -> PromiseRef:
 
 
 def usable_timeout(timeout_ms: int | None) -> int | None:
-    """Return the time-out as it is kept: zero, less and nothing mean none."""
+    """Return the timeout to store; zero, a negative number and None mean no timeout."""
     if timeout_ms is None or timeout_ms <= 0:
         return None
     return min(timeout_ms, LONGEST_TIMEOUT_MS)

@@ -1,4 +1,4 @@
-"""A schedule: what it starts, when, and what it does about missed instants and about runs that are still open."""
+"""Schedules: their targets, their due instants, and their policies for missed instants and open executions."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from uuid import UUID
 from core.payload import Json
 
 MISSED_AFTER = timedelta(seconds=60)
-"""An instant that was not served by then counts as missed: no server ran, or the schedule's servers were stuck."""
+"""A due instant counts as missed after this time: no server was running, or none could serve it."""
 
 
 class TargetType(StrEnum):
-    """What a schedule starts."""
+    """The type of the execution that a schedule starts."""
 
     WORKFLOW = "workflow"
     TASK = "task"
 
 
 class MissedRunPolicy(StrEnum):
-    """What to do about missed instants: nothing, or one run for all of them."""
+    """The policy for missed instants: skip them, or start one execution for all of them."""
 
     SKIP = "skip"
     EXECUTE_ONCE = "execute_once"
 
 
 class OverlapPolicy(StrEnum):
-    """What to do while what was started last is still open."""
+    """The policy for a due instant while the last execution of the schedule is open."""
 
     SKIP = "skip"
     ALLOW = "allow"
@@ -38,7 +38,7 @@ class OverlapPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScheduleSpec:
-    """What a client says of a schedule. Exactly one of ``run_at`` and ``cron`` is set."""
+    """The part of a schedule that its owner sets. Exactly one of ``run_at`` and ``cron`` is set."""
 
     name: str
     description: str | None
@@ -74,7 +74,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRun:
-    """What became of a due instant: something was started, or why not."""
+    """The result of one due instant: the started execution, or the reason why there is none."""
 
     tenant_id: UUID
     schedule_id: UUID
@@ -88,26 +88,26 @@ class ScheduleRun:
 
 
 def first_instant(spec: ScheduleSpec, after: datetime, next_after: NextAfter) -> datetime | None:
-    """Return the first instant of a schedule after a moment; None when there is none before its end."""
+    """Return the first due instant after ``after``; None if there is none before the schedule ends."""
     if spec.cron is None:
         return spec.run_at
-    found = next_after(spec.cron, spec.timezone, after)
-    return None if found is None or (spec.end_at is not None and found > spec.end_at) else found
+    instant = next_after(spec.cron, spec.timezone, after)
+    return None if instant is None or (spec.end_at is not None and instant > spec.end_at) else instant
 
 
-def why_skip(spec: ScheduleSpec, due: datetime, now: datetime, *, is_previous_open: bool) -> str | None:
-    """Return why a due instant starts nothing; None when it does."""
+def skip_reason(spec: ScheduleSpec, due: datetime, now: datetime, *, is_previous_open: bool) -> str | None:
+    """Return the reason why a due instant starts no execution; None if it starts one."""
     if spec.missed_run_policy is MissedRunPolicy.SKIP and now - due > MISSED_AFTER:
         return "missed: no server served it in time"
     if spec.overlap_policy is OverlapPolicy.SKIP and is_previous_open:
-        return "what was started before is still open"
+        return "the previous execution is still open"
     return None
 
 
-def following(spec: ScheduleSpec, now: datetime, next_after: NextAfter) -> datetime | None:
-    """Return the next instant once the due one has been dealt with; instants missed meanwhile are one with it."""
+def next_instant(spec: ScheduleSpec, now: datetime, next_after: NextAfter) -> datetime | None:
+    """Return the due instant after the present one. Instants up to ``now`` are not served one by one."""
     return None if spec.cron is None else first_instant(spec, now, next_after)
 
 
 NextAfter = Callable[[str, str, datetime], datetime | None]
-"""Returns the first instant of a cron line in a time zone after a moment."""
+"""Returns the first instant of a cron line in a time zone after a moment; None if there is none."""

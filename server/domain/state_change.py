@@ -1,4 +1,4 @@
-"""Events of a history as those who watch a stream see them: a name, and a snapshot of the thing."""
+"""State changes: events of a history as a stream shows them, each with a name and a snapshot of the changed entity."""
 
 from __future__ import annotations
 
@@ -84,11 +84,14 @@ _SHOWN: Mapping[str, tuple[str, _Snapshot]] = {
     "STATE_SET": ("STATE_SET", _state),
     "STATE_CLEARED": ("STATE_CLEARED", _state),
 }
-"""Suspensions are left out: only some workers say that they suspend, and nobody says that a workflow resumed."""
+"""Name and snapshot of each event type that streams show.
+
+Suspensions are left out: only some workers report them, and no event tells that a workflow goes on.
+"""
 
 
 def state_change(workflow_id: str, event_type: str, data: Json, timestamp_ms: int) -> Json | None:
-    """Return what a watcher sees of an event; None for those that are not shown."""
+    """Return the state change of an event as JSON; None for an event type that streams do not show."""
     if event_type not in _SHOWN:
         return None
     name, snapshot = _SHOWN[event_type]
@@ -96,13 +99,13 @@ def state_change(workflow_id: str, event_type: str, data: Json, timestamp_ms: in
 
 
 def body(name: str, snapshot: Mapping[str, Json | None], timestamp_ms: int) -> Json:
-    """Return a change of state as it is streamed; members without a value are left out."""
-    known = json_object(**{key: value for key, value in snapshot.items() if value != NULL})
-    return json_object(type=dump("Event"), event=dump(name), timestampMs=dump(timestamp_ms), data=known)
+    """Return the JSON of a state change; members of the snapshot without a value are left out."""
+    present = json_object(**{key: value for key, value in snapshot.items() if value != NULL})
+    return json_object(type=dump("Event"), event=dump(name), timestampMs=dump(timestamp_ms), data=present)
 
 
 def _members(data: Json) -> Members:
-    """Return the members of an event's data; none of data that no version of the server writes."""
+    """Return the members of an event's data; no members for data that is not a JSON object that can be read."""
     try:
         return members(readable(data))
     except (ValueError, RecursionError, InvalidInput):

@@ -1,4 +1,4 @@
-"""What tasks stream while they run: chunks for whoever watches at that moment, kept by nobody."""
+"""Chunks that running tasks stream to present subscribers. Chunks are not stored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 
 
 class ChunkKind(StrEnum):
-    """Kinds of chunks; the name of the event that a watcher sees."""
+    """The kind of a chunk, which is also the event name in a stream."""
 
     TOKEN = "token"  # noqa: S105 - a piece of text, not a secret
     PROGRESS = "progress"
@@ -18,7 +18,7 @@ class ChunkKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One piece; ``payload`` is passed on verbatim. ``workflow_id`` is None for a standalone task."""
+    """One chunk of a task's stream; ``payload`` is passed on unchanged. A standalone task has no ``workflow_id``."""
 
     tenant_id: UUID
     workflow_id: UUID | None
@@ -28,8 +28,8 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """What a watcher sees: a chunk, or a change of state."""
+class StreamItem:
+    """One item of a stream, as subscribers get it: a chunk, or a state change."""
 
     workflow_id: UUID | None
     kind: ChunkKind

@@ -1,7 +1,6 @@
-"""A task: work outside of the deterministic workflow code, handed to a worker, retried, recorded once.
+"""Task executions: their states, and the pure rules that apply reports, deadlines and cancellations to them.
 
-A task belongs to a workflow, or stands alone. What decides about it is pure: its states, and what a worker's
-report, a deadline or a cancellation makes of it.
+A task runs outside of the deterministic workflow code. It belongs to a workflow, or is standalone.
 """
 
 from __future__ import annotations
@@ -15,12 +14,11 @@ from uuid import UUID
 from core.errors import WrongState
 from core.payload import Json, dump, json_object
 from server.domain.claim import Claim
-from server.domain.retry_policy import may_try_again
 from server.domain.workflow_event import EventType, NewEvent
 
 DEADLINE_EXCEEDED = "Task exceeded deadline"
 LONGEST_TIMEOUT_MS = 10 * 365 * 24 * 3600 * 1000
-"""Ten years; a longer time-out counts as this one."""
+"""Ten years; a longer timeout is cut to this one."""
 
 
 class TaskStatus(StrEnum):
@@ -43,11 +41,13 @@ _TERMINAL = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCE
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
-    """A task to create, pending. A higher priority is served sooner; one below zero is the same as zero.
+    """A task to insert.
 
-    ``timeout_ms`` is a deadline over all attempts, measured from the creation; None means none.
-    ``scheduled_at`` holds the first attempt back until then; it does not go together with a priority.
-    ``claim`` is that of a parked poller for which the first attempt is inserted; None means that the task is pending.
+    Attributes:
+        timeout_ms: the deadline over all attempts, measured from the creation; None means no deadline.
+        priority_ms: a task with a higher priority is claimed sooner; a negative priority equals zero.
+        scheduled_at: the earliest start of the first attempt; such a task has no priority.
+        claim: the claim of the parked poller that gets the first attempt; None for a pending task.
     """
 
     tenant_id: UUID
@@ -65,7 +65,7 @@ class NewTask:
 
 
 def usable_timeout(timeout_ms: int | None) -> int | None:
-    """Return the time-out as it is kept: zero, less and nothing mean none."""
+    """Return the timeout to store; zero, a negative number and None mean no timeout."""
     if timeout_ms is None or timeout_ms <= 0:
         return None
     return min(timeout_ms, LONGEST_TIMEOUT_MS)
@@ -73,7 +73,7 @@ def usable_timeout(timeout_ms: int | None) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class TaskSlot:
-    """A waiting poller: one task of this queue is wanted."""
+    """A poll for one task of a queue."""
 
     tenant_id: UUID
     queue: str
@@ -82,7 +82,7 @@ class TaskSlot:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedTask:
-    """A task as dispatched to a worker; ``attempt`` counts from 1."""
+    """A claimed task, as its worker gets it; ``attempt`` counts from 1."""
 
     tenant_id: UUID
     id: UUID
@@ -95,7 +95,7 @@ class ClaimedTask:
 
 
 def dispatched(task: NewTask, claim: Claim) -> ClaimedTask:
-    """Return a new task as the poller of its claim gets it."""
+    """Return a new task as claimed by ``claim``, in its first attempt."""
     return ClaimedTask(
         tenant_id=task.tenant_id,
         id=task.id,
@@ -110,9 +110,12 @@ def dispatched(task: NewTask, claim: Claim) -> ClaimedTask:
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """What decides how a task may go on, read under its lock; ``attempt`` is its newest, 0 before the first.
+    """The state of a task, read under its row lock.
 
-    ``held_by`` is the holder of a running task; ``former_holders`` had it before, of which a few are kept.
+    Attributes:
+        attempt: the number of the newest attempt; 0 before the first.
+        held_by: the holder of a running task.
+        former_holders: the last few holders before the present one.
     """
 
     tenant_id: UUID
@@ -127,8 +130,8 @@ class TaskState:
     former_holders: Sequence[str] | None = None
 
 
-class Verdict(StrEnum):
-    """What is reported on a task."""
+class TaskOutcome(StrEnum):
+    """The outcome that is reported for a task or for an attempt."""
 
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
@@ -144,12 +147,14 @@ class Verdict(StrEnum):
 class TaskReport:
     """A report on a task, by its worker or by the server.
 
-    ``attempt`` names the abandoned one; ``sent_by`` is the caller as a holder, None when nothing is known about it.
+    Attributes:
+        attempt: the abandoned attempt; None for all other outcomes.
+        sent_by: the caller as a holder; None if its connection does not identify its worker.
     """
 
     tenant_id: UUID
     task_id: UUID
-    verdict: Verdict
+    outcome: TaskOutcome
     output: Json | None = None
     error: str | None = None
     attempt: int | None = None
@@ -158,7 +163,7 @@ class TaskReport:
 
 @dataclass(frozen=True, slots=True)
 class AttemptEnd:
-    """How an attempt ended."""
+    """The end of one attempt."""
 
     attempt: int
     status: TaskStatus
@@ -167,7 +172,7 @@ class AttemptEnd:
 
 @dataclass(frozen=True, slots=True)
 class TaskStep:
-    """What a report changes: the task's new state, the attempt that it ends, and the event for the task's run."""
+    """The change that a report causes: the new state, the ended attempt, and the event for the task's workflow."""
 
     state: TaskState
     output: Json | None = None
@@ -176,45 +181,47 @@ class TaskStep:
     event: NewEvent | None = None
 
 
-def judge(state: TaskState, report: TaskReport) -> TaskStep | None:
-    """Return what ``report`` does to a task in ``state``; None when it is known already or comes too late to matter.
+def apply_report(state: TaskState, report: TaskReport) -> TaskStep | None:
+    """Return the step that ``report`` causes; None if the report is a repetition or comes too late to matter.
 
     Raises:
-        WrongState: the task has ended otherwise, no attempt was ever made that could be reported on, or a former holder
-            reports on its own attempt while a newer one runs.
+        WrongState: the task has ended with another outcome, or has no attempt to report on, or a former holder reports
+            while the present holder runs a newer attempt.
     """
-    if report.verdict in (Verdict.COMPLETED, Verdict.FAILED) and _is_superseded(state, report.sent_by):
+    if report.outcome in (TaskOutcome.COMPLETED, TaskOutcome.FAILED) and _is_superseded(state, report.sent_by):
         raise superseded(state.id)
-    match report.verdict:
-        case Verdict.COMPLETED:
+    match report.outcome:
+        case TaskOutcome.COMPLETED:
             return _complete(state, report)
-        case Verdict.FAILED:
+        case TaskOutcome.FAILED:
             return _fail(state, report)
-        case Verdict.CANCELLED:
+        case TaskOutcome.CANCELLED:
             return _cancel(state, report)
-        case Verdict.EXPIRED:
+        case TaskOutcome.EXPIRED:
             return None if state.status.is_terminal else _final(state, TaskStatus.FAILED, DEADLINE_EXCEEDED)
-        case Verdict.ABANDONED:
+        case TaskOutcome.ABANDONED:
             running = state.status is TaskStatus.RUNNING and state.attempt == report.attempt
             return _failed_attempt(state, report.error or "") if running else None
 
 
 def _is_superseded(state: TaskState, sent_by: str | None) -> bool:
-    """Return whether a report comes from a former holder while another one holds the task."""
+    """Return whether the report comes from a former holder while another holder runs the task."""
     is_former = sent_by is not None and sent_by in (state.former_holders or ())
     return is_former and state.status is TaskStatus.RUNNING and sent_by != state.held_by
 
 
 def superseded(task_id: UUID) -> WrongState:
-    """Return the error for a worker whose attempt was ended and that is not the task's holder any more."""
-    return WrongState(f"task {task_id} was given to another worker, because your attempt had ended; stop working on it")
+    """Return the error for a former holder of a task."""
+    return WrongState(
+        f"task {task_id} was dispatched to another worker, because your attempt had ended; stop working on it"
+    )
 
 
 def _complete(state: TaskState, report: TaskReport) -> TaskStep | None:
     if state.status is TaskStatus.COMPLETED:
         return None
     if state.attempt == 0 and state.former_holders:
-        state = replace(state, attempt=1)  # it was released as if nobody had got it, and somebody had
+        state = replace(state, attempt=1)  # the task was released as undelivered, but a worker had received it
     _must_be_attempted(state, "completed")
     data = json_object(taskExecutionId=dump(str(state.id)), output=report.output)
     return TaskStep(
@@ -230,7 +237,7 @@ def _fail(state: TaskState, report: TaskReport) -> TaskStep | None:
         return None
     _must_be_attempted(state, "failed")
     if state.status is TaskStatus.PENDING:
-        return None  # the attempt has been counted as failed, by this report's first copy or by the server
+        return None  # the attempt is already counted as failed: by a first copy of this report, or by the reaper
     return _failed_attempt(state, report.error or "")
 
 
@@ -238,19 +245,24 @@ def _cancel(state: TaskState, report: TaskReport) -> TaskStep | None:
     if state.status is TaskStatus.CANCELLED:
         return None
     if state.status.is_terminal:
-        raise WrongState(f"task {state.id} is {state.status} and cannot be cancelled any more")
+        raise WrongState(f"task {state.id} is {state.status} and cannot be cancelled")
     return _final(state, TaskStatus.CANCELLED, report.error or "Task cancelled")
 
 
+def may_retry(attempts: int, max_retries: int) -> bool:
+    """Return whether a task gets another attempt after ``attempts`` failed ones; 3 retries allow 4 attempts."""
+    return attempts <= max_retries
+
+
 def _failed_attempt(state: TaskState, error: str) -> TaskStep:
-    if not may_try_again(state.attempt, state.max_retries):
+    if not may_retry(state.attempt, state.max_retries):
         return _final(state, TaskStatus.FAILED, error)
     end = AttemptEnd(state.attempt, TaskStatus.FAILED, error)
     return TaskStep(replace(state, status=TaskStatus.PENDING), error=error, ended=end)
 
 
 def _final(state: TaskState, status: TaskStatus, error: str) -> TaskStep:
-    """End the task without success: workers wait for TASK_FAILED, whatever the reason."""
+    """Return the end of a task without success. Its event is always TASK_FAILED: workers wait for this one."""
     running = state.status is TaskStatus.RUNNING
     data = json_object(taskExecutionId=dump(str(state.id)), error=dump(error), retryable=Json("false"))
     return TaskStep(
@@ -262,6 +274,9 @@ def _final(state: TaskState, status: TaskStatus, error: str) -> TaskStep:
 
 
 def _must_be_attempted(state: TaskState, action: str) -> None:
-    """Refuse reports on tasks that have ended or were never handed out; a worker presumed dead may still report."""
+    """Refuse reports on tasks that have ended or have no attempt.
+
+    A PENDING task with an attempt is accepted: its worker was presumed dead and reports late.
+    """
     if state.status.is_terminal or state.attempt == 0:
         raise WrongState(f"task {state.id} is {state.status}; only a running task can be {action}")

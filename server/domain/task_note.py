@@ -1,4 +1,4 @@
-"""What a worker notes while its task runs: progress, heartbeats, log lines, and state for later attempts."""
+"""Notes: progress, heartbeats, log lines and state that a worker sends while its task runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.payload import Json
 
 
 class LogLevel(StrEnum):
-    """How important a log line is."""
+    """The severity of a log line."""
 
     DEBUG = "DEBUG"
     INFO = "INFO"
@@ -20,13 +20,13 @@ class LogLevel(StrEnum):
 
 
 def log_level(text: str) -> LogLevel:
-    """Return the level that a worker named, in any case; an unknown one counts as INFO, so that no line is lost."""
+    """Return the level of this name, in upper or lower case; INFO for an unknown name, so that no line is lost."""
     return LogLevel[text.upper()] if text.upper() in LogLevel.__members__ else LogLevel.INFO
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of a task, from 0.0 to 1.0; ``details`` is free text, None for none; ``sent_by`` as in ``Beat``."""
+    """The progress of a task, from 0.0 to 1.0, with optional free text; ``sent_by`` as in ``Heartbeat``."""
 
     tenant_id: UUID
     task_id: UUID
@@ -36,8 +36,8 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
-    """A task's sign of life; ``sent_by`` is the caller as a holder, None when nothing is known about it."""
+class Heartbeat:
+    """A heartbeat of a task. ``sent_by`` is the caller as a holder; None if it does not identify the worker."""
 
     tenant_id: UUID
     task_id: UUID
@@ -45,12 +45,12 @@ class Beat:
 
 
 def checked_progress(value: float) -> float:
-    """Return the progress.
+    """Return ``value`` if it is a valid progress.
 
     Raises:
-        InvalidInput: it is not from 0.0 to 1.0.
+        InvalidInput: the value is not from 0.0 to 1.0.
     """
-    if not 0.0 <= value <= 1.0:  # false for NaN, too
+    if not 0.0 <= value <= 1.0:  # NaN is refused, too: each comparison with it is false
         raise InvalidInput(f"progress is {value}; it must be from 0.0 to 1.0")
     return value
 
@@ -67,7 +67,7 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class StateKey:
-    """The name of something that a task keeps."""
+    """The key of an entry of a task's state."""
 
     tenant_id: UUID
     task_id: UUID
@@ -76,6 +76,6 @@ class StateKey:
 
 @dataclass(frozen=True, slots=True)
 class StateEntry(StateKey):
-    """Something that a task keeps for its later attempts."""
+    """An entry of a task's state, which later attempts can read."""
 
     value: Json

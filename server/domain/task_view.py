@@ -1,4 +1,4 @@
-"""Tasks as people look at them."""
+"""Task executions as REST shows them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.payload import Json
 
 @dataclass(frozen=True, slots=True)
 class TaskView:
-    """Everything that a task shows of itself."""
+    """All details of a task."""
 
     id: UUID
     tenant_id: UUID
@@ -38,7 +38,7 @@ class TaskView:
 
 @dataclass(frozen=True, slots=True)
 class AttemptView:
-    """An attempt at a task; without an end, the one that runs."""
+    """An attempt at a task; ``finished_at`` is None while it runs."""
 
     attempt: int
     status: str
@@ -61,7 +61,7 @@ class LogLineView:
 
 @dataclass(frozen=True, slots=True)
 class TaskFilter:
-    """Which of a tenant's standalone tasks are wanted; None is any."""
+    """A filter for the standalone tasks of a tenant; None matches any value."""
 
     tenant_id: UUID
     status: str | None = None

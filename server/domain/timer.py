@@ -1,4 +1,4 @@
-"""A durable timer of a workflow: it fires once, unless it is cancelled or its workflow ends before."""
+"""Durable timers of workflows. A timer fires once, unless it is cancelled or its workflow ends first."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 LONGEST_DURATION_MS = 100 * 365 * 24 * 3600 * 1000
-"""A hundred years; a longer duration counts as this one."""
+"""A hundred years; a longer duration is cut to this one."""
 
 TimerKey = tuple[UUID, UUID, str]
-"""Tenant, run, and the timer's id, which is unique within the workflow only."""
+"""Tenant, workflow, and the timer's id, which is unique within the workflow only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,10 @@ class NewTimer:
 
     @property
     def key(self) -> TimerKey:
-        """What the timer is known by."""
+        """Tenant, workflow and id."""
         return (self.tenant_id, self.workflow_id, self.timer_id)
 
 
 def usable_duration(duration_ms: int) -> int:
-    """Return the duration as it is kept, between zero and ``LONGEST_DURATION_MS``."""
+    """Return the duration to store, from zero to ``LONGEST_DURATION_MS``."""
     return min(max(duration_ms, 0), LONGEST_DURATION_MS)

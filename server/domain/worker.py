@@ -1,4 +1,4 @@
-"""A worker process and what it says it can run."""
+"""Workers and the definitions that they register."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from uuid import UUID
 from core.payload import Json
 
 WorkerKey = tuple[UUID, str]
-"""Tenant, and what a worker calls itself: its id or its name."""
+"""Tenant, and the id or the name of a worker."""
 
 
 class Category(StrEnum):
-    """What a definition defines."""
+    """The category of work: workflow executions or task executions."""
 
     WORKFLOW = "WORKFLOW"
     TASK = "TASK"
@@ -21,7 +21,7 @@ class Category(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A kind of workflow or task as a worker announces it."""
+    """A kind of workflow or task, as a worker registers it."""
 
     category: Category
     kind: str
@@ -40,7 +40,7 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A worker's announcement of itself. Names are reused: the id that is stored first stays."""
+    """The registration of a worker. A second registration of the same name keeps the first id."""
 
     tenant_id: UUID
     worker_id: UUID

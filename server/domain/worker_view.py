@@ -1,4 +1,4 @@
-"""Workers and definitions as people look at them."""
+"""Workers and definitions as REST shows them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.payload import Json
 
 @dataclass(frozen=True, slots=True)
 class WorkerView:
-    """A worker, and whether it has shown life lately."""
+    """A worker; ``is_online`` tells that its last sign of life is recent."""
 
     id: UUID
     worker_name: str
@@ -33,7 +33,7 @@ class WorkerView:
 class DefinitionView:
     """A kind of workflow or task, and the workers that can run it.
 
-    ``online`` of its ``workers`` show life: the kind is available with all of them, degraded with some.
+    ``online`` is the number of its ``workers`` that are online. The kind is available if all are, degraded if some are.
     """
 
     id: UUID

@@ -1,4 +1,4 @@
-"""An event of a workflow's history. The server numbers events itself, contiguous from 1."""
+"""Events of a workflow's history. The server numbers events itself, from 1 without gaps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.payload import Json
 
 
 class EventType(StrEnum):
-    """Types of events that ``GetEvents`` may return; workers misread any other."""
+    """The types of events that ``GetEvents`` may return. Workers misread any other type."""
 
     WORKFLOW_STARTED = "WORKFLOW_STARTED"
     WORKFLOW_COMPLETED = "WORKFLOW_COMPLETED"
@@ -39,7 +39,7 @@ class EventType(StrEnum):
 
 
 EVENT_OVERHEAD_BYTES = 16
-"""What an event takes on the wire beside its type and data, and a little more."""
+"""The size of an event on the wire beside its type and data, rounded up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class NewEvent:
 
     @property
     def size(self) -> int:
-        """About how many bytes it adds to a history."""
+        """The approximate number of bytes that the event adds to a history."""
         return _size(self.type, self.data)
 
 
@@ -65,16 +65,16 @@ class Event:
 
     @property
     def size(self) -> int:
-        """About how many bytes it adds to a history."""
+        """The approximate number of bytes that the event adds to a history."""
         return _size(self.type, self.data)
 
 
 def _size(event_type: str, data: Json) -> int:
-    if data.isascii():  # most are, and that is known without looking
+    if data.isascii():  # true for most data; CPython stores this property, so that the check reads no text
         return len(event_type) + len(data) + EVENT_OVERHEAD_BYTES
     return len(event_type) + len(data.encode()) + EVENT_OVERHEAD_BYTES
 
 
 def numbered(last: int, events: Sequence[NewEvent]) -> tuple[Event, ...]:
-    """Give events the numbers that follow ``last``."""
+    """Return the events with the numbers that follow ``last``."""
     return tuple(Event(last + index, event.type, event.data) for index, event in enumerate(events, 1))

@@ -1,4 +1,4 @@
-"""A workflow as people look at it: whole, in lists, with its history."""
+"""Workflow executions and their histories as REST shows them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.payload import Json
 
 @dataclass(frozen=True, slots=True)
 class WorkflowView:
-    """A workflow with everything that is kept of it."""
+    """All details of a workflow."""
 
     id: UUID
     tenant_id: UUID
@@ -39,7 +39,7 @@ class WorkflowView:
 
 @dataclass(frozen=True, slots=True)
 class EventView:
-    """An event of a workflow's history; a superseded one is hidden from workers."""
+    """An event of a history. A superseded event is hidden from workers: a retry has removed it from the history."""
 
     sequence: int
     type: str
@@ -50,7 +50,7 @@ class EventView:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowFilter:
-    """Which runs a list shows; None means any. ``metadata`` is a JSON object that a workflow's must contain."""
+    """A filter for workflows; None matches any value. ``metadata`` is a JSON object that must be contained."""
 
     tenant_id: UUID
     status: str | None = None

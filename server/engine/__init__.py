@@ -1,1 +1,1 @@
-"""The use cases of the server, one module per noun: they decide, ``server.storage`` does."""
+"""The use cases of the server, one module per noun. They decide; ``server.storage`` reads and writes."""

@@ -23,19 +23,17 @@ from server.engine.dispatch.wakeups import Announcer, Waker, Wakeups
 from server.engine.repeats import Repeats
 from server.engine.schedules.next_due import Expected
 from server.engine.schedules.schedules import Schedules
-from server.engine.streams.room import StreamRoom
 from server.engine.streams.sources import StreamSources
-from server.engine.streams.streams import Streams
+from server.engine.streams.streams import OpenStreams, Streams
 from server.engine.streams.tail import StreamTail
 from server.engine.submission.senders import Senders
 from server.engine.submission.submissions import Submissions
 from server.engine.tasks.claims import TaskClaims
 from server.engine.tasks.notes import TaskNotes
-from server.engine.tasks.parked_workers import ParkedWorkers
 from server.engine.tasks.reports import TaskReports
 from server.engine.tasks.spans import Spans
 from server.engine.tasks.starts import TaskStarts
-from server.engine.tasks.workers import Workers
+from server.engine.tasks.workers import ParkedWorkers, Workers
 from server.engine.workflows.cancellation import Cancellation
 from server.engine.workflows.children import Children
 from server.engine.workflows.claims import WorkflowClaims
@@ -148,7 +146,7 @@ class WorkflowCalls:
         self._signals = Signals(storage, deliveries)
         self.signal, self.signal_with_start = self._signals.signal, self._signals.signal_with_start
         self.cancellation = Cancellation(storage, deliveries)
-        self.cancel, self.carry_out_cancellations = self.cancellation.cancel, self.cancellation.work_off
+        self.cancel, self.carry_out_cancellations = self.cancellation.cancel, self.cancellation.carry_out_requests
         self.retry = Retries(storage, wake, task_claims.wake_queue).retry
         self.deliveries = deliveries
         self._submissions = Submissions(
@@ -224,9 +222,10 @@ class StreamCalls:
     def __init__(
         self, database: Pool, send: Callable[[list[str]], Awaitable[None]], clock: Clock, limits: Limits
     ) -> None:
-        self._streams = streams = Streams(send, StreamRoom(limits.streams, limits.streams_per_tenant))
-        self.room, self.publish, self.received = streams.room, streams.publish, streams.received
-        self.watch, self.end = streams.watch, streams.end
+        self._streams = streams = Streams(send, OpenStreams(limits.streams, limits.streams_per_tenant))
+        self.open_streams = streams.open_streams
+        self.publish, self.received = streams.publish, streams.received
+        self.subscribe, self.end = streams.subscribe, streams.end
         views = StreamTailRepository(database)
         self.sources = StreamSources(views)
         self.tail = StreamTail(views, streams, clock)

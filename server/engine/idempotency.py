@@ -1,9 +1,7 @@
-"""Claims idempotency keys inside the transaction that creates what they are to lead to.
+"""Idempotency keys: claimed inside the transaction that creates their entities.
 
-    holders = await claim(connection, storage.keys, claims)
-
-returns, per claim, what its key leads to now: the claim's own entity when the key was free, otherwise the one that
-has it. Workflows are locked before keys, never after them.
+The order of locks is workflows, then keys. A transaction that locked a key first would deadlock with one that has
+locked the key's workflow.
 """
 
 from __future__ import annotations
@@ -24,10 +22,10 @@ async def claim(
     *,
     is_taken: Callable[[KeyHolder], bool] = lambda holder: holder.is_live,
 ) -> list[KeyHolder]:
-    """Return what the key of each claim leads to, in order; of claims on one key, the first counts.
+    """Return the entity that the key of each claim leads to now: the claim's own if the key was free.
 
-    A key is free when it is new or expired, or when what it leads to is gone, failed or was cancelled;
-    ``is_taken`` can narrow this.
+    Of several claims to one key, the first counts. A key is free if it is new or expired, or if its entity was deleted,
+    has failed or was cancelled; ``is_taken`` replaces the rule about the entity.
 
     Raises:
         NotFound: a tenant does not exist.
@@ -50,7 +48,7 @@ async def claim(
 
 
 async def clean(delete: Callable[[int], Awaitable[int]]) -> int:
-    """Delete all expired keys, a bounded number at a time; return how many there were."""
+    """Call ``delete``, which gets a limit, until fewer rows are deleted; return the number of deleted rows."""
     count = 0
     while True:
         deleted = await delete(CLEAN_BATCH)
@@ -59,5 +57,5 @@ async def clean(delete: Callable[[int], Awaitable[int]]) -> int:
             return count
 
 
-def _key(claimed: KeyClaim) -> Key:
-    return (claimed.tenant_id, claimed.key.key)
+def _key(claim: KeyClaim) -> Key:
+    return (claim.tenant_id, claim.key.key)

@@ -1,4 +1,4 @@
-"""What plugins may ask the engine for: thin adapters over the use cases that the wire protocols call as well."""
+"""The launchers of plugins: adapters from ``core.launchers`` to the engine's calls."""
 
 from __future__ import annotations
 
@@ -55,17 +55,17 @@ class EnginePromiseResolver:
 
     async def resolve(self, tenant_id: UUID, promise_id: UUID, value: Json) -> bool:
         """Resolve a promise; see ``core.launchers.PromiseResolver``."""
-        verdict = resolved(payload_of(value, "value"))
-        return (await self._engine.promises.settle(PromiseRef(tenant_id, id=promise_id), verdict))[1]
+        outcome = resolved(payload_of(value, "value"))
+        return (await self._engine.promises.settle(PromiseRef(tenant_id, id=promise_id), outcome))[1]
 
     async def reject(self, tenant_id: UUID, promise_id: UUID, error: str) -> bool:
         """Reject a promise; see ``core.launchers.PromiseResolver``."""
-        verdict = rejected(free_text(error))
-        return (await self._engine.promises.settle(PromiseRef(tenant_id, id=promise_id), verdict))[1]
+        outcome = rejected(free_text(error))
+        return (await self._engine.promises.settle(PromiseRef(tenant_id, id=promise_id), outcome))[1]
 
 
 def usable_key(key: IdempotencyKey) -> IdempotencyKey:
-    """Return a plugin's key, checked.
+    """Return the checked key of a plugin.
 
     Raises:
         InvalidInput: the key is empty or too long, or its time to live is out of range.

@@ -1,8 +1,9 @@
-"""Calls that are carried out once, however often they are sent: those with an idempotency key, and deletions.
+"""Repeated calls: calls with an idempotency key, and deletions, have the effect of one call.
 
-What such a call does and its answer are one transaction (``core.unit_of_work``): after a lost answer, a killed server
-or a commit of unknown outcome, both are there or neither is. So the answer is stored and not only an id: it is the same
-again, whatever became of the thing since. An answer that holds a secret is stored without its content.
+The effects of such a call and its answer are one transaction (``core.unit_of_work``). After a lost answer, a killed
+server or a commit of unknown outcome, either both are stored or neither is. The whole answer is stored, so that a
+repeated call gets the same answer even if the resource has changed since. An answer with a secret is stored without its
+content.
 """
 
 from __future__ import annotations
@@ -22,27 +23,28 @@ from server.database.pool import Pool
 from server.storage.call_answers import CallAnswerRepository, CallHash, KeptAnswer
 
 HEADER = "idempotency-key"
-"""Of a REST request, and the key of the metadata of a gRPC call."""
+"""The header of a REST request, and the metadata key of a gRPC call."""
 
 REPLAYED = "idempotent-replayed"
-"""The header, or the trailing metadata, that tells an answer that was given before: its value is ``true``."""
+"""The header, or the trailing metadata, of a repeated answer; its value is ``true``."""
 
 WAIT_S = 10.0
-"""How long a call waits, in its process, for another one with its key."""
+"""How long a call waits for another call with its key in the same process, in seconds."""
 
 NO_TENANT = UUID(int=0)
+"""Stands for the tenant in the hash of a call that concerns none."""
 
 
 @dataclass(frozen=True, slots=True)
 class SentCall:
-    """A call as far as it can be sent again.
+    """The part of a call that identifies its repetitions.
 
     Attributes:
-        tenant_id: the tenant that it concerns; None for a call of an operator that concerns none.
-        identity: who calls. Keys of two callers never meet.
-        operation: the route or the method: one key may be used once for each.
-        key: the idempotency key; empty for a deletion, which its content identifies.
-        content: everything else that was sent.
+        tenant_id: the tenant that the call concerns; None for an operator's call that concerns none.
+        identity: the caller. Two callers may use the same key.
+        operation: the route or the method. One key may be used once for each.
+        key: the idempotency key; empty for a deletion, which is identified by its content.
+        content: all other data of the call.
     """
 
     tenant_id: UUID | None
@@ -54,7 +56,7 @@ class SentCall:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer as its API writes it, what it is about, and whether it was given before."""
+    """An answer as its API writes it, the id of its resource, and whether it repeats an earlier answer."""
 
     content: bytes
     resource_id: str | None = None
@@ -65,10 +67,10 @@ CarryOut = Callable[[], Awaitable[Answer]]
 
 
 def checked_key(text: str) -> str:
-    """Return the key of a header; quotation marks around it, as the IETF's draft writes them, do not belong to it.
+    """Return the key in a header. Quotation marks around it, as in the IETF's draft, are removed.
 
     Raises:
-        InvalidInput: it is empty, longer than ``LONGEST_KEY`` or not printable ASCII.
+        InvalidInput: the key is empty, longer than ``LONGEST_KEY`` or not printable ASCII.
     """
     key = text.strip()
     if len(key) > 1 and key[0] == key[-1] == '"':
@@ -79,74 +81,74 @@ def checked_key(text: str) -> str:
 
 
 class Repeats:
-    """Carries calls out once."""
+    """Runs calls once and stores their answers for ``keep`` seconds."""
 
     def __init__(self, pool: Pool, keep: float) -> None:
-        """Take the pool, and for how many seconds answers are stored."""
         self._pool = pool
         self._answers = CallAnswerRepository(pool)
         self._keep = keep
         self._turns: dict[CallHash, _Turn] = {}
 
     async def once(self, call: SentCall, carry_out: CarryOut, *, secret: bool) -> Answer:
-        """Return the answer of a call with a key: that of ``carry_out``, or the stored one of the call before.
+        """Return the answer of a call with a key: from ``carry_out``, or the stored answer of an earlier call.
 
-        An error of ``carry_out`` undoes what it did, and is not stored: the call may be sent again.
+        An error of ``carry_out`` rolls back its effects and is not stored: the call may be sent again.
 
         Raises:
             KeyReused: the key belongs to a call with another content.
             AnswerNotKept: the call was carried out before, and its answer is ``secret``.
-            Unavailable: another call with this key is still being carried out.
+            Unavailable: another call with this key is still running.
         """
-        which = _hashed(call, call.key)
+        call_hash = _hashed(call, call.key)
         content = hashlib.sha256(call.content).digest()
-        async with self._turn(which), self._pool.unit_of_work() as connection:
-            await self._answers.lock(connection, which)
-            kept = await self._answers.find(connection, which)
+        async with self._turn(call_hash), self._pool.unit_of_work() as connection:
+            # the turn orders the calls of this process, the lock those of all processes
+            await self._answers.lock(connection, call_hash)
+            kept = await self._answers.find(connection, call_hash)
             if kept is None:
                 answer = await carry_out()
                 stored = KeptAnswer(content, None if secret else answer.content, answer.resource_id)
-                await self._answers.keep(connection, which, stored, self._keep)
+                await self._answers.keep(connection, call_hash, stored, self._keep)
                 return answer
-        return _again(call, content, kept)
+        return _repeated(call, content, kept)
 
     async def deleted(self, call: SentCall, carry_out: CarryOut) -> Answer:
-        """Carry a deletion out; where there is nothing, return the answer of the caller's deletion that made it so.
+        """Run a deletion; if there is nothing to delete, return the stored answer of the caller's earlier deletion.
 
-        A thing that was made again under the same name is deleted again.
+        A resource that was created again under the same name is deleted again.
 
         Raises:
-            NotFound: there is nothing, and the caller has deleted nothing of this name lately.
+            NotFound: there is no such resource, and no stored answer of a deletion by this caller.
         """
-        which = _hashed(call, call.content.hex())
+        call_hash = _hashed(call, call.content.hex())
         try:
             async with self._pool.unit_of_work() as connection:
                 answer = await carry_out()
                 stored = KeptAnswer(b"", answer.content, answer.resource_id)
-                await self._answers.keep(connection, which, stored, self._keep)
+                await self._answers.keep(connection, call_hash, stored, self._keep)
                 return answer
         except NotFound:
             async with self._pool.connection() as connection:
-                kept = await self._answers.find(connection, which)
+                kept = await self._answers.find(connection, call_hash)
             if kept is None or kept.answer is None:
                 raise
             return Answer(kept.answer, kept.resource_id, replayed=True)
 
     async def clean(self, limit: int) -> int:
-        """Delete up to ``limit`` expired answers; return how many."""
+        """Delete up to ``limit`` expired answers; return their number."""
         return await self._answers.clean(limit)
 
     @asynccontextmanager
-    async def _turn(self, which: CallHash) -> AsyncIterator[None]:
-        """Let the calls of one key pass one at a time: those that wait must not hold the pool's connections."""
-        turn = self._turns.setdefault(which, _Turn())
+    async def _turn(self, call_hash: CallHash) -> AsyncIterator[None]:
+        """Let the calls of one key run one after the other: a waiting call must not hold a connection of the pool."""
+        turn = self._turns.setdefault(call_hash, _Turn())
         turn.calls += 1
         try:
             try:
                 async with asyncio.timeout(WAIT_S):
                     await turn.lock.acquire()
             except TimeoutError:
-                raise Unavailable(f"another call with this {HEADER} is still being carried out; try again") from None
+                raise Unavailable(f"another call with this {HEADER} is still running; try again") from None
             try:
                 yield
             finally:
@@ -154,7 +156,7 @@ class Repeats:
         finally:
             turn.calls -= 1
             if not turn.calls:
-                del self._turns[which]
+                del self._turns[call_hash]
 
 
 @dataclass(slots=True)
@@ -164,22 +166,22 @@ class _Turn:
 
 
 def _hashed(call: SentCall, key: str) -> CallHash:
-    """Return the hash of who calls what with which key; a key may be guessable, so that it is not stored as it is."""
+    """Return the hash of operation, caller and key. The key itself is not stored: keys may be guessable."""
     identity = call.identity
-    named = json.dumps([call.operation, identity.principal_type, identity.id, key]).encode()
-    return CallHash(call.tenant_id or NO_TENANT, hashlib.sha256(named).digest())
+    text = json.dumps([call.operation, identity.principal_type, identity.id, key]).encode()
+    return CallHash(call.tenant_id or NO_TENANT, hashlib.sha256(text).digest())
 
 
-def _again(call: SentCall, content: bytes, kept: KeptAnswer) -> Answer:
+def _repeated(call: SentCall, content: bytes, kept: KeptAnswer) -> Answer:
     if kept.content_hash != content:
         raise KeyReused(
             f"this {HEADER} belongs to an earlier call of {call.operation} with another content;"
             " send the same content again, or choose another key"
         )
     if kept.answer is None:
-        thing = f" It was about {kept.resource_id}." if kept.resource_id else ""
+        resource = f" It was about {kept.resource_id}." if kept.resource_id else ""
         raise AnswerNotKept(
             f"the call of this {HEADER} was carried out, once, and its answer held a secret, which is shown once and"
-            f" not stored.{thing} If that answer was lost, replace the secret with a call of another key"
+            f" not stored.{resource} If that answer was lost, replace the secret with a call of another key"
         )
     return Answer(kept.answer, kept.resource_id, replayed=True)

@@ -1,4 +1,4 @@
-"""Creating tenants."""
+"""The creation of tenants."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from server.storage.tenants import TenantRepository
 async def create_tenant(
     tenants: TenantRepository, slug: str, name: str, tier: str = "FREE", region: str | None = None
 ) -> Tenant:
-    """Create a tenant, or find the one of this slug that is the same in all else.
+    """Create a tenant; return the existing one if it has the same slug, name, tier and region.
 
     Raises:
         InvalidInput: the slug or a text is not valid.
-        AlreadyExists: the slug is taken by a tenant that differs.
+        AlreadyExists: another tenant has the slug.
     """
     for text in (name, tier, region or ""):
         if "\x00" in text:
             raise InvalidInput("a text holds a NUL character, which cannot be stored")
     created = await tenants.create([NewTenant(uuid4(), check_slug(slug), name, tier, region)])
     if not created:
-        found = await tenants.by_slug(slug)
-        if found is not None and (found.name, found.tier, found.region) == (name, tier, region):
-            return found
+        existing = await tenants.by_slug(slug)
+        if existing is not None and (existing.name, existing.tier, existing.region) == (name, tier, region):
+            return existing
         raise AlreadyExists(f"the slug {slug!r} is taken by another tenant; choose another")
     return created[0]

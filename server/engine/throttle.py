@@ -1,4 +1,4 @@
-"""Limits how often something is done for one key, in bounded memory."""
+"""A throttle: limits how often an action is done for one key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_REMEMBERED = 10_000
 
 
 class Throttle(Generic[Key]):
-    """Tells for a key whether it is due again."""
+    """Remembers the last actions of up to ``MAX_REMEMBERED`` keys; ``every`` is the pause in seconds."""
 
     def __init__(self, every: float) -> None:
         self._every = every
@@ -23,6 +23,6 @@ class Throttle(Generic[Key]):
         if now - self._last.get(key, -self._every) < self._every:
             return False
         if len(self._last) >= MAX_REMEMBERED:
-            self._last.clear()  # costs some repetitions, and no more memory
+            self._last.clear()  # bounds the memory; some actions are done too early
         self._last[key] = now
         return True

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from core.named_queries import named_queries
-from server.domain.promise import NewPromise, PromiseRef, PromiseStatus, Settlement, Verdict
+from server.domain.promise import NewPromise, PromiseOutcome, PromiseRef, PromiseStatus, Settlement
 from server.storage.columns import columns
 from server.storage.workflows import WorkflowKey, key_columns
 
@@ -58,15 +58,15 @@ class PromiseRepository:
     async def settle(self, connection: Any, settlements: Sequence[Settlement]) -> list[StoredPromise]:
         """Settle promises of locked workflows, each named once; return those that were pending."""
         parameters = columns(settlements, "tenant_id", "promise_id")
-        parameters |= columns([each.verdict for each in settlements], "status", "value", "error")
+        parameters |= columns([each.outcome for each in settlements], "status", "value", "error")
         rows = await (await connection.execute(_SQL["settle"], parameters)).fetchall()
         return [StoredPromise(*row) for row in rows]
 
-    async def verdicts(self, connection: Any, promises: Sequence[tuple[UUID, UUID]]) -> dict[UUID, Verdict]:
+    async def outcomes(self, connection: Any, promises: Sequence[tuple[UUID, UUID]]) -> dict[UUID, PromiseOutcome]:
         """Return what promises (tenant and id) of locked workflows were settled with."""
         parameters = {"tenant_id": [each[0] for each in promises], "id": [each[1] for each in promises]}
-        rows = await (await connection.execute(_SQL["verdicts"], parameters)).fetchall()
-        return {row[0]: Verdict(PromiseStatus(row[1]), *row[2:]) for row in rows}
+        rows = await (await connection.execute(_SQL["outcomes"], parameters)).fetchall()
+        return {row[0]: PromiseOutcome(PromiseStatus(row[1]), *row[2:]) for row in rows}
 
     async def abandon_of_workflows(self, connection: Any, workflows: Sequence[WorkflowKey]) -> None:
         """Let the promises of ended workflows be pending no longer."""

@@ -53,7 +53,7 @@ AS s (tenant_id, id, status, value, error)
 WHERE p.tenant_id = s.tenant_id AND p.id = s.id AND p.status = 'PENDING'
 RETURNING p.tenant_id, p.id, p.workflow_execution_id, p.name
 
--- name: verdicts
+-- name: outcomes
 -- What promises were settled with, under the locks of their workflows.
 SELECT p.id, p.status, p.value::text, p.error
 FROM promise AS p

@@ -10,7 +10,7 @@ from uuid import UUID
 from core.named_queries import named_queries
 from core.payload import Json
 from core.plugin_services import Database
-from server.domain.task_note import Beat, LogLine, Progress, StateEntry, StateKey
+from server.domain.task_note import Heartbeat, LogLine, Progress, StateEntry, StateKey
 from server.storage.columns import columns
 from server.storage.tasks import TaskKey
 
@@ -49,7 +49,7 @@ class TaskNoteRepository:
         )
         return _found(rows)
 
-    async def heartbeat(self, beats: Sequence[Beat]) -> dict[Sender, Found]:
+    async def heartbeat(self, beats: Sequence[Heartbeat]) -> dict[Sender, Found]:
         """Note that the workers of running tasks are alive."""
         rows = await self._rows("heartbeat", columns(list(set(beats)), "tenant_id", "task_id", "sent_by"))
         return _found(rows)

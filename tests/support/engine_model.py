@@ -20,7 +20,7 @@ from server.domain.command import (
     StartTimer,
 )
 from server.domain.submission import Outcome
-from server.domain.task import Verdict
+from server.domain.task import TaskOutcome
 
 ONE = Json("1")
 ENDS = ("COMPLETED", "FAILED", "CANCELLED")
@@ -104,19 +104,19 @@ class Run:
         self.end("CANCELLED", CANCELLATION)
         return CancelOutcome.CANCELLED
 
-    def report(self, task: Task, verdict: Verdict) -> bool:
+    def report(self, task: Task, outcome: TaskOutcome) -> bool:
         """Take a report on a task of the workflow; tell whether it is allowed."""
-        if task.status == verdict:
+        if task.status == outcome:
             return True  # known already
-        if task.over or (task.attempt == 0 and verdict is not Verdict.CANCELLED):
+        if task.over or (task.attempt == 0 and outcome is not TaskOutcome.CANCELLED):
             return False
-        if verdict is Verdict.FAILED and task.status == "PENDING":
+        if outcome is TaskOutcome.FAILED and task.status == "PENDING":
             return True  # counted already
-        if verdict is Verdict.FAILED and task.attempt <= task.retries:
+        if outcome is TaskOutcome.FAILED and task.attempt <= task.retries:
             task.status = "PENDING"
             return True
-        task.status = verdict.value
-        self.hear("TASK_COMPLETED" if verdict is Verdict.COMPLETED else "TASK_FAILED")
+        task.status = outcome.value
+        self.hear("TASK_COMPLETED" if outcome is TaskOutcome.COMPLETED else "TASK_FAILED")
         return True
 
     def fire(self) -> None:

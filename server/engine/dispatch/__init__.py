@@ -1,1 +1,1 @@
-"""Dispatch: wakes pollers, hands out new work, and finds claims whose answer was lost."""
+"""Dispatch: wake-ups, direct dispatch, and the release of claims whose answers were lost."""

@@ -1,4 +1,4 @@
-"""The connections of a process: the times of the first and the last call, and the longest silence between two calls."""
+"""The call times of a process's connections: first call, last call, and the longest silence between two calls."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ MAX_CONNECTIONS = 20_000
 
 
 @dataclass(slots=True)
-class Heard:
-    """Times of the event loop, in seconds."""
+class CallTimes:
+    """The call times of one connection, in seconds of the event loop's clock."""
 
     first: float
     last: float
@@ -19,24 +19,24 @@ class Heard:
 
 
 class Connections:
-    """Bounded memory; every method takes constant time."""
+    """The call times of up to ``MAX_CONNECTIONS`` connections. Every method takes constant time."""
 
     def __init__(self) -> None:
-        self._heard: OrderedDict[str, Heard] = OrderedDict()
+        self._times: OrderedDict[str, CallTimes] = OrderedDict()
 
     def called(self, connection: str) -> None:
-        """Note that a call came over a connection."""
+        """Record a call over a connection."""
         now = asyncio.get_running_loop().time()
-        heard = self._heard.get(connection)
-        if heard is None:
-            self._heard[connection] = Heard(now, now)
-            if len(self._heard) > MAX_CONNECTIONS:
-                self._heard.popitem(last=False)
+        times = self._times.get(connection)
+        if times is None:
+            self._times[connection] = CallTimes(now, now)
+            if len(self._times) > MAX_CONNECTIONS:
+                self._times.popitem(last=False)
             return
-        heard.longest_silence = max(heard.longest_silence, now - heard.last)
-        heard.last = now
-        self._heard.move_to_end(connection)
+        times.longest_silence = max(times.longest_silence, now - times.last)
+        times.last = now
+        self._times.move_to_end(connection)
 
-    def get(self, connection: str) -> Heard | None:
-        """Return what is known of a connection."""
-        return self._heard.get(connection)
+    def get(self, connection: str) -> CallTimes | None:
+        """Return the call times of a connection; None for an unknown or forgotten one."""
+        return self._times.get(connection)

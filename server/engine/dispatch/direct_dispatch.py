@@ -1,9 +1,10 @@
 """Direct dispatch: inserts new work already claimed by a parked poller, which saves the claim query.
 
-A poller is reserved before its work is inserted, and gets it when that is committed. A poller whose work was not
-inserted looks for work by itself. Work whose poller has gone meanwhile is released.
+A poller is reserved before its work is inserted, and gets the work after the commit. A reserved poller whose work was
+not inserted is woken and tries to claim other work. Work whose poller has gone in the meantime is released.
 
-It is for work whose ids the server makes. Tasks of workflows have ids that their workers make.
+Direct dispatch serves work whose ids the server makes: workflow executions and standalone tasks. The tasks of workflows
+have ids that their workers make, so that an insert may find the task already there.
 """
 
 from __future__ import annotations
@@ -24,71 +25,76 @@ from server.engine.dispatch.wakeups import Poller, Wake, Wakeups
 New = TypeVar("New", NewWorkflow, NewTask)
 Claimed = TypeVar("Claimed", ClaimedWorkflow, ClaimedTask)
 
-LookFor = Callable[[Iterable[UUID], float], None]
-"""``LostClaims.look_for``."""
+FindLater = Callable[[Iterable[UUID], float], None]
+"""See ``LostClaims.find_later``."""
 
 
 class Reservations(Generic[New, Claimed]):
-    """The pollers that wait for the work of one batch."""
+    """The reserved pollers of one batch."""
 
-    def __init__(self, wakeups: Wakeups, release: Callable[[Sequence[Claimed]], None], look_for: LookFor) -> None:
+    def __init__(self, wakeups: Wakeups, release: Callable[[Sequence[Claimed]], None], find_later: FindLater) -> None:
         self._wakeups = wakeups
         self._release: Callable[[Sequence[Claimed]], None] = release
-        self._look_for = look_for
+        self._find_later = find_later
         self._since = asyncio.get_running_loop().time()
         self._reserved: dict[UUID, tuple[Poller, UUID]] = {}
         self.served: set[UUID] = set()
-        """The work that needs no wake-up: it was dispatched, or is being released."""
+        """The ids of work that needs no wake-up: it was dispatched, or is being released."""
 
     def assign(self, work: Sequence[New]) -> list[New]:
-        """Return the work; items with a reserved poller have their claim. The most urgent items come first."""
+        """Return the work in its order; items with a reserved poller have ``claim`` set.
+
+        The items with the highest priority are the first to get pollers.
+        """
         assigned = {each.id: self._assign(each) for each in sorted(work, key=lambda each: -each.priority_ms)}
         return [assigned[each.id] for each in work]
 
-    def serve(self, claimed: Sequence[Claimed]) -> None:
-        """Hand committed work to its pollers."""
+    def deliver(self, claimed: Sequence[Claimed]) -> None:
+        """Deliver committed work to its pollers; release the work of pollers that have gone."""
         self.served.update(each.id for each in claimed)
-        late = [each for each in claimed if not self._reserved.pop(each.id)[0].hand(each)]
+        late = [each for each in claimed if not self._reserved.pop(each.id)[0].deliver(each)]
         self._release(late)
 
-    def let_go(self, *, unknown: bool = False) -> None:
-        """Let those pollers look by themselves that were not served; ``unknown`` means that work may be committed."""
+    def wake_rest(self, *, unknown: bool = False) -> None:
+        """Wake the reserved pollers that got no work; ``unknown`` says that their work may have been committed."""
         reserved, self._reserved = self._reserved, {}
         if unknown:
-            self._look_for([claim for _, claim in reserved.values()], self._since)
+            self._find_later([claim for _, claim in reserved.values()], self._since)
         for poller, _ in reserved.values():
-            poller.hand(Wake.WORK)
+            poller.deliver(Wake.WORK)
 
     def _assign(self, work: New) -> New:
         poller = self._wakeups.reserve((work.tenant_id, work.queue), work.kind)
         if poller is None:
             return work
-        # an id of its own: should the outcome be unknown, the poller goes on and claims other work
+        # the claim has a new id: if the outcome of the insert is unknown, this claim is looked for, and the poller
+        # makes its own claim on other work at the same time
         claim = replace(poller.claim, id=uuid4())
         self._reserved[work.id] = (poller, claim.id)
         return replace(work, claim=claim)
 
 
 class DirectDispatch(Generic[New, Claimed]):
-    """Reserves pollers for new work."""
+    """Reserves parked pollers for new work of one category."""
 
-    def __init__(self, wakeups: Wakeups, release: Callable[[Sequence[Claimed]], None], look_for: LookFor) -> None:
+    def __init__(self, wakeups: Wakeups, release: Callable[[Sequence[Claimed]], None], find_later: FindLater) -> None:
         self._wakeups = wakeups
         self._release: Callable[[Sequence[Claimed]], None] = release
-        self._look_for = look_for
+        self._find_later = find_later
 
     @contextmanager
     def reserving(self) -> Iterator[Reservations[New, Claimed]]:
-        """Lend reservations for one batch; pollers that were not served when the context ends look by themselves.
+        """Yield the reservations of one batch. At the end of the context, reserved pollers without work are woken.
 
-        A unit of work is committed later than its parts, and nobody may get work before: it finds no pollers here.
+        No poller is reserved inside a unit of work: it commits later than this batch, and no worker may get
+        uncommitted work.
         """
         wakeups = self._wakeups if current() is None else Wakeups()
-        reservations: Reservations[New, Claimed] = Reservations(wakeups, self._release, self._look_for)
+        reservations: Reservations[New, Claimed] = Reservations(wakeups, self._release, self._find_later)
         try:
             yield reservations
         except (Unavailable, asyncio.CancelledError):
-            reservations.let_go(unknown=True)  # the commit may have happened, its answer lost
+            reservations.wake_rest(unknown=True)  # the database may have committed, and its answer was lost
             raise
         finally:
-            reservations.let_go()
+            reservations.wake_rest()

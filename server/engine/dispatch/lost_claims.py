@@ -1,8 +1,8 @@
-"""Finds claims again of which the server does not know whether they were written, and releases them.
+"""Lost claims: claims of unknown outcome, which are looked for in the database and released.
 
-A database connection that breaks after a claim was sent leaves its outcome unknown. No poller gets that work, so it
-would stay out until its lease is over. The database may also carry the statement out after the connection has broken: a
-claim is looked for until no statement can still be under way.
+If a database connection breaks after a claim statement was sent, the server does not know whether the claim was
+written. No poller gets that work, so that it would wait for the end of its lease. The database may also run the
+statement after the connection has broken. So a claim is looked for until its statement can no longer be running.
 """
 
 from __future__ import annotations
@@ -15,28 +15,29 @@ from uuid import UUID
 from core.errors import FlovynError
 
 PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0)
-"""Pauses between looks; the last one repeats."""
+"""Pauses between two searches, in seconds; the last one repeats."""
 
 MAX_LOST = 10_000
-"""Claims beyond this many wait for their lease."""
+"""The greatest number of lost claims; the work of further ones waits for the end of its lease."""
 
 SLACK_S = 5.0
-"""Added to the age of a claim: a statement may begin before the server measures."""
+"""Added to the age of a claim, in seconds: the database may have written it before the server read the clock."""
 
 RECENT_S = 60.0
-"""A claim that is released is younger than this, in seconds."""
+"""The assumed age of a claim whose release failed, in seconds; such claims are younger."""
 
 CLOSE_WITHIN_S = 2.0
+"""The time limit of the last search, in seconds."""
 
 _log = logging.getLogger(__name__)
 
 Release = Callable[[Collection[UUID], float], Awaitable[set[UUID]]]
-"""Releases those of the claims that were written, and wakes pollers. Gets the age of the oldest claim in seconds, and
-returns the claims that it found."""
+"""Releases the claims that were written, wakes pollers, and returns the ids of the released claims. The second argument
+is the age of the oldest claim in seconds."""
 
 
 class LostClaims:
-    """The claims of unknown outcome of one process, for one category of work."""
+    """The lost claims of one process, for one category of work."""
 
     def __init__(self, release: Release, longest_statement: float) -> None:
         self._release = release
@@ -44,51 +45,53 @@ class LostClaims:
         self._lost: dict[UUID, float] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def look_for(self, claims: Iterable[UUID], since: float) -> None:
-        """Release claims soon, should they have been written; ``since`` is the loop's time before they were sent."""
-        wanted = list(claims)
+    def find_later(self, claims: Iterable[UUID], since: float) -> None:
+        """Look for claims and release them; never waits. ``since`` is the loop's time before they were sent."""
+        new = list(claims)
         room = max(MAX_LOST - len(self._lost), 0)
-        if len(wanted) > room:
-            _log.error("%d claims of unknown outcome are left to their lease", len(wanted) - room)
-        self._lost.update(dict.fromkeys(wanted[:room], since))
+        if len(new) > room:
+            _log.error("%d claims of unknown outcome are left to their lease", len(new) - room)
+        self._lost.update(dict.fromkeys(new[:room], since))
         if self._lost and self._task is None:
-            self._task = asyncio.create_task(self._look_again())
+            self._task = asyncio.create_task(self._find_all())
 
-    def look_for_recent(self, claims: Iterable[UUID]) -> None:
-        """Release claims soon that were written lately and that the database did not let go of now."""
-        self.look_for(claims, asyncio.get_running_loop().time() - RECENT_S)
+    def release_later(self, claims: Iterable[UUID]) -> None:
+        """Release claims whose release has just failed; never waits."""
+        self.find_later(claims, asyncio.get_running_loop().time() - RECENT_S)
 
     async def close(self) -> None:
-        """Look once more, in bounded time; what is not found by then is left to its lease."""
+        """Search once more, for up to ``CLOSE_WITHIN_S``; claims that are not released then are left to their lease."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
         if self._lost:
             try:
                 async with asyncio.timeout(CLOSE_WITHIN_S):
-                    await self._look()
+                    await self._find()
             except (FlovynError, TimeoutError) as error:
                 _log.warning("%d claims of unknown outcome are left to their lease: %s", len(self._lost), error)
 
-    async def _look_again(self) -> None:
-        looks = 0
+    async def _find_all(self) -> None:
+        searches = 0
         try:
             while self._lost:
                 try:
-                    await self._look()
+                    await self._find()
                 except FlovynError as error:
-                    _log.warning("%d claims of unknown outcome cannot be looked for yet: %s", len(self._lost), error)
-                await asyncio.sleep(PAUSES_S[min(looks, len(PAUSES_S) - 1)])
-                looks += 1
+                    _log.warning(
+                        "%d claims of unknown outcome cannot be looked for at the moment: %s", len(self._lost), error
+                    )
+                await asyncio.sleep(PAUSES_S[min(searches, len(PAUSES_S) - 1)])
+                searches += 1
         finally:
             self._task = None
 
-    async def _look(self) -> None:
+    async def _find(self) -> None:
         now = asyncio.get_running_loop().time()
-        looked_for = dict(self._lost)
-        found = await self._release(looked_for.keys(), now - min(looked_for.values()) + SLACK_S)
-        if found:
-            _log.warning("%d claims of unknown outcome were written; their work is pending again", len(found))
-        for claim, since in looked_for.items():
-            if claim in found or now - since > self._longest_statement:
+        lost = dict(self._lost)  # claims may be added while the database searches
+        released = await self._release(lost.keys(), now - min(lost.values()) + SLACK_S)
+        if released:
+            _log.warning("%d claims of unknown outcome were written; their work is pending again", len(released))
+        for claim, since in lost.items():
+            if claim in released or now - since > self._longest_statement:
                 del self._lost[claim]

@@ -1,9 +1,10 @@
-"""Releases work that a server process claimed right before it died: the answer may never have been sent.
+"""Orphans: claims that a server process made right before it died. Their answers may never have been sent.
 
-A process that lives holds a lock on its number (``server.database.server_process``). Two sweeps in a row must find the
-lock missing, because a living process loses it for a moment when its connection breaks. Then the work is released that
-was claimed at the end: up to ``UNDELIVERED_S`` before the newest claim, and not longer than that before a sweep last
-saw the process. All older claims have been answered; should such an answer be lost, the lease is there.
+A living process holds an advisory lock on its number (``server.database.server_process``). It loses the lock for a
+moment when its connection breaks, so that two sweeps in a row must find the lock missing. Then the last claims of the
+process are released: those at most ``UNDELIVERED_S`` older than its newest claim, and at most ``UNDELIVERED_S`` older
+than the last sweep that found it alive. All older claims were answered; if such an answer was lost, the lease ends the
+claim.
 """
 
 from __future__ import annotations
@@ -16,20 +17,22 @@ from server.engine.dispatch.wakeups import Waker
 from server.storage.orphans import OrphanRepository, ProcessClaims
 
 UNDELIVERED_S = 2.0
-"""A claim is answered within this time, or its process does not answer at all."""
+"""A living process answers a claim within this time, in seconds."""
 
 SWEEP_EVERY_S = 4.0
+"""The time from one sweep to the next, in seconds."""
 
 RECENT_S = 60.0
-"""Sweeps look at claims of this age, in seconds; the first ones of a process look at all that a lease can hold."""
+"""The age of the claims that a sweep reads, in seconds; the first sweeps read the claims of a whole lease."""
 
 FIRST_SWEEPS = 3
+"""The number of sweeps that read the claims of a whole lease: two must find a lock missing, and one may fail."""
 
 _log = logging.getLogger(__name__)
 
 
 class Orphans:
-    """The sweep over claims of dead processes."""
+    """Sweeps over the claims of dead processes."""
 
     def __init__(self, storage: OrphanRepository, wake_workflow: Waker, wake_task: Waker, longest_lease: float) -> None:
         self._storage = storage
@@ -41,26 +44,28 @@ class Orphans:
         self._seen: dict[int, datetime] = {}
 
     async def sweep(self) -> int:
-        """Release the last claims of processes that are missing for the second time; return how many."""
+        """Release the last claims of processes whose locks are missing for the second time; return their number."""
         self._sweeps += 1
-        found = await self._storage.claims(self._longest_lease if self._sweeps <= FIRST_SWEEPS else RECENT_S)
-        dead = [each for each in found if not each.is_alive and each.number in self._missing]
+        processes = await self._storage.claims(self._longest_lease if self._sweeps <= FIRST_SWEEPS else RECENT_S)
+        dead = [each for each in processes if not each.is_alive and each.number in self._missing]
         since = {each.number: self._undelivered_since(each) for each in dead}
-        self._missing = {each.number for each in found if not each.is_alive}
+        self._missing = {each.number for each in processes if not each.is_alive}
         self._seen = {
             each.number: each.now if each.is_alive else self._seen[each.number]
-            for each in found
+            for each in processes
             if each.is_alive or each.number in self._seen
         }
         return await self._release(since) if since else 0
 
     async def end(self, number: int | None) -> None:
-        """Note that a process ends in good order and has answered its claims: no sweep looks for them."""
+        """Record that a process stops regularly and has answered its claims: no sweep releases them."""
         try:
             if number is not None:
                 await self._storage.disown(number, RECENT_S)
         except Unavailable:
-            _log.warning("other processes may release work that was claimed in the last seconds of this one")
+            _log.warning(
+                "the end of this process could not be recorded: others may release its claims of the last seconds"
+            )
 
     def _undelivered_since(self, process: ProcessClaims) -> datetime:
         return max(process.newest, self._seen.get(process.number, process.newest)) - timedelta(seconds=UNDELIVERED_S)

@@ -1,13 +1,13 @@
-"""Finds answers to polls that were written and not received, by what their workers do afterwards.
+"""Receipts: answers to polls whose delivery is not confirmed. Lost answers are found by later calls of their workers.
 
-A worker that polls on shows that it lives. When it also shows that it did not get its work, the claim is released, long
+A worker that polls again is alive. If its calls also show that it did not get its work, the claim is released long
 before the lease is over:
 
-- A workflow execution: workers read its history, or submit to it, at once. Neither has happened within ``GRACE_S``.
-- A task: nobody can see a worker work. But its connection has been silent since the answer, for longer than ever, and
-  the worker polls over a connection that did not exist then: it has lost the one over which the answer was sent.
+- Workflow executions: a worker reads the history, or submits, at once. It did neither within ``GRACE_S``.
+- Tasks: a worker need not call while it works. But the connection of the answer has been silent since, for longer than
+  ever before, and the worker polls over a connection that did not exist then: it has lost the old one.
 
-Everything else is left to the lease.
+In all other cases the lease ends the claim.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from server.domain.worker import WorkerKey
-from server.engine.dispatch.connections import Connections, Heard
+from server.engine.dispatch.connections import CallTimes, Connections
 
 GRACE_S = 10.0
-"""For so long after an answer, nothing is concluded."""
+"""No answer counts as lost within this time, in seconds."""
 
 ANSWER_S = 1.0
-"""A call that comes later than this after an answer was made by a worker that has the answer, if anybody has it."""
+"""A call later than this after an answer, in seconds, shows that the connection still works."""
 
 MAX_RECEIPTS = 20_000
 
-UNTOLD_S = 3600.0
-"""For how long nothing is concluded about a worker of whose calls others get a part, in seconds."""
+UNJUDGED_S = 3600.0
+"""For this time, in seconds, no answer to a worker counts as lost after other processes got a part of its calls."""
 
 Key = tuple[UUID, UUID]
 """Tenant, and workflow execution or task."""
@@ -38,7 +38,7 @@ Key = tuple[UUID, UUID]
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """An answer that carried work: to which worker, over which connection (as a holder), at which loop time."""
+    """An answer that carried work: the worker, its connection (as a holder), and the loop's time of the answer."""
 
     key: Key
     claim: UUID
@@ -48,10 +48,10 @@ class Receipt:
 
 
 class Receipts:
-    """The answers of a process that are not confirmed. ``is_lost`` decides, once the grace is over.
+    """The unconfirmed answers of one process. ``is_lost`` judges an answer when the grace is over.
 
-    ``is_lost`` gets a receipt and the connection over which its worker polls now. True means that the work is released,
-    False that the receipt is settled, None that it is too early.
+    Its arguments are the receipt, the connection of the worker's present poll, and the loop's time. It returns True if
+    the work is to be released, False if the receipt is to be forgotten, and None if it is too early to judge.
     """
 
     def __init__(self, is_lost: Callable[[Receipt, str | None, float], bool | None]) -> None:
@@ -59,12 +59,12 @@ class Receipts:
         self._open: OrderedDict[Key, Receipt] = OrderedDict()
         self._judged: OrderedDict[Key, Receipt] = OrderedDict()
         self._of_worker: dict[WorkerKey, dict[Key, Receipt]] = {}
-        self._untold_workers: dict[WorkerKey, float] = {}
+        self._unjudged: dict[WorkerKey, float] = {}
 
     def answered(self, key: Key, claim: UUID, worker: WorkerKey, connection: str | None) -> None:
-        """Note that the answer to a poll carries work."""
+        """Record that the answer to a poll carries work."""
         now = asyncio.get_running_loop().time()
-        if now - self._untold_workers.get(worker, -UNTOLD_S) < UNTOLD_S:
+        if now - self._unjudged.get(worker, -UNJUDGED_S) < UNJUDGED_S:
             return
         self.confirmed(key)
         receipt = Receipt(key, claim, worker, connection, now)
@@ -74,7 +74,7 @@ class Receipts:
             self.confirmed(next(iter(self._open)))
 
     def confirmed(self, key: Key) -> None:
-        """Note that the work has reached a worker, or is not out any more."""
+        """Record that the work has reached a worker, or that its claim is over."""
         receipt = self._open.pop(key, None)
         if receipt is not None:
             of_worker = self._of_worker[receipt.worker]
@@ -83,29 +83,29 @@ class Receipts:
                 del self._of_worker[receipt.worker]
 
     def read(self, key: Key, reader: str | None) -> None:
-        """Note that a caller reads the history: it confirms the answer if its principal is the worker's."""
+        """Record that a caller reads the history, which confirms the answer if its principal is the worker's."""
         receipt = self._open.get(key)
         if receipt is not None and _principal(receipt.connection) == _principal(reader):
             self.confirmed(key)
 
     def submitted(self, key: Key) -> None:
-        """Note a submission. When no history was read before it, nothing can be concluded about the worker."""
+        """Record a submission. If no history was read before it, no answer to this worker is judged any more."""
         receipt = self._open.get(key) or self._judged.pop(key, None)
         if receipt is not None:
             self.contradicted(receipt.worker)
         self.confirmed(key)
 
     def polled(self, worker: WorkerKey, connection: str | None) -> list[Receipt]:
-        """Note that a worker polls; return the receipts that show by this that their answers were lost."""
+        """Record that a worker polls; return the receipts whose answers were lost."""
         lost: list[Receipt] = []
         now = asyncio.get_running_loop().time()
         while of_worker := self._of_worker.get(worker):
             receipt = next(iter(of_worker.values()))  # the oldest
-            verdict = None if now - receipt.at < GRACE_S else self._is_lost(receipt, connection, now)
-            if verdict is None:
+            is_lost = None if now - receipt.at < GRACE_S else self._is_lost(receipt, connection, now)
+            if is_lost is None:
                 break
             self.confirmed(receipt.key)
-            if verdict:
+            if is_lost:
                 lost.append(receipt)
                 self._judged[receipt.key] = receipt
                 if len(self._judged) > MAX_RECEIPTS:
@@ -113,10 +113,10 @@ class Receipts:
         return lost
 
     def contradicted(self, worker: WorkerKey) -> None:
-        """Note that work which seemed lost was not: this process does not see all calls of the worker."""
-        if len(self._untold_workers) >= MAX_RECEIPTS:
-            self._untold_workers.clear()
-        self._untold_workers[worker] = asyncio.get_running_loop().time()
+        """Record that an answer was wrongly judged as lost: this process does not see all calls of the worker."""
+        if len(self._unjudged) >= MAX_RECEIPTS:
+            self._unjudged.clear()
+        self._unjudged[worker] = asyncio.get_running_loop().time()
 
 
 def _principal(held_by: str | None) -> str:
@@ -124,12 +124,12 @@ def _principal(held_by: str | None) -> str:
 
 
 def unread(_receipt: Receipt, _connection: str | None, _now: float) -> bool:
-    """Return that a workflow execution which nobody has read or submitted to is lost."""
+    """Return True: after the grace, a workflow execution without a reader or a submission is lost."""
     return True
 
 
 def abandoned(connections: Connections) -> Callable[[Receipt, str | None, float], bool | None]:
-    """Return the rule for tasks."""
+    """Return the rule for tasks, which judges by the call times of connections."""
 
     def is_lost(receipt: Receipt, connection: str | None, now: float) -> bool | None:
         if receipt.connection is None or connection is None or connection == receipt.connection:
@@ -142,6 +142,6 @@ def abandoned(connections: Connections) -> Callable[[Receipt, str | None, float]
     return is_lost
 
 
-def _is_silent(heard: Heard, now: float) -> bool:
-    """Return whether a connection is silent for longer than it ever was: some workers are silent while they work."""
-    return now - heard.last > max(GRACE_S, 2 * heard.longest_silence)
+def _is_silent(times: CallTimes, now: float) -> bool:
+    """Return whether a connection is silent for far longer than ever: some workers make no calls while they work."""
+    return now - times.last > max(GRACE_S, 2 * times.longest_silence)

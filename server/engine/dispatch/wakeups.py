@@ -1,7 +1,6 @@
-"""Wakes pollers when work appears: in this process at once, in others by a notification.
+"""Wake-ups of parked pollers: in this process at once, in other processes by a notification.
 
-Correctness never depends on a wake-up: a poller looks into the database before it waits, and asks
-again when its time is over.
+A lost wake-up delays work and loses none: a poller tries to claim before it parks, and its worker polls again.
 """
 
 from __future__ import annotations
@@ -31,35 +30,39 @@ QueueKey = tuple[UUID, str]
 
 
 class Wake(Enum):
-    """Why a poller is woken that is not handed its work: there is some for it, or it shall look on behalf of its queue.
-
-    In the second case there may be any amount of work: a poller that finds some lets two others look as well, so that
-    much work soon has many takers.
-    """
+    """The reason why a poller is woken that gets no work by direct dispatch."""
 
     WORK = auto()
+    """One piece of work for the poller became pending."""
     NUDGE = auto()
+    """The queue may have any amount of work. A nudged poller that claims work nudges two others: the wake-ups double
+    until either all work or all pollers are gone."""
 
 
 @dataclass(eq=False, slots=True)
 class Poller:
-    """A parked poller: the kinds that it takes (none means any) and the claim that it makes.
+    """A poller in the list of its queue.
 
-    ``waits`` tells that it has looked and found nothing; ``woken`` gets why it is woken, or the work itself.
+    Attributes:
+        kinds: the kinds of work that it accepts; empty means any kind.
+        claim: the claim that it makes.
+        is_parked: it has found no work and waits. Only a parked poller may be reserved.
+        is_reserved: direct dispatch has taken it out of the list and will deliver work or a ``Wake``.
+        woken: resolves to a ``Wake``, or to work.
     """
 
     kinds: Collection[str]
     claim: Claim
-    waits: bool = False
-    reserved: bool = False
+    is_parked: bool = False
+    is_reserved: bool = False
     woken: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
-    def takes(self, kind: str) -> bool:
-        """Whether it may be told of work of this kind."""
+    def accepts(self, kind: str) -> bool:
+        """Return whether a wake-up for work of this kind may go to this poller."""
         return (not self.kinds or kind in self.kinds) and not self.woken.done()
 
-    def hand(self, work: object) -> bool:
-        """Give a reserved poller its work, or a ``Wake``; return whether it is still there."""
+    def deliver(self, work: object) -> bool:
+        """Resolve ``woken`` to work or to a ``Wake``; return False if the poller has gone or was woken before."""
         if self.woken.done():
             return False
         self.woken.set_result(work)
@@ -67,34 +70,36 @@ class Poller:
 
 
 class Wakeups:
-    """Pollers parked by queue, in the order in which they came."""
+    """The pollers of one category of work in one process, by queue, in the order of their arrival.
+
+    There is no lock: all methods run in the event loop, and none awaits between reading the list and changing it.
+    """
 
     def __init__(self) -> None:
-        """Start with nobody parked."""
         self._parked: defaultdict[QueueKey, dict[Poller, None]] = defaultdict(dict)
         self._watchers: defaultdict[QueueKey, set[asyncio.Event]] = defaultdict(set)
         self._closing = False
         self.parked = asyncio.Event()
-        """Set whenever a poller has parked: a signal for tests, which never sleep."""
+        """Set whenever a poller parks; tests wait for it."""
 
     def wake(self, key: QueueKey, kind: str, why: Wake = Wake.WORK) -> bool:
-        """Wake the first poller of the queue that takes work of this kind; return whether there was one."""
+        """Wake the first poller of the queue that accepts the kind; return whether there was one."""
         for event in self._watchers.get(key, ()):
             event.set()
         for poller in self._parked.get(key, ()):
-            if poller.takes(kind):
+            if poller.accepts(kind):
                 self._wake(key, poller, why)
                 return True
         return False
 
     def reserve(self, key: QueueKey, kind: str) -> Poller | None:
-        """Take the first poller out that waits for work of this kind, to ``hand`` it some that is being written.
+        """Remove and return the first parked poller that accepts the kind, for work that is about to be inserted.
 
-        Whoever reserves a poller must hand it something, the work or a ``Wake``: it waits for that, however long.
+        The caller must deliver work or a ``Wake``: a reserved poller waits for it without a time limit.
         """
         for poller in self._parked.get(key, ()):
-            if poller.waits and poller.takes(kind):
-                poller.reserved = True
+            if poller.is_parked and poller.accepts(kind):
+                poller.is_reserved = True
                 self._forget(key, poller)
                 return poller
         return None
@@ -104,32 +109,32 @@ class Wakeups:
         return {(key[0], poller.claim.worker_id) for key, parked in self._parked.items() for poller in parked}
 
     def wake_all(self) -> None:
-        """Wake everybody, after notifications may have been lost."""
+        """Wake all pollers: notifications may have been lost."""
         parked, self._parked = self._parked, defaultdict(dict)
         for pollers in parked.values():
             for poller in pollers:
-                poller.hand(Wake.WORK)
+                poller.deliver(Wake.WORK)
 
     def nudge(self, key: QueueKey) -> None:
-        """Let one poller of the queue look by itself, and of each choice of kinds in it."""
-        asked: set[frozenset[str]] = set()
+        """Nudge one poller of the queue for each set of kinds that its pollers accept."""
+        nudged: set[frozenset[str]] = set()
         for poller in list(self._parked.get(key, ())):
-            wanted = frozenset(poller.kinds)
-            if wanted not in asked and not poller.woken.done():
-                asked.add(wanted)
+            kinds = frozenset(poller.kinds)
+            if kinds not in nudged and not poller.woken.done():
+                nudged.add(kinds)
                 self._wake(key, poller, Wake.NUDGE)
 
     def close(self) -> None:
-        """Answer everybody who waits, now and from now on: the process is being drained."""
+        """Answer all pollers at once, now and from now on: the process is being drained."""
         self._closing = True
         self.wake_all()
         for event in (each for watchers in self._watchers.values() for each in watchers):
             event.set()
 
     async def watch(self, key: QueueKey) -> AsyncIterator[None]:
-        """Tell of work in a queue, once for all that appears while the last news is being taken; ends with the process.
+        """Yield when work may have appeared in a queue, until the process is drained.
 
-        This is news and no more: nothing is handed out by it, and it may be lost.
+        Work that appears while the consumer is busy is one item. Items may be lost, and none of them claims work.
         """
         event = asyncio.Event()
         self._watchers[key].add(event)
@@ -144,30 +149,31 @@ class Wakeups:
             if not self._watchers[key]:
                 del self._watchers[key]
 
-    async def take(
+    async def poll(
         self,
         key: QueueKey,
-        look: Callable[[], Awaitable[Work | None]],
+        try_claim: Callable[[], Awaitable[Work | None]],
         hold: float,
         kinds: Collection[str] = (),
         *,
         claim: Claim = UNNAMED,
-        hand_back: Callable[[Any], None] | None = None,
+        release: Callable[[Any], None] | None = None,
     ) -> Work | None:
-        """Return what ``look`` finds or what it is handed, waiting up to ``hold`` seconds for it; no kinds means any.
+        """Return work from ``try_claim`` or from direct dispatch; None if there is none within ``hold`` seconds.
 
-        ``look`` runs after every wake-up. A wake-up that arrives while it runs is not lost, and one that came
-        to a poller which had found work by itself, or was cancelled, goes to another. ``hand_back`` gets the work
-        that a poller was handed which was cancelled at the same moment.
+        ``try_claim`` runs at first and after every wake-up. A wake-up that arrives while it runs is not lost. A wake-up
+        of a poller that has claimed work already, or is cancelled, goes to another poller. ``release`` gets the work
+        that was delivered to a poller in the moment of its cancellation. No ``kinds`` means any kind.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + hold
         why: Wake | Work | None = None
         while True:
-            poller = Poller(frozenset(kinds), claim)  # one search each time that work appears
-            self._parked[key][poller] = None  # before looking: work that appears meanwhile must wake us
+            poller = Poller(frozenset(kinds), claim)
+            # listed before the claim: work that is committed while the claim runs must wake this poller
+            self._parked[key][poller] = None
             try:
-                work = await look()
+                work = await try_claim()
                 left = deadline - loop.time()
                 if work is not None or left <= 0 or self._closing:
                     if work is not None and why is Wake.NUDGE:
@@ -176,35 +182,41 @@ class Wakeups:
                     elif work is not None and poller.woken.done():
                         self._pass_on(key, kinds, Wake.WORK)
                     return work
-                why = await self._rest(poller, left)
+                why = await self._park(poller, left)
             except asyncio.CancelledError:
-                self._leave(key, poller, hand_back)
+                self._cancelled(key, poller, release)
                 raise
             finally:
                 self._forget(key, poller)
             if not isinstance(why, Wake) and (why is not None or loop.time() >= deadline):
                 return why
 
-    async def _rest(self, poller: Poller, left: float) -> Any:
-        """Wait to be woken, up to ``left`` seconds, or for what the poller is reserved for; None when neither came."""
-        poller.waits = True
+    async def _park(self, poller: Poller, left: float) -> Any:
+        """Wait up to ``left`` seconds for a ``Wake`` or for work; None if neither came.
+
+        A reserved poller waits longer: its work may be in a transaction that is about to commit.
+        """
+        poller.is_parked = True
         self.parked.set()
         await asyncio.wait([poller.woken], timeout=left)
-        if poller.reserved:
+        if poller.is_reserved:
             await asyncio.wait([poller.woken])
         return poller.woken.result() if poller.woken.done() else None
 
-    def _leave(self, key: QueueKey, poller: Poller, hand_back: Callable[[Any], None] | None) -> None:
-        """Let others have what a poller got that was cancelled."""
+    def _cancelled(self, key: QueueKey, poller: Poller, release: Callable[[Any], None] | None) -> None:
+        """Pass on the wake-up of a cancelled poller, or release its work."""
         if not poller.woken.done():
-            poller.woken.cancel()  # whoever has reserved it finds it gone
+            poller.woken.cancel()  # if direct dispatch has reserved it, ``deliver`` fails and the work is released
         elif isinstance(poller.woken.result(), Wake):
             self._pass_on(key, poller.kinds, Wake.WORK)
-        elif hand_back is not None:
-            hand_back(poller.woken.result())
+        elif release is not None:
+            release(poller.woken.result())
 
     def _pass_on(self, key: QueueKey, kinds: Collection[str], why: Wake) -> None:
-        """Wake one other poller that may take what this one was woken for, whichever kind that was."""
+        """Wake one other poller of the queue whose kinds overlap with ``kinds``.
+
+        The kind of the work is not known here: an overlap is the least that another poller must have to accept it.
+        """
         for poller in self._parked.get(key, ()):
             others = poller.kinds
             if not poller.woken.done() and (not kinds or not others or set(kinds) & set(others)):
@@ -212,7 +224,7 @@ class Wakeups:
                 return
 
     def _wake(self, key: QueueKey, poller: Poller, why: Wake) -> None:
-        poller.hand(why)
+        poller.deliver(why)
         self._forget(key, poller)
 
     def _forget(self, key: QueueKey, poller: Poller) -> None:
@@ -224,22 +236,21 @@ class Wakeups:
 
 
 class Announcer:
-    """Tells other processes about queues with new work: one notification statement per batch."""
+    """Notifies other processes of queues with new work: one statement for all queues of a batch."""
 
     def __init__(self, send: Callable[[list[str]], Awaitable[None]]) -> None:
-        """Take what sends payloads."""
         self._send = send
         self._pending: dict[str, None] = {}
         self._task: asyncio.Task[None] | None = None
 
     def announce(self, category: Category, key: QueueKey, kind: str) -> None:
-        """Announce new work soon; never waits and never fails the caller."""
+        """Notify other processes of new work; never waits and never raises."""
         self._pending[json.dumps([category, str(key[0]), key[1], kind])] = None
         if self._task is None:
             self._task = asyncio.create_task(self._flush())
 
     async def close(self) -> None:
-        """Wait until what was announced is sent."""
+        """Wait until all notifications are sent."""
         if self._task is not None:
             await asyncio.wait([self._task])
 
@@ -259,10 +270,10 @@ class Announcer:
 
 
 def parse_announcement(payload: str) -> tuple[Category, QueueKey, str]:
-    """Return the category, the queue and the kind that ``Announcer`` wrote into ``payload``.
+    """Return the category, the queue and the kind in a payload of ``Announcer``.
 
     Raises:
-        ValueError: somebody else wrote it.
+        ValueError: the payload is not one of ``Announcer``.
     """
     match json.loads(payload):
         case [str(category), str(tenant), str(queue), str(kind)]:
@@ -271,15 +282,15 @@ def parse_announcement(payload: str) -> tuple[Category, QueueKey, str]:
 
 
 def nudge_payload(category: Category, key: QueueKey) -> str:
-    """Return what tells other processes that work is pending in a queue, of whichever kinds."""
+    """Return the payload of a nudge: work of any kind is pending in the queue."""
     return json.dumps([category, str(key[0]), key[1]])
 
 
 def parse_nudge(payload: str) -> tuple[Category, QueueKey]:
-    """Return the category and the queue that ``nudge_payload`` wrote into ``payload``.
+    """Return the category and the queue in a payload of ``nudge_payload``.
 
     Raises:
-        ValueError: somebody else wrote it.
+        ValueError: the payload is not one of ``nudge_payload``.
     """
     match json.loads(payload):
         case [str(category), str(tenant), str(queue)]:
@@ -288,16 +299,15 @@ def parse_nudge(payload: str) -> tuple[Category, QueueKey]:
 
 
 class Waker:
-    """Wakes the pollers of one category of work: in this process at once, else in the others."""
+    """Wakes pollers of one category of work: one of this process at once; if there is none, one of another process."""
 
     def __init__(self, category: Category, wakeups: Wakeups, announcer: Announcer) -> None:
-        """Take the pollers of this process and what reaches those of others."""
         self._category = category
         self._wakeups = wakeups
         self._announcer = announcer
 
     def __call__(self, key: QueueKey, kind: str) -> None:
-        """Tell one poller that there is work of this kind in the queue; inside a unit of work, when it is committed."""
+        """Wake one poller for work of a kind in a queue; inside a unit of work, after its commit."""
         unit = current()
         if unit is not None:
             unit.after_commit(partial(self, key, kind))

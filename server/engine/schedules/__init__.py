@@ -1,1 +1,1 @@
-"""Schedules: their cron rules, and when this process has work that is due."""
+"""Schedules: their calls, their cron rules, and the due times that this process expects."""

@@ -1,4 +1,4 @@
-"""Cron lines in IANA time zones, by a library that keeps Debian's rules for the hours that clocks skip or repeat."""
+"""Cron lines in IANA time zones, by a library with Debian's rules for hours that clocks skip or repeat."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from core.errors import InvalidInput
 from core.fields import optional_text
 
 LONGEST_CRON = 1024
+"""The greatest length of a cron line, in characters."""
 
 
 def next_after(cron: str, timezone: str, after: datetime) -> datetime | None:
-    """Return the first instant of a cron line after a moment, in UTC; None when there is none any more."""
+    """Return the first instant of a cron line after a moment, in UTC; None if there is none."""
     try:
         return next(CronSim(cron, after.astimezone(ZoneInfo(timezone)))).astimezone(UTC)
     except StopIteration:

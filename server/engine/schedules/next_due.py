@@ -1,7 +1,7 @@
-"""When something is due that this process itself has made: it then looks at once, so that nobody has to be told.
+"""Due times: each process remembers when its own timers, promises and cancellations are due.
 
-What other processes made is theirs to look for. The leader looks for all that is left: see
-``server.background.due_watch``.
+The process looks for due work at that moment, without a query in between. Each process looks only for its own work; the
+leader finds the rest (``server.background.due_watch``).
 """
 
 from __future__ import annotations
@@ -10,47 +10,45 @@ import asyncio
 import heapq
 
 KEPT = 10_000
-"""How many moments are remembered, the nearest ones; the leader finds what is due at the others."""
+"""The number of due times that a process remembers, the nearest ones; the leader finds the others."""
 
 
 class NextDue:
-    """The moments at which a process expects something to be due, of one kind."""
+    """The due times of one kind of work, in one process."""
 
     def __init__(self) -> None:
-        """Expect nothing."""
-        self._moments: list[float] = []
+        self._due_times: list[float] = []
         self._nearer = asyncio.Event()
 
     def expect(self, seconds: float) -> None:
-        """Remember that something is due in ``seconds`` seconds; to be called after the commit."""
+        """Remember that work is due in ``seconds`` seconds; to be called after the commit."""
         at = asyncio.get_running_loop().time() + seconds
-        if not self._moments or at < self._moments[0]:
+        if not self._due_times or at < self._due_times[0]:
             self._nearer.set()
-        heapq.heappush(self._moments, at)
-        if len(self._moments) > 2 * KEPT:
-            self._moments = heapq.nsmallest(KEPT, self._moments)
+        heapq.heappush(self._due_times, at)
+        if len(self._due_times) > 2 * KEPT:
+            self._due_times = heapq.nsmallest(KEPT, self._due_times)
 
     async def wait(self) -> None:
-        """Wait until the nearest of the moments, for ever without any; forget it and all that have passed by then."""
+        """Wait for the nearest due time, without a limit if there is none; forget all due times that have passed."""
         loop = asyncio.get_running_loop()
-        while not self._moments or self._moments[0] > loop.time():
+        while not self._due_times or self._due_times[0] > loop.time():
             self._nearer.clear()
             try:
-                # not wait_for: Python 3.11's can swallow a cancellation
-                async with asyncio.timeout_at(self._moments[0] if self._moments else None):
+                # not ``wait_for``: in Python 3.11 it can swallow a cancellation
+                async with asyncio.timeout_at(self._due_times[0] if self._due_times else None):
                     await self._nearer.wait()
             except TimeoutError:
                 break
         now = loop.time()
-        while self._moments and self._moments[0] <= now:
-            heapq.heappop(self._moments)
+        while self._due_times and self._due_times[0] <= now:
+            heapq.heappop(self._due_times)
 
 
 class Expected:
-    """What a process expects to be due, by kind."""
+    """The due times of a process, by kind of work."""
 
     def __init__(self) -> None:
-        """Expect nothing."""
         self.timers = NextDue()
         self.promises = NextDue()
         self.cancellations = NextDue()

@@ -1,4 +1,4 @@
-"""Schedules: kept for tenants, and run by the clock: one run per due instant, however many servers look."""
+"""Schedules: their calls, and the start of due ones: once per due instant, in one process of the deployment."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from server.domain.schedule import (
     ScheduleSpec,
     TargetType,
     first_instant,
-    following,
-    why_skip,
+    next_instant,
+    skip_reason,
 )
-from server.domain.task import NewTask, TaskReport, Verdict
+from server.domain.task import NewTask, TaskOutcome, TaskReport
 from server.domain.workflow import NewWorkflow
 from server.engine.dispatch.wakeups import Waker
 from server.engine.schedules.cron import check_cron, next_after
@@ -37,27 +37,27 @@ from server.storage.repositories import Repositories
 from server.storage.schedules import ScheduleKey, ScheduleRepository
 
 BATCH = 50
+"""The number of due schedules in one transaction."""
 LONGEST_DESCRIPTION = 4096
 
 
 @dataclass(slots=True)
 class _Batch:
-    """What due schedules come to."""
+    """The rows that due schedules cause, and the executions that they cancel."""
 
     records: list[tuple[ScheduleRun, datetime | None]] = field(default_factory=list)
-    runs: list[NewWorkflow] = field(default_factory=list)
+    workflows: list[NewWorkflow] = field(default_factory=list)
     tasks: list[NewTask] = field(default_factory=list)
-    cancelled_runs: list[CancellationRequest] = field(default_factory=list)
+    cancelled_workflows: list[CancellationRequest] = field(default_factory=list)
     cancelled_tasks: list[tuple[UUID, UUID]] = field(default_factory=list)
 
 
 class Schedules:
-    """The engine's calls about schedules."""
+    """The calls about schedules."""
 
     def __init__(
         self, database: Database, cancellation: Cancellation, tasks: TaskReports, wake: Waker, clock: Clock
     ) -> None:
-        """Take the pool, what cancels runs and tasks, what wakes pollers of runs, and the time."""
         self._storage = Repositories(database)
         self._schedules = ScheduleRepository(database)
         self._cancellation = cancellation
@@ -77,7 +77,7 @@ class Schedules:
         return await self.get(key)
 
     async def replace(self, key: ScheduleKey, spec: ScheduleSpec) -> Schedule:
-        """Let a schedule be another one under the same id; one that is like this already stays as it is.
+        """Replace a schedule under its id; an equal schedule stays unchanged.
 
         Raises:
             InvalidInput: a field is not valid; the message names it.
@@ -87,7 +87,7 @@ class Schedules:
         return await self._change(key, lambda _schedule: (spec, self._first(key[0], spec)))
 
     async def switch(self, key: ScheduleKey, *, enabled: bool) -> Schedule:
-        """Pause a schedule or let it go on; instants that passed while it was paused are not made up for.
+        """Pause or resume a schedule. Instants that pass during the pause are not served later.
 
         Raises:
             NotFound: the tenant has no such schedule.
@@ -102,7 +102,7 @@ class Schedules:
     async def _change(
         self, key: ScheduleKey, changed: Callable[[Schedule], tuple[ScheduleSpec, datetime | None]]
     ) -> Schedule:
-        """Change a schedule under its lock, so that no change in between is lost; the same again changes nothing."""
+        """Change a schedule under its row lock, so that no concurrent change is lost; an equal one is not written."""
         async with self._storage.database.transaction() as connection:
             schedule = await self._schedules.lock(connection, key)
             if schedule is None:
@@ -114,7 +114,7 @@ class Schedules:
         return await self.get(key)
 
     async def delete(self, key: ScheduleKey) -> None:
-        """Delete a schedule; what it started goes on.
+        """Delete a schedule; the executions that it started go on.
 
         Raises:
             NotFound: the tenant has no such schedule.
@@ -128,17 +128,17 @@ class Schedules:
         Raises:
             NotFound: the tenant has no such schedule.
         """
-        found = await self._schedules.get(key)
-        if found is None:
+        schedule = await self._schedules.get(key)
+        if schedule is None:
             raise _unknown(key)
-        return found
+        return schedule
 
     async def page(self, tenant_id: UUID, limit: int, offset: int) -> tuple[list[Schedule], int]:
-        """Return a page of schedules, newest first, and how many there are."""
+        """Return a page of schedules, newest first, and their total number."""
         return await self._schedules.page(tenant_id, limit, offset)
 
     async def runs(self, key: ScheduleKey, limit: int, offset: int) -> tuple[list[ScheduleRun], int]:
-        """Return a page of what became of due instants, newest first, and how many there are.
+        """Return a page of the results of due instants, newest first, and their total number.
 
         Raises:
             NotFound: the tenant has no such schedule.
@@ -149,7 +149,7 @@ class Schedules:
         return runs
 
     async def trigger(self, key: ScheduleKey) -> ScheduleRun:
-        """Start a schedule's target now, whatever its times and policies; when it is due next stays.
+        """Start the target of a schedule now, regardless of its policies; its next due instant stays.
 
         Raises:
             NotFound: the tenant has no such schedule.
@@ -161,44 +161,44 @@ class Schedules:
                 raise _unknown(key)
             _start(batch, schedule, self._clock.now(), schedule.next_run_at)
             await self._write(connection, batch)
-        await self._after(batch)
+        await self._wake_and_cancel(batch)
         return batch.records[0][0]
 
     async def run_due(self) -> tuple[int, bool]:
-        """Run a batch of due schedules; return how many, and whether there may be more."""
+        """Serve a batch of due schedules; return their number, and whether more may be due."""
         batch = _Batch()
         async with self._storage.database.transaction() as connection:
             due = await self._schedules.due(connection, BATCH)
             if due:
                 keys = [(each.tenant_id, each.id) for each in due]
-                still_open = await self._schedules.open(connection, keys)
+                previous = await self._schedules.open(connection, keys)
                 now = self._clock.now()
                 for schedule in due:
-                    _deal_with(batch, schedule, now, still_open.get((schedule.tenant_id, schedule.id)))
+                    _serve(batch, schedule, now, previous.get((schedule.tenant_id, schedule.id)))
                 await self._write(connection, batch)
-        await self._after(batch)
+        await self._wake_and_cancel(batch)
         return len(due), len(due) == BATCH
 
     async def _write(self, connection: Any, batch: _Batch) -> None:
-        if batch.runs:
-            await self._storage.workflows.insert(connection, batch.runs)
+        if batch.workflows:
+            await self._storage.workflows.insert(connection, batch.workflows)
         if batch.tasks:
             await self._storage.tasks.insert(connection, batch.tasks)
-        if batch.cancelled_runs:
-            await self._storage.cancellations.request(connection, batch.cancelled_runs)
+        if batch.cancelled_workflows:
+            await self._storage.cancellations.request(connection, batch.cancelled_workflows)
         await self._schedules.record(connection, batch.records)
 
-    async def _after(self, batch: _Batch) -> None:
-        for run in batch.runs:
-            self._wake((run.tenant_id, run.queue), run.kind)
+    async def _wake_and_cancel(self, batch: _Batch) -> None:
+        for workflow in batch.workflows:
+            self._wake((workflow.tenant_id, workflow.queue), workflow.kind)
         self._tasks.claims.wake(batch.tasks)
-        if batch.cancelled_runs:
-            await self._cancellation.work_off()
+        if batch.cancelled_workflows:
+            await self._cancellation.carry_out_requests()
         for tenant_id, task_id in batch.cancelled_tasks:
             try:
-                await self._tasks.report(TaskReport(tenant_id, task_id, Verdict.CANCELLED))
+                await self._tasks.report(TaskReport(tenant_id, task_id, TaskOutcome.CANCELLED))
             except FlovynError:
-                continue  # it has ended by itself meanwhile
+                continue  # the task has ended in the meantime
 
     def _first(self, tenant_id: UUID, spec: ScheduleSpec) -> datetime | None:
         _check(tenant_id, spec)
@@ -208,26 +208,26 @@ class Schedules:
         return first
 
 
-def _deal_with(batch: _Batch, schedule: Schedule, now: datetime, still_open: tuple[Any, Any] | None) -> None:
+def _serve(batch: _Batch, schedule: Schedule, now: datetime, previous: tuple[Any, Any] | None) -> None:
     due = schedule.next_run_at
     assert due is not None
-    next_run_at = following(schedule.spec, now, next_after)
-    reason = why_skip(schedule.spec, due, now, is_previous_open=still_open is not None)
+    next_run_at = next_instant(schedule.spec, now, next_after)
+    reason = skip_reason(schedule.spec, due, now, is_previous_open=previous is not None)
     if reason is not None:
         skipped = ScheduleRun(schedule.tenant_id, schedule.id, uuid4(), due, "SKIPPED", error=reason)
         batch.records.append((skipped, next_run_at))
         return
-    if still_open is not None and schedule.spec.overlap_policy is OverlapPolicy.CANCEL_PREVIOUS:
-        _cancel(batch, schedule, *still_open)
+    if previous is not None and schedule.spec.overlap_policy is OverlapPolicy.CANCEL_PREVIOUS:
+        _cancel(batch, schedule, *previous)
     _start(batch, schedule, due, next_run_at)
 
 
 def _cancel(batch: _Batch, schedule: Schedule, workflow_id: UUID | None, task_id: UUID | None) -> None:
     if workflow_id is not None:
         by = f"schedule:{schedule.id}"
-        batch.cancelled_runs.append(
+        batch.cancelled_workflows.append(
             CancellationRequest(
-                schedule.tenant_id, workflow_id, f"the schedule {schedule.spec.name!r} started anew", by
+                schedule.tenant_id, workflow_id, f"the schedule {schedule.spec.name!r} started the next execution", by
             )
         )
     if task_id is not None:
@@ -235,19 +235,19 @@ def _cancel(batch: _Batch, schedule: Schedule, workflow_id: UUID | None, task_id
 
 
 def _start(batch: _Batch, schedule: Schedule, instant: datetime, next_run_at: datetime | None) -> None:
-    made = _made(schedule.tenant_id, schedule.spec)
+    target = _target(schedule.tenant_id, schedule.spec)
     workflow_id = task_id = None
-    if isinstance(made, NewWorkflow):
-        batch.runs.append(made)
-        workflow_id = made.id
+    if isinstance(target, NewWorkflow):
+        batch.workflows.append(target)
+        workflow_id = target.id
     else:
-        batch.tasks.append(made)
-        task_id = made.id
+        batch.tasks.append(target)
+        task_id = target.id
     started = ScheduleRun(schedule.tenant_id, schedule.id, uuid4(), instant, "STARTED", workflow_id, task_id)
     batch.records.append((started, next_run_at))
 
 
-def _made(tenant_id: UUID, spec: ScheduleSpec) -> NewWorkflow | NewTask:
+def _target(tenant_id: UUID, spec: ScheduleSpec) -> NewWorkflow | NewTask:
     if spec.target is TargetType.WORKFLOW:
         return new_workflow(WorkflowLaunch(tenant_id, spec.kind, spec.input, spec.queue, metadata=spec.metadata))
     launch = TaskLaunch(tenant_id, spec.kind, spec.input, spec.queue, spec.max_retries, metadata=spec.metadata)
@@ -261,7 +261,7 @@ def _check(tenant_id: UUID, spec: ScheduleSpec) -> None:
         check_cron(spec.cron, spec.timezone)
     if spec.cron is None and spec.end_at is not None:
         raise InvalidInput("endAt belongs to recurring schedules")
-    _made(tenant_id, spec)
+    _target(tenant_id, spec)
 
 
 def _unknown(key: ScheduleKey) -> NotFound:

@@ -1,1 +1,1 @@
-"""Streams: chunks of running tasks and changes of state, delivered to subscribers in any process."""
+"""Streams: chunks of running tasks and state changes, delivered to subscribers in any process."""

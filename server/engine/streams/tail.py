@@ -1,7 +1,7 @@
-"""Shows changes of state to those who watch: it looks at what is watched, and only while it is.
+"""State changes in streams: each process reads the new events of the followed workflows and tasks.
 
-Histories are facts in the database already; publishing every event for the few that are watched would cost every
-workflow. So each process asks a few times a second, with one statement for all of its watchers.
+A notification per event would slow down all workflows for the sake of the few that are followed. So a process reads the
+histories a few times a second while it has subscribers, with one statement for all of them.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import Any
 from core.clock import Clock
 from core.payload import Json, dump
 from server.domain.state_change import body, state_change
-from server.domain.stream import ChunkKind, Shown
-from server.engine.streams.streams import Streams, Watch
+from server.domain.stream import ChunkKind, StreamItem
+from server.engine.streams.streams import Streams, Subscription
 from server.storage.stream_tail import Key, StreamTailRepository
 
 PAUSE_S = 0.3
-"""Between two looks, while somebody watches."""
+"""The pause between two reads, in seconds, while there are subscribers."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TASK_EVENTS = {"RUNNING": "TASK_STARTED", "COMPLETED": "TASK_COMPLETED", "FAILED": "TASK_FAILED"}
@@ -31,52 +31,53 @@ _TASK_EVENTS["CANCELLED"] = "TASK_FAILED"
 
 @dataclass(eq=False)
 class Follower:
-    """A watcher, and how far it has seen each workflow; of a task, what it has seen last."""
+    """A subscription, with the last event that it got of each workflow, or the last state that it got of a task."""
 
-    watch: Watch
+    subscription: Subscription
     seen: dict[Key, int] = field(default_factory=dict)
     root: Key | None = None
-    """The workflow whose descendants are followed, too."""
+    """The workflow whose descendants are followed as well."""
     task: Key | None = None
     task_seen: tuple[str, int] | None = None
 
 
 class StreamTail:
-    """Looks for news; see ``core.service.Service``."""
+    """Reads state changes for subscribers; see ``core.service.Service``."""
 
     name = "stream tail"
 
     def __init__(self, storage: StreamTailRepository, streams: Streams, clock: Clock) -> None:
-        """Take where news is read, how watchers join the chunks of further runs, and the time."""
         self._storage = storage
         self._streams = streams
         self._clock = clock
         self._followers: set[Follower] = set()
-        self._wanted = asyncio.Event()
+        self._has_followers = asyncio.Event()
 
     @asynccontextmanager
-    async def follow_workflow(self, workflow: Key, watch: Watch, *, descendants: bool) -> AsyncIterator[None]:
-        """Follow the changes of a workflow, and of its descendants if wanted, as long as the context lasts."""
+    async def follow_workflow(
+        self, workflow: Key, subscription: Subscription, *, descendants: bool
+    ) -> AsyncIterator[None]:
+        """Deliver the state changes of a workflow, and of its ``descendants``, while the context lasts."""
         positions = await self._storage.positions([workflow])
-        async with self._following(Follower(watch, positions, root=workflow if descendants else None)):
+        async with self._following(Follower(subscription, positions, root=workflow if descendants else None)):
             yield
 
     @asynccontextmanager
-    async def follow_task(self, task: Key, watch: Watch) -> AsyncIterator[None]:
-        """Show how a task's state changes from now on, as long as the context lasts."""
-        found = (await self._storage.tasks([task])).get(task)
-        async with self._following(Follower(watch, task=task, task_seen=_position(found) if found else None)):
+    async def follow_task(self, task: Key, subscription: Subscription) -> AsyncIterator[None]:
+        """Deliver the state changes of a task from now on, while the context lasts."""
+        state = (await self._storage.tasks([task])).get(task)
+        async with self._following(Follower(subscription, task=task, task_seen=_position(state) if state else None)):
             yield
 
     async def run(self) -> None:
-        """Look for news again and again, until cancelled."""
+        """Read state changes until cancelled."""
         while True:
-            await self._wanted.wait()
-            await self.look()
+            await self._has_followers.wait()
+            await self.read()
             await asyncio.sleep(PAUSE_S)
 
-    async def look(self) -> None:
-        """Show every follower what has happened since the last time."""
+    async def read(self) -> None:
+        """Deliver the state changes since the last read to all followers."""
         followers = set(self._followers)
         await self._find_descendants([each for each in followers if each.root])
         await self._show_events([each for each in followers if each.seen])
@@ -85,13 +86,13 @@ class StreamTail:
     @asynccontextmanager
     async def _following(self, follower: Follower) -> AsyncIterator[None]:
         self._followers.add(follower)
-        self._wanted.set()
+        self._has_followers.set()
         try:
             yield
         finally:
             self._followers.discard(follower)
             if not self._followers:
-                self._wanted.clear()
+                self._has_followers.clear()
 
     async def _find_descendants(self, followers: list[Follower]) -> None:
         if not followers:
@@ -99,11 +100,11 @@ class StreamTail:
         roots = defaultdict(list)
         for each in followers:
             roots[each.root].append(each)
-        for tenant_id, root, found in await self._storage.descendants([root for root in roots if root]):
+        for tenant_id, root, descendant in await self._storage.descendants([root for root in roots if root]):
             for each in roots[tenant_id, root]:
-                if (tenant_id, found) not in each.seen:
-                    each.seen[tenant_id, found] = 0
-                    self._streams.join((tenant_id, found), each.watch)
+                if (tenant_id, descendant) not in each.seen:
+                    each.seen[tenant_id, descendant] = 0
+                    self._streams.join((tenant_id, descendant), each.subscription)
 
     async def _show_events(self, followers: list[Follower]) -> None:
         after: dict[Key, int] = {}
@@ -113,26 +114,26 @@ class StreamTail:
         if not after:
             return
         for tenant_id, workflow_id, sequence, event_type, data, created_at in await self._storage.news(after):
-            shown = state_change(str(workflow_id), event_type, Json(data), _milliseconds(created_at))
+            change = state_change(str(workflow_id), event_type, Json(data), _milliseconds(created_at))
             for each in followers:
                 if each.seen.get((tenant_id, workflow_id), sequence) < sequence:
                     each.seen[tenant_id, workflow_id] = sequence
-                    if shown is not None:
-                        each.watch.put(Shown(workflow_id, ChunkKind.DATA, shown))
+                    if change is not None:
+                        each.subscription.put(StreamItem(workflow_id, ChunkKind.DATA, change))
 
     async def _show_tasks(self, followers: list[Follower]) -> None:
         if not followers:
             return
-        found = await self._storage.tasks(list({each.task for each in followers if each.task}))
+        tasks = await self._storage.tasks(list({each.task for each in followers if each.task}))
         now = _milliseconds(self._clock.now())
         for each in followers:
-            task = found.get(each.task) if each.task else None
+            task = tasks.get(each.task) if each.task else None
             if task is not None and _position(task) != each.task_seen:
                 each.task_seen = _position(task)
                 if task["status"] in _TASK_EVENTS:
                     snapshot = {name: dump(value) for name, value in task.items()}
-                    shown = body(_TASK_EVENTS[task["status"]], snapshot, now)
-                    each.watch.put(Shown(None, ChunkKind.DATA, shown))
+                    change = body(_TASK_EVENTS[task["status"]], snapshot, now)
+                    each.subscription.put(StreamItem(None, ChunkKind.DATA, change))
 
 
 def _position(task: dict[str, Any]) -> tuple[str, int]:

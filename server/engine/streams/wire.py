@@ -1,7 +1,8 @@
-"""Chunks as notifications, which carry less than 8,000 bytes each: a larger chunk travels in parts.
+"""The wire form of chunks: notifications.
 
-The parts of a chunk are sent by one statement, so they arrive one after the other; those of several processes
-may mix. A part that gets lost, when a connection breaks, costs its chunk and nothing else.
+A notification carries less than 8,000 bytes, so that a larger chunk is sent in parts. One statement
+sends all parts of a chunk, so that they arrive in order. The parts of several processes may be mixed. If a part is
+lost, because a connection breaks, only its chunk is lost.
 """
 
 from __future__ import annotations
@@ -15,20 +16,19 @@ from uuid import UUID, uuid4
 from server.domain.stream import Chunk, ChunkKind
 
 PART_BYTES = 7_000
-"""Leaves room for what stands before the part."""
+"""The greatest size of a part; the rest of a notification is its header."""
 
 _INSIDE_CHARACTER = range(0x80, 0xC0)
-"""The bytes of UTF-8 that begin no character."""
+"""The bytes that continue a character in UTF-8."""
 
 MAX_UNFINISHED = 100
-"""Chunks of which some parts have come; the oldest are given up for new ones."""
+"""The number of incomplete chunks that are kept; beyond it, the oldest are dropped."""
 
 
 class Sender:
-    """Cuts chunks into notifications. Their texts never repeat: PostgreSQL sends equal ones only once."""
+    """Cuts chunks into notifications. No two are equal: PostgreSQL drops an equal one in the same transaction."""
 
     def __init__(self) -> None:
-        """Take a name that no other process has."""
         self._name = uuid4().hex[:12]
         self._numbers = itertools.count(1)
 
@@ -42,17 +42,16 @@ class Sender:
 
 
 class Receiver:
-    """Puts chunks together again."""
+    """Joins the parts of chunks."""
 
     def __init__(self) -> None:
-        """Start with nothing."""
         self._unfinished: OrderedDict[str, list[str]] = OrderedDict()
 
     def take(self, notification: str) -> Chunk | None:
-        """Return the chunk that this notification completes, if it does.
+        """Return the chunk that this notification completes; None while parts are missing.
 
         Raises:
-            ValueError: somebody else sent it.
+            ValueError: the notification does not come from a ``Sender``.
         """
         head, _, piece = notification.partition("\n")
         ident, index, count, about = head.split(" ", 3)
@@ -73,13 +72,13 @@ class Receiver:
 
 def _chunk(about: str, payload: str) -> Chunk:
     match json.loads(about):
-        case [str(tenant), str(run), str(task), str(kind)]:
-            return Chunk(UUID(tenant), UUID(run) if run else None, UUID(task), ChunkKind(kind), payload)
+        case [str(tenant), str(workflow), str(task), str(kind)]:
+            return Chunk(UUID(tenant), UUID(workflow) if workflow else None, UUID(task), ChunkKind(kind), payload)
     raise ValueError("not a chunk")
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """Yield the text in pieces of a bounded number of bytes, cut between characters; at least one, if empty."""
+    """Yield the text in pieces of up to ``PART_BYTES``, cut between characters; an empty text is one piece."""
     data = text.encode()
     start = 0
     while True:

@@ -91,9 +91,9 @@ def _resolve_promise(draft: Draft, command: ResolvePromise) -> None:
     """Settle a promise from within; one that is unknown or settled already is left alone, as with timers."""
     promise = draft.pending_promise(command.reference)
     if promise is not None:
-        verdict = resolved(command.value)
-        draft.settle_promise(promise, verdict)
-        draft.events.append(settled_event(promise.id, promise.name, verdict))
+        outcome = resolved(command.value)
+        draft.settle_promise(promise, outcome)
+        draft.events.append(settled_event(promise.id, promise.name, outcome))
 
 
 def _schedule_task(draft: Draft, command: ScheduleTask) -> None:

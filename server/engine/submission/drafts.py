@@ -14,7 +14,7 @@ from uuid import UUID
 
 from core.payload import Json
 from server.domain.effects import Effects
-from server.domain.promise import NewPromise, Settlement, Verdict
+from server.domain.promise import NewPromise, PromiseOutcome, Settlement
 from server.domain.task import NewTask
 from server.domain.timer import NewTimer, TimerKey
 from server.domain.workflow import NewWorkflow, WorkflowState
@@ -120,10 +120,10 @@ class Draft:
                 return promise
         return None
 
-    def settle_promise(self, promise: KnownPromise, verdict: Verdict) -> None:
+    def settle_promise(self, promise: KnownPromise, outcome: PromiseOutcome) -> None:
         """Add the settlement of a pending promise."""
         self._promises = tuple(replace(each, pending=each.pending and each != promise) for each in self._promises)
-        self.effects.settlements.append(Settlement(self.state.tenant_id, promise.id, verdict))
+        self.effects.settlements.append(Settlement(self.state.tenant_id, promise.id, outcome))
 
     @property
     def _promises(self) -> tuple[KnownPromise, ...]:

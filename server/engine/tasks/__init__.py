@@ -1,1 +1,1 @@
-"""Task executions: start, claim, report, and the workers that run them."""
+"""Task executions: start, claim and report; and workers."""

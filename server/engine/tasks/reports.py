@@ -1,4 +1,4 @@
-"""Tasks: take what is reported on them to the workflows that wait for it."""
+"""Reports on tasks: by workers, by callers and by the reaper; and the events about them in their workflows."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from core.errors import FlovynError, NotFound, WrongState
 from core.plugin_services import Database
 from server.domain.delivery import Delivery
 from server.domain.task import (
+    TaskOutcome,
     TaskReport,
     TaskState,
     TaskStatus,
     TaskStep,
-    Verdict,
-    judge,
+    apply_report,
 )
 from server.engine.submission.senders import Senders
 from server.engine.tasks.claims import TaskClaims
@@ -24,11 +24,12 @@ from server.engine.workflows.deliveries import Delivered, Deliveries
 from server.storage.tasks import TaskKey, TaskRepository
 
 SWEEP_BATCH = 256
+"""The number of tasks that a sweep ends in one transaction."""
 LEASE_OVER = "the lease is over: the worker gave no sign of life for this task in time"
 
 
 class TaskReports:
-    """The engine's calls about tasks; every one of them may be folded with others of its kind."""
+    """The calls that end tasks and attempts. Concurrent reports are written as one batch."""
 
     def __init__(self, database: Database, claims: TaskClaims, deliveries: Deliveries, senders: Senders) -> None:
         self._senders = senders
@@ -41,7 +42,7 @@ class TaskReports:
         )
 
     async def report(self, report: TaskReport) -> None:
-        """Take what became of a task, or of an attempt at it; what is known already changes nothing.
+        """Apply a report on a task or on an attempt; a repeated report changes nothing.
 
         Raises:
             NotFound: the tenant has no such task.
@@ -51,33 +52,33 @@ class TaskReports:
         await self._reports.submit(report)
 
     async def expire(self) -> int:
-        """Fail every task whose deadline has passed; return how many were found."""
+        """Fail all tasks whose deadline has passed; return their number."""
 
         async def overdue() -> list[TaskReport]:
-            return [TaskReport(*key, Verdict.EXPIRED) for key in await self._storage.overdue(SWEEP_BATCH)]
+            return [TaskReport(*key, TaskOutcome.EXPIRED) for key in await self._storage.overdue(SWEEP_BATCH)]
 
         return await self._sweep(overdue)
 
     async def reclaim(self, lease: float) -> int:
-        """Count attempts as failed that gave no sign of life for ``lease`` seconds; return their number.
+        """Fail all attempts without a sign of life for ``lease`` seconds; return their number.
 
-        The time-out of a task's kind replaces ``lease``.
+        If the task's kind has a timeout, it replaces ``lease``.
         """
 
         async def expired() -> list[TaskReport]:
-            found = await self._storage.expired_leases(lease, SWEEP_BATCH)
+            attempts = await self._storage.expired_leases(lease, SWEEP_BATCH)
             return [
-                TaskReport(tenant_id, task_id, Verdict.ABANDONED, error=LEASE_OVER, attempt=attempt)
-                for tenant_id, task_id, attempt in found
+                TaskReport(tenant_id, task_id, TaskOutcome.ABANDONED, error=LEASE_OVER, attempt=attempt)
+                for tenant_id, task_id, attempt in attempts
             ]
 
         return await self._sweep(expired)
 
-    async def _sweep(self, look: Callable[[], Awaitable[list[TaskReport]]]) -> int:
-        """Report on what is found until nothing is left."""
+    async def _sweep(self, next_batch: Callable[[], Awaitable[list[TaskReport]]]) -> int:
+        """Apply the reports of all batches; return their number."""
         count = 0
         while True:
-            reports = await look()
+            reports = await next_batch()
             if reports:
                 await self._report_all(reports)
             count += len(reports)
@@ -85,7 +86,7 @@ class TaskReports:
                 return count
 
     async def close(self) -> None:
-        """Wait for everything that was accepted to be committed."""
+        """Wait until all accepted reports are committed."""
         await self._reports.close()
 
     async def _report_all(self, reports: Sequence[TaskReport]) -> Sequence[FlovynError | None]:
@@ -93,11 +94,12 @@ class TaskReports:
         steps: list[TaskStep] = []
         delivered = Delivered()
         async with self._database.transaction() as connection:
+            # workflows are locked before tasks, here and in submissions: the other order would deadlock
             workflows, states = await self._storage.lock(
                 connection, list({(report.tenant_id, report.task_id) for report in reports})
             )
             for report in reports:
-                result = _judged(states, self._known(report, states))
+                result = _applied(states, self._identified(report, states))
                 if isinstance(result, TaskStep):
                     steps.append(result)
                 results.append(result if isinstance(result, FlovynError) else None)
@@ -107,12 +109,12 @@ class TaskReports:
             if deliveries:
                 delivered = await self._deliveries.append(connection, workflows, deliveries)
         self._deliveries.wake(delivered)
-        # also those that were claimable all along: a poller that came by while they were locked has passed them over
+        # also tasks that were pending before: a claim skips locked rows, so that a poller may have missed them
         self.claims.wake([state for state in states.values() if state.status is TaskStatus.PENDING])
         return results
 
-    def _known(self, report: TaskReport, states: dict[TaskKey, TaskState]) -> TaskReport:
-        """Return a report without its sender where connections tell nothing about the sender's worker."""
+    def _identified(self, report: TaskReport, states: dict[TaskKey, TaskState]) -> TaskReport:
+        """Return the report, without its sender if connections do not identify the workers of this principal."""
         if report.sent_by is None:
             return report
         self._senders.called(report.sent_by)
@@ -129,13 +131,13 @@ class TaskReports:
             self._senders.suspect(caller, state.held_by)
 
 
-def _judged(states: dict[TaskKey, TaskState], report: TaskReport) -> TaskStep | FlovynError | None:
-    """Return the step of a report, having moved ``states`` on, or what is wrong with it."""
+def _applied(states: dict[TaskKey, TaskState], report: TaskReport) -> TaskStep | FlovynError | None:
+    """Return the step of a report and update ``states``; return the error of a refused report."""
     key = (report.tenant_id, report.task_id)
     if key not in states:
         return unknown_task(report.task_id)
     try:
-        step = judge(states[key], report)
+        step = apply_report(states[key], report)
     except WrongState as error:
         return error
     if step is not None:
@@ -144,7 +146,7 @@ def _judged(states: dict[TaskKey, TaskState], report: TaskReport) -> TaskStep | 
 
 
 def _delivery(step: TaskStep) -> Delivery | None:
-    """Return what a task's run is to hear; a standalone task has nobody to tell."""
+    """Return the event for the task's workflow; None for a standalone task or without an event."""
     state = step.state
     if step.event is None or state.workflow_execution_id is None:
         return None

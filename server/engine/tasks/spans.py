@@ -1,7 +1,7 @@
-"""Spans that workers report of what they executed: checked and counted, not kept.
+"""Execution spans that workers report: checked and counted, but not stored.
 
-Nothing in the server shows them, and every one would cost a row; who wants to see them can have them from the worker's
-own tracing. Reporting is best effort for workers, so that a bad span costs its place in the count and no error.
+No part of the server shows spans, and each would cost a row; the worker's own tracing has them. Workers report spans as
+best effort, so that an invalid span is left out of the count and causes no error.
 """
 
 from __future__ import annotations
@@ -19,29 +19,28 @@ SPAN_TYPES = frozenset(
 )
 
 Span = tuple[str, UUID | None]
-"""Type, and the workflow that it belongs to, if it names one."""
+"""The type of a span, and its workflow; None for a span without a workflow."""
 
 
 class Spans:
-    """Takes reports of spans."""
+    """The call about spans."""
 
     def __init__(self, storage: Repositories) -> None:
-        """Take the storage."""
         self._storage = storage
         self.counted: Counter[str] = Counter()
         """Accepted spans by type, since the process began."""
 
     async def report(self, tenant_id: UUID, spans: Sequence[Span]) -> int:
-        """Count the spans that are of a known type and of one of the tenant's runs; return how many these are.
+        """Count the spans of a known type and of one of the tenant's workflows; return their number.
 
         Raises:
-            InvalidInput: there are more than ``MAX_SPANS``.
+            InvalidInput: there are more than ``MAX_SPANS`` spans.
         """
         if len(spans) > MAX_SPANS:
             raise InvalidInput(f"spans has {len(spans)} entries; at most {MAX_SPANS} are allowed in one call")
-        named = {(tenant_id, workflow_id) for _, workflow_id in spans if workflow_id is not None}
+        keys = {(tenant_id, workflow_id) for _, workflow_id in spans if workflow_id is not None}
         async with self._storage.database.connection() as connection:
-            known = await self._storage.workflows.parents(connection, list(named)) if named else {}
-        accepted = [kind for kind, workflow_id in spans if kind in SPAN_TYPES and (tenant_id, workflow_id) in known]
+            workflows = await self._storage.workflows.parents(connection, list(keys)) if keys else {}
+        accepted = [kind for kind, workflow_id in spans if kind in SPAN_TYPES and (tenant_id, workflow_id) in workflows]
         self.counted.update(accepted)
         return len(accepted)

@@ -1,1 +1,1 @@
-"""Workflow executions: start, claim, cancel, retry, and the events that reach them from outside."""
+"""Workflow executions: start, claim, cancel, retry, and deliveries from outside."""

@@ -1,8 +1,9 @@
-"""Cancels runs, and their children after them.
+"""Cancellation of workflows, and then of their children.
 
-A workflow that no worker has is cancelled at once. One that is out with a worker is CANCELLING, and ends when the
-worker reports, or its lease is over. Requests are stored until the workflow has ended, so that a crash between a
-parent and its children loses nothing; children are locked in transactions of their own, after their parents'.
+A workflow without a holder is cancelled at once. A workflow with a holder becomes CANCELLING, and ends when its worker
+submits or its lease is over. A request is stored until its workflow has ended, so that a crash between the transactions
+of a parent and of its children loses no request. Children are locked in a later transaction than their parent:
+a transaction locks all its workflows by one statement, in the order of their ids, or it could deadlock.
 """
 
 from __future__ import annotations
@@ -24,47 +25,49 @@ from server.storage.repositories import Repositories
 from server.storage.workflows import WorkflowKey
 
 BATCH = 200
+"""The number of requests in one transaction."""
+
 MOST_SHOWN = 10_001
-"""Of a cancelled workflow and those below it, in the answer to a request."""
+"""The number of workflows in an answer: the cancelled one and its descendants."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """What a request came to, and the children that were cancelled, or are being cancelled, with the workflow."""
+    """The outcome of a request, and the descendants that were cancelled, or are CANCELLING, with the workflow."""
 
     outcome: CancelOutcome
     children: tuple[WorkflowKey, ...] = ()
 
 
 class Cancellation:
-    """The engine's calls about cancelling."""
+    """The calls about cancellation."""
 
     def __init__(self, storage: Repositories, deliveries: Deliveries) -> None:
-        """Take the storage, and what wakes pollers of parents."""
         self._storage = storage
         self._writer = StepWriter(storage)
         self._deliveries = deliveries
 
     async def cancel(self, request: CancellationRequest) -> Cancelled:
-        """Cancel a workflow and commit. A repeated cancellation gets the answer of the first one.
+        """Cancel a workflow; committed when this returns. A repeated request gets the answer of the first one.
 
         Raises:
-            NotFound: the tenant has no such run.
+            NotFound: the tenant has no such workflow.
         """
-        outcomes, further = await self._carry_out([request], at_last=False)
+        outcomes, further = await self._carry_out([request], ends=False)
         key = (request.tenant_id, request.workflow_id)
         if key not in outcomes:
             raise unknown_workflow(request.workflow_id)
         while further:
-            _, further = await self._carry_out(further, at_last=False)
+            _, further = await self._carry_out(further, ends=False)
         if outcomes[key] is CancelOutcome.CANCELLING:
             return Cancelled(CancelOutcome.CANCELLING)
         return await self._ended(request)
 
     async def _ended(self, request: CancellationRequest) -> Cancelled:
-        """Return what a request came to whose workflow has ended: the same to all who asked for it.
+        """Return the answer for a workflow that has ended, the same for all requests.
 
-        Another call may have ended the workflow and still cancel its children; both calls return all of them.
+        Another call may have ended the workflow and still be cancelling its children. So this call carries out their
+        requests, too, and both calls return all descendants.
         """
         workflow = (request.tenant_id, request.workflow_id)
         requests = self._storage.cancellations
@@ -74,43 +77,43 @@ class Cancellation:
                 family = await requests.cancelled_family(connection, workflow, MOST_SHOWN)
             if not outstanding:
                 break
-            await self._work_off(outstanding, at_last=False)
+            await self._carry_out_all(outstanding, ends=False)
         if not family:
             return Cancelled(CancelOutcome.ALREADY_TERMINAL)
         return Cancelled(CancelOutcome.CANCELLED, tuple(family[1:]) if request.cascades else ())
 
     async def finish(self, workflows: Sequence[WorkflowKey]) -> None:
-        """End workflows that were CANCELLING until their workers reported."""
+        """End CANCELLING workflows whose workers have submitted."""
         async with self._storage.database.connection() as connection:
             requests = await self._storage.cancellations.of_workflows(connection, workflows)
-        await self._work_off(requests, at_last=True)
+        await self._carry_out_all(requests, ends=True)
 
-    async def work_off(self) -> tuple[int, bool]:
-        """Carry out a batch of stored requests; return how many, and whether there may be more."""
+    async def carry_out_requests(self) -> tuple[int, bool]:
+        """Carry out a batch of stored requests; return their number, and whether there may be more."""
         async with self._storage.database.connection() as connection:
             requests = await self._storage.cancellations.outstanding(connection, BATCH)
-        await self._work_off(requests, at_last=False)
+        await self._carry_out_all(requests, ends=False)
         return len(requests), len(requests) == BATCH
 
     async def reclaim(self, lease: float) -> int:
-        """End workflows that are CANCELLING and whose workers were given them more than ``lease`` seconds ago."""
+        """End CANCELLING workflows whose claims are older than ``lease`` seconds; return their number."""
         async with self._storage.database.connection() as connection:
             requests = await self._storage.cancellations.overdue(connection, lease, BATCH)
-        await self._work_off(requests, at_last=True)
+        await self._carry_out_all(requests, ends=True)
         return len(requests)
 
-    async def _work_off(self, requests: Sequence[CancellationRequest], *, at_last: bool) -> None:
+    async def _carry_out_all(self, requests: Sequence[CancellationRequest], *, ends: bool) -> None:
         further = requests
         while further:
-            _, further = await self._carry_out(further, at_last=at_last)
-            at_last = False
+            _, further = await self._carry_out(further, ends=ends)
+            ends = False
 
     async def _carry_out(
-        self, requests: Sequence[CancellationRequest], *, at_last: bool
+        self, requests: Sequence[CancellationRequest], *, ends: bool
     ) -> tuple[dict[WorkflowKey, CancelOutcome], Sequence[CancellationRequest]]:
-        """Carry requests out; return what each came to, and the requests for children that follow from them.
+        """Carry out requests in one transaction; return their outcomes, and the requests for children that they cause.
 
-        ``at_last`` says that workflows which are CANCELLING are to be ended.
+        ``ends`` says that CANCELLING workflows are to end.
         """
         by_key = {(each.tenant_id, each.workflow_id): each for each in requests}
         async with self._storage.database.transaction() as connection:
@@ -119,17 +122,17 @@ class Cancellation:
             steps: list[Step] = []
             for key, request in by_key.items():
                 if key in states:
-                    outcomes[key], step = _decide(states[key], request, at_last=at_last)
+                    outcomes[key], step = _decide(states[key], request, ends=ends)
                     steps += [] if step is None else _with_parent(states, key, step)
             await self._writer.write(connection, steps)
-            being = [by_key[key] for key, outcome in outcomes.items() if outcome is CancelOutcome.CANCELLING]
-            if being:
-                await self._storage.cancellations.request(connection, being)
-            over = [key for key, outcome in outcomes.items() if outcome is not CancelOutcome.CANCELLING]
-            if over:
-                await self._storage.cancellations.remove(connection, over)
+            cancelling = [by_key[key] for key, outcome in outcomes.items() if outcome is CancelOutcome.CANCELLING]
+            if cancelling:
+                await self._storage.cancellations.request(connection, cancelling)
+            ended = [key for key, outcome in outcomes.items() if outcome is not CancelOutcome.CANCELLING]
+            if ended:
+                await self._storage.cancellations.remove(connection, ended)
             cascading = [
-                by_key[key] for key in over if outcomes[key] is CancelOutcome.CANCELLED and by_key[key].cascades
+                by_key[key] for key in ended if outcomes[key] is CancelOutcome.CANCELLED and by_key[key].cascades
             ]
             further = await self._storage.cancellations.request_children(connection, cascading) if cascading else []
         self._deliveries.wake(Delivered(woken=woken(steps)))
@@ -138,19 +141,19 @@ class Cancellation:
 
 def _with_parent(states: dict[WorkflowKey, WorkflowState], key: WorkflowKey, step: Step) -> list[Step]:
     states[key] = step.state
-    told = child.outcome(step)
-    heard = receive_all(states, [told]) if told else []
-    return [step, *(each for each in heard if each is not None)]
+    delivery = child.outcome(step)
+    parent_steps = receive_all(states, [delivery]) if delivery else []
+    return [step, *(each for each in parent_steps if each is not None)]
 
 
-def _decide(state: WorkflowState, request: CancellationRequest, *, at_last: bool) -> tuple[CancelOutcome, Step | None]:
-    """Return what a request does to a workflow in ``state``."""
+def _decide(state: WorkflowState, request: CancellationRequest, *, ends: bool) -> tuple[CancelOutcome, Step | None]:
+    """Return the outcome of a request for a workflow in ``state``, and the step that it causes."""
     if state.status.is_terminal:
         return CancelOutcome.ALREADY_TERMINAL, None
     if state.status is WorkflowStatus.RUNNING:
         moved = replace(state, status=WorkflowStatus.CANCELLING, has_dependents=True)
         return CancelOutcome.CANCELLING, Step(moved, ())
-    if state.status is WorkflowStatus.CANCELLING and not at_last:
+    if state.status is WorkflowStatus.CANCELLING and not ends:
         return CancelOutcome.CANCELLING, None
     longer, events = extended(state, _events(request))
     return CancelOutcome.CANCELLED, Step(replace(longer, status=WorkflowStatus.CANCELLED), events, error=request.reason)
@@ -159,7 +162,7 @@ def _decide(state: WorkflowState, request: CancellationRequest, *, at_last: bool
 def _events(request: CancellationRequest) -> list[NewEvent]:
     """Return the events of a cancellation.
 
-    Some clients wait for WORKFLOW_EXECUTION_FAILED alone, so it comes before WORKFLOW_CANCELLED.
+    Some clients wait only for WORKFLOW_EXECUTION_FAILED, so that it comes before WORKFLOW_CANCELLED.
     """
     reason = dump(request.reason)
     failed = json_object(

@@ -1,4 +1,4 @@
-"""Starts children by a call instead of a command of their parents."""
+"""Starts of child workflows by a call, instead of a command of the parent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from server.storage.repositories import Repositories
 
 @dataclass(frozen=True, slots=True)
 class ChildRequest:
-    """A child to start; no queue means the parent's."""
+    """A child to start; None as queue means the parent's queue."""
 
     tenant_id: UUID
     parent_id: UUID
@@ -29,10 +29,9 @@ class ChildRequest:
 
 
 class Children:
-    """The engine's call about starting children."""
+    """The call that starts a child."""
 
     def __init__(self, storage: Repositories, deliveries: Deliveries, wake: Waker) -> None:
-        """Take the storage, what takes events into the parents, and what wakes pollers."""
         self._storage = storage
         self._deliveries = deliveries
         self._wake = wake
@@ -43,7 +42,7 @@ class Children:
         Raises:
             NotFound: the tenant has no such parent.
             WrongState: the parent has ended.
-            LimitExceeded: children are nested too deep.
+            LimitExceeded: the child would be nested too deep.
         """
         key = (request.tenant_id, request.parent_id)
         async with self._storage.database.transaction() as connection:
@@ -52,9 +51,9 @@ class Children:
                 raise unknown_workflow(request.parent_id)
             parent = states[key]
             if parent.status.is_terminal:
-                raise WrongState(f"workflow execution {parent.id} is {parent.status} and starts no more children")
+                raise WrongState(f"workflow execution {parent.id} is {parent.status} and starts no children")
             if parent.depth >= child.MAX_DEPTH:
-                raise LimitExceeded(f"children may be nested {child.MAX_DEPTH} deep and no deeper")
+                raise LimitExceeded(f"children may be nested {child.MAX_DEPTH} levels deep")
             workflow = child.new_child(
                 parent,
                 uuid4(),

@@ -40,7 +40,7 @@ class WorkflowClaims:
         self.receipts = Receipts(unread)
         self._lost_answers: Returns[Receipt] = Returns(self._release_answers)
         self.direct_dispatch: DirectDispatch[NewWorkflow, ClaimedWorkflow] = DirectDispatch(
-            wakeups, self._releases.give_back, self._lost.look_for
+            wakeups, self._releases.give_back, self._lost.find_later
         )
         self._histories: Batcher[WorkflowKey, tuple[list[Event], str | None]] = Batcher(self._storage.histories)
 
@@ -48,13 +48,13 @@ class WorkflowClaims:
         """Return a workflow that the poller now holds; None when there was none within ``hold`` seconds."""
         worker, connection = (slot.tenant_id, slot.claim.worker_id), slot.claim.held_by
         self._lost_answers.give_back(self.receipts.polled(worker, connection))
-        workflow = await self._wakeups.take(
+        workflow = await self._wakeups.poll(
             (slot.tenant_id, slot.queue),
             lambda: self._claims.submit(slot),
             hold,
             slot.kinds,
             claim=slot.claim,
-            hand_back=lambda workflow: self._releases.give_back([workflow]),
+            release=lambda workflow: self._releases.give_back([workflow]),
         )
         if workflow is not None:
             self.receipts.answered((workflow.tenant_id, workflow.id), workflow.claim_id, worker, connection)
@@ -75,7 +75,7 @@ class WorkflowClaims:
             raise unknown_workflow(key[1])
         self.senders.read(key, reader, claim)
         self.receipts.read(key, reader)
-        self._sizes.look(key, events)
+        self._sizes.check(key, events)
         return events
 
     async def reclaim(self, lease: float, silence: float) -> int:
@@ -108,7 +108,7 @@ class WorkflowClaims:
         try:
             await self._storage.release(workflows)
         except Unavailable:
-            self._lost.look_for_recent([workflow.claim_id for workflow in workflows])
+            self._lost.release_later([workflow.claim_id for workflow in workflows])
             return
         for workflow in workflows:
             self._wake((workflow.tenant_id, workflow.queue), workflow.kind)
@@ -126,7 +126,7 @@ class WorkflowClaims:
         try:
             return await self._storage.claim(slots)
         except BaseException:
-            self._lost.look_for([slot.claim.id for slot in slots], since)
+            self._lost.find_later([slot.claim.id for slot in slots], since)
             raise
 
     async def _release_some(self, workflows: Sequence[ClaimedWorkflow | None]) -> None:

@@ -1,9 +1,10 @@
-"""Takes events from outside into runs, inside the transaction of whoever brings them.
+"""Appends deliveries, events from outside, to workflows, inside the transaction of the caller.
 
-The one who brings them has locked the workflows, and wakes pollers when the transaction is committed:
+The caller locks the workflows, and wakes pollers after the commit. A poller that was woken before would find the rows
+locked and skip them:
 
     async with database.transaction() as connection:
-        states = await runs.lock(connection, keys)
+        states = await workflows.lock(connection, keys)
         ...
         delivered = await deliveries.append(connection, states, events)
     deliveries.wake(delivered)
@@ -24,11 +25,11 @@ from server.storage.workflows import WorkflowKey, WorkflowRepository
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What came of deliveries.
+    """The result of deliveries.
 
     Attributes:
-        sequences: the number that each event got, in order; None where the workflow is unknown or has ended.
-        woken: the workflows that are claimable now.
+        sequences: the number of each event, in order; None if the workflow is missing or has ended.
+        woken: the workflows that are PENDING now.
     """
 
     sequences: tuple[int | None, ...] = ()
@@ -36,36 +37,35 @@ class Delivered:
 
 
 class Deliveries:
-    """Appends events from outside to locked workflows."""
+    """Appends deliveries to locked workflows."""
 
     def __init__(self, workflows: WorkflowRepository, wake: Callable[[QueueKey, str], None]) -> None:
-        """Take the storage of workflows and what wakes a poller of a queue for a kind."""
-        self._runs = workflows
+        self._workflows = workflows
         self._wake = wake
 
     async def append(
         self, connection: Any, states: dict[WorkflowKey, WorkflowState], deliveries: Sequence[Delivery]
     ) -> Delivered:
-        """Append events to workflows that the connection's transaction has locked, and move ``states`` on.
+        """Append events to workflows that the connection's transaction has locked; update ``states``.
 
-        All events of one workflow must come in one call or, in later calls, with the states as this one left them.
+        A later call for the same workflow must pass the updated states.
         """
         steps = receive_all(states, deliveries)
-        taken = [step for step in steps if step is not None]
-        if taken:
-            await self._runs.apply(connection, taken)
-        return Delivered(tuple(step.events[-1].sequence if step else None for step in steps), woken(taken))
+        applied = [step for step in steps if step is not None]
+        if applied:
+            await self._workflows.apply(connection, applied)
+        return Delivered(tuple(step.events[-1].sequence if step else None for step in steps), woken(applied))
 
     def wake(self, delivered: Delivered) -> None:
-        """Wake pollers for the workflows that are claimable; to be called when the transaction is committed."""
+        """Wake pollers for the PENDING workflows; to be called after the commit."""
         for state in delivered.woken:
             self._wake((state.tenant_id, state.queue), state.kind)
 
 
 def woken(steps: Sequence[Step]) -> tuple[WorkflowState, ...]:
-    """Return the workflows that are claimable after steps, each once.
+    """Return the workflows that are PENDING after the steps, each once.
 
-    Those that were claimable before are among them: a poller may have looked while they were locked, and passed by.
+    Workflows that were PENDING before are included: a claim skips locked rows, so that a poller may have missed them.
     """
     last = {(step.state.tenant_id, step.state.id): step.state for step in steps}
     return tuple(state for state in last.values() if state.status is WorkflowStatus.PENDING)

@@ -1,29 +1,33 @@
-"""Warns of histories that grow towards what clients can still receive; each workflow once per process."""
+"""Warnings about histories whose size approaches the limit of clients; one warning per workflow and process."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
 
-from server.domain.history_size import size_warning
 from server.domain.workflow_event import Event
 from server.storage.workflows import WorkflowKey
 
+CLIENT_LIMIT_MIB = 4
+"""The greatest answer that clients of ``flovyn.v1`` accept; ``GetEvents`` has no pages."""
+
+WARN_BYTES = 3 * 1024 * 1024
+"""A history of this size, in bytes, is warned of."""
+
 REMEMBERED = 10_000
-"""Workflows that were warned of; beyond so many they are forgotten and warned of anew."""
+"""The number of workflows whose warnings are remembered; beyond it, all are forgotten and warned of again."""
 
 _log = logging.getLogger(__name__)
 
 
 class HistorySizes:
-    """Looks at histories on their way to workers and clients."""
+    """Checks the sizes of histories that are read."""
 
     def __init__(self) -> None:
-        """Start without warnings."""
         self._warned: set[WorkflowKey] = set()
 
-    def look(self, key: WorkflowKey, events: Sequence[Event]) -> None:
-        """Warn when a history is large, unless that was said before."""
+    def check(self, key: WorkflowKey, events: Sequence[Event]) -> None:
+        """Log a warning if the history is large and was not warned of before."""
         warning = size_warning(sum(event.size for event in events))
         if warning is None or key in self._warned:
             return
@@ -31,3 +35,13 @@ class HistorySizes:
             self._warned.clear()
         self._warned.add(key)
         _log.warning("workflow execution %s of tenant %s: %s", key[1], key[0], warning)
+
+
+def size_warning(size: int) -> str | None:
+    """Return the warning about a history of ``size`` bytes; None for one below ``WARN_BYTES``."""
+    if size < WARN_BYTES:
+        return None
+    return (
+        f"the history has about {size} bytes, and clients refuse more than {CLIENT_LIMIT_MIB} MiB:"
+        " continue as a new workflow execution, or store large values elsewhere"
+    )

@@ -1,4 +1,4 @@
-"""Settles promises: from outside, and when their time is over. The first settlement wins, under the workflow's lock."""
+"""Settlement of promises: by callers and by timeouts. The first settlement counts, under the workflow's row lock."""
 
 from __future__ import annotations
 
@@ -8,39 +8,40 @@ from uuid import UUID
 from core.batching import Batcher
 from core.errors import FlovynError, NotFound
 from server.domain.delivery import Delivery
-from server.domain.promise import TIMED_OUT, PromiseRef, Settlement, Verdict, settled_event
+from server.domain.promise import TIMED_OUT, PromiseOutcome, PromiseRef, Settlement, settled_event
 from server.engine.workflows.deliveries import Deliveries
 from server.storage.promises import StoredPromise
 from server.storage.repositories import Repositories
 
 BATCH = 500
+"""The number of overdue promises in one transaction."""
 
 
 class Promises:
-    """The engine's calls about promises that have been created."""
+    """The calls about promises. Commands of workflows create them."""
 
     def __init__(self, storage: Repositories, deliveries: Deliveries) -> None:
-        """Take the storage, and what takes events into runs."""
         self._storage = storage
         self._deliveries = deliveries
-        self._settlements: Batcher[tuple[PromiseRef, Verdict], tuple[UUID, bool]] = Batcher(
+        self._settlements: Batcher[tuple[PromiseRef, PromiseOutcome], tuple[UUID, bool]] = Batcher(
             self._settle_all, weigh=lambda item: len(item[1].value or "")
         )
 
-    async def settle(self, ref: PromiseRef, verdict: Verdict) -> tuple[UUID, bool]:
-        """Settle a promise; return its id, and whether it has this verdict now, by this call or one before.
+    async def settle(self, ref: PromiseRef, outcome: PromiseOutcome) -> tuple[UUID, bool]:
+        """Settle a promise; return its id, and whether it has this outcome now, by this call or an earlier one.
 
-        It has another one when it was settled otherwise before, or its workflow ended first.
+        It has another outcome if it was settled before with another one, or if its workflow has ended.
 
         Raises:
             NotFound: the tenant has no such promise.
         """
-        return await self._settlements.submit((ref, verdict))
+        return await self._settlements.submit((ref, outcome))
 
     async def expire_due(self) -> tuple[int, bool]:
-        """Let a batch of overdue promises run out; return how many, and whether more are overdue now.
+        """Settle a batch of overdue promises with TIMEOUT; return their number, and whether more are overdue.
 
-        Workflows that somebody else has locked are left out: they are busy, or another server is at it.
+        Workflows that another transaction has locked are skipped: they are busy, or another process settles their
+        promises. So no process waits for a lock here.
         """
         async with self._storage.database.transaction() as connection:
             due = await self._storage.promises.due(connection, BATCH)
@@ -54,41 +55,41 @@ class Promises:
         return len(expired), len(states) < len(due) or len(expired) >= BATCH
 
     async def close(self) -> None:
-        """Wait for everything that was accepted to be committed."""
+        """Wait until all accepted settlements are committed."""
         await self._settlements.close()
 
     async def _settle_all(
-        self, items: Sequence[tuple[PromiseRef, Verdict]]
+        self, items: Sequence[tuple[PromiseRef, PromiseOutcome]]
     ) -> Sequence[tuple[UUID, bool] | FlovynError]:
         async with self._storage.database.transaction() as connection:
-            found = await self._storage.promises.find(connection, [ref for ref, _ in items])
-            workflows = {(ref.tenant_id, place[1]) for (ref, _), place in zip(items, found, strict=True) if place}
+            places = await self._storage.promises.find(connection, [ref for ref, _ in items])
+            workflows = {(ref.tenant_id, place[1]) for (ref, _), place in zip(items, places, strict=True) if place}
             if not workflows:
                 return [_unknown() for _ in items]
             states = await self._storage.workflows.lock(connection, list(workflows))
             first: dict[UUID, int] = {}
-            for index, place in enumerate(found):
+            for index, place in enumerate(places):
                 if place is not None:
                     first.setdefault(place[0], index)
-            verdicts = {promise_id: items[index] for promise_id, index in first.items()}
+            outcomes = {promise_id: items[index] for promise_id, index in first.items()}
             settled = await self._storage.promises.settle(
-                connection, [Settlement(ref.tenant_id, each, verdict) for each, (ref, verdict) in verdicts.items()]
+                connection, [Settlement(ref.tenant_id, each, outcome) for each, (ref, outcome) in outcomes.items()]
             )
-            events = [_delivery(promise, verdicts[promise.id][1]) for promise in settled]
+            events = [_delivery(promise, outcomes[promise.id][1]) for promise in settled]
             delivered = await self._deliveries.append(connection, states, events)
-            has = {promise.id: verdicts[promise.id][1] for promise in settled}
-            others = [(ref.tenant_id, each) for each, (ref, _) in verdicts.items() if each not in has]
+            has = {promise.id: outcomes[promise.id][1] for promise in settled}
+            others = [(ref.tenant_id, each) for each, (ref, _) in outcomes.items() if each not in has]
             if others:
-                has |= await self._storage.promises.verdicts(connection, others)
+                has |= await self._storage.promises.outcomes(connection, others)
         self._deliveries.wake(delivered)
         return [
-            (place[0], has.get(place[0]) == verdict) if place else _unknown()
-            for (_, verdict), place in zip(items, found, strict=True)
+            (place[0], has.get(place[0]) == outcome) if place else _unknown()
+            for (_, outcome), place in zip(items, places, strict=True)
         ]
 
 
-def _delivery(promise: StoredPromise, verdict: Verdict) -> Delivery:
-    return Delivery(promise.tenant_id, promise.workflow_id, settled_event(promise.id, promise.name, verdict))
+def _delivery(promise: StoredPromise, outcome: PromiseOutcome) -> Delivery:
+    return Delivery(promise.tenant_id, promise.workflow_id, settled_event(promise.id, promise.name, outcome))
 
 
 def _unknown() -> NotFound:

@@ -1,4 +1,4 @@
-"""Retries failed workflows by hand: the history stays, its end is taken back, and the failed tasks are done again."""
+"""Manual retries of failed workflows: the terminal event and the failures of tasks are superseded, the rest stays."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from server.storage.workflows import WorkflowKey
 
 
 class Retries:
-    """The engine's call about retrying by hand. Children are not restarted."""
+    """The call that retries a workflow. Children are not retried."""
 
     def __init__(self, storage: Repositories, wake: Waker, wake_task: Waker) -> None:
-        """Take the storage, and what wakes pollers of workflows and of tasks."""
         self._storage = storage
         self._wake = wake
         self._wake_task = wake_task
 
     async def retry(self, workflow: WorkflowKey, note: str | None, requested_by: str) -> int:
-        """Make a failed workflow pending again; return how often that has been done by now.
+        """Make a failed workflow and its failed tasks pending again; return the number of its retries.
 
-        Who asked for it, and what they noted, is kept. A workflow that goes on since its last retry stays as it is.
+        ``note`` and ``requested_by`` are stored as an audit event. A workflow that is running since its last retry
+        stays unchanged.
 
         Raises:
-            NotFound: the tenant has no such run.
+            NotFound: the tenant has no such workflow.
             WrongState: the workflow has not failed, and was not retried.
         """
         async with self._storage.database.transaction() as connection:
@@ -39,13 +39,13 @@ class Retries:
                 if retried is not None:
                     return retried
                 raise WrongState(
-                    f"workflow execution {workflow[1]} is {state.status}; only a failed one can be retried"
+                    f"workflow execution {workflow[1]} is {state.status}; only a failed workflow can be retried"
                 )
             failed = await self._storage.retries.supersede(connection, workflow)
             tasks = await self._storage.retries.requeue(connection, workflow, failed) if failed else []
             count = await self._storage.retries.revive(connection, workflow)
-            asked = retry_requested(*workflow, count, note, requested_by)
-            await self._storage.audit_events.insert(connection, [asked])
+            event = retry_requested(*workflow, count, note, requested_by)
+            await self._storage.audit_events.insert(connection, [event])
         for queue, kind in tasks:
             self._wake_task((workflow[0], queue), kind)
         self._wake((workflow[0], state.queue), state.kind)

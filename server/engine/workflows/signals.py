@@ -1,4 +1,4 @@
-"""Signals: to workflows that are there, and to workflows that are started for them."""
+"""Signals: to existing workflows, and to workflows that are started for them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from uuid import UUID
 from core.batching import Batcher
 from core.errors import FlovynError, LimitExceeded, Unavailable, WrongState
 from core.launchers import WorkflowLaunch
-from core.payload import Json
+from core.payload import Json, dump, json_object
 from server.domain.delivery import Delivery, receive
-from server.domain.idempotency import Entity, KeyClaim, KeyHolder, taken
-from server.domain.signal import MAX_SIGNALS, received
+from server.domain.idempotency import Entity, KeyClaim, KeyHolder, key_conflict
 from server.domain.submission import Step
 from server.domain.workflow import NewWorkflow, WorkflowState, WorkflowStatus
+from server.domain.workflow_event import EventType, NewEvent
 from server.engine.idempotency import claim
 from server.engine.workflows.claims import unknown_workflow
 from server.engine.workflows.deliveries import Delivered, Deliveries, woken
@@ -25,7 +25,10 @@ from server.storage.repositories import Repositories
 from server.storage.workflows import WorkflowKey
 
 ATTEMPTS = 20
-"""How often a batch is begun again because the workflows that its keys lead to have changed under it."""
+"""The number of attempts at a batch whose keys lead to other workflows than a moment before."""
+
+MAX_SIGNALS = 10_000
+"""The number of signals that a workflow accepts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class SignalWithStart:
-    """A signal to the open workflow that the launch's idempotency key leads to, or to one that is started for it."""
+    """A signal to the open workflow of the launch's idempotency key; without one, the workflow is started."""
 
     launch: WorkflowLaunch
     name: str
@@ -49,7 +52,7 @@ class SignalWithStart:
 
 @dataclass(frozen=True, slots=True)
 class Signalled:
-    """The workflow that got a signal, whether it was started for it, and the event's number."""
+    """The workflow that got a signal, whether it was started for the signal, and the event's number."""
 
     workflow_id: UUID
     is_new: bool
@@ -57,10 +60,9 @@ class Signalled:
 
 
 class Signals:
-    """The engine's calls about signals. Signals are never deduplicated."""
+    """The calls about signals. Equal signals are not deduplicated."""
 
     def __init__(self, storage: Repositories, deliveries: Deliveries) -> None:
-        """Take the storage, and what wakes pollers."""
         self._storage = storage
         self._deliveries = deliveries
         self._signals: Batcher[Signal, int] = Batcher(self._signal_all, weigh=lambda signal: len(signal.value))
@@ -72,25 +74,25 @@ class Signals:
         """Deliver a signal and return its event's number, committed.
 
         Raises:
-            NotFound: the tenant has no such run.
+            NotFound: the tenant has no such workflow.
             WrongState: the workflow has ended.
-            LimitExceeded: the workflow has had as many signals as a workflow may have.
+            LimitExceeded: the workflow has got ``MAX_SIGNALS`` signals.
         """
         return await self._signals.submit(signal)
 
     async def signal_with_start(self, request: SignalWithStart) -> Signalled:
-        """Deliver a signal to the workflow of a key, which is started where there is none that is open.
+        """Deliver a signal to the open workflow of a key; without one, start the workflow.
 
         Raises:
             InvalidInput: a text of the launch is not valid; the message names the field.
             NotFound: the tenant does not exist.
             AlreadyExists: the key leads to a task or a promise.
-            LimitExceeded: the workflow has had as many signals as a workflow may have.
+            LimitExceeded: the workflow has got ``MAX_SIGNALS`` signals.
         """
         return await self._starts.submit((request, new_workflow(request.launch)))
 
     async def close(self) -> None:
-        """Wait for everything that was accepted to be committed."""
+        """Wait until all accepted signals are committed."""
         await self._signals.close()
         await self._starts.close()
 
@@ -123,13 +125,13 @@ class Signals:
             try:
                 return await self._attempt(items)
             except _Changed:
-                continue  # rolled back, with the keys that were claimed for workflows that are not started now
-        raise Unavailable("the workflow of this workflow_id ended and began again too often meanwhile; try again")
+                continue  # the transaction was rolled back, with the keys that it had claimed
+        raise Unavailable("the workflow of this workflow_id ended and was started again too often; try again")
 
     async def _attempt(self, items: Sequence[tuple[SignalWithStart, NewWorkflow]]) -> Sequence[Signalled | FlovynError]:
         async with self._storage.database.transaction() as connection:
             batch = await self._batch(connection, items)
-            results = [batch.take(request) for request, _ in items]
+            results = [batch.apply(request) for request, _ in items]
             if batch.started:
                 await self._storage.workflows.insert(connection, batch.started)
             if batch.steps:
@@ -138,7 +140,12 @@ class Signals:
         return results
 
     async def _batch(self, connection: Any, items: Sequence[tuple[SignalWithStart, NewWorkflow]]) -> _Batch:
-        """Lock the workflows that keys lead to, and claim those keys that lead to no open workflow."""
+        """Lock the workflows that keys lead to; then claim the keys that lead to no open workflow.
+
+        Workflows are locked before keys (``server.engine.idempotency``), so that the keys are read first without a
+        lock. If the claim then finds another open workflow under a key, this workflow is not locked, and the batch
+        begins again.
+        """
         workflows: dict[Key, NewWorkflow] = {}
         for request, workflow in items:
             workflows.setdefault(_key(request), workflow)
@@ -146,10 +153,12 @@ class Signals:
         holders = await self._storage.keys.holders(connection, list(claims))
         led_to = [(key[0], each.entity_id) for key, each in holders.items() if each.entity is Entity.WORKFLOW]
         states = await self._storage.workflows.lock(connection, led_to) if led_to else {}
-        wanted = {key: each for key, each in claims.items() if not _is_open(holders.get(key), key, states)}
-        if wanted:
-            got = await claim(connection, self._storage.keys, list(wanted.values()), is_taken=lambda each: each.is_open)
-            holders |= dict(zip(wanted, got, strict=True))
+        free = {key: each for key, each in claims.items() if not _is_open(holders.get(key), key, states)}
+        if free:
+            new_holders = await claim(
+                connection, self._storage.keys, list(free.values()), is_taken=lambda each: each.is_open
+            )
+            holders |= dict(zip(free, new_holders, strict=True))
         for key, each in holders.items():
             elsewhere = each.entity is Entity.WORKFLOW and each.entity_id != workflows[key].id
             if elsewhere and not _is_open(each, key, states):
@@ -158,32 +167,32 @@ class Signals:
 
 
 class _Changed(Exception):
-    """A key leads to a workflow that was not locked: another one than a moment ago."""
+    """A key leads to another workflow than a moment before; the new one is not locked."""
 
 
 class _Batch:
-    """Signals on their way to workflows that are locked, or started by the first of them."""
+    """The signals of one transaction: their workflows are locked, or started for the first signal."""
 
     def __init__(
         self, workflows: dict[Key, NewWorkflow], holders: dict[Key, KeyHolder], states: dict[WorkflowKey, WorkflowState]
     ) -> None:
-        self._runs = workflows
+        self._new = workflows
         self._holders = holders
         self._states = states
         self.started: list[NewWorkflow] = []
         self.steps: list[Step] = []
 
-    def take(self, request: SignalWithStart) -> Signalled | FlovynError:
-        """Deliver one signal; return what is wrong with it otherwise."""
+    def apply(self, request: SignalWithStart) -> Signalled | FlovynError:
+        """Deliver one signal; return an error if it is refused."""
         key = _key(request)
         holder = self._holders[key]
         if holder.entity is not Entity.WORKFLOW:
-            return taken(key[1], holder)
+            return key_conflict(key[1], holder)
         workflow_key = (key[0], holder.entity_id)
         is_new = workflow_key not in self._states
         if is_new:
-            self.started.append(self._runs[key])
-            self._states[workflow_key] = _fresh(self._runs[key])
+            self.started.append(self._new[key])
+            self._states[workflow_key] = _fresh(self._new[key])
         step = _signalled(self._states[workflow_key], request.name, request.value)
         if isinstance(step, FlovynError):
             return step
@@ -210,7 +219,7 @@ def _is_open(holder: KeyHolder | None, key: Key, states: dict[WorkflowKey, Workf
 
 
 def _fresh(workflow: NewWorkflow) -> WorkflowState:
-    """Return the state of a workflow that is being started."""
+    """Return the state of a new workflow before its first claim."""
     return WorkflowState(
         tenant_id=workflow.tenant_id,
         id=workflow.id,
@@ -227,8 +236,9 @@ def _fresh(workflow: NewWorkflow) -> WorkflowState:
 
 def _signalled(state: WorkflowState, name: str, value: Json) -> Step | FlovynError:
     if state.signal_count >= MAX_SIGNALS:
-        return LimitExceeded(f"workflow execution {state.id} has had {MAX_SIGNALS} signals, and takes no more")
-    step = receive(state, Delivery(state.tenant_id, state.id, received(name, value)))
+        return LimitExceeded(f"workflow execution {state.id} has got {MAX_SIGNALS} signals, which is the limit")
+    data = json_object(signalName=dump(name), signalValue=value)
+    step = receive(state, Delivery(state.tenant_id, state.id, NewEvent(EventType.SIGNAL_RECEIVED, data)))
     if step is None:
-        return WrongState(f"workflow execution {state.id} is {state.status} and takes no more signals")
+        return WrongState(f"workflow execution {state.id} is {state.status} and accepts no signals")
     return replace(step, state=replace(step.state, signal_count=state.signal_count + 1))

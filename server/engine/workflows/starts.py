@@ -1,4 +1,4 @@
-"""Starts runs: many in one statement; those with idempotency keys together with their keys."""
+"""Starts of workflows by calls: one statement per batch, or one transaction together with idempotency keys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.errors import FlovynError
 from core.fields import metadata_field, name_field, optional_text, queue_field
 from core.launchers import IdempotencyKey, Launched, WorkflowLaunch
 from core.payload import dump, json_object
-from server.domain.idempotency import Entity, KeyClaim, KeyHolder, taken
+from server.domain.idempotency import Entity, KeyClaim, KeyHolder, key_conflict
 from server.domain.workflow import ClaimedWorkflow, NewWorkflow
 from server.domain.workflow_event import EventType, NewEvent
 from server.engine.dispatch.direct_dispatch import DirectDispatch, Reservations
@@ -22,12 +22,11 @@ Item = tuple[NewWorkflow, IdempotencyKey | None]
 
 
 class WorkflowStarts:
-    """Group commit of starts."""
+    """The call that starts workflows. Concurrent starts are written as one batch."""
 
     def __init__(
         self, storage: Repositories, direct_dispatch: DirectDispatch[NewWorkflow, ClaimedWorkflow], wake: Waker
     ) -> None:
-        """Take the storage, what finds pollers that wait for new workflows, and what wakes those for whom none did."""
         self._storage = storage
         self._direct_dispatch = direct_dispatch
         self._wake = wake
@@ -44,7 +43,7 @@ class WorkflowStarts:
         return await self._batcher.submit((new_workflow(launch), launch.idempotency_key))
 
     async def close(self) -> None:
-        """Wait for everything that was accepted to be committed."""
+        """Wait until all accepted starts are committed."""
         await self._batcher.close()
 
     async def _start_all(self, items: Sequence[Item]) -> Sequence[Launched | FlovynError]:
@@ -52,7 +51,9 @@ class WorkflowStarts:
             if any(key for _, key in items):
                 results = await self._start_with_keys(items, pollers)
             else:
-                pollers.serve(await self._storage.workflows.start(pollers.assign([workflow for workflow, _ in items])))
+                pollers.deliver(
+                    await self._storage.workflows.start(pollers.assign([workflow for workflow, _ in items]))
+                )
                 results = [Launched(workflow.id, is_new=True) for workflow, _ in items]
         for (workflow, _), result in zip(items, results, strict=True):
             if _is_new(result) and workflow.id not in pollers.served:
@@ -68,7 +69,7 @@ class WorkflowStarts:
             results = [_result(workflow, key, next(held) if key else None) for workflow, key in items]
             new = [workflow for (workflow, _), result in zip(items, results, strict=True) if _is_new(result)]
             claimed = await self._storage.workflows.insert(connection, pollers.assign(new)) if new else []
-        pollers.serve(claimed)
+        pollers.deliver(claimed)
         return results
 
 
@@ -76,7 +77,7 @@ def _result(workflow: NewWorkflow, key: IdempotencyKey | None, holder: KeyHolder
     if key is None or holder is None:
         return Launched(workflow.id, is_new=True)
     if holder.entity is not Entity.WORKFLOW:
-        return taken(key.key, holder)
+        return key_conflict(key.key, holder)
     return Launched(holder.entity_id, is_new=holder.entity_id == workflow.id)
 
 
@@ -85,7 +86,7 @@ def _is_new(result: Launched | FlovynError) -> bool:
 
 
 def new_workflow(launch: WorkflowLaunch, workflow_id: UUID | None = None) -> NewWorkflow:
-    """Return the workflow of a launch, its texts checked, with its first event.
+    """Return the workflow of a launch, with checked texts and its first event.
 
     Raises:
         InvalidInput: a text is not valid; the message names the field.

@@ -1,4 +1,4 @@
-"""Fires timers: exactly once each, however many servers look for due ones at the same time."""
+"""Fires due timers, each once, even if several processes do so at the same time."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from server.engine.workflows.deliveries import Deliveries
 from server.storage.repositories import Repositories
 
 BATCH = 500
+"""The number of due timers in one transaction."""
 
 
 class Timers:
-    """The engine's calls about timers that have been started."""
+    """The call about timers. Commands of workflows start them."""
 
     def __init__(self, storage: Repositories, deliveries: Deliveries) -> None:
-        """Take the storage, and what takes events into runs."""
         self._storage = storage
         self._deliveries = deliveries
 
     async def fire_due(self) -> tuple[int, bool]:
-        """Fire a batch of due timers; return how many, and whether more are due now.
+        """Fire a batch of due timers; return their number, and whether more are due.
 
-        Workflows that somebody else has locked are left out: they are busy, or another server is firing their timers.
+        Workflows that another transaction has locked are skipped: they are busy, or another process fires their timers.
+        So no process waits for a lock here.
         """
         async with self._storage.database.transaction() as connection:
             due = await self._storage.timers.due(connection, BATCH)

@@ -20,8 +20,8 @@ from core.payload import Json, dump, readable
 from proto.flovyn.v1 import task_pb2 as pb
 from server.domain.claim import NewClaim
 from server.domain.stream import Chunk, ChunkKind
-from server.domain.task import ClaimedTask, TaskReport, TaskSlot, Verdict, usable_timeout
-from server.domain.task_note import Beat, LogLine, Progress, StateEntry, StateKey, checked_progress, log_level
+from server.domain.task import ClaimedTask, TaskOutcome, TaskReport, TaskSlot, usable_timeout
+from server.domain.task_note import Heartbeat, LogLine, Progress, StateEntry, StateKey, checked_progress, log_level
 from server.engine.engine import Engine
 from server.grpc_api.call_context import CLAIMED, holder, is_too_late, within_deadline
 from server.grpc_api.conversions import key_field, payload_field, tenant_of, uuid_field
@@ -118,15 +118,15 @@ class TaskExecution:
     async def complete_task(self, request: pb.CompleteTaskRequest, identity: Identity) -> empty_pb2.Empty:
         """Record a task's result, once."""
         output = await payload_field(request.output, "output")
-        return await self._report(request, identity, Verdict.COMPLETED, output=output)
+        return await self._report(request, identity, TaskOutcome.COMPLETED, output=output)
 
     async def fail_task(self, request: pb.FailTaskRequest, identity: Identity) -> empty_pb2.Empty:
         """Record that an attempt failed: the task is tried again, or fails for good."""
-        return await self._report(request, identity, Verdict.FAILED, error=free_text(request.error))
+        return await self._report(request, identity, TaskOutcome.FAILED, error=free_text(request.error))
 
     async def cancel_task(self, request: pb.CancelTaskRequest, identity: Identity) -> empty_pb2.Empty:
         """Cancel an open task; its worker learns of it from its next heartbeat."""
-        return await self._report(request, identity, Verdict.CANCELLED, error="Task cancelled by request")
+        return await self._report(request, identity, TaskOutcome.CANCELLED, error="Task cancelled by request")
 
     async def report_progress(self, request: pb.ReportProgressRequest, identity: Identity) -> empty_pb2.Empty:
         """Keep how far a running task has come."""
@@ -207,8 +207,8 @@ class TaskExecution:
         self._tasks.sign(_beat(request, identity))
         return pb.GetStateKeysResponse(keys=keys)
 
-    async def _report(self, request: Any, identity: Identity, verdict: Verdict, **more: Any) -> empty_pb2.Empty:
-        report = TaskReport(*_task(request, identity), verdict, sent_by=holder(identity), **more)
+    async def _report(self, request: Any, identity: Identity, outcome: TaskOutcome, **more: Any) -> empty_pb2.Empty:
+        report = TaskReport(*_task(request, identity), outcome, sent_by=holder(identity), **more)
         await self._tasks.report(report)
         return empty_pb2.Empty()
 
@@ -218,9 +218,9 @@ def _task(request: Any, identity: Identity) -> tuple[UUID, UUID]:
     return tenant_of(identity), uuid_field(request.task_execution_id, "task_execution_id")
 
 
-def _beat(request: Any, identity: Identity) -> Beat:
+def _beat(request: Any, identity: Identity) -> Heartbeat:
     """Return the sign of life that a call about a task is."""
-    return Beat(*_task(request, identity), holder(identity))
+    return Heartbeat(*_task(request, identity), holder(identity))
 
 
 def _workflow_id(request: Any) -> UUID | None:

@@ -54,7 +54,7 @@ class WorkflowDispatch:
         self._promises = engine.promises
         self._spans = engine.spans
         self._poll_hold = poll_hold
-        self._room = engine.streams.room
+        self._open_streams = engine.streams.open_streams
 
     def service(self) -> GrpcService:
         """Return the service with the methods that this server offers."""
@@ -171,7 +171,7 @@ class WorkflowDispatch:
     ) -> AsyncIterator[pb.WorkAvailableEvent]:
         """Tell of work in a queue. News may be lost: workers must poll all the same."""
         tenant_id, queue = uuid_field(request.tenant_id, "tenant_id"), queue_field(request.queue)
-        with self._room.taken(tenant_id):
+        with self._open_streams.counting(tenant_id):
             async for _ in self._workflows.watch((tenant_id, queue)):
                 now = _milliseconds(self._clock.now())
                 yield pb.WorkAvailableEvent(tenant_id=str(tenant_id), queue=queue, timestamp_ms=now)
@@ -259,14 +259,14 @@ class WorkflowDispatch:
 
     async def resolve_promise(self, request: pb.ResolvePromiseRequest, identity: Identity) -> empty_pb2.Empty:
         """Give a promise its value; one that is settled already stays as it is."""
-        verdict = resolved(await payload_field(request.value, "value"))
-        await self._promises.settle(parse_ref(tenant_of(identity), request.promise_id), verdict)
+        outcome = resolved(await payload_field(request.value, "value"))
+        await self._promises.settle(parse_ref(tenant_of(identity), request.promise_id), outcome)
         return empty_pb2.Empty()
 
     async def reject_promise(self, request: pb.RejectPromiseRequest, identity: Identity) -> empty_pb2.Empty:
         """Let a promise fail; one that is settled already stays as it is."""
-        verdict = rejected(free_text(request.error))
-        await self._promises.settle(parse_ref(tenant_of(identity), request.promise_id), verdict)
+        outcome = rejected(free_text(request.error))
+        await self._promises.settle(parse_ref(tenant_of(identity), request.promise_id), outcome)
         return empty_pb2.Empty()
 
 

@@ -13,7 +13,7 @@ from core.auth import Action
 from core.endpoints import Repeat, RestRoute
 from core.fields import free_text
 from core.rest_model import Payload, RestModel
-from server.domain.promise import PromiseRef, Verdict, rejected, resolved
+from server.domain.promise import PromiseOutcome, PromiseRef, rejected, resolved
 from server.engine.workflows.promises import Promises
 from server.rest_api.fields import null, path_id, payload
 from server.rest_api.tenant_paths import canonical, older
@@ -68,8 +68,8 @@ class PromiseSettlements:
         body: RejectPromise = request.context.body
         await self._settle(request, response, ident, rejected(free_text(body.error)))
 
-    async def _settle(self, request: Request, response: Response, ident: str, verdict: Verdict) -> None:
-        promise_id, counts = await self._promises.settle(_ref(request.context.tenant_id, ident), verdict)
+    async def _settle(self, request: Request, response: Response, ident: str, outcome: PromiseOutcome) -> None:
+        promise_id, counts = await self._promises.settle(_ref(request.context.tenant_id, ident), outcome)
         response.media = SettledPromise(resolved=counts, already_resolved=not counts, promise_id=promise_id).as_json()
 
 

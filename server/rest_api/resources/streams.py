@@ -16,9 +16,9 @@ from core.auth import Action
 from core.endpoints import RestRoute
 from core.errors import FlovynError, NotFound
 from core.payload import Json, dump, json_object, payload_of
-from server.domain.stream import Shown
+from server.domain.stream import StreamItem
 from server.engine.engine import StreamCalls
-from server.engine.streams.streams import Watch
+from server.engine.streams.streams import Subscription
 from server.rest_api.fields import path_id
 from server.rest_api.tenant_paths import canonical, older
 from server.storage.task_views import TaskViewRepository
@@ -34,8 +34,8 @@ _RUN, _TASK = "/workflow-executions/{id}/stream", "/task-executions/{id}/stream"
 
 Request = falcon.asgi.Request
 Response = falcon.asgi.Response
-Follow = Callable[[Watch], AbstractAsyncContextManager[None]]
-Text = Callable[[Shown, int], tuple[str, str]]
+Follow = Callable[[Subscription], AbstractAsyncContextManager[None]]
+Text = Callable[[StreamItem, int], tuple[str, str]]
 """Id and data of the event that shows something, given its number."""
 
 
@@ -85,7 +85,7 @@ class StreamResources:
         """Stream a workflow and its descendants; every piece says which of them it is of."""
         workflow = await self._run(request, id)
 
-        def wrapped(shown: Shown, number: int) -> tuple[str, str]:
+        def wrapped(shown: StreamItem, number: int) -> tuple[str, str]:
             owner = str(shown.workflow_id or workflow[1])
             return f"{owner}:{number}", json_object(workflowExecutionId=dump(owner), data=_value(shown.payload))
 
@@ -107,7 +107,7 @@ class StreamResources:
         return workflow
 
     def _open(self, response: Response, topic: tuple[UUID, UUID], follow: Follow, text: Text) -> None:
-        self._streams.room.require(topic[0])
+        self._streams.open_streams.check_limits(topic[0])
         response.set_header("cache-control", "no-cache")
         response.set_header("x-accel-buffering", "no")
         response.sse = self._events(topic, follow, text)
@@ -115,7 +115,7 @@ class StreamResources:
     async def _events(self, topic: tuple[UUID, UUID], follow: Follow, text: Text) -> AsyncIterator[SSEvent]:
         loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:
-            watch = await stack.enter_async_context(self._streams.watch(topic))
+            watch = await stack.enter_async_context(self._streams.subscribe(topic))
             await stack.enter_async_context(follow(watch))
             yield SSEvent(comment="open")
             number, last = 0, loop.time()
@@ -132,7 +132,7 @@ class StreamResources:
                     yield SSEvent(comment="keep-alive")
 
 
-def _plain(shown: Shown, number: int) -> tuple[str, str]:
+def _plain(shown: StreamItem, number: int) -> tuple[str, str]:
     return str(number), shown.payload
 
 

@@ -12,9 +12,9 @@ from core.launchers import DEFAULT_QUEUE
 from core.rest_model import Page, PageQuery, Payload, RestModel, Text
 from server.domain.audit_event import AuditEvent
 from server.domain.cancellation import CancelOutcome
-from server.domain.history_size import size_warning
 from server.domain.workflow import WorkflowStatus
 from server.domain.workflow_view import EventView, WorkflowView
+from server.engine.workflows.history_sizes import size_warning
 from server.rest_api.fields import empty_object, null, shown
 
 DEFAULT_LIMIT = 20

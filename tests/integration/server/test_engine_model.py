@@ -33,7 +33,7 @@ from server.domain.claim import Claim
 from server.domain.command import Cancel, Command, Complete, Fail
 from server.domain.promise import PromiseRef, rejected, resolved
 from server.domain.submission import Outcome
-from server.domain.task import TaskReport, TaskSlot, Verdict
+from server.domain.task import TaskOutcome, TaskReport, TaskSlot
 from server.domain.workflow import PollSlot
 from server.engine.engine import Engine
 from server.engine.submission.commands import submission
@@ -49,7 +49,7 @@ END_COMMANDS: dict[Outcome, Command] = {
 TERMINAL = ("WORKFLOW_COMPLETED", "WORKFLOW_EXECUTION_FAILED", "WORKFLOW_CANCELLED")
 MEANWHILE = ("nothing", "nothing", "signal", "cancel")
 OUTCOMES = (Outcome.SUSPENDED, Outcome.SUSPENDED, *Outcome)
-REPORTS = (Verdict.COMPLETED, Verdict.FAILED, Verdict.CANCELLED)
+REPORTS = (TaskOutcome.COMPLETED, TaskOutcome.FAILED, TaskOutcome.CANCELLED)
 
 RUNS = """
     SELECT r.id, r.status, r.last_sequence, (
@@ -199,12 +199,12 @@ class EngineMachine(RuleBasedStateMachine):
             assert claimed.attempt == task.attempt
 
     @precondition(lambda self: self._tasks())
-    @rule(data=st.data(), verdict=st.sampled_from(REPORTS))
-    def report(self, data: st.DataObject, verdict: Verdict) -> None:
+    @rule(data=st.data(), outcome=st.sampled_from(REPORTS))
+    def report(self, data: st.DataObject, outcome: TaskOutcome) -> None:
         """Complete, fail or cancel any task."""
         workflow, task = data.draw(st.sampled_from(self._tasks()))
-        report = TaskReport(self.tenant, task.id, verdict, output=ONE, error="boom")
-        assert self._allowed(self.rig.engine.tasks.report(report)) == workflow.report(task, verdict)
+        report = TaskReport(self.tenant, task.id, outcome, output=ONE, error="boom")
+        assert self._allowed(self.rig.engine.tasks.report(report)) == workflow.report(task, outcome)
 
     @precondition(lambda self: any(workflow.timers for workflow in self.workflows))
     @rule()

@@ -227,9 +227,9 @@ async def test_subscriptions_have_the_caps_of_streams(database: str) -> None:
     config = {**CONFIG, "engine": {"streams_per_tenant": 2}}
     async with running_server(database, config=config) as client:
         request = workflow_pb2.SubscriptionRequest(tenant_id=TENANT_ID, queue="q")
-        room = client.boot.engine.streams.room
+        open_streams = client.boot.engine.streams.open_streams
         watcher = client.dispatch.SubscribeToNotifications(request, metadata=bearer())
-        with room.taken(TENANT):  # as a stream of REST takes it
+        with open_streams.counting(TENANT):  # as a stream of REST takes it
             second = client.dispatch.SubscribeToNotifications(request, metadata=bearer())
             ended = [asyncio.ensure_future(each.code()) for each in (watcher, second)]
             await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED, timeout=10)

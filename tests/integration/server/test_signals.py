@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from proto.flovyn.v1 import workflow_pb2 as pb
-from server.domain.signal import MAX_SIGNALS
+from server.engine.workflows.signals import MAX_SIGNALS
 from tests.support.driving import COMPLETED, FAILED, Calls, complete, fail, refusal, send_signal, signal_with_start
 from tests.support.repetitions import times
 from tests.support.running import bearer, running_server

@@ -119,7 +119,7 @@ async def test_a_watcher_sees_states_with_texts_that_are_none(client: Client) ->
     workflow_id = await calls.start()
     key = (TENANT, UUID(workflow_id))
     streams = client.boot.engine.streams
-    async with streams.watch(key) as watch, streams.follow_workflow(key, watch, descendants=False):
+    async with streams.subscribe(key) as watch, streams.follow_workflow(key, watch, descendants=False):
         await _insert(client, workflow_id, 2, "STATE_SET", f'{{"key":{HALF},"value":1.10}}')
         async with asyncio.timeout(20):
             await watch.wait(20)

@@ -12,9 +12,9 @@ import pytest
 
 from core.errors import Unavailable
 from proto.flovyn.v1 import task_pb2 as pb
-from server.domain.stream import Shown
+from server.domain.stream import StreamItem
 from server.engine.streams import sources as stream_sources
-from server.engine.streams.streams import Watch
+from server.engine.streams.streams import Subscription
 from server.storage.stream_tail import StreamTailRepository
 from tests.support.calls import complete_task, poll_task, start, status_of, submit_task
 from tests.support.running import CONFIG, OTHER_KEY, TENANT, WORKER_KEY, Client, bearer, running_server
@@ -28,8 +28,8 @@ async def _stream(client: Client, task_id: str, payload: str, *, key: str = WORK
     return bool(answer.acknowledged)
 
 
-async def _seen(watch: Watch, count: int) -> list[Shown]:
-    seen: list[Shown] = []
+async def _seen(watch: Subscription, count: int) -> list[StreamItem]:
+    seen: list[StreamItem] = []
     async with asyncio.timeout(10):
         while len(seen) < count:
             await watch.wait(10)
@@ -45,7 +45,7 @@ async def test_chunks_reach_watchers_at_another_server(database: str) -> None:
         task_id = await submit_task(here, workflow_execution_id=workflow_id)
         await poll_task(here)
         await asyncio.wait_for(there.boot.listening.connected.wait(), 5)
-        watch = there.boot.engine.streams.watch
+        watch = there.boot.engine.streams.subscribe
         async with watch((TENANT, UUID(task_id))) as task, watch((TENANT, UUID(workflow_id))) as workflow:
             for text in texts:
                 assert await _stream(here, task_id, text, workflow_execution_id=workflow_id)
@@ -61,7 +61,7 @@ async def test_progress_is_streamed_too(database: str) -> None:
         task_id = await submit_task(client, workflow_execution_id=workflow_id)
         await poll_task(client)
         await asyncio.wait_for(client.boot.listening.connected.wait(), 5)
-        async with client.boot.engine.streams.watch((TENANT, UUID(workflow_id))) as watch:
+        async with client.boot.engine.streams.subscribe((TENANT, UUID(workflow_id))) as watch:
             for details in ("", "half"):
                 request = pb.ReportProgressRequest(task_execution_id=task_id, progress=0.5, details=details)
                 await client.tasks.ReportProgress(request, metadata=bearer())
@@ -105,7 +105,7 @@ async def test_only_running_tasks_of_the_tenant_stream(database: str, monkeypatc
         await complete_task(client, ended)
         await poll_task(client, "c")
         await asyncio.wait_for(client.boot.listening.connected.wait(), 5)
-        watch = client.boot.engine.streams.watch
+        watch = client.boot.engine.streams.subscribe
         async with watch((TENANT, UUID(workflow_id))) as workflow, watch((TENANT, UUID(other_run_id))) as other:
             for task_id in (waiting, ended):
                 assert await _stream(client, task_id, "unseen", workflow_execution_id=workflow_id)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.errors import WrongState
 from core.payload import Json
-from server.domain.task import TaskReport, TaskState, TaskStatus, Verdict, judge, usable_timeout
+from server.domain.task import TaskOutcome, TaskReport, TaskState, TaskStatus, apply_report, usable_timeout
 
 TENANT, TASK, RUN = UUID(int=1), UUID(int=2), UUID(int=3)
 
@@ -19,13 +19,13 @@ def _state(status: TaskStatus = TaskStatus.RUNNING, attempt: int = 1, retries: i
     return TaskState(TENANT, TASK, RUN, "kind", "queue", status, attempt, retries)
 
 
-def _report(verdict: Verdict, attempt: int | None = None) -> TaskReport:
-    return TaskReport(TENANT, TASK, verdict, Json("1"), "boom", attempt)
+def _report(outcome: TaskOutcome, attempt: int | None = None) -> TaskReport:
+    return TaskReport(TENANT, TASK, outcome, Json("1"), "boom", attempt)
 
 
 def test_a_completion_tells_the_workflow_under_the_key_that_every_worker_reads() -> None:
     """The result stands under ``output`` and nowhere else."""
-    step = judge(_state(), _report(Verdict.COMPLETED))
+    step = apply_report(_state(), _report(TaskOutcome.COMPLETED))
     assert step is not None
     assert step.event is not None
     assert (step.event.type, step.event.data) == ("TASK_COMPLETED", f'{{"taskExecutionId":"{TASK}","output":1}}')
@@ -33,21 +33,21 @@ def test_a_completion_tells_the_workflow_under_the_key_that_every_worker_reads()
 
 def test_only_the_last_failure_tells_the_workflow() -> None:
     """A failure with retries left is nobody's business but the task's."""
-    step = judge(_state(retries=1), _report(Verdict.FAILED))
+    step = apply_report(_state(retries=1), _report(TaskOutcome.FAILED))
     assert step is not None
     assert (step.state.status, step.event) == (TaskStatus.PENDING, None)
-    step = judge(_state(attempt=2, retries=1), _report(Verdict.FAILED))
+    step = apply_report(_state(attempt=2, retries=1), _report(TaskOutcome.FAILED))
     assert step is not None
     assert step.event is not None
     data = f'{{"taskExecutionId":"{TASK}","error":"boom","retryable":false}}'
     assert (step.state.status, step.event.type, step.event.data) == (TaskStatus.FAILED, "TASK_FAILED", data)
 
 
-@pytest.mark.parametrize("verdict", [Verdict.CANCELLED, Verdict.EXPIRED])
+@pytest.mark.parametrize("outcome", [TaskOutcome.CANCELLED, TaskOutcome.EXPIRED])
 @pytest.mark.parametrize("status", [TaskStatus.PENDING, TaskStatus.RUNNING])
-def test_cancelling_and_expiring_wake_the_workflow_with_a_failure(verdict: Verdict, status: TaskStatus) -> None:
+def test_cancelling_and_expiring_wake_the_workflow_with_a_failure(outcome: TaskOutcome, status: TaskStatus) -> None:
     """No worker takes TASK_CANCELLED for an end; and a deadline knows no retries."""
-    step = judge(_state(status, retries=9), _report(verdict))
+    step = apply_report(_state(status, retries=9), _report(outcome))
     assert step is not None
     assert step.event is not None
     assert (step.state.status.is_terminal, step.event.type) == (True, "TASK_FAILED")
@@ -56,9 +56,9 @@ def test_cancelling_and_expiring_wake_the_workflow_with_a_failure(verdict: Verdi
 
 def test_an_attempt_is_abandoned_only_while_it_runs() -> None:
     """The worker's own report, or the next attempt, may have come first."""
-    assert judge(_state(attempt=2, retries=9), _report(Verdict.ABANDONED, 1)) is None
-    assert judge(_state(TaskStatus.PENDING, retries=9), _report(Verdict.ABANDONED, 1)) is None
-    step = judge(_state(retries=9), _report(Verdict.ABANDONED, 1))
+    assert apply_report(_state(attempt=2, retries=9), _report(TaskOutcome.ABANDONED, 1)) is None
+    assert apply_report(_state(TaskStatus.PENDING, retries=9), _report(TaskOutcome.ABANDONED, 1)) is None
+    step = apply_report(_state(retries=9), _report(TaskOutcome.ABANDONED, 1))
     assert step is not None
     assert step.state.status is TaskStatus.PENDING
 
@@ -71,7 +71,7 @@ def test_time_outs_that_mean_none() -> None:
 
 @given(
     st.integers(0, 3),
-    st.lists(st.one_of(st.just("claim"), st.sampled_from(Verdict)), max_size=15),
+    st.lists(st.one_of(st.just("claim"), st.sampled_from(TaskOutcome)), max_size=15),
 )
 def test_a_task_ends_once_and_never_has_too_many_attempts(retries: int, happenings: list[str]) -> None:
     """Over any sequence of claims and reports: one terminal event at most, and no state after the last."""
@@ -84,7 +84,7 @@ def test_a_task_ends_once_and_never_has_too_many_attempts(retries: int, happenin
                 )
             continue
         try:
-            step = judge(state, _report(Verdict(happening), state.attempt))
+            step = apply_report(state, _report(TaskOutcome(happening), state.attempt))
         except WrongState:
             continue
         if step is not None:

@@ -44,7 +44,7 @@ class _Bench:
     ) -> asyncio.Task[ClaimedWorkflow | None]:
         """Return a poll that has looked in vain and waits."""
         poll = asyncio.create_task(
-            self.wakeups.take(KEY, _nothing, hold, kinds, claim=Claim(worker), hand_back=self.returned.append)
+            self.wakeups.poll(KEY, _nothing, hold, kinds, claim=Claim(worker), release=self.returned.append)
         )
         for _ in range(3):
             await asyncio.sleep(0)
@@ -85,7 +85,7 @@ async def test_a_waiting_poller_gets_the_workflow_when_it_is_written_and_not_bef
         assert workflow.claim.worker_id == "w7"
         done, _ = await asyncio.wait([poll], timeout=0.1)
         assert not done
-        pollers.serve(_written([workflow]))
+        pollers.deliver(_written([workflow]))
     answer = await asyncio.wait_for(poll, 5)
     assert answer is not None
     assert (answer.id, bench.returned) == (workflow.id, [])
@@ -99,7 +99,7 @@ async def test_a_poller_that_still_looks_is_not_reserved() -> None:
         await looking.wait()
         return None
 
-    poll = asyncio.create_task(bench.wakeups.take(KEY, look, 60))
+    poll = asyncio.create_task(bench.wakeups.poll(KEY, look, 60))
     await asyncio.sleep(0)
     with bench.direct_dispatch.reserving() as pollers:
         assert pollers.assign([_run()])[0].claim is None
@@ -115,7 +115,7 @@ async def test_the_most_urgent_workflow_finds_the_poller_first() -> None:
     with bench.direct_dispatch.reserving() as pollers:
         slow, fast = pollers.assign([_run(priority=0), _run(priority=5)])
         assert (slow.claim is None, fast.claim is None) == (True, False)
-        pollers.serve(_written([slow, fast]))
+        pollers.deliver(_written([slow, fast]))
     answer = await asyncio.wait_for(poll, 5)
     assert answer is not None
     assert (answer.id, picky.done()) == (fast.id, False)
@@ -131,7 +131,7 @@ async def test_a_workflow_whose_poller_has_gone_is_given_back() -> None:
         workflows = pollers.assign([_run(), _run()])
         gone.cancel()
         await asyncio.wait([gone])
-        pollers.serve(_written(workflows))
+        pollers.deliver(_written(workflows))
         late.cancel()
     await asyncio.wait([late])
     assert sorted(workflow.id for workflow in bench.returned) == sorted(workflow.id for workflow in workflows)
@@ -156,7 +156,7 @@ async def test_a_poller_whose_run_was_not_written_looks_by_itself(error: type[Ex
             again.set()
         return None
 
-    poll = asyncio.create_task(bench.wakeups.take(KEY, look, 60))
+    poll = asyncio.create_task(bench.wakeups.poll(KEY, look, 60))
     for _ in range(3):
         await asyncio.sleep(0)
     with pytest.raises(error):
@@ -183,7 +183,7 @@ async def test_every_written_workflow_reaches_one_poller_or_comes_back(seed: int
             if rng.random() < 0.2:
                 return  # nothing is written
             written.extend(workflow.id for workflow in workflows)
-            pollers.serve(_written(workflows))
+            pollers.deliver(_written(workflows))
             pending.extend(workflow.id for workflow in workflows if workflow.claim is None)
 
     async def produce() -> None:

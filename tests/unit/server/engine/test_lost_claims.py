@@ -53,7 +53,7 @@ async def test_a_claim_that_is_written_late_is_found_by_a_later_look() -> None:
     lost = LostClaims(database.release, longest_statement=60)
     late, never = uuid4(), uuid4()
     database.away = True
-    lost.look_for([late, never], _now())
+    lost.find_later([late, never], _now())
     await database.next_look()
     database.away = False
     await database.next_look()
@@ -69,11 +69,11 @@ async def test_a_claim_is_not_looked_for_when_no_statement_can_be_under_way() ->
     """One look after that time is enough, and one is made."""
     database = _Database()
     lost = LostClaims(database.release, longest_statement=60)
-    lost.look_for([claim := uuid4()], _now() - 61)
+    lost.find_later([claim := uuid4()], _now() - 61)
     await database.next_look()
     for _ in range(3):
         await asyncio.sleep(0)
-    lost.look_for([other := uuid4()], _now())
+    lost.find_later([other := uuid4()], _now())
     await database.next_look()
     assert database.looks[:2] == [{claim}, {other}]
     await lost.close()
@@ -85,7 +85,7 @@ async def test_closing_takes_bounded_time_and_looks_once_more(monkeypatch: pytes
     database = _Database()
     lost = LostClaims(database.release, longest_statement=60)
     database.written = {uuid4()}
-    lost.look_for(database.written, _now())
+    lost.find_later(database.written, _now())
     await lost.close()
     assert database.written == set()
 
@@ -94,7 +94,7 @@ async def test_closing_takes_bounded_time_and_looks_once_more(monkeypatch: pytes
         raise AssertionError
 
     hanging = LostClaims(hang, longest_statement=60)
-    hanging.look_for([uuid4()], _now())
+    hanging.find_later([uuid4()], _now())
     await asyncio.wait_for(hanging.close(), 5)
 
 
@@ -103,8 +103,8 @@ async def test_no_more_claims_are_remembered_than_the_limit(monkeypatch: pytest.
     monkeypatch.setattr(lost_claims, "MAX_LOST", 3)
     database = _Database()
     lost = LostClaims(database.release, longest_statement=60)
-    lost.look_for([uuid4() for _ in range(2)], _now())
-    lost.look_for([uuid4() for _ in range(5)], _now())
+    lost.find_later([uuid4() for _ in range(2)], _now())
+    lost.find_later([uuid4() for _ in range(5)], _now())
     await database.next_look()
     assert len(database.looks[-1]) == 3
     await lost.close()

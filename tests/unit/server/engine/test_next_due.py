@@ -64,7 +64,7 @@ async def test_the_nearest_moments_are_kept_when_there_are_too_many(monkeypatch:
     due.expect(0.0)
     for number in range(100):
         due.expect(3600.0 + number)
-    assert len(due._moments) <= 21
+    assert len(due._due_times) <= 21
     async with asyncio.timeout(5):
         await due.wait()
 

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import LimitExceeded, Unavailable
-from server.domain.stream import Chunk, ChunkKind, Shown
-from server.engine.streams.room import StreamRoom
-from server.engine.streams.streams import BUFFER, Streams
+from server.domain.stream import Chunk, ChunkKind, StreamItem
+from server.engine.streams.streams import BUFFER, OpenStreams, Streams
 from server.engine.streams.wire import MAX_UNFINISHED, PART_BYTES, Receiver, Sender
 
 TENANT, TASK, RUN = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -31,7 +30,7 @@ def _looped(**limits: int) -> Streams:
         for each in notifications:
             streams.received(each)
 
-    streams = Streams(send, StreamRoom(**{"per_process": 10, "per_tenant": 10, **limits}))
+    streams = Streams(send, OpenStreams(**{"per_process": 10, "per_tenant": 10, **limits}))
     return streams
 
 
@@ -70,16 +69,16 @@ async def test_watchers_of_a_task_and_of_its_workflow_see_its_chunks_in_order() 
     """And nobody else does, nor anybody of another tenant."""
     streams = _looped()
     async with (
-        streams.watch((TENANT, TASK)) as task,
-        streams.watch((TENANT, RUN)) as workflow,
-        streams.watch((TENANT, uuid4())) as other,
-        streams.watch((UUID(int=9), TASK)) as foreign,
+        streams.subscribe((TENANT, TASK)) as task,
+        streams.subscribe((TENANT, RUN)) as workflow,
+        streams.subscribe((TENANT, uuid4())) as other,
+        streams.subscribe((UUID(int=9), TASK)) as foreign,
     ):
         chunks = [_chunk(str(number)) for number in range(20)]
         for chunk in chunks:
             streams.publish(chunk)
         await streams.close()
-        shown = [Shown(RUN, ChunkKind.TOKEN, chunk.payload) for chunk in chunks]
+        shown = [StreamItem(RUN, ChunkKind.TOKEN, chunk.payload) for chunk in chunks]
         assert task.take() == workflow.take() == (shown, 0)
         assert other.take() == foreign.take() == ([], 0)
 
@@ -87,7 +86,7 @@ async def test_watchers_of_a_task_and_of_its_workflow_see_its_chunks_in_order() 
 async def test_a_slow_watcher_loses_the_oldest_and_is_told() -> None:
     """The buffer is bounded; who keeps up loses nothing."""
     streams = _looped()
-    async with streams.watch((TENANT, TASK)) as watch:
+    async with streams.subscribe((TENANT, TASK)) as watch:
         for number in range(BUFFER + 3):
             streams.publish(_chunk(str(number)))
         await streams.close()
@@ -99,28 +98,28 @@ async def test_a_slow_watcher_loses_the_oldest_and_is_told() -> None:
 async def test_streams_are_bounded_per_process_and_tenant() -> None:
     """One more is refused; one that was closed makes room."""
     streams = _looped(per_process=2, per_tenant=1)
-    async with streams.watch((TENANT, TASK)):
+    async with streams.subscribe((TENANT, TASK)):
         with pytest.raises(LimitExceeded):
-            async with streams.watch((TENANT, RUN)):
+            async with streams.subscribe((TENANT, RUN)):
                 pass
-        async with streams.watch((UUID(int=8), TASK)):
+        async with streams.subscribe((UUID(int=8), TASK)):
             with pytest.raises(LimitExceeded):
-                async with streams.watch((UUID(int=9), TASK)):
+                async with streams.subscribe((UUID(int=9), TASK)):
                     pass
-    async with streams.watch((TENANT, TASK)):
+    async with streams.subscribe((TENANT, TASK)):
         pass
 
 
 async def test_a_drain_ends_every_watch() -> None:
     """A stream that waits hears of it at once, and a new one ends where it begins."""
     streams = _looped()
-    async with streams.watch((TENANT, TASK)) as watch:
+    async with streams.subscribe((TENANT, TASK)) as watch:
         waiting = asyncio.ensure_future(watch.wait(60))
         await asyncio.sleep(0)
         streams.end()
         await asyncio.wait_for(waiting, 5)
         assert watch.is_closed
-    async with streams.watch((TENANT, TASK)) as late:
+    async with streams.subscribe((TENANT, TASK)) as late:
         assert late.is_closed
 
 
@@ -133,7 +132,7 @@ async def test_a_database_that_is_away_costs_chunks_and_nothing_else() -> None:
         if len(sent) == 1:
             raise Unavailable("away")
 
-    streams = Streams(send, StreamRoom(1, 1))
+    streams = Streams(send, OpenStreams(1, 1))
     for number in range(2):
         streams.publish(_chunk(str(number)))
         await streams.close()

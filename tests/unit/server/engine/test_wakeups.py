@@ -23,7 +23,7 @@ async def test_work_that_is_there_is_taken_without_waiting() -> None:
     async def look() -> str:
         return "work"
 
-    assert await Wakeups().take(KEY, look, hold=60) == "work"
+    assert await Wakeups().poll(KEY, look, hold=60) == "work"
 
 
 async def test_no_work_is_none_after_the_hold() -> None:
@@ -33,7 +33,7 @@ async def test_no_work_is_none_after_the_hold() -> None:
     async def look() -> None:
         return None
 
-    taken: object = await wakeups.take(KEY, look, hold=0.01)
+    taken: object = await wakeups.poll(KEY, look, hold=0.01)
     assert taken is None
     assert not wakeups.wake(KEY, KIND)
 
@@ -51,7 +51,7 @@ async def test_a_wake_up_during_the_look_is_not_lost() -> None:
             return None
         return "work"
 
-    assert await asyncio.wait_for(wakeups.take(KEY, look, hold=60), 5) == "work"
+    assert await asyncio.wait_for(wakeups.poll(KEY, look, hold=60), 5) == "work"
 
 
 async def test_a_wake_up_that_is_not_needed_is_passed_on() -> None:
@@ -68,9 +68,9 @@ async def test_a_wake_up_that_is_not_needed_is_passed_on() -> None:
         return "a"
 
     items.clear()
-    second = asyncio.create_task(wakeups.take(KEY, look, hold=60))
+    second = asyncio.create_task(wakeups.poll(KEY, look, hold=60))
     await asyncio.sleep(0)
-    wakeups_for_first = asyncio.create_task(wakeups.take(KEY, look_and_be_woken, hold=60))
+    wakeups_for_first = asyncio.create_task(wakeups.poll(KEY, look_and_be_woken, hold=60))
     assert await asyncio.wait_for(wakeups_for_first, 5) == "a"
     assert await asyncio.wait_for(second, 5) == "b"
 
@@ -83,8 +83,8 @@ async def test_work_wakes_a_poller_that_takes_its_kind() -> None:
     async def look_as(name: str) -> None:
         looks.append(name)
 
-    picky = asyncio.create_task(wakeups.take(KEY, lambda: look_as("picky"), 60, kinds=("other",)))
-    right = asyncio.create_task(wakeups.take(KEY, lambda: look_as("right"), 60, kinds=("k", "z")))
+    picky = asyncio.create_task(wakeups.poll(KEY, lambda: look_as("picky"), 60, kinds=("other",)))
+    right = asyncio.create_task(wakeups.poll(KEY, lambda: look_as("right"), 60, kinds=("k", "z")))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     looks.clear()
@@ -107,7 +107,7 @@ async def test_a_cancelled_poller_passes_its_wake_up_on() -> None:
     async def look() -> str | None:
         return items.pop() if items else None
 
-    polls = [asyncio.create_task(wakeups.take(KEY, look, 60)) for _ in range(2)]
+    polls = [asyncio.create_task(wakeups.poll(KEY, look, 60)) for _ in range(2)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     items.append("work")
@@ -126,7 +126,7 @@ async def test_a_nudge_finds_work_that_nobody_told_of() -> None:
         next(looks)
         return items.pop() if items else None
 
-    polls = [asyncio.create_task(wakeups.take(KEY, look, 60)) for _ in range(50)]
+    polls = [asyncio.create_task(wakeups.poll(KEY, look, 60)) for _ in range(50)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     before = next(looks)
@@ -151,7 +151,7 @@ async def test_closing_answers_everybody() -> None:
     async def look() -> None:
         return None
 
-    polls = [asyncio.create_task(wakeups.take(KEY, look, hold=60)) for _ in range(100)]
+    polls = [asyncio.create_task(wakeups.poll(KEY, look, hold=60)) for _ in range(100)]
     await asyncio.sleep(0)
     wakeups.close()
     assert await asyncio.wait_for(asyncio.gather(*polls), 5) == [None] * 100
@@ -170,7 +170,7 @@ async def test_no_work_is_lost_between_producers_and_cancelled_consumers(seed: i
 
     async def consume() -> None:
         while not done.is_set():
-            poll = asyncio.create_task(wakeups.take(KEY, look, hold=60))
+            poll = asyncio.create_task(wakeups.poll(KEY, look, hold=60))
             if rng.random() < 0.3:
                 for _ in range(rng.randrange(4)):
                     await asyncio.sleep(0)
