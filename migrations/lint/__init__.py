@@ -1,8 +1,8 @@
-"""The migration linter: proves of a plugin's SQL that it touches nothing but the plugin's own objects.
+"""The migration linter: proves that a plugin's SQL touches no object but the plugin's own.
 
-``lint`` checks one plugin migration, ``lint_core`` one of the server's; ``split`` gives the exact slices that
-were checked, which are what runs. A file passes when no finding is an ``error``. The rules stand in ``rules``,
-one per file, with their pages; what may be written at all stands in ``readers``. See docs/migrations.md.
+``lint`` checks one plugin migration, ``lint_core`` one of the server's. ``split`` returns the exact slices that were
+checked, and those slices run. A file passes when no finding is an ``error``. ``readers`` has the statements that may be
+written at all, ``rules`` the rules; their pages are the sections of docs/migrations.md.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from migrations.lint import text
-from migrations.lint.check import Checker
-from migrations.lint.finding import Finding, Severity
+from migrations.lint.check import Checker, check_history, finding_of
 from migrations.lint.names import PUBLISHED_TABLES, Ownership
 from migrations.lint.rules import BY_ID
-from migrations.lint.statement import DOWN_MARKER, Statement, sections, split
+from migrations.lint.rules.rule import Finding, Hit, Severity
+from migrations.lint.statement import DOWN_MARKER, Lines, Statement, sections, split
 
-RULES_VERSION = "2"
+RULES_VERSION = "3"
 """Goes into an edition beside the digests of the files that were checked; raised when a verdict can change."""
 
 __all__ = [
@@ -59,15 +59,13 @@ def lint_bytes(plugin: str, content: bytes, earlier: Sequence[str] = ()) -> list
     """Return all findings of a file that may not even be text."""
     problem = text.undecodable(content)
     if problem is not None:
-        rule = BY_ID[problem.rule]
-        return [Finding(1, 1, rule.id, rule.severity, problem.message, rule.instead)]
+        return [finding_of(BY_ID[problem.rule], Lines(""), Hit(0, problem.message))]
     return lint(plugin, content.decode("utf-8"), earlier)
 
 
 def lint_history(plugin: str, texts: Iterable[str]) -> list[list[Finding]]:
     """Return the findings of each of a plugin's migrations, in order: the quick way to check them all."""
-    checker = Checker(Ownership(plugin))
-    return [checker.check(sql) for sql in texts]
+    return check_history(plugin, list(texts))
 
 
 def core_locks(plugin: str, sql: str, earlier: Sequence[str] = ()) -> list[tuple[int, str, str]]:
@@ -76,13 +74,13 @@ def core_locks(plugin: str, sql: str, earlier: Sequence[str] = ()) -> list[tuple
 
 
 def owned_objects(plugin: str, texts: Iterable[str]) -> set[tuple[str, str]]:
-    """Return (kind, name) of all that a plugin's migrations leave behind in the shared name spaces."""
+    """Return (kind, name) of the objects that a plugin's migrations leave in the shared name spaces."""
     checker = _after(Checker(Ownership(plugin)), texts)
     return set(checker.world.objects)
 
 
 def core_objects(texts: Iterable[str]) -> set[tuple[str, str]]:
-    """Return (kind, name) of all that the server's own migrations leave behind."""
+    """Return (kind, name) of the objects that the server's own migrations leave."""
     return set(_after(Checker(Ownership(""), "core"), texts).world.objects)
 
 

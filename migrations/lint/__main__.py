@@ -1,24 +1,25 @@
 """The linter's command: ``python -m migrations.lint --plugin audit-log path/*.sql``.
 
-Exit code 0: nothing to object to (warnings allowed), 1: findings, 2: wrong usage.
+Exit code 0: no errors (warnings allowed), 1: errors, 2: wrong usage.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from core.errors import PluginError
 from core.migration import check_plugin_name
-from migrations.lint import lint_bytes, pages, report, selftest, split
-from migrations.lint.check import Checker
-from migrations.lint.names import Ownership
+from migrations.lint import lint_bytes, report, selftest, split
+from migrations.lint.check import check_history
 from migrations.lint.rules import BY_ID
 
 OK, FOUND, USAGE = 0, 1, 2
+PAGES = Path(__file__).parents[2] / "docs" / "migrations.md"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,9 +27,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.chdir(os.environ.get("BUILD_WORKING_DIRECTORY", "."))  # under "bazel run", paths are the caller's
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.pages:
-        sys.stdout.write(pages.document())
-        return OK
     if options.explain:
         return _explain(parser, options.explain)
     if not options.files or bool(options.plugin) == options.core:
@@ -49,15 +47,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--core", action="store_true", help="check the server's own migrations instead")
     parser.add_argument("--format", choices=("text", "json", "github"), default="text")
     parser.add_argument("--explain", metavar="RULE", help="print a rule's page, such as M020")
-    parser.add_argument("--pages", action="store_true", help="print docs/migrations.md")
     return parser
 
 
 def _explain(parser: argparse.ArgumentParser, rule_id: str) -> int:
-    rule = BY_ID.get(rule_id.upper())
-    if rule is None:
+    """Print the section of docs/migrations.md that the rule's id begins."""
+    if rule_id.upper() not in BY_ID:
         parser.error(f"no rule {rule_id}; there are {', '.join(BY_ID)}")
-    print(pages.page(rule), end="")
+    sections = re.split(r"^(?=## )", PAGES.read_text("utf-8"), flags=re.MULTILINE)
+    print(next(page for page in sections if page.startswith(f"## {rule_id.upper()}:")).rstrip())
     return OK
 
 
@@ -66,19 +64,15 @@ def _file_name(path: str) -> tuple[str, str]:
 
 
 def _check(plugin: str, paths: Sequence[str]) -> list[report.CheckedFile]:
-    """Check the files in their order; each sees what those before it made."""
+    """Check the files in their order; each sees the objects of those before it."""
     selftest.assert_sound()
-    checker = Checker(Ownership(plugin), "plugin" if plugin else "core")
-    files = []
-    for path in paths:
-        content = Path(path).read_bytes()
-        try:
-            text = content.decode("utf-8")
-        except UnicodeDecodeError:
-            files.append(report.CheckedFile(path, "", lint_bytes(plugin, content)))
-            continue
-        files.append(report.CheckedFile(path, text, checker.check(text)))
-    return files
+    contents = [Path(path).read_bytes() for path in paths]
+    texts = [content.decode("utf-8", "replace") for content in contents]
+    histories = check_history(plugin, texts, "plugin" if plugin else "core")
+    return [
+        report.CheckedFile(path, text, found if text.encode() == content else lint_bytes(plugin, content))
+        for path, text, content, found in zip(paths, texts, contents, histories, strict=True)
+    ]
 
 
 def _print(files: list[report.CheckedFile], style: str) -> None:

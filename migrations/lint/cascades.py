@@ -31,8 +31,8 @@ class Cascades:
         """Return a state that can go on alone."""
         return Cascades(list(self.keys), dict(self.triggers), dict(self.bodies), dict(self.parents))
 
-    def take(self, fact: Fact) -> None:
-        """Take in what a statement did."""
+    def update(self, fact: Fact) -> None:
+        """Add the effect of a fact."""
         if isinstance(fact, Body):
             self.bodies[fact.function.last] = fact.text
         elif isinstance(fact, ForeignKey):
@@ -42,16 +42,11 @@ class Cascades:
         elif isinstance(fact, Joins) and fact.how == "partition":
             self.parents[fact.child.last] = fact.parent.last
         elif isinstance(fact, DropsPart):
-            self._drop_part(fact)
+            self.keys = [key for key in self.keys if not key.goes_with(fact)]
         elif isinstance(fact, Drops) and fact.verb == "DROP":
             self._drop(fact)
         elif isinstance(fact, Renames) and fact.kind != "constraint":
             self._rename(fact)
-
-    def _drop_part(self, fact: DropsPart) -> None:
-        table, name = fact.table.last, fact.name
-        gone = [key for key in self.keys if key.table.last == table and (name == key.constraint or name in key.columns)]
-        self.keys = [key for key in self.keys if key not in gone]
 
     def _drop(self, fact: Drops) -> None:
         name = fact.name.last

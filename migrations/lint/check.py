@@ -1,19 +1,20 @@
-"""Runs a check from a file's text to its findings; this is the one place that knows the order of the steps."""
+"""Runs a check from a file's text to its findings, in the order of the steps."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from core.migration import table_prefix
 from migrations.lint import readers, text
 from migrations.lint.facts import Reading, Refused
-from migrations.lint.finding import Finding
 from migrations.lint.lexer import lex
 from migrations.lint.modes import Mode, mode_of
 from migrations.lint.names import Ownership
-from migrations.lint.rules import BY_ID, RULES, w4_core_locks
-from migrations.lint.rules.rule import Context, Hit, Rule
+from migrations.lint.rules import BY_ID, RULES
+from migrations.lint.rules.rule import Context, Finding, Hit, Rule
+from migrations.lint.rules.warnings import locks
 from migrations.lint.statement import Lines, Statement, down_marks, statements
 from migrations.lint.world import World
 
@@ -28,39 +29,49 @@ class Checker:
         self.world = World(ownership)
         self._ownership = ownership
         self._rules = tuple(rule for rule in RULES if rule.applies in (ruleset, "both"))
-        self._ids = {rule.id for rule in self._rules}
 
     def learn(self, sql: str) -> None:
-        """Take in an earlier migration without judging it."""
+        """Add the effects of an earlier migration without judging it."""
         if text.unusable(sql) is None:
             lexed = lex(sql)
             marks = down_marks(sql, lexed)
             end = marks[0][0] if marks else len(sql)
             for statement in statements(sql, [token for token in lexed.tokens if token.start < end]):
                 self.world.update(readers.read(statement))
-        self.world.new_tables.clear()
+        self.world.begin_file()
 
     def check(self, sql: str, *, second_opinion: bool = True) -> list[Finding]:
-        """Return the findings of the next migration, and remember what it makes."""
+        """Return the findings of the next migration, and add its effects."""
         unusable = text.unusable(sql)
         if unusable is not None:
-            return [_finding(BY_ID["M070"], Lines(""), Hit(0, unusable.message))]
-        file = _File(sql, self.world, self._ownership, self._rules, self._ids)
+            return [finding_of(BY_ID["M070"], Lines(""), Hit(0, unusable.message))]
+        file = _File(sql, self.world, self._ownership, self._rules)
         findings = file.findings(second_opinion=second_opinion)
         self.world = file.world
-        self.world.new_tables.clear()
+        self.world.begin_file()
         return findings
 
     def locks(self, sql: str) -> list[tuple[int, str, str]]:
-        """Return (line, core table, lock mode) of what the up part of the next migration locks."""
-        file = _File(sql, self.world, self._ownership, self._rules, self._ids)
+        """Return (line, core table, lock mode) of the locks that the up part of the next migration takes."""
+        file = _File(sql, self.world, self._ownership, self._rules)
         return [] if text.unusable(sql) else file.locks()
 
 
-def routine_faults(plugin: str, definition: str) -> list[Finding]:
-    """Return the errors of one routine as the catalog has it, by the plugin's own readers and rules alone.
+def check_history(plugin: str, texts: Sequence[str], ruleset: str = "plugin") -> list[list[Finding]]:
+    """Return the findings of each of a plugin's migrations; an index of a later file answers W2 of an earlier one."""
+    first = Checker(Ownership(plugin), ruleset)
+    findings = [first.check(sql) for sql in texts]
+    if not any(finding.rule == "W2" for file in findings for finding in file):
+        return findings
+    again = Checker(Ownership(plugin), ruleset)
+    again.world.later = first.world
+    return [again.check(sql) for sql in texts]
 
-    The second reader is not asked about a text that PostgreSQL itself has written.
+
+def routine_faults(plugin: str, definition: str) -> list[Finding]:
+    """Return the errors of one routine, whose definition comes from the catalog, by this check's own readers alone.
+
+    sqlglot is not asked about a text that PostgreSQL itself has written.
     """
     findings = Checker(Ownership(plugin)).check(definition, second_opinion=False)
     return [finding for finding in findings if finding.severity == "error"]
@@ -69,22 +80,23 @@ def routine_faults(plugin: str, definition: str) -> list[Finding]:
 class _File:
     """One file on its way through the check."""
 
-    def __init__(self, sql: str, world: World, ownership: Ownership, rules: Sequence[Rule], ids: set[str]) -> None:
+    def __init__(self, sql: str, world: World, ownership: Ownership, rules: Sequence[Rule]) -> None:
         self.sql = sql
         self.world = world.copy()
         self._ownership = ownership
         self._rules = rules
-        self._ids = ids
+        self._ids = {rule.id for rule in rules}
         self._lines = Lines(sql)
         self._lexed = lex(sql)
         self._found: set[Finding] = set()
+        self._repeated: dict[str, set[int]] = {}
         self._errors = 0
         self._accepted = {
             found[1] for start, end in self._lexed.comments if (found := _ACCEPTED.match(sql, start, end))
         }
 
     def findings(self, *, second_opinion: bool = True) -> list[Finding]:
-        """Return all findings; afterwards ``world`` is what the up part has made."""
+        """Return all findings; afterwards ``world`` has the effects of the up part."""
         problems = text.problems(self.sql, self._lexed)
         for problem in problems:
             self._report(problem.rule, Hit(problem.at, problem.message))
@@ -101,15 +113,23 @@ class _File:
         self.world = made
         if second_opinion and limit > len(self.sql):
             self._second_opinion(judged)
-        return sorted(self._found)
+        return sorted(map(self._with_repeats, self._found))
+
+    def _with_repeats(self, finding: Finding) -> Finding:
+        """Add the further places of a warning to its message."""
+        lines = sorted(self._repeated.get(finding.rule, set()) - {finding.line})
+        if not lines:
+            return finding
+        places = f"line {lines[0]}" if len(lines) == 1 else f"lines {', '.join(map(str, lines))}"
+        return replace(finding, message=f"{finding.message}; the same in {places}")
 
     def locks(self) -> list[tuple[int, str, str]]:
-        """Return (line, core table, lock mode) of what the up part locks."""
+        """Return (line, core table, lock mode) of the locks of the up part."""
         found = []
         for statement in self._sections(len(self.sql) + 1)[0]:
             reading = readers.read(statement)
             context = Context(self.sql, statement, reading, self.world, self._ownership)
-            found += [(self._lines.place(at)[0], table, mode) for at, table, mode in w4_core_locks.locks(context)]
+            found += [(self._lines.place(at)[0], table, mode) for at, _, table, mode in locks(context)]
             self.world.update(reading)
         return found
 
@@ -143,7 +163,7 @@ class _File:
         for refused in context.all(Refused):
             self._report(refused.rule, Hit(refused.at, refused.message))
         for rule in self._rules:
-            for hit in rule.check(context):
+            for hit in rule.check(context) if rule.check is not None else ():
                 self._report(rule.id, hit)
         return self._errors > before
 
@@ -154,7 +174,7 @@ class _File:
                     self._report(rule.id, hit)
 
     def _second_opinion(self, judged: Sequence[tuple[Statement, Reading]]) -> None:
-        """Ask sqlglot about what the rules let through; it is imported only now, for it is slow to load."""
+        """Ask sqlglot about the statements without a finding; it is imported only now, because it loads slowly."""
         if not judged:
             return
         from migrations.lint.second_opinion import SecondOpinion
@@ -174,15 +194,19 @@ class _File:
         )
 
     def _report(self, rule_id: str, hit: Hit) -> None:
-        rule = BY_ID[rule_id]
-        if rule_id in self._accepted or (rule.once and any(found.rule == rule_id for found in self._found)):
+        """Add a finding; a warning is told once in a file, and not at all where the file acknowledges it."""
+        if rule_id in self._accepted or rule_id not in self._ids:
             return
-        if rule_id in self._ids:
-            finding = _finding(BY_ID[rule_id], self._lines, hit)
-            self._errors += finding.severity == "error"
-            self._found.add(finding)
+        finding = finding_of(BY_ID[rule_id], self._lines, hit)
+        self._errors += finding.severity == "error"
+        if finding.severity == "warning":
+            self._repeated.setdefault(rule_id, set()).add(finding.line)
+            if any(found.rule == rule_id for found in self._found):
+                return
+        self._found.add(finding)
 
 
-def _finding(rule: Rule, lines: Lines, hit: Hit) -> Finding:
+def finding_of(rule: Rule, lines: Lines, hit: Hit) -> Finding:
+    """Return the finding of a rule at a place."""
     line, column = lines.place(hit.at)
     return Finding(line, column, rule.id, rule.severity, hit.message, rule.instead)

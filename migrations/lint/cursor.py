@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from migrations.lint.facts import Attribute, Fact, Refused, UsesRow
 from migrations.lint.keywords import COLUMNS_ONLY, NOT_A_NAME, RESERVED
-from migrations.lint.lexer import DOLLAR, END, OP, PUNCT, QUOTED, STRING, WORD, Token
+from migrations.lint.lexer import END, OP, PUNCT, QUOTED, WORD, Token
 from migrations.lint.names import Name
 
 _JOINED_WITH = {
@@ -44,13 +44,14 @@ class UnreadableError(Exception):
 
 
 class Cursor:
-    """The tokens of one statement, and the facts that were found so far."""
+    """The tokens of one statement, and the facts that were found so far; ``parameters`` allows ``$1``."""
 
-    def __init__(self, tokens: Sequence[Token], facts: list[Fact], *, at: int = 0) -> None:
+    def __init__(self, tokens: Sequence[Token], facts: list[Fact], *, at: int = 0, parameters: bool = False) -> None:
         end = tokens[-1].end if tokens else at
         self._tokens = (*tokens, Token(END, "", end, end), Token(END, "", end, end))
         self._last = len(tokens)
         self.index = 0
+        self.parameters = parameters
         self.facts = facts
         self.body: list[Fact] = []
         self.common_tables: list[str] = []
@@ -197,35 +198,39 @@ class Cursor:
 
     def names(self, one: Callable[[], Name] | None = None) -> list[Name]:
         """Take a list of names that are separated by commas."""
-        one = one or self.name
-        result = [one()]
-        while self.take_sign(","):
-            result.append(one())
+        result: list[Name] = []
+        self.listed(lambda c: result.append(one() if one is not None else c.name()))
         return result
+
+    def listed(self, one: Callable[[Cursor], object]) -> None:
+        """Read items that are separated by commas."""
+        one(self)
+        while self.take_sign(","):
+            one(self)
+
+    def enclosed(self, inner: Callable[[Cursor], object]) -> None:
+        """Read ``( … )``."""
+        self.expect_sign("(")
+        inner(self)
+        self.expect_sign(")")
 
     def words_in_parens(self) -> tuple[str, ...]:
         """Take ``(a, b, c)``."""
-        self.expect_sign("(")
-        result = [self.column()]
-        while self.take_sign(","):
-            result.append(self.column())
-        self.expect_sign(")")
+        result: list[str] = []
+        self.enclosed(lambda c: c.listed(lambda c: result.append(c.column())))
         return tuple(result)
 
     def if_exists(self) -> bool:
         """Take ``IF EXISTS``."""
         return self.take("if exists")
 
-    def plain_text(self) -> str | None:
-        """Take a literal, and return its value when it is a plain or a dollar-quoted one."""
-        token = self.next()
-        return token.text if token.kind in (STRING, DOLLAR) else None
+    def skip_all(self) -> None:
+        """Move to the end."""
+        self.index = self._last
 
-    def slice_until(self, stop: int) -> list[Token]:
-        """Return the tokens from here to the given index, and move there."""
-        tokens = list(self._tokens[self.index : stop])
-        self.index = stop
-        return tokens
+    def between(self, start: int, end: int) -> Sequence[Token]:
+        """Return the tokens between two indexes."""
+        return self._tokens[start:end]
 
     def at_index(self, index: int) -> Token:
         """Return the token at an index."""
@@ -270,7 +275,7 @@ class Cursor:
 
     def part(self, tokens: Sequence[Token]) -> Cursor:
         """Return a place in some of the tokens alone, with the same facts and labels."""
-        inner = Cursor(tokens, self.facts, at=self.at)
+        inner = Cursor(tokens, self.facts, at=self.at, parameters=self.parameters)
         inner.labels, inner.body = self.labels, self.body
         return inner
 

@@ -28,6 +28,7 @@ class Creates(NamedTuple):
     name: Name
     replaces: bool = False
     if_missing: bool = False
+    volatile: bool = False
 
 
 class CreatesIndexName(NamedTuple):
@@ -85,7 +86,10 @@ class Joins(NamedTuple):
 
 
 class ForeignKey(NamedTuple):
-    """A reference from ``table`` (its columns, empty when unknown) to ``target``."""
+    """A reference from ``table`` (its columns, empty when unknown) to ``target``.
+
+    ``cleared`` are the columns that SET NULL empties; ``earlier`` marks a key that an earlier file made.
+    """
 
     at: int
     table: Name
@@ -94,19 +98,26 @@ class ForeignKey(NamedTuple):
     on_delete: str
     on_update: str = ""
     label: str = ""
+    cleared: tuple[str, ...] = ()
+    earlier: bool = False
 
     @property
     def constraint(self) -> str:
         """The constraint's name, as PostgreSQL derives it when none is given."""
         return self.label or f"{self.table.last}_{'_'.join(self.columns)}_fkey"
 
+    def goes_with(self, part: DropsPart) -> bool:
+        """Whether the key goes with a column or constraint that is dropped."""
+        return part.table.last == self.table.last and (part.name == self.constraint or part.name in self.columns)
+
 
 class Indexes(NamedTuple):
-    """Columns of a table that an index, a primary key or a unique constraint begins with."""
+    """An index of all rows that finds equal values: its columns, and its name where that is known."""
 
     at: int
     table: Name
     columns: tuple[str, ...]
+    name: str = ""
 
 
 class Reads(NamedTuple):
@@ -222,20 +233,34 @@ class Body(NamedTuple):
 
 
 class HasColumn(NamedTuple):
-    """A column of a table by its name; None when the table has columns that the statement does not name."""
+    """A column of a table by its name and type; None when the table has columns that the statement does not name."""
 
     at: int
     table: Name
     column: str | None
+    type: str = ""
+
+
+class ParsedBody(NamedTuple):
+    """A routine whose body PostgreSQL keeps parsed, and so depends on what it reads."""
+
+    at: int
 
 
 class Columns(NamedTuple):
-    """A column or type change that matters to rows that exist."""
+    """A property of a column, table or domain that matters to rows that exist.
+
+    ``type`` is the column's type with its size, ``calls`` are the functions that a default calls, ``converts`` marks a
+    change of type by USING.
+    """
 
     at: int
     table: Name
     column: str
     change: str
+    type: str = ""
+    calls: tuple[str, ...] = ()
+    converts: bool = False
 
 
 Fact = (
@@ -263,6 +288,7 @@ Fact = (
     | Triggers
     | Body
     | HasColumn
+    | ParsedBody
     | Columns
 )
 """One thing that a statement does; ``at`` is the place in the file that a finding points at."""

@@ -29,6 +29,14 @@ _EXTENSIONS = frozenset(
 _CASTS = frozenset("inet json jsonb uuid".split())
 """Types whose names PostgreSQL takes for a cast when they are called."""
 
+VOLATILE = frozenset(
+    """
+    clock_timestamp currval gen_random_bytes gen_random_uuid gen_salt nextval random random_normal setval timeofday
+    uuid_generate_v1 uuid_generate_v1mc uuid_generate_v4 uuidv4 uuidv7
+    """.split()
+)
+"""Those of them that give another result for each row."""
+
 SAFE_FUNCTIONS = FUNCTIONS | _EXTENSIONS | _CASTS | SIZE_FUNCTIONS
 
 _OWN_SETTINGS = ("app.",)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from core.migration import MAX_MIGRATION_BYTES
-from migrations.lint.lexer import DOLLAR, NUMBER, OP, PARAM, PUNCT, QUOTED, STRING, WORD, Lexed, Problem, Token
+from migrations.lint.lexer import DOLLAR, NUMBER, OP, PUNCT, QUOTED, STRING, WORD, Lexed, Problem, Token
 from migrations.lint.statement import Statement, down_marks, is_rows
 
 MAX_DEPTH = 64
@@ -109,8 +109,6 @@ def _tokens(tokens: list[Token]) -> Iterator[Problem]:
                 yield Problem("M070", token.start, f"psql variable :{tokens[index + 1].text[:40]}")
         elif token.kind == WORD and not token.text.isascii() and not _printable(token.text):
             yield Problem("M070", token.start, "invisible or exotic white space outside a literal")
-        elif token.kind == PARAM:
-            yield Problem("M070", token.start, f"{token.text[:10]} is a placeholder; a migration has no arguments")
 
 
 def _printable(word: str) -> bool:

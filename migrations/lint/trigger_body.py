@@ -2,50 +2,32 @@
 
 A table whose foreign key cascades from a table of the server's is changed inside the server's own DELETE. A trigger
 that raises there makes that DELETE fail; one that returns NULL before the row goes leaves an orphan behind. So the
-function must be of a form in which neither can happen, and what this module cannot follow counts as harmful.
+function must be of a form in which neither can happen, and a form that this module cannot follow counts as harmful.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
-from migrations.lint.lexer import DOLLAR, END, NUMBER, OP, PARAM, PUNCT, STRING, WORD, Token, lex
+from migrations.lint.cursor import Cursor, UnreadableError
+from migrations.lint.lexer import DOLLAR, NUMBER, OP, PARAM, PUNCT, STRING, WORD, Token, lex
+from migrations.lint.readers.plpgsql import parse
+from migrations.lint.readers.sql_body import MAX_BODY_TOKENS
+from migrations.lint.readers.steps import Block, Step
 
 Event = Literal["delete", "update"]
 Timing = Literal["before", "after"]
 
-MAX_BODY_TOKENS = 20_000
-_OPENERS = frozenset({"(", "["})
-_CLOSERS = frozenset({")", "]"})
 _QUIET = frozenset({"debug", "log", "info", "notice", "warning"})
-_BLOCK_WORDS = frozenset({"begin", "declare", "if", "case", "loop", "while", "for", "foreach"})
+_LOOPS = frozenset({"case", "loop", "while", "for", "foreach"})
 _CONDITION_WORDS = frozenset("old new is not null true false and or distinct from in found".split())
 _CONDITION_SIGNS = frozenset({"=", "<>", "!=", "(", ")", ",", "."})
 
 
 class StopsError(Exception):
     """The function may stop or skip the row; the message says where."""
-
-
-@dataclass(slots=True)
-class _Statement:
-    """One statement: its words up to the semicolon, and the branches of an IF."""
-
-    words: list[Token]
-    branches: list[tuple[list[Token], list[_Statement]]] = field(default_factory=list)
-    inner: _Block | None = None
-
-
-@dataclass(slots=True)
-class _Block:
-    """``DECLARE … BEGIN … EXCEPTION … END``."""
-
-    declared: list[list[Token]]
-    statements: list[_Statement]
-    handlers: list[tuple[list[Token], list[_Statement]]]
 
 
 @lru_cache(maxsize=256)  # a history asks about the same bodies after each of its statements
@@ -55,149 +37,19 @@ def why_it_stops(body: str, event: Event, timing: Timing, *, each_row: bool = Tr
     BEFORE DELETE: every path must return OLD (or COALESCE of OLD and NEW), and no statement on it may raise. BEFORE
     UPDATE: every path that returns must return NEW, as it came. AFTER: no path may raise by RAISE EXCEPTION or ASSERT.
     """
-    tokens = lex(body, MAX_BODY_TOKENS)
-    if tokens.problems:
+    lexed = lex(body, MAX_BODY_TOKENS)
+    if lexed.problems:
         return "its body cannot be read"
     try:
-        block = _Parser(tokens.tokens).body()
+        block = parse(Cursor(lexed.tokens, [], parameters=True))
         check = _Check(event, timing, each_row=each_row)
         if not check.block(block) and timing == "before" and each_row and event == "delete":
             return "it can end without RETURN OLD"
     except StopsError as error:
         return str(error)
+    except (UnreadableError, RecursionError) as error:
+        return f"its body is not understood: {error}"
     return None
-
-
-class _Parser:
-    """Reads a body as blocks, branches and statements; all else is words."""
-
-    def __init__(self, tokens: Sequence[Token]) -> None:
-        end = tokens[-1].end if tokens else 0
-        self._tokens = [*tokens, Token(END, "", end, end)]
-        self._at = 0
-
-    @property
-    def _token(self) -> Token:
-        return self._tokens[self._at]
-
-    def _is(self, *words: str) -> bool:
-        return self._token.kind == WORD and self._token.text in words
-
-    def _take(self, word: str) -> bool:
-        found = self._token.text == word and self._token.kind in (WORD, PUNCT, OP)
-        self._at += found
-        return found
-
-    def _need(self, word: str) -> None:
-        if not self._take(word):
-            raise StopsError(f"its body is not understood at {self._token.text[:20]!r}")
-
-    def body(self) -> _Block:
-        while self._take("#"):
-            self._at += 2
-        block = self._block()
-        self._take(";")
-        if self._token.kind != END:
-            raise StopsError("its body goes on behind its END")
-        return block
-
-    def _block(self) -> _Block:
-        self._label()
-        declared: list[list[Token]] = []
-        while self._take("declare"):
-            while not self._is("begin", "declare"):
-                declared.append(self._words(";"))
-                self._need(";")
-        self._need("begin")
-        statements = self._statements("end", "exception")
-        handlers = []
-        if self._take("exception"):
-            while self._take("when"):
-                condition = self._words("then")
-                self._need("then")
-                handlers.append((condition, self._statements("when", "end")))
-        self._need("end")
-        if self._token.kind == WORD:
-            self._at += 1
-        return _Block(declared, statements, handlers)
-
-    def _label(self) -> None:
-        if self._take("<<"):
-            self._at += 1
-            self._need(">>")
-
-    def _statements(self, *stops: str) -> list[_Statement]:
-        found = []
-        while not self._is(*stops):
-            if self._token.kind == END:
-                raise StopsError("its body has no END")
-            found.append(self._statement())
-            self._need(";")
-        return found
-
-    def _statement(self) -> _Statement:
-        self._label()
-        start = self._token
-        if self._is("begin", "declare"):
-            return _Statement([start], inner=self._block())
-        if self._take("if"):
-            return self._if(start)
-        if self._is("case", "loop", "while", "for", "foreach"):
-            return self._loop(start)
-        return _Statement(self._words(";"))
-
-    def _if(self, start: Token) -> _Statement:
-        branches = []
-        while True:
-            condition = self._words("then")
-            self._need("then")
-            branches.append((condition, self._statements("elsif", "elseif", "else", "end")))
-            if not (self._take("elsif") or self._take("elseif")):
-                break
-        if self._take("else"):
-            branches.append(([], self._statements("end")))
-        self._need("end")
-        self._need("if")
-        return _Statement([start], branches)
-
-    def _loop(self, start: Token) -> _Statement:
-        """Take a loop or a CASE whole; its words are searched for RETURN."""
-        words, depth = [], 0
-        while self._token.kind != END:
-            if self._is("end"):
-                depth -= 1
-                words.append(self._token)
-                self._at += 1
-                if self._is("if", "case", "loop"):
-                    self._at += 1
-                if depth <= 0:
-                    break
-                continue
-            if self._is("if", "case", "loop", "begin"):
-                depth += 1
-            words.append(self._token)
-            self._at += 1
-        if self._token.kind == WORD:
-            self._at += 1
-        return _Statement(words or [start])
-
-    def _words(self, stop: str) -> list[Token]:
-        """Take words up to a sign or word outside of parentheses and CASE … END."""
-        words: list[Token] = []
-        depth = cases = 0
-        while self._token.kind != END:
-            token = self._token
-            if token.text == stop and token.kind in (WORD, PUNCT) and not depth and (not cases or stop == ";"):
-                break
-            if token.kind == PUNCT:
-                depth += (token.text in _OPENERS) - (token.text in _CLOSERS)
-            elif token.kind == WORD and token.text == "case":
-                cases += 1
-            elif token.kind == WORD and token.text == "end":
-                cases = max(0, cases - 1)
-            words.append(token)
-            self._at += 1
-        return words
 
 
 class _Check:
@@ -209,19 +61,19 @@ class _Check:
         self._each_row = each_row
         self._strict = event == "delete" and timing == "before"
 
-    def block(self, block: _Block) -> bool:
+    def block(self, block: Block) -> bool:
         """Follow a block; return whether every path through it returns."""
         for words in block.declared:
             self._declaration(words)
-        returns = self._run(block.statements)
-        for _, statements in block.handlers:
+        returns = self._run(block.steps)
+        for statements in block.handlers:
             returns = self._run(statements) and returns
         return returns
 
-    def _run(self, statements: Sequence[_Statement]) -> bool:
+    def _run(self, statements: Sequence[Step]) -> bool:
         return any(self._statement(statement) for statement in statements)
 
-    def _statement(self, statement: _Statement) -> bool:
+    def _statement(self, statement: Step) -> bool:
         if statement.inner is not None:
             return self.block(statement.inner)
         if statement.branches:
@@ -237,13 +89,13 @@ class _Check:
             raise StopsError("ASSERT can fail")
         if self._timing == "before":
             _refuse_other_row(words)
-        if first in _BLOCK_WORDS:
+        if first in _LOOPS:
             self._opaque(statement.words)
         if self._strict and words != ["null"]:
             raise StopsError(f'"{" ".join(words[:3])} …" can fail')
         return False
 
-    def _branches(self, statement: _Statement) -> bool:
+    def _branches(self, statement: Step) -> bool:
         returns = True
         for condition, statements in statement.branches:
             holds = self._decided(condition)

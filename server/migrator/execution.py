@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 LOCK_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 600
 IDLE_TIMEOUT_S = 60
-"""A plugin's migration may shorten these, and no more; ``migrations.lint.limits`` has the same numbers."""
+"""A plugin's migration may shorten these, and no more; ``migrations.lint.readers.refused`` has the same numbers."""
 
 BATCHES_TIMEOUT_S = 6 * 3600
 ATTEMPTS = 12

@@ -14,6 +14,7 @@ from pathlib import Path
 
 PLUGIN = "audit"
 FIXTURES = Path(__file__).parents[1] / "unit" / "migrations" / "lint" / "fixtures"
+PAGES = Path(__file__).parents[2] / "docs" / "migrations.md"
 OUTCOMES = ("harm", "pgerror", "session", "policy", "newer", "cascade")
 """What the proof on PostgreSQL shows; ``newer 17`` is refused by releases before that one, and runs on it."""
 MALFORMED = FIXTURES / "malformed" / "expressions.txt"
@@ -59,6 +60,33 @@ def _case(file: str, head: str, body: str) -> Case:
     then = tuple(found["sql"] for found in _THEN.finditer(body))
     outcome, _, since = said.get("outcome", "").partition(" ")
     return Case(f"{file}: {title}", _THEN.sub("", body), expect, outcome, then, int(since or 0))
+
+
+@dataclass(frozen=True)
+class Page:
+    """A rule's page: its text, and the statements of its example."""
+
+    rule: str
+    text: str
+    refused: str
+    harm: str
+    allowed: str
+
+
+@lru_cache(maxsize=1)
+def pages() -> tuple[Page, ...]:
+    """Return the pages of docs/migrations.md, in order."""
+    sections = re.split(r"^## (?=[MWC][0-9]+: )", PAGES.read_text("utf-8"), flags=re.MULTILINE)[1:]
+    return tuple(_page(section) for section in sections)
+
+
+def _page(section: str) -> Page:
+    text, _, example = section.partition("```sql\n")
+    parts = re.split(
+        r"^-- (?:refused|warned about|the harm|allowed|better)\n", example.partition("```")[0], flags=re.MULTILINE
+    )
+    refused, *harm, allowed = (part.strip() for part in parts[1:])
+    return Page(section.partition(":")[0], text, refused, "".join(harm), allowed)
 
 
 def malformed() -> list[str]:

@@ -1,7 +1,7 @@
-"""One small reader per statement form; this list is all that a migration may hold.
+"""The list of statements that a migration may hold, each with its reader.
 
-A reader says what a statement creates, changes, reads, writes and calls (``facts``). What no reader knows is
-refused: the list grows by adding a line here, never by letting something pass.
+A reader notes the objects that a statement creates, changes, reads, writes and calls (``facts``). A statement that no
+reader knows is refused: the list grows by a line here, never by an exception.
 """
 
 from __future__ import annotations
@@ -12,29 +12,27 @@ from migrations.lint.cursor import Cursor, UnreadableError
 from migrations.lint.facts import Columns, Creates, Reading
 from migrations.lint.readers import (
     alter_table,
-    comment,
-    create_table,
-    data,
     drop,
     function,
     index,
+    modify,
     refused,
+    relations,
     sequence,
     trigger,
     type_,
-    view,
 )
 from migrations.lint.statement import Statement
 
 _Reader = Callable[[Cursor], None]
 
 _CREATE: tuple[tuple[str, _Reader], ...] = (
-    ("table", create_table.create),
+    ("table", relations.create),
     ("unique index", index.create),
     ("index", index.create),
-    ("view", view.create),
-    ("recursive view", view.create_recursive),
-    ("materialized view", view.create_materialized),
+    ("view", relations.create_view),
+    ("recursive view", relations.create_recursive_view),
+    ("materialized view", relations.create_materialized_view),
     ("sequence", sequence.create),
     ("type", type_.create),
     ("domain", type_.create_domain),
@@ -46,8 +44,8 @@ _CREATE: tuple[tuple[str, _Reader], ...] = (
     ("statistics", trigger.create_statistics),
 )
 _REPLACE: tuple[tuple[str, _Reader], ...] = (
-    ("view", lambda c: view.create(c, replaces=True)),
-    ("recursive view", lambda c: view.create_recursive(c, replaces=True)),
+    ("view", lambda c: relations.create_view(c, replaces=True)),
+    ("recursive view", lambda c: relations.create_recursive_view(c, replaces=True)),
     ("function", lambda c: function.create(c, "function", replaces=True)),
     ("procedure", lambda c: function.create(c, "procedure", replaces=True)),
     ("trigger", trigger.create),
@@ -79,11 +77,11 @@ ALLOWED = (
     " policies and statistics; INSERT, UPDATE, DELETE, MERGE and TRUNCATE on own tables; SELECT setval; ANALYZE;"
     " REFRESH MATERIALIZED VIEW; SET LOCAL lock_timeout or statement_timeout"
 )
-"""What a migration may hold, for the message of whoever tries something else."""
+"""The statements that a migration may hold, for the message on any other."""
 
 
 def read(statement: Statement) -> Reading:
-    """Return what a statement does; never raises."""
+    """Return the facts about a statement; never raises."""
     reading = Reading()
     c = Cursor(statement.tokens, reading.facts)
     c.body = reading.body
@@ -109,15 +107,15 @@ def _statement(c: Cursor) -> None:
     elif c.take("drop"):
         _of_kind(c, "DROP", tuple((kind, _bound(drop.drop, kind)) for kind in _NAMED_KINDS))
     elif c.take("comment on"):
-        _of_kind(c, "COMMENT ON", tuple((kind, _bound(comment.comment, kind)) for kind in _COMMENTED_KINDS))
+        _of_kind(c, "COMMENT ON", tuple((kind, _bound(drop.comment, kind)) for kind in _COMMENTED_KINDS))
     elif c.take("truncate"):
         drop.truncate(c)
     elif c.take("refresh materialized view"):
-        view.refresh(c)
+        relations.refresh(c)
     elif c.take("analyze") or c.take("analyse"):
-        comment.analyze(c)
+        drop.analyze(c)
     elif c.at_word(*_DATA_WORDS) or c.at_sign("("):
-        data.data(c)
+        modify.data(c)
     else:
         raise UnreadableError(c.at, NOT_LISTED)
 

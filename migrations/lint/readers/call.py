@@ -1,4 +1,4 @@
-"""Reads what begins with a name: columns, calls, typed literals, collations."""
+"""Reads operands that begin with a name: columns, calls, typed literals; and names inside literals."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from migrations.lint.cursor import Cursor, Reference
 from migrations.lint.facts import Calls, NamesSequence, Notifies, ReadsSetting, UsesType
 from migrations.lint.functions import SIZE_FUNCTIONS
 from migrations.lint.keywords import COLUMNS_ONLY, FUNCTIONS_ONLY
-from migrations.lint.lexer import DOLLAR, ESCAPED, PUNCT, QUOTED, STRING, WORD
+from migrations.lint.lexer import DOLLAR, ESCAPED, PUNCT, QUOTED, STRING, WORD, Token, lex
 from migrations.lint.names import Name, plugin_of
 from migrations.lint.operators import is_collation
 from migrations.lint.readers import expression as ex
-from migrations.lint.readers.literals import name_in_literal
+from migrations.lint.readers import query
 from migrations.lint.readers.types import interval_fields, is_builtin, type_name
-from migrations.lint.readers.window import over, sort
 
 _LITERALS = frozenset({STRING, DOLLAR, ESCAPED})
+_MAX_PARTS = 8
 _SEQUENCE_FUNCTIONS = frozenset({"nextval", "setval", "currval"})
 _NOT_ROWS = frozenset(
     "to_json to_jsonb row_to_json json_agg jsonb_agg json_agg_strict jsonb_agg_strict count hstore num_nulls"
     " num_nonnulls pg_typeof pg_column_size hash_record json_build_object jsonb_build_object json_build_array"
     " jsonb_build_array json_object_agg jsonb_object_agg format concat concat_ws".split()
 )
-"""Functions whose result is no row, whatever they are given."""
+"""Functions whose result is no row, whatever their arguments are."""
 
 _TYPE_WORDS = frozenset(
     "bigint bit boolean char character dec decimal double float int integer interval national nchar numeric real"
@@ -58,7 +58,7 @@ def named(c: Cursor) -> None:
 
 
 def _dotted(c: Cursor) -> tuple[list[str], bool]:
-    """Take ``a.b.c`` or ``a.b.*``, and return the names and whether the star is there."""
+    """Read ``a.b.c`` or ``a.b.*``, and return the names and whether the star is there."""
     parts = [c.next().text]
     while c.take_sign("."):
         if c.take_sign("*"):
@@ -118,19 +118,22 @@ def _call(c: Cursor, name: Name) -> None:
 
 def _aggregated(c: Cursor) -> None:
     """Read WITHIN GROUP, FILTER and OVER."""
-    if c.take("within group"):
-        c.expect_sign("(")
+
+    def ordered(c: Cursor) -> None:
         c.expect("order by")
-        sort(c)
-        c.expect_sign(")")
-    if c.at_word("filter") and c.peek().text == "(":
-        c.next()
-        c.expect_sign("(")
+        query.sort(c)
+
+    def filtered(c: Cursor) -> None:
         c.expect("where")
         ex.expression(c)
-        c.expect_sign(")")
+
+    if c.take("within group"):
+        c.enclosed(ordered)
+    if c.at_word("filter") and c.peek().text == "(":
+        c.next()
+        c.enclosed(filtered)
     if c.at_word("over") and (c.peek().text == "(" or c.peek().kind in (WORD, QUOTED)):
-        over(c)
+        query.over(c)
 
 
 def arguments(c: Cursor) -> None:
@@ -148,7 +151,7 @@ def arguments(c: Cursor) -> None:
         if last or not c.take_sign(","):
             break
     if c.take("order by"):
-        sort(c)
+        query.sort(c)
     c.expect_sign(")")
 
 
@@ -186,3 +189,19 @@ def collation(c: Cursor) -> None:
         c.refuse("M002", f"collation {name}: only the default schemas' objects may be named", name.at)
     elif not is_collation(name.last):
         c.refuse("M034", f'collation "{name}" is not built in', name.at)
+
+
+def name_in_literal(literal: Token) -> Name | None:
+    """Return the name that a literal spells, or None where it spells none or is not a plain literal.
+
+    ``nextval('p_x__seq')`` names an object as surely as FROM does.
+    """
+    if literal.kind not in (STRING, DOLLAR):
+        return None
+    read = lex(literal.text, _MAX_PARTS)
+    parts, dots = read.tokens[::2], read.tokens[1::2]
+    if read.problems or read.comments or len(parts) != len(dots) + 1:
+        return None
+    if any(part.kind not in (WORD, QUOTED) for part in parts) or any(dot.text != "." for dot in dots):
+        return None
+    return Name(tuple(part.text for part in parts), literal.start)

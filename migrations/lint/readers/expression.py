@@ -1,7 +1,7 @@
 """Reads expressions by PostgreSQL's grammar: operands, and operators by their precedence.
 
-Every word is read, none is skipped: what PostgreSQL's parser refuses is refused here, at the same place. Beside that
-the reader notes the functions that are called, the types and objects that are named, and whole rows that are used.
+Every word is read, none is skipped: an expression that PostgreSQL's parser refuses is refused here, at the same place.
+The reader notes the functions that are called, the types and objects that are named, and whole rows that are used.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from migrations.lint.keywords import RESERVED
 from migrations.lint.lexer import DOLLAR, ESCAPED, NUMBER, OP, PARAM, PUNCT, QUOTED, STRING, WORD, Token
 from migrations.lint.names import Name, plugin_of
 from migrations.lint.operators import COMPARISONS, OPERATORS
-from migrations.lint.readers import call, levels, query, special, word_operators  # they hold one another
-from migrations.lint.readers.literals import name_in_literal
+from migrations.lint.readers import call, query, special  # these modules import one another
+from migrations.lint.readers import word_operators as levels
 from migrations.lint.readers.types import type_name
 
 LITERALS = frozenset({STRING, DOLLAR, ESCAPED})
@@ -52,16 +52,12 @@ def simple_expression(c: Cursor) -> None:
 
 def expressions(c: Cursor) -> None:
     """Read expressions that are separated by commas."""
-    expression(c)
-    while c.take_sign(","):
-        expression(c)
+    c.listed(expression)
 
 
 def in_parens(c: Cursor) -> None:
     """Read ``(expression)``."""
-    c.expect_sign("(")
-    expression(c)
-    c.expect_sign(")")
+    c.enclosed(expression)
 
 
 def operators(c: Cursor, level: int = 0, *, simple: bool = False) -> None:
@@ -78,7 +74,7 @@ def operators(c: Cursor, level: int = 0, *, simple: bool = False) -> None:
                 return
             _cast(c)
         elif token.kind == WORD:
-            found = word_operators.WORDS.get(token.text)
+            found = levels.WORDS.get(token.text)
             if found is None or found[0] < level or not found[1](c, simple=simple):
                 return
         else:
@@ -97,7 +93,7 @@ def _binary(c: Cursor, token: Token, binds: int, *, simple: bool) -> None:
 
 
 def known(c: Cursor, token: Token) -> None:
-    """Refuse an operator that somebody else must have made."""
+    """Refuse an operator that is neither built in nor of a known extension."""
     if token.text not in OPERATORS:
         c.refuse("M034", f"operator {token.text} is neither built in nor of a known extension", token.start)
 
@@ -105,9 +101,7 @@ def known(c: Cursor, token: Token) -> None:
 def quantified(c: Cursor) -> None:
     """Read ``ANY (query or array)``."""
     c.next()
-    c.expect_sign("(")
-    word_operators.query_or_list(c, single=True)
-    c.expect_sign(")")
+    c.enclosed(lambda c: levels.query_or_list(c, single=True))
 
 
 def _cast(c: Cursor) -> None:
@@ -115,7 +109,7 @@ def _cast(c: Cursor) -> None:
     c.next()
     name = type_name(c)
     if name.last in REG_TYPES and before.kind in LITERALS:
-        c.add(NamesSequence(before.start, name.last, name_in_literal(before)))
+        c.add(NamesSequence(before.start, name.last, call.name_in_literal(before)))
     if name.last != "record":
         c.forget_row(end)
 
@@ -155,6 +149,8 @@ def _operand(c: Cursor, *, simple: bool) -> None:
         known(c, c.next())
         expression(c, levels.OTHER + 1, simple=simple)
     elif kind == PARAM:
+        if not c.parameters:
+            c.refuse("M070", f"{token.text[:10]} is a placeholder; a migration has no arguments")
         c.next()
         indirection(c)
     else:
@@ -199,9 +195,7 @@ def _row(c: Cursor) -> None:
     c.take("row")
     c.expect_sign("(")
     if not c.at_sign(")"):
-        row_item(c)
-        while c.take_sign(","):
-            row_item(c)
+        c.listed(row_item)
     c.expect_sign(")")
 
 
@@ -227,7 +221,7 @@ def item(c: Cursor) -> str:
 
 
 def group(c: Cursor) -> str:
-    """Read ``( … )`` without what may follow, and return what it was."""
+    """Read ``( … )`` alone, and return whether it was a ``query``, a ``row`` or an ``operand``."""
     c.expect_sign("(")
     kind = "operand"
     if query.begins(c):
@@ -280,7 +274,7 @@ def indirection(c: Cursor) -> None:
 
 
 def _field(c: Cursor) -> None:
-    """Take the name behind a dot: ``(e).p_x__f`` means ``p_x__f(e)``."""
+    """Read the name behind a dot: ``(e).p_x__f`` means ``p_x__f(e)``."""
     at, name = c.at, c.label()
     if name.startswith("p_") and plugin_of(name) is not None:
         c.add(Calls(at, Name((name,), at)))

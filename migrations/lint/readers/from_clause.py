@@ -22,9 +22,7 @@ _CALL_WORDS = frozenset(
 
 def from_items(c: Cursor) -> None:
     """Read a list of FROM items."""
-    item(c)
-    while c.take_sign(","):
-        item(c)
+    c.listed(item)
 
 
 def item(c: Cursor) -> None:
@@ -73,7 +71,8 @@ def _primary(c: Cursor) -> None:
         alias(c)
     elif c.at_word("json_table") and c.peek().text == "(":
         c.refuse("M072", "JSON_TABLE needs PostgreSQL 17; 15 and newer are supported")
-        special.SPECIAL["json_value"](c)
+        c.next()
+        special.skip_parens(c)
         alias(c)
     elif _is_call(c):
         _function_item(c)
@@ -120,14 +119,12 @@ def _content(c: Cursor) -> str:
 
 
 def _rows_from(c: Cursor) -> None:
-    c.expect_sign("(")
-    while True:
+    def function(c: Cursor) -> None:
         ex.call_only(c)
         if c.take("as"):
             _columns(c, typed=True)
-        if not c.take_sign(","):
-            break
-    c.expect_sign(")")
+
+    c.enclosed(lambda c: c.listed(function))
     _ordinality(c)
 
 
@@ -169,15 +166,13 @@ def relation(c: Cursor, *, aliased: bool = False) -> None:
     if aliased and c.take("tablesample"):
         method = c.name()
         c.add(Calls(method.at, method))
-        c.expect_sign("(")
-        ex.expressions(c)
-        c.expect_sign(")")
+        c.enclosed(ex.expressions)
         if c.take("repeatable"):
             ex.in_parens(c)
 
 
 def alias(c: Cursor, reserved: Collection[str] = NOT_A_NAME, *, function: bool = False) -> str:
-    """Take ``[AS] name [(columns)]``, and return the name or an empty text; the columns alone count as a name."""
+    """Read ``[AS] name [(columns)]``, and return the name or an empty text; the columns alone count as a name."""
     if c.take("as"):
         if function and c.at_sign("("):
             _columns(c, typed=True)
@@ -194,46 +189,39 @@ def alias(c: Cursor, reserved: Collection[str] = NOT_A_NAME, *, function: bool =
 
 def _columns(c: Cursor, *, typed: bool = False) -> None:
     """Read an alias's columns, with types when the function returns records."""
-    c.expect_sign("(")
-    typed = typed or c.peek().text not in (",", ")")
-    while True:
+    typed = typed or c.peek(2).text not in (",", ")")
+
+    def column(c: Cursor) -> None:
         c.column()
         if typed:
             type_name(c)
             if c.take("collate"):
                 call.collation(c)
-        if not c.take_sign(","):
-            break
-    c.expect_sign(")")
+
+    c.enclosed(lambda c: c.listed(column))
 
 
 def _xml_table(c: Cursor) -> None:
     """Read ``XMLTABLE([XMLNAMESPACES (…),] row PASSING document COLUMNS …)``."""
     c.next()
-    c.expect_sign("(")
+    c.enclosed(_xml_rows)
+
+
+def _xml_rows(c: Cursor) -> None:
     if c.at_word("xmlnamespaces") and c.peek().text == "(":
         c.next()
-        c.expect_sign("(")
-        while True:
-            c.take("default")
-            ex.expression(c)
-            if c.take("as"):
-                c.label()
-            if not c.take_sign(","):
-                break
-        c.expect_sign(")")
+        c.enclosed(lambda c: c.listed(_name_space))
         c.expect_sign(",")
-    ex.expression(c)
-    c.expect("passing")
-    c.take("by ref")
-    ex.expression(c)
-    c.take("by ref")
+    special.passing(c)
     c.expect("columns")
-    while True:
-        _xml_column(c)
-        if not c.take_sign(","):
-            break
-    c.expect_sign(")")
+    c.listed(_xml_column)
+
+
+def _name_space(c: Cursor) -> None:
+    c.take("default")
+    ex.expression(c)
+    if c.take("as"):
+        c.label()
 
 
 def _xml_column(c: Cursor) -> None:

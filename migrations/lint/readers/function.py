@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from migrations.lint.cursor import Cursor
-from migrations.lint.facts import Body, Changes, Creates, Renames
+from migrations.lint.facts import Body, Changes, Creates, ParsedBody, Renames
 from migrations.lint.keywords import COLUMNS_ONLY, RESERVED
 from migrations.lint.lexer import DOLLAR, ESCAPED, NUMBER, STRING, WORD, Token
 from migrations.lint.names import Name
@@ -37,10 +37,11 @@ _LANGUAGES = ("sql", "plpgsql")
 
 @dataclass(slots=True)
 class _Routine:
-    """What the options said so far."""
+    """The options that were read so far."""
 
     kind: str
     name: Name
+    volatile: bool = True
     language: str = ""
     body: Token | None = None
 
@@ -50,19 +51,24 @@ class _Routine:
 
 def create(c: Cursor, kind: str, *, replaces: bool = False) -> None:
     """Read CREATE [OR REPLACE] FUNCTION | PROCEDURE behind its kind."""
-    name = c.routine()
-    c.add(Creates(name.at, kind, name, replaces=replaces))
+    name, index = c.routine(), len(c.facts)
+    made = Creates(name.at, kind, name, replaces=replaces)
+    c.add(made)
     routine = _Routine(kind, name)
     arguments(c)
     if c.take("returns"):
         _returns(c)
     while not c.done:
+        at = c.at
         if c.take("begin atomic"):
+            c.add(ParsedBody(at))
             sql_body.read_atomic(c)
         elif c.take("return"):
+            c.add(ParsedBody(at))
             sql_body.read_return(c)
         else:
             _option(c, routine)
+    c.facts[index] = made._replace(volatile=routine.volatile)
     _judge_language(c, routine)
     _read_body(c, routine)
 
@@ -70,12 +76,8 @@ def create(c: Cursor, kind: str, *, replaces: bool = False) -> None:
 def arguments(c: Cursor) -> None:
     """Read a signature: ``([mode] [name] type [DEFAULT …], …)``."""
     c.expect_sign("(")
-    if c.take_sign(")"):
-        return
-    while True:
-        _argument(c)
-        if not c.take_sign(","):
-            break
+    if not c.at_sign(")"):
+        c.listed(_argument)
     c.expect_sign(")")
 
 
@@ -98,21 +100,20 @@ def _named(c: Cursor) -> bool:
 
 
 def _returns(c: Cursor) -> None:
-    if not c.take("table"):
-        type_name(c)
-        return
-    c.expect_sign("(")
-    while True:
+    def column(c: Cursor) -> None:
         c.word()
         type_name(c)
-        if not c.take_sign(","):
-            break
-    c.expect_sign(")")
+
+    if c.take("table"):
+        c.enclosed(lambda c: c.listed(column))
+    else:
+        type_name(c)
 
 
 def _option(c: Cursor, routine: _Routine) -> None:
     at = c.at
     if any(c.take(phrase) for phrase in _HARMLESS):
+        routine.volatile &= c.previous.text not in ("immutable", "stable")
         return
     for phrase, what in _FORBIDDEN:
         if c.take(phrase):

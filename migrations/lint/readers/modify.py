@@ -1,16 +1,18 @@
-"""Reads INSERT, UPDATE, DELETE and MERGE at any depth."""
+"""Reads INSERT, UPDATE, DELETE and MERGE at any depth, and the statements of a migration that change rows."""
 
 from __future__ import annotations
 
-from migrations.lint.cursor import Cursor
-from migrations.lint.facts import Writes
+from contextlib import suppress
+
+from migrations.lint.cursor import Cursor, UnreadableError
+from migrations.lint.facts import Refused, Writes
 from migrations.lint.keywords import NOT_A_NAME
-from migrations.lint.lexer import PUNCT
+from migrations.lint.lexer import PUNCT, WORD
+from migrations.lint.readers import call, from_clause, index, query
 from migrations.lint.readers import expression as ex
-from migrations.lint.readers import from_clause, query
-from migrations.lint.readers.index_elements import conflict_target
 
 WORDS = ("insert", "update", "delete", "merge")
+_ENDS_WITH = frozenset({*WORDS, "select", "values", "table"})
 _NOT_AN_ALIAS = NOT_A_NAME | {"set"}
 
 
@@ -45,10 +47,7 @@ def _insert(c: Cursor, verb: str) -> None:
     _target(c, verb, at)
     if c.at_sign("(") and not _query_ahead(c):
         columns(c)
-    if c.take("overriding"):
-        if not c.take_any("user", "system"):
-            raise c.unreadable("expected USER or SYSTEM")
-        c.expect("value")
+    _overriding(c)
     if not c.take("default values"):
         if c.at_word("with"):
             query.query(c)
@@ -57,6 +56,13 @@ def _insert(c: Cursor, verb: str) -> None:
     if c.take("on conflict"):
         _conflict(c)
     returning(c)
+
+
+def _overriding(c: Cursor) -> None:
+    if c.take("overriding"):
+        if not c.take_any("user", "system"):
+            raise c.unreadable("expected USER or SYSTEM")
+        c.expect("value")
 
 
 def _query_ahead(c: Cursor) -> bool:
@@ -69,12 +75,7 @@ def _query_ahead(c: Cursor) -> bool:
 
 def columns(c: Cursor) -> None:
     """Read ``(column, column.field, column[1], …)``."""
-    c.expect_sign("(")
-    while True:
-        _assigned(c)
-        if not c.take_sign(","):
-            break
-    c.expect_sign(")")
+    c.enclosed(lambda c: c.listed(_assigned))
 
 
 def _assigned(c: Cursor) -> None:
@@ -86,7 +87,7 @@ def _conflict(c: Cursor) -> None:
     if c.take("on constraint"):
         c.column()
     elif c.at_sign("("):
-        conflict_target(c)
+        index.elements(c)
         if c.take("where"):
             ex.expression(c)
     if c.take("do nothing"):
@@ -99,15 +100,16 @@ def _conflict(c: Cursor) -> None:
 
 def assignments(c: Cursor) -> None:
     """Read the list behind SET."""
-    while True:
-        if c.at_sign("("):
-            columns(c)
-        else:
-            _assigned(c)
-        c.expect_sign("=")
-        ex.expression(c)
-        if not c.take_sign(","):
-            return
+    c.listed(_assignment)
+
+
+def _assignment(c: Cursor) -> None:
+    if c.at_sign("("):
+        columns(c)
+    else:
+        _assigned(c)
+    c.expect_sign("=")
+    ex.expression(c)
 
 
 def returning(c: Cursor) -> None:
@@ -179,7 +181,7 @@ def _merge(c: Cursor, verb: str) -> None:
 
 
 def _merged(c: Cursor, *, matched: bool) -> None:
-    """Read what MERGE does with a row."""
+    """Read the action of MERGE on a row."""
     if c.take("do nothing"):
         return
     if matched:
@@ -192,14 +194,67 @@ def _merged(c: Cursor, *, matched: bool) -> None:
         return
     if c.at_sign("("):
         columns(c)
-    if c.take("overriding"):
-        if not c.take_any("user", "system"):
-            raise c.unreadable("expected USER or SYSTEM")
-        c.expect("value")
+    _overriding(c)
     c.expect("values")
-    c.expect_sign("(")
-    ex.expressions(c)
-    c.expect_sign(")")
+    c.enclosed(ex.expressions)
 
 
 _READERS = {"insert": _insert, "update": _update, "delete": _delete, "merge": _merge}
+
+
+def data(c: Cursor) -> None:
+    """Read a statement that begins with WITH, INSERT, UPDATE, DELETE, MERGE, SELECT, VALUES, TABLE or ``(``."""
+    if _changes(c) or _sets_sequences(c):
+        query.query(c)
+    else:
+        _refuse_query(c)
+
+
+def _changes(c: Cursor) -> bool:
+    """Whether the statement, behind its WITH, changes rows."""
+    if not c.at_word("with"):
+        return c.at_word(*WORDS)
+    ahead, depth = 1, 0
+    while c.peek(ahead).kind != "end":
+        token = c.peek(ahead)
+        if token.kind == PUNCT:
+            depth += (token.text == "(") - (token.text == ")")
+        elif token.kind == WORD and not depth and token.text in _ENDS_WITH:
+            return token.text in WORDS
+        ahead += 1
+    return False
+
+
+def _refuse_query(c: Cursor) -> None:
+    """Refuse a SELECT, with all faults inside of it."""
+    word, at, before = c.token.text[:20].upper(), c.at, len(c.facts)
+    with suppress(UnreadableError):
+        query.query(c)
+    c.skip_all()
+    if not any(isinstance(fact, Refused) and fact.rule == "M031" for fact in c.facts[before:]):
+        c.refuse("M031", f"a {word if word != '(' else 'SELECT'} changes nothing that belongs in a migration", at)
+
+
+def _sets_sequences(c: Cursor) -> bool:
+    """Whether the statement is ``SELECT setval(…), …`` and selects nothing else."""
+    start, facts = c.index, len(c.facts)
+    try:
+        return c.take("select") and _setval_items(c)
+    except UnreadableError:
+        return False
+    finally:
+        c.index = start
+        del c.facts[facts:]
+
+
+def _setval_items(c: Cursor) -> bool:
+    while True:
+        c.take("pg_catalog")
+        c.take_sign(".")
+        if not (c.take("setval") and c.at_sign("(")):
+            return False
+        call.arguments(c)
+        if c.take("as"):
+            c.column()
+        if not c.take_sign(","):
+            return c.done or c.at_word("from", "where")

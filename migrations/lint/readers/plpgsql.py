@@ -1,6 +1,8 @@
-"""Reads bodies in PL/pgSQL, statement by statement: what is not understood is refused."""
+"""Reads bodies in PL/pgSQL, statement by statement, into blocks and steps; an unknown statement is refused."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 from migrations.lint.cursor import Cursor, UnreadableError
 from migrations.lint.facts import Calls, Fact, Refused
@@ -9,8 +11,8 @@ from migrations.lint.readers import query
 from migrations.lint.readers.call import arguments, collation
 from migrations.lint.readers.expression import STATEMENT_WORDS, expression, expressions
 from migrations.lint.readers.sql_body import body_tokens, opaque, refuse_statement
+from migrations.lint.readers.steps import Block, Step, declared, equals, is_assignment, variable
 from migrations.lint.readers.types import type_name
-from migrations.lint.readers.variables import declared, is_assignment, variable, variables
 
 _LEVELS = ("debug", "log", "info", "notice", "warning", "exception")
 _LITERALS = frozenset({STRING, DOLLAR, ESCAPED})
@@ -20,50 +22,64 @@ _DIRECTIONS = ("next", "prior", "first", "last", "absolute", "relative", "forwar
 def read(literal: Token, facts: list[Fact]) -> None:
     """Read a body that is given as a literal."""
     found: list[Fact] = []
-    c = Cursor(body_tokens(literal, found), found, at=literal.start)
+    c = Cursor(body_tokens(literal, found), found, at=literal.start, parameters=True)
     try:
-        while c.take_sign("#"):
-            c.word()
-            c.word()
-        _Body(c).block()
-        c.take_sign(";")
-        c.expect_end()
+        parse(c)
     except UnreadableError as error:
         c.add(Refused(error.at, "M041", str(error)))
     facts.extend(opaque(found))
 
 
+def parse(c: Cursor) -> Block:
+    """Read a whole body.
+
+    Raises:
+        UnreadableError: at the first word that is not understood.
+    """
+    while c.take_sign("#"):
+        c.word()
+        c.word()
+    block = _Body(c).block()
+    c.take_sign(";")
+    c.expect_end()
+    return block
+
+
 class _Body:
-    """One body: the cursor, and the cursors (in SQL's sense) that it declares."""
+    """One body: the place in it, and the SQL cursors that it declares."""
 
     def __init__(self, c: Cursor) -> None:
         self.c = c
         self.portals: set[str] = set()
-        self.readers = {
-            "if": self._if, "case": self._case, "loop": self._loop, "while": self._while, "for": self._for,
+        self.readers: dict[str, Callable[[], object]] = {
+            "case": self._case, "loop": self._loop, "while": self._while, "for": self._for,
             "foreach": self._foreach, "return": self._return, "raise": self._raise, "perform": self._value,
             "get": self._get, "open": self._open, "fetch": self._fetch, "move": self._fetch,
-            "close": self._close, "exit": self._exit, "continue": self._exit, "assert": self._assert,
-            "call": self._call, "null": self._nothing,
+            "close": self.c.word, "exit": self._exit, "continue": self._exit, "assert": self._values,
+            "call": self._call, "null": lambda: None,
         }  # fmt: skip
 
-    def block(self) -> None:
+    def block(self) -> Block:
         """Read ``[<<label>>] [DECLARE …] BEGIN … [EXCEPTION …] END [label]``."""
         c = self.c
+        declarations: list[Sequence[Token]] = []
         self._label()
         while c.take("declare"):
             start = len(c.facts)
             while not c.at_word("begin", "declare"):
+                first = c.index
                 self._declaration()
+                declarations.append(c.between(first, c.index - 1))
             c.facts[start:] = [declared(fact) for fact in c.facts[start:]]
         c.expect("begin")
-        self._statements("end", "exception")
+        steps, handlers = self._statements("end", "exception"), []
         if c.take("exception"):
             while c.take("when"):
                 self._conditions()
                 c.expect("then")
-                self._statements("when", "end")
+                handlers.append(self._statements("when", "end"))
         self._end("")
+        return Block(declarations, steps, handlers)
 
     def _conditions(self) -> None:
         """Read ``condition OR SQLSTATE '…'``."""
@@ -82,10 +98,9 @@ class _Body:
         self.c.next()
 
     def _until(self, *stops: str) -> Cursor:
-        """Move to the semicolon, or to one of the words or signs outside of parentheses; return what lies before."""
+        """Move to the semicolon, or to one of the words or signs outside of parentheses; return the part before."""
         c = self.c
-        depth = 0
-        tokens: list[Token] = []
+        start, depth = c.index, 0
         while not c.done:
             token = c.token
             if token.kind == PUNCT:
@@ -94,11 +109,11 @@ class _Body:
                 depth += (token.text in "([") - (token.text in ")]")
             elif token.kind == WORD and not depth and token.text in stops:
                 break
-            tokens.append(c.next())
-        return c.part(tokens)
+            c.next()
+        return c.part(c.between(start, c.index))
 
     def _value(self, *stops: str) -> None:
-        """Read an expression of PL/pgSQL: what may stand behind SELECT."""
+        """Read an expression of PL/pgSQL, which may be anything that SELECT allows."""
         inner = self._until(*stops)
         if inner.done:
             raise self.c.unreadable("expected an expression")
@@ -107,14 +122,17 @@ class _Body:
         inner.expect_end()
 
     def _query(self, *stops: str) -> None:
-        """Read a statement of SQL, without the INTO that names variables."""
+        """Read a statement of SQL, without the INTO that names variables; refuse EXECUTE in its place."""
+        if self.c.at_word("execute"):
+            refuse_statement(self.c)
+            return
         inner = self._until(*stops)
         inner = self._without_into(inner)
         query.query(inner)
         inner.expect_end()
 
     def _without_into(self, inner: Cursor) -> Cursor:
-        """Take ``INTO [STRICT] variables`` out of a statement."""
+        """Return a statement without its ``INTO [STRICT] variables``."""
         tokens: list[Token] = []
         depth, found = 0, False
         while not inner.done:
@@ -126,7 +144,7 @@ class _Body:
                 found = True
                 inner.next()
                 inner.take("strict")
-                variables(inner)
+                inner.listed(variable)
             else:
                 tokens.append(inner.next())
         return self.c.part(tokens)
@@ -138,7 +156,7 @@ class _Body:
             c.expect_sign(">>")
 
     def _end(self, what: str) -> None:
-        """Take ``END [what] [label]``."""
+        """Read ``END [what] [label]``."""
         c = self.c
         c.expect("end")
         if what:
@@ -146,39 +164,40 @@ class _Body:
         if not c.done and not c.at_sign(";"):
             c.word()
 
-    def _statements(self, *stops: str) -> None:
+    def _statements(self, *stops: str) -> list[Step]:
+        steps = []
         while not self.c.at_word(*stops):
             if self.c.done:
                 raise self.c.unreadable(f"expected {stops[-1].upper()}")
-            self._statement()
+            steps.append(self._statement())
             self.c.expect_sign(";")
+        return steps
 
-    def _statement(self) -> None:
+    def _statement(self) -> Step:
         c = self.c
         self._label()
+        start = c.index
+        step = Step(())
         if c.at_word("begin", "declare"):
-            self.block()
+            step.inner = self.block()
         elif is_assignment(c):
-            self._assignment()
+            variable(c)
+            equals(c)
+            self._value()
+        elif c.take("if"):
+            step.branches = self._if()
         elif c.token.kind == WORD and c.token.text in self.readers:
             self.readers[c.next().text]()
         elif c.at_word(*STATEMENT_WORDS) or c.at_sign("("):
             self._query()
         else:
             refuse_statement(c)
+        step.words = c.between(start, c.index)
+        return step
 
-    def _assignment(self) -> None:
-        c = self.c
-        variable(c)
-        if not c.take_sign(":="):
-            c.expect_sign("=")
-        self._value()
-
-    def _nothing(self) -> None:
-        """Read what follows NULL: nothing."""
-
-    def _assert(self) -> None:
-        inner = self._until()
+    def _values(self, *stops: str) -> None:
+        """Read expressions that are separated by commas."""
+        inner = self._until(*stops)
         expressions(inner)
         inner.expect_end()
 
@@ -215,27 +234,27 @@ class _Body:
             c.expect("is")
         self._query()
 
-    def _if(self) -> None:
+    def _if(self) -> list[tuple[Sequence[Token], list[Step]]]:
+        """Read the branches behind IF; ELSE has an empty condition."""
         c = self.c
-        self._value("then")
-        c.expect("then")
-        self._statements("elsif", "elseif", "else", "end")
-        while c.take_any("elsif", "elseif"):
+        branches: list[tuple[Sequence[Token], list[Step]]] = []
+        while not branches or c.take_any("elsif", "elseif"):
+            start = c.index
             self._value("then")
+            condition = c.between(start, c.index)
             c.expect("then")
-            self._statements("elsif", "elseif", "else", "end")
+            branches.append((condition, self._statements("elsif", "elseif", "else", "end")))
         if c.take("else"):
-            self._statements("end")
+            branches.append(((), self._statements("end")))
         self._end("if")
+        return branches
 
     def _case(self) -> None:
         c = self.c
         if not c.at_word("when"):
             self._value("when")
         while c.take("when"):
-            inner = self._until("then")
-            expressions(inner)
-            inner.expect_end()
+            self._values("then")
             c.expect("then")
             self._statements("when", "else", "end")
         if c.take("else"):
@@ -304,18 +323,12 @@ class _Body:
     def _return(self) -> None:
         c = self.c
         if c.take("query"):
-            self._query_or_execute()
+            self._query()
         elif c.take("next"):
             if not c.at_sign(";"):
                 self._value()
         elif not c.at_sign(";"):
             self._value()
-
-    def _query_or_execute(self) -> None:
-        if self.c.at_word("execute"):
-            refuse_statement(self.c)
-        else:
-            self._query()
 
     def _raise(self) -> None:
         c = self.c
@@ -329,25 +342,23 @@ class _Body:
         elif not c.at_word("using") and not c.at_sign(";"):
             c.word()
         if c.take("using"):
-            while True:
-                c.word()
-                if not c.take_sign(":="):
-                    c.expect_sign("=")
-                self._value(",")
-                if not c.take_sign(","):
-                    break
+            c.listed(self._raise_option)
+
+    def _raise_option(self, c: Cursor) -> None:
+        c.word()
+        equals(c)
+        self._value(",")
 
     def _get(self) -> None:
         c = self.c
         c.take_any("current", "stacked")
         c.expect("diagnostics")
-        while True:
-            variable(c)
-            if not c.take_sign(":="):
-                c.expect_sign("=")
-            c.word()
-            if not c.take_sign(","):
-                break
+        c.listed(self._diagnostic)
+
+    def _diagnostic(self, c: Cursor) -> None:
+        variable(c)
+        equals(c)
+        c.word()
 
     def _open(self) -> None:
         c = self.c
@@ -357,7 +368,7 @@ class _Body:
         c.take("no")
         c.take("scroll")
         if c.take("for"):
-            self._query_or_execute()
+            self._query()
 
     def _fetch(self) -> None:
         c = self.c
@@ -371,10 +382,7 @@ class _Body:
             c.take("in")
         c.word()
         if c.take("into"):
-            variables(c)
-
-    def _close(self) -> None:
-        self.c.word()
+            c.listed(variable)
 
     def _exit(self) -> None:
         c = self.c

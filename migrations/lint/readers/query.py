@@ -1,14 +1,14 @@
-"""Reads queries of any depth by PostgreSQL's grammar: what they read, write and lock."""
+"""Reads queries of any depth by PostgreSQL's grammar, and notes the relations that they read, write and lock."""
 
 from __future__ import annotations
 
 from migrations.lint.cursor import Cursor
 from migrations.lint.facts import Locks, Reads
 from migrations.lint.keywords import NOT_A_LABEL
-from migrations.lint.lexer import QUOTED, WORD
+from migrations.lint.lexer import OP, QUOTED, WORD
 from migrations.lint.readers import expression as ex
-from migrations.lint.readers import from_clause, levels, modify
-from migrations.lint.readers.window import sort, specification
+from migrations.lint.readers import from_clause, modify
+from migrations.lint.readers import word_operators as levels
 
 _CHANGES = frozenset({"insert into", "merge into", "delete from"})
 _SET_WORDS = frozenset({"union", "intersect", "except"})
@@ -56,23 +56,22 @@ def with_clause(c: Cursor) -> None:
     """Read WITH and its common tables."""
     c.expect("with")
     recursive = c.take("recursive")
-    while True:
-        name = c.column()
-        if c.at_sign("("):
-            c.words_in_parens()
-        c.expect("as")
-        if c.take("not"):
-            c.expect("materialized")
-        c.take("materialized")
-        if recursive:
-            c.common_tables.append(name)
-        c.expect_sign("(")
-        query(c)
-        c.expect_sign(")")
+    c.listed(lambda c: _common_table(c, recursive=recursive))
+
+
+def _common_table(c: Cursor, *, recursive: bool) -> None:
+    name = c.column()
+    if c.at_sign("("):
+        c.words_in_parens()
+    c.expect("as")
+    if c.take("not"):
+        c.expect("materialized")
+    c.take("materialized")
+    if recursive:
         c.common_tables.append(name)
-        _search_and_cycle(c)
-        if not c.take_sign(","):
-            return
+    c.enclosed(query)
+    c.common_tables.append(name)
+    _search_and_cycle(c)
 
 
 def _search_and_cycle(c: Cursor) -> None:
@@ -96,7 +95,7 @@ def _search_and_cycle(c: Cursor) -> None:
 
 
 def select(c: Cursor) -> None:
-    """Read SELECT, VALUES, TABLE and what joins them, without a WITH."""
+    """Read SELECT, VALUES, TABLE and the words that join them, without a WITH."""
     start, mark, aliases = len(c.facts), len(c.references), len(c.aliases)
     _part(c)
     rest(c, start)
@@ -104,7 +103,7 @@ def select(c: Cursor) -> None:
 
 
 def rest(c: Cursor, start: int | None = None) -> None:
-    """Read what follows a query's first part: UNION and its kin, ORDER BY, LIMIT, FOR UPDATE."""
+    """Read the clauses behind a query's first part: UNION and its kin, ORDER BY, LIMIT, FOR UPDATE."""
     begin = len(c.facts) if start is None else start
     while c.take_any(*_SET_WORDS):
         c.take_any("all", "distinct")
@@ -154,9 +153,7 @@ def _part(c: Cursor) -> None:
     elif c.take("select"):
         if c.take("distinct"):
             if c.take("on"):
-                c.expect_sign("(")
-                ex.expressions(c)
-                c.expect_sign(")")
+                c.enclosed(ex.expressions)
         else:
             c.take("all")
         body(c)
@@ -179,29 +176,27 @@ def body(c: Cursor) -> None:
         ex.expression(c)
     if c.take("group by"):
         c.take_any("all", "distinct")
-        _group_items(c)
+        c.listed(_group_item)
     if c.take("having"):
         ex.expression(c)
     if c.take("window"):
-        while True:
-            c.column()
-            c.expect("as")
-            specification(c)
-            if not c.take_sign(","):
-                break
+        c.listed(_named_window)
+
+
+def _named_window(c: Cursor) -> None:
+    c.column()
+    c.expect("as")
+    _window(c)
 
 
 def targets(c: Cursor) -> None:
     """Read a select list, which may be empty."""
     if c.done or c.at_sign(")", ";") or c.at_word(*_AFTER_TARGETS):
         return
-    while True:
-        target(c)
-        if not c.take_sign(","):
-            return
+    c.listed(_target)
 
 
-def target(c: Cursor) -> None:
+def _target(c: Cursor) -> None:
     """Read ``*`` or an expression with its label."""
     if c.take_sign("*"):
         return
@@ -212,19 +207,7 @@ def target(c: Cursor) -> None:
 
 def values(c: Cursor) -> None:
     """Read the rows behind VALUES."""
-    while True:
-        c.expect_sign("(")
-        ex.expressions(c)
-        c.expect_sign(")")
-        if not c.take_sign(","):
-            return
-
-
-def _group_items(c: Cursor) -> None:
-    while True:
-        _group_item(c)
-        if not c.take_sign(","):
-            return
+    c.listed(lambda c: c.enclosed(ex.expressions))
 
 
 def _group_item(c: Cursor) -> None:
@@ -233,13 +216,9 @@ def _group_item(c: Cursor) -> None:
         c.next()
     elif c.at_word("rollup", "cube") and c.peek().text == "(":
         c.next()
-        c.expect_sign("(")
-        ex.expressions(c)
-        c.expect_sign(")")
+        c.enclosed(ex.expressions)
     elif c.take("grouping sets"):
-        c.expect_sign("(")
-        _group_items(c)
-        c.expect_sign(")")
+        c.enclosed(lambda c: c.listed(_group_item))
     else:
         ex.expression(c)
 
@@ -277,3 +256,71 @@ def locking(c: Cursor, start: int) -> bool:
         c.take("skip locked")
     c.add(Locks(at, tuple(fact.name for fact in reads), strength.upper()))
     return True
+
+
+def sort(c: Cursor) -> None:
+    """Read the list behind ORDER BY."""
+    c.listed(_sort_item)
+
+
+def _sort_item(c: Cursor) -> None:
+    ex.expression(c)
+    if not c.take("using"):
+        c.take_any("asc", "desc")
+    elif c.at_word("operator"):
+        ex.operator(c)
+    elif c.token.kind == OP:
+        c.next()
+    else:
+        raise c.unreadable("expected an operator")
+    nulls(c)
+
+
+def nulls(c: Cursor) -> None:
+    """Read NULLS FIRST or NULLS LAST if it comes next."""
+    if c.take("nulls") and not c.take_any("first", "last"):
+        raise c.unreadable("expected FIRST or LAST")
+
+
+def over(c: Cursor) -> None:
+    """Read OVER with a window or the name of one."""
+    c.expect("over")
+    if c.at_sign("("):
+        _window(c)
+    else:
+        c.word()
+
+
+def _window(c: Cursor) -> None:
+    """Read ``([name] [PARTITION BY …] [ORDER BY …] [frame])``."""
+    c.enclosed(_window_parts)
+
+
+def _window_parts(c: Cursor) -> None:
+    words = ("partition", "order", "range", "rows", "groups")
+    if c.token.kind == QUOTED or (c.token.kind == WORD and c.token.text not in words):
+        c.word()
+    if c.take("partition by"):
+        ex.expressions(c)
+    if c.take("order by"):
+        sort(c)
+    if c.take_any("range", "rows", "groups"):
+        _frame(c)
+
+
+def _frame(c: Cursor) -> None:
+    if c.take("between"):
+        _bound(c)
+        c.expect("and")
+    _bound(c)
+    if c.take("exclude") and not any(c.take(what) for what in ("current row", "group", "ties", "no others")):
+        raise c.unreadable("expected CURRENT ROW, GROUP, TIES or NO OTHERS")
+
+
+def _bound(c: Cursor) -> None:
+    if c.take("current row"):
+        return
+    if not c.take("unbounded"):
+        ex.expression(c, 3)  # AND ends it: in BETWEEN … AND … it stands between the bounds
+    if not c.take_any("preceding", "following"):
+        raise c.unreadable("expected PRECEDING or FOLLOWING")

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from migrations.lint import limits
+import re
+
 from migrations.lint.cursor import Cursor
+
+MILLISECONDS = {
+    "lock_timeout": 5_000,
+    "statement_timeout": 600_000,
+    "idle_in_transaction_session_timeout": 60_000,
+}
+"""The longest that each setting may be set to; the migrator begins every migration with these."""
+
+_VALUE = re.compile(r"[ \t]*(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[ \t]*(?P<unit>us|ms|s|min|h|d)?[ \t]*")
+_UNITS = {"us": 0.001, "ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 _DYNAMIC = "do prepare execute deallocate declare fetch move close explain call"
 _SESSION = "set reset discard"
@@ -19,40 +30,13 @@ _FIRST_WORDS = {
     **dict.fromkeys(_OPERATOR.split(), "M060"),
 }
 
-OPERATORS_KINDS = (
-    "event trigger",
-    "foreign data wrapper",
-    "foreign table",
-    "user mapping",
-    "access method",
-    "default privileges",
-    "text search",
-    "operator class",
-    "operator family",
-    "large object",
-    "trusted language",
-    "trusted procedural language",
-    "procedural language",
-    "extension",
-    "schema",
-    "role",
-    "user",
-    "group",
-    "database",
-    "tablespace",
-    "publication",
-    "subscription",
-    "server",
-    "cast",
-    "operator",
-    "collation",
-    "rule",
-    "language",
-    "conversion",
-    "transform",
-    "owned",
+OPERATORS_KINDS = tuple(
+    "event trigger|foreign data wrapper|foreign table|user mapping|access method|default privileges|text search"
+    "|operator class|operator family|large object|trusted language|trusted procedural language|procedural language"
+    "|extension|schema|role|user|group|database|tablespace|publication|subscription|server|cast|operator|collation"
+    "|rule|language|conversion|transform|owned".split("|")
 )
-"""What only the operator makes, alters and drops."""
+"""Kinds of objects that only the operator makes, alters and drops."""
 
 _MESSAGES = {
     "M043": "{} cannot be checked. A migration runs once, in order: write the statement itself, without the condition",
@@ -73,7 +57,7 @@ def first_word(c: Cursor) -> str | None:
     form = form_of(c)
     if rule != "M050" or not _sets_timeout(c):
         c.refuse(rule, _MESSAGES[rule].format(form))
-    _skip(c)
+    c.skip_all()
     return form
 
 
@@ -82,16 +66,29 @@ def _sets_timeout(c: Cursor) -> bool:
     name, value = c.peek(2), c.peek(3 + 1)
     if not (
         c.at_words("set local")
-        and name.text in limits.MILLISECONDS
+        and name.text in MILLISECONDS
         and c.peek(3).text in ("=", "to")
         and value.kind in ("string", "number", "word")
         and c.peek(5).kind == "end"
     ):
         return False
-    fault = limits.fault(name.text, value.text)
+    fault = _timeout_fault(name.text, value.text)
     if fault is not None:
         c.refuse("M050", fault, value.start)
     return True
+
+
+def _timeout_fault(setting: str, value: str) -> str | None:
+    """Return what is wrong with a value of one of the settings, or None."""
+    found = _VALUE.fullmatch(value)
+    if found is None:
+        return f"SET LOCAL {setting}: {value[:40]} is no number of milliseconds, and no number with a unit"
+    milliseconds = round(float(found["number"]) * _UNITS[found["unit"] or "ms"])
+    if milliseconds == 0:
+        return f"SET LOCAL {setting} = 0 waits for ever; at most {MILLISECONDS[setting]} ms are allowed"
+    if milliseconds > MILLISECONDS[setting]:
+        return f"SET LOCAL {setting} may only shorten the server's {MILLISECONDS[setting]} ms"
+    return None
 
 
 def operators_kind(c: Cursor, verb: str) -> bool:
@@ -99,7 +96,7 @@ def operators_kind(c: Cursor, verb: str) -> bool:
     for kind in OPERATORS_KINDS:
         if c.at_words(kind):
             c.refuse("M060", _MESSAGES["M060"].format(f"{verb} {kind.upper()}"))
-            _skip(c)
+            c.skip_all()
             return True
     return False
 
@@ -123,8 +120,3 @@ _FORM_WORDS = frozenset(
     trigger type unique unlogged user view work
     """.split()
 )
-
-
-def _skip(c: Cursor) -> None:
-    while not c.done:
-        c.next()

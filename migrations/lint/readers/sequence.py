@@ -19,7 +19,7 @@ def create(c: Cursor) -> None:
 
 
 def alter(c: Cursor) -> None:
-    """Read ALTER SEQUENCE behind its kind: options, or what every relation can do."""
+    """Read ALTER SEQUENCE behind its kind: options, or the actions of every relation."""
     c.if_exists()
     name = c.name()
     c.add(Changes(name.at, "sequence", name, "ALTER"))
@@ -68,7 +68,7 @@ def _option(c: Cursor) -> bool:
 
 
 def number(c: Cursor) -> None:
-    """Take a number with its sign."""
+    """Read a number with its sign."""
     if c.at_sign("-", "+"):
         c.next()
     if c.token.kind != NUMBER:

@@ -31,7 +31,7 @@ def opaque(facts: list[Fact]) -> list[Fact]:
 def read(literal: Token, facts: list[Fact]) -> None:
     """Read a body in SQL that is given as a literal."""
     found: list[Fact] = []
-    c = Cursor(body_tokens(literal, found), found, at=literal.start)
+    c = Cursor(body_tokens(literal, found), found, at=literal.start, parameters=True)
     try:
         while not c.done:
             statement(c)
@@ -65,7 +65,7 @@ def skip_statement(c: Cursor) -> None:
 
 def read_atomic(c: Cursor) -> None:
     """Read ``BEGIN ATOMIC a; b; END`` behind its first two words."""
-    outer, c.facts = c.facts, c.body
+    outer, c.facts, c.parameters = c.facts, c.body, True
     try:
         while not c.take("end"):
             if c.take("return"):
@@ -75,16 +75,15 @@ def read_atomic(c: Cursor) -> None:
             c.expect_sign(";")
     except UnreadableError as error:
         c.add(Refused(error.at, "M041", str(error)))
-        while not c.done:
-            c.next()
+        c.skip_all()
     finally:
-        c.facts = outer
+        c.facts, c.parameters = outer, False
 
 
 def read_return(c: Cursor) -> None:
     """Read ``RETURN expression`` behind its word."""
-    outer, c.facts = c.facts, c.body
+    outer, c.facts, c.parameters = c.facts, c.body, True
     try:
         expression(c)
     finally:
-        c.facts = outer
+        c.facts, c.parameters = outer, False

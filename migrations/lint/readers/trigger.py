@@ -1,4 +1,4 @@
-"""Reads CREATE TRIGGER, CREATE POLICY and CREATE STATISTICS, and ALTER for the first two."""
+"""Reads CREATE and ALTER of triggers, policies and statistics."""
 
 from __future__ import annotations
 
@@ -54,21 +54,21 @@ def create(c: Cursor, *, constraint: bool = False) -> None:
 
 
 def _arguments(c: Cursor) -> None:
-    """Read what a trigger hands to its function: words, numbers and literals."""
-    c.expect_sign("(")
-    if c.take_sign(")"):
-        return
-    while True:
+    """Read the arguments that a trigger passes to its function: words, numbers and literals."""
+
+    def argument(c: Cursor) -> None:
         if c.token.kind not in (WORD, QUOTED, NUMBER, STRING, DOLLAR, ESCAPED):
             raise c.unreadable("expected a literal")
         c.next()
-        if not c.take_sign(","):
-            break
+
+    c.expect_sign("(")
+    if not c.at_sign(")"):
+        c.listed(argument)
     c.expect_sign(")")
 
 
 def _events(c: Cursor) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Take the events, and the columns behind UPDATE OF."""
+    """Read the events, and the columns behind UPDATE OF."""
     events: list[str] = []
     updated: list[str] = []
     while True:
@@ -89,12 +89,17 @@ def _transition_tables(c: Cursor) -> None:
         c.column()
 
 
-def alter(c: Cursor) -> None:
-    """Read ALTER TRIGGER behind its kind."""
+def _on_table(c: Cursor, action: str) -> None:
+    """Read ``name ON table``."""
     c.column()
     c.expect("on")
     table = c.name()
-    c.add(Changes(table.at, "table", table, "ALTER TRIGGER"))
+    c.add(Changes(table.at, "table", table, action))
+
+
+def alter(c: Cursor) -> None:
+    """Read ALTER TRIGGER behind its kind."""
+    _on_table(c, "ALTER TRIGGER")
     if c.take("rename to"):
         c.column()
         return
@@ -105,10 +110,7 @@ def alter(c: Cursor) -> None:
 
 def create_policy(c: Cursor) -> None:
     """Read CREATE POLICY behind its kind."""
-    c.column()
-    c.expect("on")
-    table = c.name()
-    c.add(Changes(table.at, "table", table, "CREATE POLICY"))
+    _on_table(c, "CREATE POLICY")
     if c.take("as") and not c.take_any("permissive", "restrictive"):
         raise c.unreadable("expected PERMISSIVE or RESTRICTIVE")
     if c.take("for") and not c.take_any("all", "select", "insert", "update", "delete"):
@@ -118,10 +120,7 @@ def create_policy(c: Cursor) -> None:
 
 def alter_policy(c: Cursor) -> None:
     """Read ALTER POLICY behind its kind."""
-    c.column()
-    c.expect("on")
-    table = c.name()
-    c.add(Changes(table.at, "table", table, "ALTER POLICY"))
+    _on_table(c, "ALTER POLICY")
     if c.take("rename to"):
         c.column()
     else:
@@ -130,20 +129,17 @@ def alter_policy(c: Cursor) -> None:
 
 def _policy_body(c: Cursor) -> None:
     if c.take("to"):
-        _roles(c)
+        c.listed(_role)
     if c.take("using"):
         in_parens(c)
     if c.take("with check"):
         in_parens(c)
 
 
-def _roles(c: Cursor) -> None:
-    while True:
-        at, role = c.at, c.word()
-        if role not in _ROLES:
-            c.refuse("M060", f'role "{role}" belongs to the operator; write the policy for PUBLIC or CURRENT_USER', at)
-        if not c.take_sign(","):
-            return
+def _role(c: Cursor) -> None:
+    at, role = c.at, c.word()
+    if role not in _ROLES:
+        c.refuse("M060", f'role "{role}" belongs to the operator; write the policy for PUBLIC or CURRENT_USER', at)
 
 
 def create_statistics(c: Cursor) -> None:
@@ -157,10 +153,7 @@ def create_statistics(c: Cursor) -> None:
     if c.at_sign("("):
         c.words_in_parens()
     c.expect("on")
-    while True:
-        _statistic(c)
-        if not c.take_sign(","):
-            break
+    c.listed(_statistic)
     c.expect("from")
     start = len(c.facts)
     from_items(c)

@@ -1,15 +1,17 @@
-"""Reads CREATE TYPE (enum, composite, range), CREATE DOMAIN, and what ALTER does to them."""
+"""Reads CREATE and ALTER of types (enum, composite, range) and domains."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from migrations.lint.cursor import Cursor
-from migrations.lint.facts import Calls, Changes, Creates, CreatesIndexName
+from migrations.lint.facts import Calls, Changes, Columns, Creates, CreatesIndexName
 from migrations.lint.lexer import DOLLAR, ESCAPED, STRING
 from migrations.lint.names import Name
 from migrations.lint.readers.alter_table import action, cascade, rename
 from migrations.lint.readers.call import collation
 from migrations.lint.readers.expression import expression, in_parens, simple_expression
-from migrations.lint.readers.index_elements import operator_class
+from migrations.lint.readers.index import operator_class
 from migrations.lint.readers.types import type_name
 
 
@@ -19,21 +21,18 @@ def create(c: Cursor) -> None:
     c.add(Creates(name.at, "type", name))
     c.expect("as")
     if c.take("enum"):
-        _labels(c)
+        _items(c, _value)
     elif c.take("range"):
-        _range(c)
+        c.enclosed(lambda c: c.listed(_range_option))
     else:
-        _composite(c, name)
+        _items(c, _typed)
 
 
-def _labels(c: Cursor) -> None:
+def _items(c: Cursor, one: Callable[[Cursor], None]) -> None:
+    """Read a list in parentheses, which may be empty."""
     c.expect_sign("(")
-    if c.take_sign(")"):
-        return
-    while True:
-        _value(c)
-        if not c.take_sign(","):
-            break
+    if not c.at_sign(")"):
+        c.listed(one)
     c.expect_sign(")")
 
 
@@ -43,42 +42,29 @@ def _value(c: Cursor) -> None:
     c.next()
 
 
-def _composite(c: Cursor, name: Name) -> None:
-    c.expect_sign("(")
-    if c.take_sign(")"):
-        return
-    while True:
-        c.column()
+def _typed(c: Cursor) -> None:
+    c.column()
+    type_name(c)
+    if c.take("collate"):
+        collation(c)
+
+
+def _range_option(c: Cursor) -> None:
+    at, key = c.at, c.column()
+    c.expect_sign("=")
+    if key == "subtype":
         type_name(c)
-        if c.take("collate"):
-            collation(c)
-        if not c.take_sign(","):
-            break
-    c.expect_sign(")")
-
-
-def _range(c: Cursor) -> None:
-    c.expect_sign("(")
-    while True:
-        at, key = c.at, c.column()
-        c.expect_sign("=")
-        if key == "subtype":
-            type_name(c)
-        elif key == "multirange_type_name":
-            multirange = c.name()
-            c.add(CreatesIndexName(multirange.at, "multirange type", multirange))
-        elif key in ("canonical", "subtype_diff"):
-            function = c.name()
-            c.add(Calls(at, function))
-        elif key == "collation":
-            collation(c)
-        elif key == "subtype_opclass":
-            operator_class(c)
-        else:
-            raise c.unreadable(f"a range type has no {key}")
-        if not c.take_sign(","):
-            break
-    c.expect_sign(")")
+    elif key == "multirange_type_name":
+        multirange = c.name()
+        c.add(CreatesIndexName(multirange.at, "multirange type", multirange))
+    elif key in ("canonical", "subtype_diff"):
+        c.add(Calls(at, c.name()))
+    elif key == "collation":
+        collation(c)
+    elif key == "subtype_opclass":
+        operator_class(c)
+    else:
+        raise c.unreadable(f"a range type has no {key}")
 
 
 def create_domain(c: Cursor) -> None:
@@ -88,10 +74,11 @@ def create_domain(c: Cursor) -> None:
     c.take("as")
     type_name(c)
     while not c.done:
-        _domain_constraint(c)
+        _domain_constraint(c, name)
 
 
-def _domain_constraint(c: Cursor) -> None:
+def _domain_constraint(c: Cursor, domain: Name) -> None:
+    at = c.at
     if c.take("constraint"):
         c.column()
     if c.take("collate"):
@@ -99,9 +86,12 @@ def _domain_constraint(c: Cursor) -> None:
     elif c.take("check"):
         in_parens(c)
         c.take("not valid")
+        c.add(Columns(at, domain, "", "constrained"))
     elif c.take("default"):
         simple_expression(c)
-    elif not (c.take("not null") or c.take("null")):
+    elif c.take("not null"):
+        c.add(Columns(at, domain, "", "constrained"))
+    elif not c.take("null"):
         raise c.unreadable("a domain has no such constraint")
 
 
@@ -109,32 +99,26 @@ def alter(c: Cursor) -> None:
     """Read ALTER TYPE behind its kind."""
     name = c.name()
     c.add(Changes(name.at, "type", name, "ALTER"))
-    while True:
-        if c.take("add value"):
-            _add_value(c)
-        elif c.take("rename value"):
-            _value(c)
-            c.expect("to")
-            _value(c)
-        elif not _attribute(c):
-            action(c, "type", name)
-        if not c.take_sign(","):
-            break
+    c.listed(lambda c: _action(c, name))
 
 
-def _add_value(c: Cursor) -> None:
-    c.take("if not exists")
-    _value(c)
-    if c.take_any("before", "after"):
+def _action(c: Cursor, name: Name) -> None:
+    if c.take("add value"):
+        c.take("if not exists")
         _value(c)
+        if c.take_any("before", "after"):
+            _value(c)
+    elif c.take("rename value"):
+        _value(c)
+        c.expect("to")
+        _value(c)
+    elif not _attribute(c):
+        action(c, "type", name)
 
 
 def _attribute(c: Cursor) -> bool:
     if c.take("add attribute"):
-        c.column()
-        type_name(c)
-        if c.take("collate"):
-            collation(c)
+        _typed(c)
     elif c.take("alter attribute"):
         c.column()
         c.take("set data")
@@ -160,7 +144,7 @@ def alter_domain(c: Cursor) -> None:
     if c.take("set default"):
         expression(c)
     elif c.take("add"):
-        _domain_constraint(c)
+        _domain_constraint(c, name)
     elif c.take("drop constraint"):
         c.if_exists()
         c.column()
@@ -169,6 +153,8 @@ def alter_domain(c: Cursor) -> None:
         rename(c, "domain", name)
     elif c.take("validate constraint"):
         c.column()
-    elif not (c.take("set not null") or c.take("drop not null") or c.take("drop default")):
+    elif c.take("set not null"):
+        c.add(Columns(name.at, name, "", "constrained"))
+    elif not (c.take("drop not null") or c.take("drop default")):
         action(c, "domain", name)
     c.take("not valid")

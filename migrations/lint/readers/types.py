@@ -1,4 +1,4 @@
-"""Reads the name of a type wherever one may stand: columns, casts, arguments, domains."""
+"""Reads the name of a type wherever one may stand, and lists of options such as ``WITH (fillfactor = 80)``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CHARACTERS = ("char", "character", "varchar")
 
 
 def type_name(c: Cursor) -> Name:
-    """Take a type: its name, size, zone and dimensions."""
+    """Read a type: its name, size, zone and dimensions."""
     c.take("setof")
     if c.take("national"):
         if not c.take_any(*_CHARACTERS):
@@ -38,12 +38,16 @@ def type_name(c: Cursor) -> Name:
     if name.last == "interval" and len(name.parts) == 1:
         _size(c)
         interval_fields(c)
-    _dimensions(c)
+    c.take("array")
+    while c.take_sign("["):
+        if c.token.kind == NUMBER:
+            c.next()
+        c.expect_sign("]")
     return name
 
 
 def interval_fields(c: Cursor) -> None:
-    """Take ``YEAR TO MONTH`` and its kin behind an interval."""
+    """Read ``YEAR TO MONTH`` and its kin behind an interval."""
     first = c.take_any(*_FIELDS)
     last = first
     if first and c.take("to"):
@@ -82,22 +86,36 @@ def is_builtin(name: Name) -> bool:
 
 
 def _size(c: Cursor, *, words: bool = False) -> None:
-    """Take ``(10)``, ``(10, 2)`` and the words that types of extensions have there."""
-    if not c.take_sign("("):
-        return
-    while True:
+    """Read ``(10)``, ``(10, 2)`` and the words that types of extensions have there."""
+
+    def part(c: Cursor) -> None:
         c.take_sign("-")
         if c.token.kind != NUMBER and not (words and c.token.kind in (WORD, STRING)):
             raise c.unreadable("expected a type's size")
         c.next()
-        if not c.take_sign(","):
-            break
-    c.expect_sign(")")
+
+    if c.at_sign("("):
+        c.enclosed(lambda c: c.listed(part))
 
 
-def _dimensions(c: Cursor) -> None:
-    c.take("array")
-    while c.take_sign("["):
-        if c.token.kind == NUMBER:
-            c.next()
-        c.expect_sign("]")
+def options(c: Cursor, *, valued: bool = True) -> None:
+    """Read ``(name = value, …)``; ``valued=False`` is RESET's list, without values."""
+
+    def option(c: Cursor) -> None:
+        c.label()
+        if c.take_sign("."):
+            c.label()
+        if valued and c.take_sign("="):
+            _value(c)
+
+    c.enclosed(lambda c: c.listed(option))
+
+
+def _value(c: Cursor) -> None:
+    if c.at_sign("-", "+"):
+        c.next()
+        if c.token.kind != NUMBER:
+            raise c.unreadable("expected a number")
+    if c.token.kind not in (NUMBER, STRING, WORD):
+        raise c.unreadable("expected a value")
+    c.next()

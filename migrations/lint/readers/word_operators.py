@@ -1,4 +1,4 @@
-"""Reads the operators that are words: AND, IS, LIKE, IN, BETWEEN, AT TIME ZONE, COLLATE."""
+"""Reads the operators that are words: AND, IS, LIKE, IN, BETWEEN, AT TIME ZONE, COLLATE; has the precedence of all."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from typing import Protocol
 
 from migrations.lint.cursor import Cursor
 from migrations.lint.lexer import PUNCT, WORD
-from migrations.lint.readers import call, levels, query
+from migrations.lint.readers import call, query
 from migrations.lint.readers import expression as ex
+
+OR, AND, NOT, IS, COMPARE, LIKE, OTHER, ADD, TIMES, POWER, AT, COLLATE, SIGN = range(1, 14)
+"""How tightly PostgreSQL's operators bind, from the loosest to the tightest."""
 
 _NORMAL_FORMS = ("nfc", "nfd", "nfkc", "nfkd")
 
 
 def _or(c: Cursor, *, simple: bool) -> bool:
-    return _joined(c, levels.OR, simple=simple)
+    return _joined(c, OR, simple=simple)
 
 
 def _and(c: Cursor, *, simple: bool) -> bool:
-    return _joined(c, levels.AND, simple=simple)
+    return _joined(c, AND, simple=simple)
 
 
 def _joined(c: Cursor, level: int, *, simple: bool) -> bool:
@@ -35,7 +38,7 @@ def _is(c: Cursor, *, simple: bool) -> bool:
     c.next()
     c.take("not")
     if c.take("distinct from"):
-        ex.expression(c, levels.IS + 1, simple=simple)
+        ex.expression(c, IS + 1, simple=simple)
     elif c.take("null"):
         c.forget_row(c.index - (3 if c.peek(-2).text == "not" else 2))
     elif c.at_word("json"):
@@ -76,9 +79,9 @@ def _like(c: Cursor, *, simple: bool) -> bool:
         if c.at_word(*ex.QUANTIFIERS):
             ex.quantified(c)
             return True
-    ex.expression(c, levels.LIKE + 1)
+    ex.expression(c, LIKE + 1)
     if c.take("escape"):
-        ex.expression(c, levels.LIKE + 1)
+        ex.expression(c, LIKE + 1)
     return _alone(c)
 
 
@@ -96,7 +99,7 @@ def _between(c: Cursor, *, simple: bool) -> bool:
     c.take_any("symmetric", "asymmetric")
     ex.simple_expression(c)
     c.expect("and")
-    ex.expression(c, levels.LIKE + 1)
+    ex.expression(c, LIKE + 1)
     return _alone(c)
 
 
@@ -104,14 +107,12 @@ def _in(c: Cursor, *, simple: bool) -> bool:
     if simple:
         return False
     c.next()
-    c.expect_sign("(")
-    query_or_list(c)
-    c.expect_sign(")")
+    c.enclosed(query_or_list)
     return True
 
 
 def query_or_list(c: Cursor, *, single: bool = False) -> None:
-    """Read what stands between the parentheses of IN and ANY."""
+    """Read the query or the list between the parentheses of IN and ANY."""
     if query.begins(c):
         query.query(c)
         return
@@ -130,7 +131,7 @@ def _at(c: Cursor, *, simple: bool) -> bool:
     if simple:
         return False
     if c.take("at time zone"):
-        ex.expression(c, levels.AT + 1)
+        ex.expression(c, AT + 1)
         return True
     if c.at_words("at local"):
         c.refuse("M072", "AT LOCAL needs PostgreSQL 17")
@@ -155,7 +156,7 @@ def _operator_word(c: Cursor, *, simple: bool) -> bool:
     if c.at_word(*ex.QUANTIFIERS):
         ex.quantified(c)
     else:
-        ex.expression(c, levels.OTHER + 1, simple=simple)
+        ex.expression(c, OTHER + 1, simple=simple)
     return True
 
 
@@ -167,15 +168,15 @@ class _Tail(Protocol):
 
 _LIKES: dict[str, _Tail] = {"like": _like, "ilike": _like, "similar": _like, "in": _in, "between": _between}
 WORDS: dict[str, tuple[int, _Tail]] = {
-    "or": (levels.OR, _or),
-    "and": (levels.AND, _and),
-    "is": (levels.IS, _is),
-    "isnull": (levels.IS, _isnull),
-    "notnull": (levels.IS, _isnull),
-    "not": (levels.LIKE, _not),
-    **{word: (levels.LIKE, read) for word, read in _LIKES.items()},
-    "operator": (levels.OTHER, _operator_word),
-    "at": (levels.AT, _at),
-    "collate": (levels.COLLATE, _collate),
+    "or": (OR, _or),
+    "and": (AND, _and),
+    "is": (IS, _is),
+    "isnull": (IS, _isnull),
+    "notnull": (IS, _isnull),
+    "not": (LIKE, _not),
+    **{word: (LIKE, read) for word, read in _LIKES.items()},
+    "operator": (OTHER, _operator_word),
+    "at": (AT, _at),
+    "collate": (COLLATE, _collate),
 }
 """Operators that are words: how tightly they bind, and what reads them."""

@@ -11,7 +11,7 @@ import pytest
 from core.errors import MigrationError
 from core.migration import PluginMigration
 from migrations.lint.core_columns import CORE_COLUMNS
-from migrations.lint.limits import MILLISECONDS
+from migrations.lint.readers.refused import MILLISECONDS
 from server.database.connecting import connect
 from server.migrator import execution
 from server.migrator.history import Owner

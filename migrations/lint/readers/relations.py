@@ -1,16 +1,16 @@
-"""Reads CREATE TABLE in all its forms: plain, AS, PARTITION OF, INHERITS, LIKE, OF."""
+"""Reads CREATE TABLE in all its forms, CREATE VIEW, CREATE MATERIALIZED VIEW and REFRESH."""
 
 from __future__ import annotations
 
 from migrations.lint.cursor import Cursor
-from migrations.lint.facts import Creates, HasColumn, Joins, UsesType
+from migrations.lint.facts import Changes, Creates, HasColumn, Joins, UsesType
 from migrations.lint.lexer import NUMBER
 from migrations.lint.names import Name
 from migrations.lint.readers import columns
 from migrations.lint.readers.expression import expressions
-from migrations.lint.readers.index_elements import elements
-from migrations.lint.readers.options import options
+from migrations.lint.readers.index import elements, tablespace
 from migrations.lint.readers.query import query
+from migrations.lint.readers.types import options
 
 _COPIED = tuple("all comments compression constraints defaults generated identity indexes statistics storage".split())
 
@@ -21,7 +21,11 @@ def create(c: Cursor) -> None:
     name = c.name()
     c.add(Creates(name.at, "table", name, if_missing=missing))
     if c.take("partition of"):
-        _partition_of(c, name)
+        parent = c.name()
+        c.add(Joins(parent.at, name, parent, "partition"))
+        if c.at_sign("("):
+            _definitions(c, name, typed=True)
+        partition_bound(c)
     elif c.take("of"):
         kind = c.name()
         c.add(UsesType(kind.at, kind))
@@ -35,55 +39,35 @@ def create(c: Cursor) -> None:
     _options(c, name)
 
 
-def _partition_of(c: Cursor, name: Name) -> None:
-    parent = c.name()
-    c.add(Joins(parent.at, name, parent, "partition"))
-    if c.at_sign("("):
-        _definitions(c, name, typed=True)
-    partition_bound(c)
-
-
 def partition_bound(c: Cursor) -> None:
     """Read ``FOR VALUES …`` or DEFAULT."""
     if c.take("default"):
         return
     c.expect("for values")
     if c.take("with"):
-        _hash_bound(c)
+        c.enclosed(_hash_bound)
     elif c.take("in"):
-        _bounds(c)
+        c.enclosed(expressions)
     else:
         c.expect("from")
-        _bounds(c)
+        c.enclosed(expressions)
         c.expect("to")
-        _bounds(c)
+        c.enclosed(expressions)
 
 
 def _hash_bound(c: Cursor) -> None:
-    c.expect_sign("(")
     while c.take_any("modulus", "remainder"):
         if c.token.kind != NUMBER:
             raise c.unreadable("expected a number")
         c.next()
         c.take_sign(",")
-    c.expect_sign(")")
-
-
-def _bounds(c: Cursor) -> None:
-    c.expect_sign("(")
-    expressions(c)
-    c.expect_sign(")")
 
 
 def _definitions(c: Cursor, table: Name, *, typed: bool = False) -> None:
-    c.expect_sign("(")
-    if c.take_sign(")"):
-        return
-    while True:
-        _definition(c, table, typed=typed)
-        if not c.take_sign(","):
-            break
-    c.expect_sign(")")
+    if c.peek().text == ")":
+        c.enclosed(lambda _: None)
+    else:
+        c.enclosed(lambda c: c.listed(lambda c: _definition(c, table, typed=typed)))
 
 
 def _definition(c: Cursor, table: Name, *, typed: bool) -> None:
@@ -108,15 +92,17 @@ def _like(c: Cursor, table: Name) -> None:
     while word := c.take_any("including", "excluding"):
         part = c.take_any(*_COPIED)
         if not part:
-            raise c.unreadable("expected what to copy")
+            raise c.unreadable("expected the parts to copy")
         if word == "including":
             copies.add(part)
     how = "copied with defaults" if copies & {"all", "defaults", "generated", "identity"} else "copied"
     c.add(Joins(source.at, table, source, how))
+    if copies & {"all", "indexes"}:
+        c.add(Joins(source.at, table, source, "indexed like"))
 
 
 def _options(c: Cursor, name: Name) -> None:
-    """Read what follows the columns."""
+    """Read the clauses behind the columns."""
     if c.take("inherits"):
         c.expect_sign("(")
         for parent in c.names():
@@ -124,17 +110,15 @@ def _options(c: Cursor, name: Name) -> None:
         c.expect_sign(")")
     if c.take("partition by"):
         c.column()
-        elements(c, name)
-    if c.take("using"):
-        _method(c)
+        elements(c)
+    _storage_method(c)
     if c.take("with"):
         options(c)
     c.take("without oids")
-    at = c.at
-    if c.take("on commit"):
+    if c.at_words("on commit"):
         raise c.unreadable("ON COMMIT belongs to temporary tables")
-    if c.take("tablespace"):
-        c.refuse("M060", f"table space {c.column()}: where data lies is the operator's decision", at)
+    tablespace(c)
+    at = c.at
     if c.take("as"):
         c.add(HasColumn(at, name, None))
         _as_query(c)
@@ -142,19 +126,71 @@ def _options(c: Cursor, name: Name) -> None:
         raise c.unreadable("a column has no type")
 
 
-def _method(c: Cursor) -> None:
-    at, method = c.at, c.column()
-    if method != "heap":
+def _storage_method(c: Cursor) -> None:
+    """Read ``USING method`` if it comes next; no method but heap is a plugin's choice."""
+    at = c.at
+    if c.take("using") and (method := c.column()) != "heap":
         c.refuse("M060", f"access method {method}: how data is stored is the operator's decision", at)
 
 
 def _as_query(c: Cursor) -> None:
     if c.at_word("execute"):
         c.refuse("M043", "CREATE TABLE AS EXECUTE runs a prepared statement that the check cannot see")
-        while not c.done:
-            c.next()
+        c.skip_all()
         return
     query(c)
+    _with_data(c)
+
+
+def _with_data(c: Cursor) -> None:
+    """Read WITH [NO] DATA if it comes next."""
     if c.take("with"):
         c.take("no")
         c.expect("data")
+
+
+def create_view(c: Cursor, *, replaces: bool = False) -> None:
+    """Read CREATE [OR REPLACE] [RECURSIVE] VIEW behind its kind."""
+    name = c.name()
+    c.add(Creates(name.at, "view", name, replaces=replaces))
+    if c.at_sign("("):
+        c.words_in_parens()
+    if c.take("with"):
+        options(c)
+    c.expect("as")
+    query(c)
+    if c.take("with"):
+        c.take_any("cascaded", "local")
+        c.expect("check option")
+
+
+def create_recursive_view(c: Cursor, *, replaces: bool = False) -> None:
+    """Read CREATE RECURSIVE VIEW, whose query may name the view."""
+    c.common_tables.append(c.token.text)
+    create_view(c, replaces=replaces)
+
+
+def create_materialized_view(c: Cursor) -> None:
+    """Read CREATE MATERIALIZED VIEW behind its kind."""
+    missing = c.take("if not exists")
+    name = c.name()
+    c.add(Creates(name.at, "materialized view", name, if_missing=missing))
+    if c.at_sign("("):
+        c.words_in_parens()
+    _storage_method(c)
+    if c.take("with"):
+        options(c)
+    tablespace(c)
+    c.expect("as")
+    query(c)
+    _with_data(c)
+
+
+def refresh(c: Cursor) -> None:
+    """Read REFRESH MATERIALIZED VIEW behind its words."""
+    at = c.at
+    if c.take("concurrently"):
+        c.refuse("M052", "REFRESH … CONCURRENTLY is for a running system; in a migration drop CONCURRENTLY", at)
+    name = c.name()
+    c.add(Changes(name.at, "materialized view", name, "REFRESH"))
+    _with_data(c)
