@@ -30,6 +30,11 @@ async def _part(context: Context, data: Any) -> Any:
     return await context.task("double", data + 1, max_retries=50)
 
 
+async def _wide(context: Context, data: Any) -> Any:
+    waits = [context.task("double", number) for number in range(data)]
+    return sum([await each for each in waits])
+
+
 async def _double(_context: Any, data: Any) -> Any:
     return 2 * data
 
@@ -40,11 +45,13 @@ class Orders:
     def __init__(self, port: int, style: Style, workers_port: int | None = None) -> None:
         """Take where the server is, where another one is that the worker works for, if so, and the family."""
         self.client, self.workers = Persistent(port), Persistent(workers_port or port)
-        workflows = {"order": _order, "part": _part}
+        workflows = {"order": _order, "part": _part, "wide": _wide}
         self.worker = ReplayingWorker(self.workers, workflows, {"double": _double}, queue=style.name, style=style)
         self._starter = ReplayingWorker(self.client, {}, queue=style.name, style=style)
         self.started: dict[str, int] = {}
         """The acknowledged ones, and their numbers."""
+        self.wide: list[str] = []
+        """The acknowledged workflows of many tasks."""
         self._promised: set[str] = set()
 
     @asynccontextmanager
@@ -74,6 +81,16 @@ class Orders:
                         request = pb.ResolvePromiseRequest(promise_id=data["promiseId"], value=b'"approved"')
                         await self.client.dispatch.ResolvePromise(request, metadata=bearer())
                         self._promised.add(workflow_id)
+
+    async def start_wide(self, tasks: int) -> None:
+        """Start a workflow that schedules so many tasks at once."""
+        self.wide.append(await self._starter.start("wide", tasks))
+
+    async def finish(self, count: int) -> None:
+        """Resolve the promises of so many orders, and wait until all workflows have ended."""
+        await self.settle(count)
+        for workflow_id in (*self.started, *self.wide):
+            await self._starter.result(workflow_id)
 
     async def check(self) -> None:
         """Every acknowledged order has ended once, with its result; no task's result came twice."""

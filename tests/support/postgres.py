@@ -73,6 +73,15 @@ class CrashingCluster(Cluster):
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait(20)
 
+    @property
+    def folder(self) -> Path:
+        """The folder that holds the data folder."""
+        return self._data.parent
+
+    def runs(self) -> bool:
+        """Whether its first process runs."""
+        return self._process is not None and self._process.poll() is None
+
     def come_back(self) -> None:
         """Start it again, and wait until it has recovered and answers."""
         with (self._data / "server.log").open("ab") as log:

@@ -40,6 +40,7 @@ class Proxy:
         self._orders = 0
         self._through: asyncio.Event = asyncio.Event()
         self._through.set()
+        self._delay_s = 0.0
 
     def lead_to(self, database: Path) -> None:
         """Connect whoever comes from now on with another database; connections that are there stay."""
@@ -53,6 +54,15 @@ class Proxy:
             yield
         finally:
             self._through.set()
+
+    @contextmanager
+    def delaying(self, seconds: float) -> Iterator[None]:
+        """Pass on later what the clients send."""
+        self._delay_s = seconds
+        try:
+            yield
+        finally:
+            self._delay_s = 0.0
 
     def cut_next(self, cut: Cut, mark: str) -> None:
         """Cut the next connection that sends a COMMIT, or a statement, with ``mark`` before it or in it."""
@@ -80,6 +90,7 @@ class Proxy:
         try:
             while data := await reader.read(READ_BYTES):
                 await self._through.wait()
+                await asyncio.sleep(self._delay_s)
                 sent, orders = (sent if orders == self._orders else b"") + data, self._orders
                 cut = self._due_cut(sent)
                 if cut in ANSWERED:

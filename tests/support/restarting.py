@@ -36,6 +36,12 @@ class Restarting:
         """Stop it, if it runs."""
         await asyncio.to_thread(self.server.__exit__, None, None, None)
 
+    async def restart(self, **environ: str) -> None:
+        """Stop it and start it again with further variables."""
+        self._environ |= environ
+        await self.stop()
+        await self.start()
+
     async def crash(self, dice: random.Random) -> None:
         """Kill all of it and start it again, or kill one worker; it serves in full afterwards."""
         if dice.random() < 0.5:
