@@ -14,6 +14,7 @@ from core.log_limit import LogLimit
 from core.text import flaw
 from server.auth.route_rules import RouteRules, rules_of_route
 from server.auth.tenant_scope import NoopAuthorizer
+from server.auth.time_limit import within
 from server.config.path_rules import PathPattern, segments
 
 TIMEOUT_S = 10.0
@@ -74,8 +75,7 @@ class Checks:
             AuthzError: it is not, or the authorizer failed.
         """
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                decision = _decision_of(await self._authorizer.authorize(context))
+            decision = _decision_of(await within(TIMEOUT_S, self._authorizer.authorize(context)))
         except FlovynError:
             raise
         except (Exception, asyncio.CancelledError) as error:
@@ -88,8 +88,7 @@ class Checks:
 
 async def _answer(name: str, authenticator: Authenticator, request: AuthRequest) -> Identity | FlovynError | None:
     try:
-        async with asyncio.timeout(TIMEOUT_S):
-            return _identity_of(await authenticator.authenticate(request))
+        return _identity_of(await within(TIMEOUT_S, authenticator.authenticate(request)))
     except FlovynError as error:
         return error
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - logged whole, and refused

@@ -25,7 +25,8 @@ from core.migration import sql_name
 from core.plugin import Plugin
 from core.plugin_services import PluginServices
 from core.service import Service, ServiceWithin
-from server.admission import Admission
+from server.admission.call_caps import CallCaps
+from server.admission.pipeline import Admission
 from server.auth.registry import build_stack, enabled
 from server.auth.stack import AuthStack
 from server.background.channels import channels
@@ -111,7 +112,7 @@ class Boot:
         self.clock = SystemClock()
         self.metrics = metrics
         self.process = ServerProcess()
-        self.admission = Admission(prepared.settings.limits)
+        self.call_caps = CallCaps(prepared.settings.limits)
         self.draining_since: float | None = None
 
     @property
@@ -245,7 +246,8 @@ async def rest_api(boot: Boot) -> AsyncIterator[None]:
         stopping = "the server is stopping" if boot.draining else None
         return {"database": await boot.pool.writes.why_not(), "serving": stopping}
 
-    guard = Guard(boot.rest_auth, boot.tenants, boot.observers, boot.admission, boot.engine.repeats)
+    admission = Admission(boot.rest_auth, boot.observers, boot.call_caps)
+    guard = Guard(admission, boot.tenants, boot.engine.repeats)
     boot.app = build_app(_all_routes(boot), guard, Health(boot.edition.build_info, why_not_ready))
     yield
 
@@ -262,7 +264,8 @@ async def grpc_api(boot: Boot) -> AsyncIterator[None]:
 
     settings = boot.settings
     connections = boot.engine.tasks.connections
-    guard = GrpcGuard(boot.grpc_auth, boot.observers, boot.admission, boot.engine.repeats, connections)
+    admission = Admission(boot.grpc_auth, boot.observers, boot.call_caps)
+    guard = GrpcGuard(admission, boot.engine.repeats, connections)
     server = GrpcServer(grpc_services(boot), guard, settings.limits, share(settings).grpc)
     draining: list[asyncio.Task[None]] = []
 

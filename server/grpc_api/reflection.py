@@ -1,4 +1,4 @@
-"""Server reflection: tells clients such as grpcurl which services there are, once they have said who they are."""
+"""Server reflection: tells known clients, such as grpcurl, which services there are."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.reflection import SERVICE_NAME
 from grpc_reflection.v1alpha.reflection import aio as reflection
 
-from core.auth import Action
-from server.grpc_api.guard import Context, Guard, answer
+from server.grpc_api.call import Context
+from server.grpc_api.guard import Guard, abort
 
 RESOURCE = "api-docs"
 
@@ -22,12 +22,15 @@ def handlers(guard: Guard, services: Sequence[str]) -> grpc.GenericRpcHandler:
     path = f"/{SERVICE_NAME}/ServerReflectionInfo"
 
     async def info(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+        problem: Exception | None = None
         try:
-            await guard.admit(path, Action.VIEW, RESOURCE, context)
-        except Exception as error:  # noqa: BLE001 - answered, and logged when nobody expected it
-            await answer(context, path, error)
-        async for response in servicer.ServerReflectionInfo(requests, context):
-            yield response
+            async with guard.reflection(path, RESOURCE, context):
+                async for response in servicer.ServerReflectionInfo(requests, context):
+                    yield response
+        except Exception as error:  # noqa: BLE001 - answered, and logged where no caller can cause it
+            problem = error
+        if problem is not None:
+            await abort(context, path, problem)
 
     handler = grpc.stream_stream_rpc_method_handler(
         info,

@@ -1,7 +1,7 @@
-"""Large messages: their fields are counted on the wire before they are parsed, and they are parsed in pieces.
+"""Parsing of request messages. A large message is parsed in pieces, after its fields were counted on the wire.
 
-Parsing 4 MiB of tiny fields takes 120 ms and much memory, and the parser cannot be interrupted. The pieces of a message
-end where a field ends; merging them one by one gives the message (that is how protobuf defines concatenation).
+Parsing 4 MiB of tiny fields takes 120 ms and much memory, and the parser cannot be interrupted. A piece of a message
+ends where a field ends. Merging the pieces one by one gives the message: protobuf defines concatenation so.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _VARINT, _FIXED64, _SIZED, _FIXED32 = 0, 1, 2, 5
 _FIXED = {_FIXED64: 8, _FIXED32: 4}
 _CONTINUED = 0x80
 
-_OWN: Mapping[str, int] = {
+_LIMITS: Mapping[str, int] = {
     "flovyn.v1.PollRequest.workflow_capabilities": limits.MAX_KINDS,
     "flovyn.v1.PollTaskRequest.worker_labels": limits.MAX_LABELS,
     "flovyn.v1.WorkerRegistrationRequest.workflows": limits.MAX_KINDS,
@@ -34,13 +34,13 @@ _OWN: Mapping[str, int] = {
     "flovyn.v1.ReportExecutionSpansRequest.spans": limits.MAX_SPANS,
     "flovyn.v1.ExecutionSpan.attributes": limits.MAX_ATTRIBUTES,
 }
-"""Limits of repeated fields; every other one, of plugins too, has ``MAX_REPEATED``."""
+"""Limits of repeated fields; every other repeated field, also of a plugin's message, has ``MAX_REPEATED``."""
 
 COMMANDS = "flovyn.v1.SubmitWorkflowCommandsRequest.commands"
 
 
-_TOO_FEW_BYTES = 2 * min(_OWN.values())
-"""A message of so many bytes has no field with too many entries: each of them takes at least two."""
+_TOO_FEW_BYTES = 2 * min(_LIMITS.values())
+"""A message of so many bytes has no field with too many entries: each entry takes at least two bytes."""
 
 
 class _Repeated(NamedTuple):
@@ -49,41 +49,57 @@ class _Repeated(NamedTuple):
     inner: Descriptor | None
 
 
-class _Not(Exception):
+class _NotAMessage(Exception):
     """The bytes are no message."""
 
 
-def parsed(request_class: type[Message], data: bytes, most_commands: int) -> Message:
+def parsed(request_class: type[Message], data: bytes) -> Message:
     """Return the message in ``data``, which is small.
 
     Raises:
-        InvalidInput: the bytes are no such message, or a repeated field has too many entries.
+        InvalidInput: the bytes are no such message.
     """
-    descriptor: Any = request_class.DESCRIPTOR
     try:
-        message = request_class.FromString(data)
+        return request_class.FromString(data)
     except DecodeError:
-        raise _no_message(descriptor) from None
-    if len(data) > _TOO_FEW_BYTES:
-        check_counts(message, descriptor, most_commands)
-    return message
+        raise message_error(request_class) from None
 
 
-async def parsed_in_turns(request_class: type[Message], data: bytes, most_commands: int) -> Message:
-    """Return the message in ``data``, of any size: its fields are counted, and it is parsed in turns (``core.pacing``).
+async def parsed_in_turns(request_class: type[Message], data: bytes, max_commands: int) -> Message:
+    """Return the message in ``data``, of any size: count its fields, then parse it in turns (``core.pacing``).
 
     Raises:
-        InvalidInput: as ``parsed``, or there are too many fields.
+        InvalidInput: the bytes are no such message, or it has too many fields or entries.
     """
     descriptor: Any = request_class.DESCRIPTOR
     try:
         message = request_class()
         for piece in await paced(len(data), partial(pieces, data, descriptor)):
             await paced(len(piece), partial(message.MergeFromString, piece))
-    except (DecodeError, _Not):
-        raise _no_message(descriptor) from None
-    check_counts(message, descriptor, most_commands)
+    except (DecodeError, _NotAMessage):
+        raise message_error(request_class) from None
+    check_counts(message, descriptor, max_commands)
     return message
+
+
+def text_on_wire(data: bytes, number: int) -> str | None:
+    """Return the text of a field of the outermost message without parsing the message; the last value counts.
+
+    None where the bytes are no message, or have more than ``MAX_WIRE_FIELDS`` fields.
+    """
+    value = b""
+    position = 0
+    try:
+        for _ in range(limits.MAX_WIRE_FIELDS):
+            if position >= len(data):
+                break
+            tag, position = _varint(data, position, len(data))
+            begin, position = _skipped(data, position, len(data), tag & 7)
+            if tag == number << 3 | _SIZED:
+                value = data[begin:position]
+        return value.decode() if position == len(data) else None
+    except (_NotAMessage, UnicodeDecodeError):
+        return None
 
 
 def pieces(data: bytes, descriptor: Descriptor) -> list[bytes]:
@@ -102,29 +118,41 @@ def pieces(data: bytes, descriptor: Descriptor) -> list[bytes]:
     return [*found, data[begin:]]
 
 
-def check_counts(message: Message, descriptor: Descriptor, most_commands: int) -> None:
-    """Return when no repeated field of the message, or of its parts, has too many entries.
+def check_small_counts(message: Message, size: int, max_commands: int) -> None:
+    """Check the counts of a message of ``size`` bytes on the wire, where so many bytes can hold too many entries.
 
     Raises:
-        InvalidInput: one has; the text names it.
+        InvalidInput: as ``check_counts``.
+    """
+    if size > _TOO_FEW_BYTES:
+        descriptor: Any = message.DESCRIPTOR
+        check_counts(message, descriptor, max_commands)
+
+
+def check_counts(message: Message, descriptor: Descriptor, max_commands: int) -> None:
+    """Check that no repeated field of the message, or of a message inside of it, has too many entries.
+
+    Raises:
+        InvalidInput: a field has too many; the text names it.
     """
     for field in _repeated(descriptor):
         entries: Any = getattr(message, field.name)
-        most = most_commands if field.full_name == COMMANDS else _OWN.get(field.full_name, limits.MAX_REPEATED)
-        if len(entries) > most:
-            raise InvalidInput(f"{field.name} has {len(entries)} entries; at most {most} are allowed")
+        limit = max_commands if field.full_name == COMMANDS else _LIMITS.get(field.full_name, limits.MAX_REPEATED)
+        if len(entries) > limit:
+            raise InvalidInput(f"{field.name} has {len(entries)} entries; at most {limit} are allowed")
         if field.inner is not None:
             for entry in entries:
-                check_counts(entry, field.inner, most_commands)
+                check_counts(entry, field.inner, max_commands)
 
 
-def _no_message(descriptor: Descriptor) -> InvalidInput:
-    return InvalidInput(f"the request is not a valid {descriptor.full_name}")
+def message_error(request_class: type[Message]) -> InvalidInput:
+    """Return the error of bytes that are no message of this class."""
+    return InvalidInput(f"the request is not a valid {request_class.DESCRIPTOR.full_name}")
 
 
 @cache
 def _repeated(descriptor: Descriptor) -> tuple[_Repeated, ...]:
-    """Return the repeated fields of a message; ``inner`` where their entries have repeated fields, too."""
+    """Return the repeated fields of a message; ``inner`` is set where the entries have repeated fields, too."""
     return tuple(
         _Repeated(field.name, field.full_name, _with_repeated(field))
         for field in descriptor.fields
@@ -159,7 +187,7 @@ def _ends(data: bytes, descriptor: Descriptor) -> Iterator[int]:
             if outermost:
                 yield position
         if position != end:
-            raise _Not
+            raise _NotAMessage
         outermost = False
 
 
@@ -169,14 +197,14 @@ def _part(descriptor: Descriptor, number: int) -> Descriptor | None:
 
 
 def _skipped(data: bytes, position: int, end: int, kind: int) -> tuple[int, int]:
-    """Return where the value of a field begins and ends. Groups, which no message of ours has, are refused."""
+    """Return where the value of a field begins and ends. Groups are refused: no message of this API has one."""
     if kind == _SIZED:
         size, position = _varint(data, position, end)
         return position, position + size
     if kind == _VARINT:
         return position, _varint(data, position, end)[1]
     if kind not in _FIXED:
-        raise _Not
+        raise _NotAMessage
     return position, position + _FIXED[kind]
 
 
@@ -190,5 +218,5 @@ def _varint(data: bytes, position: int, end: int) -> tuple[int, int]:
             return value, position
         shift += 7
         if shift > 63:  # noqa: PLR2004 - a varint has at most 64 bits
-            raise _Not
-    raise _Not
+            raise _NotAMessage
+    raise _NotAMessage

@@ -19,7 +19,7 @@ from server.rest_api import error_mapping, text_gate
 from server.rest_api.guard import Guard, Responder
 from server.rest_api.path_segments import EncodedSlashes
 from server.rest_api.resources.health import Health
-from server.rest_api.text_gate import TextGate
+from server.rest_api.text_gate import PathGate
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 """An application by the ASGI standard: called with scope, receive and send. Other packages see falcon's app as this."""
@@ -57,7 +57,7 @@ def build_app(routes: Sequence[RestRoute], guard: Guard, health: Health) -> falc
         StartupError: two routes claim one method and path.
     """
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(
-        middleware=[RequestIds(), TextGate(), EncodedSlashes()], request_type=text_gate.Request
+        middleware=[RequestIds(), PathGate(), EncodedSlashes()], request_type=text_gate.Request
     )
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = falcon.media.JSONHandler(dumps=write)
     error_mapping.install(app)

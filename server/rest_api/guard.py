@@ -1,4 +1,7 @@
-"""Puts authentication, authorization, observers and checks of what is sent in front of a route's handler."""
+"""The guard of REST: it turns a ``RestRoute`` into a responder that admits each request (``server.admission``).
+
+Every route is served through a guard, so no route can be open by mistake.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,13 @@ from typing import Any
 
 import falcon.asgi
 
-from core.auth import Protocol
-from core.endpoints import Repeat, RestRoute
-from core.errors import NotFound
+from core.endpoints import RestRoute
 from core.launchers import TenantLookup
-from server.admission import Admission, Entry
-from server.auth.route_rules import TENANT_PARAMETER
-from server.auth.stack import AuthStack
+from server.admission.pipeline import Admission
 from server.engine.repeats import Repeats
-from server.observability.calls import CallObservers, Endpoint, WatchedCall, text_of
+from server.observability.calls import text_of
 from server.rest_api import error_mapping
-from server.rest_api.bodies import body, fitting, size_of
-from server.rest_api.entrance import Entrance
+from server.rest_api.call import RestCall, ServedRoute
 from server.rest_api.path_segments import plain
 from server.rest_api.repeats import repeatable
 
@@ -28,80 +26,34 @@ Response = falcon.asgi.Response
 
 
 class Guard:
-    """What stands before every route of a process."""
+    """The guard of all routes of a process."""
 
-    def __init__(
-        self,
-        auth: AuthStack,
-        tenants: TenantLookup,
-        observers: CallObservers,
-        admission: Admission,
-        repeats: Repeats,
-    ) -> None:
-        self._auth = auth
-        self._tenants = tenants
-        self._observers = observers
+    def __init__(self, admission: Admission, tenants: TenantLookup, repeats: Repeats) -> None:
         self._admission = admission
+        self._tenants = tenants
         self._repeats = repeats
 
     def responder(self, route: RestRoute) -> Responder:
-        """Return the route's responder: who calls, may they, what do they send, then the handler."""
-        endpoint = _endpoint(route)
-        entrance = Entrance(route, self._auth, self._tenants)
+        """Return the guarded responder of a route."""
+        served = ServedRoute(route, self._admission.auth, self._tenants)
         handler = repeatable(route, self._repeats)
 
         async def respond(_resource: object, request: Request, response: Response, **parameters: Any) -> None:
-            entry = self._admission.call(request.scope.get("client"), size_of(request))
-            try:
-                await watched_call(entry, request, response, parameters)
-            finally:
-                entry.leave()
-
-        async def watched_call(entry: Entry, request: Request, response: Response, parameters: dict[str, Any]) -> None:
-            parameters = {name: plain(value) for name, value in parameters.items()}
-            watched = self._observers.watch(endpoint, request.remote_addr or "")
-            if watched is None:
-                await _checked(entrance, request, parameters, None, entry)
+            call = RestCall(served, request, {name: plain(value) for name, value in parameters.items()})
+            async with self._admission.admit(call) as admitted:
                 response.status = route.status
-                await handler(request, response, **parameters)
-                return
-            watched.resource_id = text_of(parameters, route.resource_id)
-            try:
-                await _checked(entrance, request, parameters, watched, entry)
-                await watched.before()
-                response.status = route.status
-                await handler(request, response, **parameters)
-                await response.render_body()  # an answer that cannot be sent is no success
-            except BaseException as error:
-                await watched.after(error_mapping.code_of(error))
-                raise
-            media = response.media
-            before = getattr(response.context, "resource_id", None)
-            named = text_of(media, route.resource_id) if isinstance(media, dict) else before
-            await watched.after(error_mapping.code_of_status(response.status_code), named)
+                await handler(request, response, **call.parameters)
+                if admitted.is_observed:
+                    await response.render_body()  # an answer that cannot be sent is no success
+                    code = error_mapping.code_of_status(response.status_code)
+                    admitted.end_with(code, _resource_id(route, response))
 
         return respond
 
 
-def _endpoint(route: RestRoute) -> Endpoint:
-    reads = route.repeated is Repeat.READS
-    return Endpoint(Protocol.REST, f"{route.method} {route.path}", route.action, route.resource, reads)
-
-
-async def _checked(
-    entrance: Entrance, request: Request, parameters: dict[str, Any], watched: WatchedCall | None, entry: Entry
-) -> None:
-    """Admit the caller, then check what it sends."""
-    identity, tenant_id = await entrance.admitted(request, parameters, watched)
-    entry.of(identity)
-    parameters.pop(TENANT_PARAMETER, None)
-    if any("\x00" in value for value in parameters.values()):
-        raise NotFound("there is nothing here: a part of the path holds a NUL character, which no name can hold")
-    context = request.context
-    context.identity = identity
-    context.tenant_id = tenant_id
-    route = entrance.route
-    if route.query_model is not None:
-        context.query = fitting(route.query_model, request.params, "the query string")
-    if route.request_model is not None:
-        context.body = await body(request, route.request_model)
+def _resource_id(route: RestRoute, response: Response) -> str | None:
+    """Return the id of the resource that the response names, or that a stored response is about."""
+    if isinstance(response.media, dict):
+        return text_of(response.media, route.resource_id)
+    stored: str | None = getattr(response.context, "resource_id", None)
+    return stored

@@ -1,7 +1,7 @@
-"""Lets no text into the REST API that could not be stored or answered: one gate for all routes, plugins' too.
+"""Refuses every text over REST that could not be stored or answered, for the routes of plugins, too.
 
-Paths, query strings and headers are checked before a route is chosen, bodies when they are read. How long they may be
-is bounded before: a request's line and headers by the HTTP server, a body by its limit.
+A path is checked before its route is chosen, a query string and headers before the caller is authenticated, a body when
+it is read. Lengths are bounded elsewhere: the request line and the headers by the HTTP server, a body by its limit.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _UTF_8 = re.compile(r"utf[-_]?8", re.IGNORECASE)
 
 
 class Request(falcon.asgi.Request):
-    """A request; bytes in its query string that are not ASCII count as if they were percent-encoded."""
+    """A request; bytes of its query string that are not ASCII count as if they were percent-encoded."""
 
     def __init__(self, scope: dict[str, Any], *arguments: Any, **options: Any) -> None:
         query: bytes = scope["query_string"]
@@ -30,31 +30,39 @@ class Request(falcon.asgi.Request):
         super().__init__(scope, *arguments, **options)
 
 
-class TextGate:
-    """Checks the path, the query string and the headers of every request."""
+class PathGate:
+    """Checks the path of every request, before the router sees it."""
 
     async def process_request(self, request: falcon.asgi.Request, _response: falcon.asgi.Response) -> None:
-        """Let the request pass.
+        """Check the path.
 
         Raises:
-            InvalidInput: a text in it is not UTF-8, or holds a NUL character where none can be.
+            InvalidInput: the path is not UTF-8.
         """
         path: bytes = request.scope.get("raw_path") or b""
-        query = request.query_string.encode()
         if b"%" in path or not path.isascii():
             _decoded(unquote_to_bytes(path), "the path")
-        if query and "\x00" in _decoded(unquote_to_bytes(query), "the query string"):
-            raise InvalidInput("the query string holds a NUL character, which cannot be stored")
-        for name, value in request.scope["headers"]:
-            if b"\x00" in value:
-                raise InvalidInput(f"the header {name.decode('latin-1')!r} holds a NUL character")
+
+
+def check_head(request: falcon.asgi.Request) -> None:
+    """Check the query string and the headers of a request.
+
+    Raises:
+        InvalidInput: the query string is not UTF-8, or a text holds a NUL character.
+    """
+    query = request.query_string.encode()
+    if query and "\x00" in _decoded(unquote_to_bytes(query), "the query string"):
+        raise InvalidInput("the query string holds a NUL character, which cannot be stored")
+    for name, value in request.scope["headers"]:
+        if b"\x00" in value:
+            raise InvalidInput(f"the header {name.decode('latin-1')!r} holds a NUL character")
 
 
 def body_text(data: bytes, content_type: str | None) -> str:
     """Return the text of a JSON body.
 
     Raises:
-        InvalidInput: it is not UTF-8, begins with a byte order mark, or its content type names another charset.
+        InvalidInput: the body is not UTF-8, begins with a byte order mark, or its content type names another charset.
     """
     charset = parse_header(content_type)[1].get("charset", "utf-8") if content_type else "utf-8"
     if not _UTF_8.fullmatch(charset):

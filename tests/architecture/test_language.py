@@ -22,7 +22,6 @@ PENDING: tuple[str, ...] = (
     "editions",
     "migrations",
     "plugins",
-    "server/admission.py",
     "server/auth",
     "server/background",
     "server/boot",

@@ -198,19 +198,19 @@ async def test_a_tenant_with_too_many_calls_is_refused_and_its_parked_polls_do_n
             for _ in range(5)
         ]
         await client.boot.engine.wakeups[list(client.boot.engine.wakeups)[1]].parked.wait()
-        admission = client.boot.admission
-        held = [admission.call(f"elsewhere-{n}", 1) for n in range(2)]
+        caps = client.boot.call_caps
+        held = [caps.add(f"elsewhere-{n}", 1) for n in range(2)]
         await submit_task(client)  # of the others, none counts yet
         identity = await client.boot.grpc_auth.of("/").authenticate(_credentials())
         for each in held:
-            each.of(identity)
+            each.count_for(identity)
         refused, text = await status_of(
             client.tasks.SubmitTask(task_pb2.SubmitTaskRequest(tenant_id=TENANT_ID, kind="k"), metadata=bearer())
         )
         assert (refused, "2 calls under way" in text) == (EXHAUSTED, True)
         assert (await _post(client, "/task-executions", b'{"kind":"k"}')).status_code == 429
         for each in held:
-            each.leave()
+            each.release()
         await submit_task(client)
         for each in parked:
             each.cancel()

@@ -29,7 +29,8 @@ from plugins.audit_log.plugin import AuditLogPlugin
 from plugins.hello_world.plugin import HelloWorldPlugin
 from plugins.worker_token.plugin import WorkerTokenPlugin
 from proto.flovyn.v1 import task_pb2
-from server.admission import Admission
+from server.admission.call_caps import CallCaps
+from server.admission.pipeline import Admission
 from server.auth.stack import AuthStack, Checks
 from server.auth.tenant_scope import NoopAuthorizer
 from server.config.limits import Limits
@@ -95,7 +96,8 @@ class Server:
         usual, special = checks or [Checks([(f"{each}", each)], NoopAuthorizer()) for each in known]
         self.lookup = Lookup()
         stack = AuthStack(usual, [(compiled(rule), special)])
-        guard = Guard(stack, self.lookup, CallObservers([], SystemClock()), Admission(Limits()), _no_repeats())
+        admission = Admission(stack, CallObservers([], SystemClock()), CallCaps(Limits()))
+        guard = Guard(admission, self.lookup, _no_repeats())
         stubs = [_stub(each, REACHED if route is None or each is route else ELSEWHERE) for each in routes]
         self._app = build_app(stubs, guard, Health(BuildInfo("test", "1", "3.11", "", ()), _ready))
 

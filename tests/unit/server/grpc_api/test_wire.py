@@ -14,7 +14,7 @@ from core.limits import MAX_KINDS, MAX_REPEATED, MAX_TAGS, MAX_WIRE_FIELDS
 from core.pacing import CHUNK_BYTES
 from proto.flovyn.v1 import task_pb2, worker_pb2, workflow_pb2
 from server.config.limits import Limits
-from server.grpc_api.wire import check_counts, parsed, parsed_in_turns, pieces
+from server.grpc_api.wire import check_counts, check_small_counts, parsed, parsed_in_turns, pieces, text_on_wire
 
 COMMANDS = Limits().commands
 SUBMISSION: Any = workflow_pb2.SubmitWorkflowCommandsRequest.DESCRIPTOR
@@ -108,5 +108,23 @@ def test_as_many_entries_as_are_allowed_pass() -> None:
 
 def test_the_smallest_message_with_too_many_entries_is_refused() -> None:
     """Each entry takes two bytes."""
+    data = b"".join(b"\x22\x03\x0a\x01%c" % n for n in range(51))
+    message = parsed(workflow_pb2.StartWorkflowRequest, data)
     with pytest.raises(InvalidInput, match="metadata has 51 entries"):
-        parsed(workflow_pb2.StartWorkflowRequest, b"".join(b"\x22\x03\x0a\x01%c" % n for n in range(51)), COMMANDS)
+        check_small_counts(message, len(data), COMMANDS)
+
+
+@given(st.lists(st.text(max_size=20), max_size=3), st.text(max_size=20), st.booleans())
+def test_a_text_on_the_wire_is_the_text_that_the_parser_reads(texts: list[str], kind: str, first: bool) -> None:  # noqa: FBT001
+    """The last one counts where the field comes several times."""
+    parts = [workflow_pb2.StartWorkflowRequest(tenant_id=text).SerializeToString() for text in texts]
+    other = workflow_pb2.StartWorkflowRequest(workflow_kind=kind, metadata={"a": kind}).SerializeToString()
+    data = b"".join([other, *parts] if first else [*parts, other])
+    assert text_on_wire(data, 1) == workflow_pb2.StartWorkflowRequest.FromString(data).tenant_id
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x0a", b"\x0a\x7f", b"\xff" * 20, b"\x0a\x01\xff", b"\xa3\x06\xa4\x06", b"\x98\x06\x01" * 10_001]
+)
+def test_bytes_that_are_no_message_have_no_text(data: bytes) -> None:
+    assert text_on_wire(data, 1) is None

@@ -1,0 +1,221 @@
+"""One gRPC call for the pipeline of admission: metadata, the connection, and the message, which is parsed late."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any, TypeAlias
+from urllib.parse import unquote
+from uuid import UUID
+
+import grpc
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from core.auth import Action, AuthRequest, Identity, Protocol
+from core.endpoints import GrpcMethod, Repeat, Scope
+from core.errors import InvalidInput
+from core.pacing import SMALL_BYTES, paced
+from server.admission.pipeline import ProtocolCall, tenant_of_call
+from server.auth.stack import Checks
+from server.engine.dispatch.connections import Connections
+from server.grpc_api.call_context import CONNECTION, DEADLINE
+from server.grpc_api.conversions import uuid_field
+from server.grpc_api.text_gate import check_message, check_metadata
+from server.grpc_api.wire import check_small_counts, message_error, parsed, parsed_in_turns, text_on_wire
+from server.observability.calls import Endpoint
+from server.observability.request_id import REQUEST_ID, new_request_id
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+
+@dataclass(frozen=True, slots=True)
+class ServedMethod:
+    """A method with all that is the same for each of its calls.
+
+    Attributes:
+        endpoint: the method for observers and the authorizer.
+        checks: the checks of its calls; its path has one spelling and names no tenant.
+        method: the handler and what its service says of it.
+        request_class: class of the request message.
+        response_class: class of the response message.
+        resource_field: path of the field that names the resource.
+        tenant_field: number of the request's field that names the tenant of the call; None where it has none.
+    """
+
+    endpoint: Endpoint
+    checks: Checks
+    method: GrpcMethod
+    request_class: type[Message]
+    response_class: type[Message]
+    resource_field: tuple[str, ...]
+    tenant_field: int | None
+
+    @classmethod
+    def of(
+        cls, path: str, checks: Checks, method: GrpcMethod, request_class: type[Message], response_class: type[Message]
+    ) -> ServedMethod:
+        """Return the method that is served at a path such as ``/flovyn.v1.TaskExecution/PollTask``."""
+        endpoint = Endpoint(Protocol.GRPC, path, method.action, method.resource, method.repeated is Repeat.READS)
+        resource_field = method.resource_id or f"{method.resource.replace('-', '_')}_id"
+        tenant = request_class.DESCRIPTOR.fields_by_name.get("tenant_id")
+        is_text = tenant is not None and tenant.type == FieldDescriptor.TYPE_STRING and not tenant.is_repeated
+        number = tenant.number if tenant is not None and is_text and method.scope is not Scope.SERVER else None
+        return cls(endpoint, checks, method, request_class, response_class, tuple(resource_field.split(".")), number)
+
+    def resource_id(self, message: Message) -> str | None:
+        """Return the id of the resource that a message names, where it names one."""
+        value: Any = message
+        for name in self.resource_field:
+            value = getattr(value, name, None)
+        return value if isinstance(value, str) and value else None
+
+
+class GrpcCall(ProtocolCall):
+    """A call without a message: it concerns its caller's tenant. Calls with a message are ``MessageCall``."""
+
+    __slots__ = ("_checks", "_connection", "_connections", "_metadata", "headers")
+
+    def __init__(self, endpoint: Endpoint, checks: Checks, context: Context, connections: Connections) -> None:
+        connection = context.peer()
+        super().__init__(endpoint, address_of(connection))
+        self._checks = checks
+        self._connection = connection
+        self._connections = connections
+        self._metadata: Any = context.invocation_metadata() or ()
+        self.headers = _headers(self._metadata)
+        CONNECTION.set(connection)
+        REQUEST_ID.set(new_request_id(self.headers.get("x-request-id")))
+        remaining = context.time_remaining()
+        DEADLINE.set(None if remaining is None else asyncio.get_running_loop().time() + remaining)
+
+    @property
+    def connection(self) -> str:
+        """The connection, such as ``ipv4:10.0.0.1:5000``."""
+        return self._connection
+
+    @property
+    def size(self) -> int:
+        """Bytes of the message."""
+        return 0
+
+    def head(self) -> AuthRequest:
+        """Check the texts of the metadata."""
+        check_metadata(self.headers)
+        self.credentials = sum(key == "authorization" for key, _ in self._metadata)
+        return AuthRequest(Protocol.GRPC, self.endpoint.operation, self.headers, self.peer)
+
+    async def authenticate(self, request: AuthRequest) -> tuple[Checks, Identity]:
+        """Authenticate by the checks of the method."""
+        identity = await self._checks.authenticate(request)
+        self._connections.called(self._connection)
+        return self._checks, identity
+
+    async def find_tenant(self) -> UUID | None:
+        """Return the caller's tenant."""
+        return self.identity.tenant_id
+
+    async def validate(self) -> None:
+        """Accept the call: it has nothing more to check."""
+
+
+class MessageCall(GrpcCall):
+    """A call with a message. Only the tenant in the message is read before the caller is authorized.
+
+    Attributes:
+        request: the message; known after ``validate``.
+    """
+
+    __slots__ = ("_data", "_max_commands", "_served", "_tenant_text", "request")
+
+    def __init__(
+        self, served: ServedMethod, data: bytes, context: Context, connections: Connections, max_commands: int
+    ) -> None:
+        super().__init__(served.endpoint, served.checks, context, connections)
+        self._served = served
+        self._data = data
+        self._max_commands = max_commands
+        self._tenant_text: str | None = None
+        self.request: Any = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the message."""
+        return len(self._data)
+
+    @property
+    def parks(self) -> bool:
+        """Whether the call polls for work."""
+        return self.endpoint.action is Action.POLL
+
+    async def find_tenant(self) -> UUID | None:
+        """Return the tenant that the message names, or else the caller's; see ``tenant_of_call``.
+
+        A message that cannot be parsed names no tenant. ``validate`` refuses it, because an error about the content
+        of a message is for callers who may make the call.
+
+        Raises:
+            InvalidInput: the text of ``tenant_id`` is no UUID.
+            AuthzError: as ``tenant_of_call``.
+        """
+        served = self._served
+        named = None
+        if served.tenant_field is not None:
+            self._tenant_text = await self._read_tenant(served.tenant_field)
+            named = None if self._tenant_text is None else _tenant_id(self._tenant_text)
+        return tenant_of_call(served.method.scope, named, self.identity)
+
+    async def validate(self) -> None:
+        """Parse the message and check its counts and texts, a large one in turns (``core.pacing``).
+
+        Raises:
+            InvalidInput: it is malformed, has too many entries, or holds a text that cannot be stored.
+        """
+        served, data = self._served, self._data
+        request_class, free_texts = served.request_class, served.method.free_texts
+        if len(data) <= SMALL_BYTES:  # most calls: no coroutine for them
+            if self.request is None:
+                self.request = parsed(request_class, data)
+            check_small_counts(self.request, len(data), self._max_commands)
+            check_message(data, self.request, free_texts)
+        else:
+            self.request = await parsed_in_turns(request_class, data, self._max_commands)
+            await paced(len(data), partial(check_message, data, self.request, free_texts))
+        if served.tenant_field is not None and self.request.tenant_id != self._tenant_text:
+            raise message_error(request_class)  # the authorizer has decided about another tenant
+        self.resource_id = served.resource_id(self.request)
+
+    def drop(self) -> None:
+        """Drop the message: the library keeps the frames of a failed call until garbage is collected."""
+        self._data = b""
+        self.request = None
+
+    async def _read_tenant(self, number: int) -> str | None:
+        """Return the text of ``tenant_id``; None where the message cannot be parsed."""
+        data = self._data
+        if len(data) > SMALL_BYTES:
+            return await paced(len(data), partial(text_on_wire, data, number))
+        try:
+            self.request = parsed(self._served.request_class, data)
+        except InvalidInput:
+            return None
+        return str(self.request.tenant_id)
+
+
+@lru_cache(maxsize=1024)
+def _tenant_id(text: str) -> UUID:
+    """Return the tenant of a text; kept for some tenants, because each call names one."""
+    return uuid_field(text, "tenant_id")
+
+
+@lru_cache(maxsize=4096)
+def address_of(connection: str) -> str:
+    """Return the address, without the port, of a connection: ``ipv4:127.0.0.1:5000`` or ``ipv6:%5B::1%5D:5000``."""
+    _, _, address = unquote(connection).partition(":")
+    return address.rpartition(":")[0].strip("[]") or address
+
+
+def _headers(metadata: Any) -> Mapping[str, str]:
+    return {key: value if isinstance(value, str) else value.decode("latin-1") for key, value in metadata}
