@@ -1,1 +1,1 @@
-"""Who calls and what they may do: the core's authenticators and authorizers, and the stack that applies them."""
+"""Authentication and authorization: the authenticators and authorizers of the core, and the stack that applies them."""

@@ -1,4 +1,4 @@
-"""Authenticators and authorizers by name: the core's and the plugins', as the configuration lists them."""
+"""Authenticators and authorizers by name, of the core and of plugins, as the configuration lists them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from functools import cache
 from core.auth import ANONYMOUS, Authenticator, Authorizer, Identity, PrincipalType, Protocol
 from core.auth.failure_limit import FailureLimit
 from core.errors import ConfigError
-from server.auth.noop import NoopAuthenticator
+from server.auth.authenticators import NoopAuthenticator, StaticApiKeyAuthenticator
 from server.auth.roles import RolesAuthorizer
 from server.auth.stack import AuthStack, Checks
-from server.auth.static_api_key import StaticApiKeyAuthenticator
 from server.auth.tenant_scope import NoopAuthorizer, TenantScopeAuthorizer
 from server.config.auth import Endpoint
 from server.config.path_rules import compiled, excluded
@@ -24,7 +23,7 @@ STATIC_API_KEY, NOOP = SERVER_AUTHENTICATORS
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The names that this edition has, besides the core's."""
+    """The names that the plugins of this edition add to those of the core."""
 
     authenticators: Sequence[str] = ()
     default_authenticators: Sequence[str] = ()
@@ -33,7 +32,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class PlannedChecks:
-    """Names of what a call has to pass."""
+    """The names of the authenticators and the authorizer of a call."""
 
     authenticators: tuple[str, ...]
     authorizer: str
@@ -41,25 +40,25 @@ class PlannedChecks:
 
 @dataclass(frozen=True, slots=True)
 class AuthPlan:
-    """What the configuration wants of one protocol, every name known to exist; patterns first match."""
+    """The configured checks of one protocol; every name exists, and the first rule whose pattern matches counts."""
 
     checks: PlannedChecks
     rules: tuple[tuple[str, PlannedChecks], ...] = ()
 
     def all_checks(self) -> Iterator[tuple[str, PlannedChecks]]:
-        """Yield every set of checks with the paths that it is for."""
+        """Yield each set of checks with its paths."""
         yield from self.rules
         yield "everything else" if self.rules else "everything", self.checks
 
 
 def planned(settings: Settings, known: Known) -> dict[Protocol, AuthPlan]:
-    """Return what each protocol's calls have to pass.
+    """Return the checks of the calls of each protocol.
 
-    The default is static keys and what the plugins offer for it. Static keys always come first: one may look like
-    another authenticator's token and must not be refused as a bad one of those.
+    The default is static keys and the default authenticators of plugins. Static keys always come first: a key may look
+    like a token of another authenticator, which would refuse it.
 
     Raises:
-        ConfigError: lists every name that this edition does not have, and every path that is none.
+        ConfigError: the configuration names authenticators or authorizers that this edition lacks; all are listed.
     """
     problems: list[str] = []
     plans = {protocol: _plan(settings, protocol, known, problems) for protocol in (Protocol.REST, Protocol.GRPC)}
@@ -69,7 +68,7 @@ def planned(settings: Settings, known: Known) -> dict[Protocol, AuthPlan]:
 
 
 def enabled(plans: Mapping[Protocol, AuthPlan]) -> tuple[set[str], set[str]]:
-    """Return the names of all authenticators and authorizers that are used somewhere."""
+    """Return the names of all authenticators and of all authorizers that some checks use."""
     checks = [each for plan in plans.values() for _, each in plan.all_checks()]
     return {name for each in checks for name in each.authenticators}, {each.authorizer for each in checks}
 
@@ -83,7 +82,7 @@ def build_stack(
     *,
     guesses: FailureLimit,
 ) -> AuthStack:
-    """Return the stack of one protocol; ``guesses`` counts unknown credentials, of all protocols together."""
+    """Return the stack of one protocol; ``guesses`` counts unknown credentials of all protocols together."""
     anonymous = _anonymous(settings)
     static = StaticApiKeyAuthenticator(settings.auth.static_api_key.keys)
     authenticators = {**plugin_authenticators, STATIC_API_KEY: static, NOOP: NoopAuthenticator(anonymous)}
@@ -91,16 +90,16 @@ def build_stack(
     core = dict(zip(SERVER_AUTHORIZERS, (TenantScopeAuthorizer(), roles, roles, noop, noop), strict=True))
     authorizers: Mapping[str, Authorizer] = {**plugin_authorizers, **core}
 
-    @cache  # equal checks are one object: rules that ask for the same are no reason to ask twice
-    def made(checks: PlannedChecks) -> Checks:
+    @cache  # equal checks are one object, so that a call asks them once
+    def checks_of(checks: PlannedChecks) -> Checks:
         names = checks.authenticators
-        # where nobody is known, there is nothing to tell callers apart by
+        # without authentication all callers are the same, so no authorizer can tell them apart
         authorizer = authorizers[checks.authorizer] if names else noop
         return Checks([(name, authenticators[name]) for name in names], authorizer, anonymous)
 
     return AuthStack(
-        made(plan.checks),
-        [(compiled(pattern), made(checks)) for pattern, checks in plan.rules],
+        checks_of(plan.checks),
+        [(compiled(pattern), checks_of(checks)) for pattern, checks in plan.rules],
         [excluded(path) for path in _endpoint(settings, protocol).exclude_paths],
         guesses,
     )
@@ -122,8 +121,8 @@ def _plan(settings: Settings, protocol: Protocol, known: Known, problems: list[s
     problems += _unknown(place, checks, known)
     rules = []
     for index, rule in enumerate(endpoint.rules):
-        given = names if rule.authenticators is None else _in_order(rule.authenticators)
-        own = PlannedChecks(given, rule.authorizer or endpoint.authorizer)
+        own_names = names if rule.authenticators is None else _in_order(rule.authenticators)
+        own = PlannedChecks(own_names, rule.authorizer or endpoint.authorizer)
         problems += _unknown(f"{place}.rules[{index}]", own, known)
         rules.append((rule.path, own))
     return AuthPlan(checks, tuple(rules))
@@ -134,18 +133,18 @@ def _in_order(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _unknown(place: str, checks: PlannedChecks, known: Known) -> Iterator[str]:
-    has = {
+    existing = {
         "authenticator": (*SERVER_AUTHENTICATORS, *known.authenticators),
         "authorizer": (*SERVER_AUTHORIZERS, *known.authorizers),
     }
-    wanted = [("authenticator", name) for name in checks.authenticators] + [("authorizer", checks.authorizer)]
-    for kind, name in wanted:
-        if name not in has[kind]:
-            yield f"{place}: this edition has no {kind} {name!r}; it has {', '.join(has[kind])}"
+    named = [("authenticator", name) for name in checks.authenticators] + [("authorizer", checks.authorizer)]
+    for kind, name in named:
+        if name not in existing[kind]:
+            yield f"{place}: this edition has no {kind} {name!r}; it has {', '.join(existing[kind])}"
 
 
 def _anonymous(settings: Settings) -> Identity:
-    """Without authentication, callers act for the one configured tenant, if there is just one."""
+    """Return the principal of unauthenticated callers; it belongs to the configured tenant if there is just one."""
     if len(settings.tenants) != 1:
         return ANONYMOUS
     return Identity(PrincipalType.ANONYMOUS, ANONYMOUS.id, settings.tenants[0].id)

@@ -1,6 +1,6 @@
 """The authorizer by roles; existing deployments configure it by the name ``cedar``.
 
-The rules are those of section 6.2 of the protocol's specification: what a principal may do in its tenant.
+The rules are those of section 6.2 of the protocol's specification: the actions of each principal in its tenant.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from server.auth.tenant_scope import TenantScopeAuthorizer
 
 _ADMIN = frozenset({Action.CREATE, Action.UPDATE, Action.DELETE, Action.VIEW, Action.EXECUTE, Action.MANAGE})
 _BY_ROLE: Mapping[Role, frozenset[Action]] = {
-    Role.OPERATOR: frozenset(Action),  # the tenant's border keeps operators out of tenants
+    Role.OPERATOR: frozenset(Action),  # the scope refuses operators inside of tenants
     Role.OWNER: frozenset(Action),
     Role.ADMIN: _ADMIN,
     Role.MEMBER: frozenset({Action.VIEW}),
@@ -41,19 +41,18 @@ _WORKER = frozenset(
 
 
 class RolesAuthorizer(Authorizer):
-    """Allows what the caller's role allows, inside the caller's own tenant."""
+    """Allows the actions of the caller's role inside the caller's own tenant."""
 
     def __init__(self) -> None:
-        """Keep the tenant's border as the default authorizer draws it."""
-        self._border = TenantScopeAuthorizer()
+        self._scope = TenantScopeAuthorizer()
 
     async def authorize(self, context: AuthzContext) -> Decision:
-        """Ask the border first, then the role."""
-        decision = await self._border.authorize(context)
+        """Allow a call that is inside of the caller's tenant and of the caller's role."""
+        decision = await self._scope.authorize(context)
         if not decision.allowed or _may(context.identity, context.resource, context.action):
             return decision
-        who = context.identity.role or context.identity.principal_type
-        return deny(f"{who} may not {context.action} {context.resource}")
+        caller = context.identity.role or context.identity.principal_type
+        return deny(f"{caller} may not {context.action} {context.resource}")
 
 
 def _may(identity: Identity, resource: str, action: Action) -> bool:

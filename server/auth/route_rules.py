@@ -1,7 +1,7 @@
-"""Which checks a call of a route has to pass, whatever path of the route it takes and however that is spelled.
+"""The checks of the calls of a route: the same at every path of the route, and for every spelling of the path.
 
-A rule names a path. It counts for the route that is served there, at all paths of the route, and for the tenant that
-the path names, however a request names that tenant: by slug, by UUID, or by the caller's own credentials alone.
+A rule names a path. It applies to the route of that path, at all paths of the route. It applies to the tenant in that
+path, whether a request names the tenant by its slug, by its UUID, or only by the credentials of the caller.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _PARAMETERS = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 @dataclass(frozen=True, slots=True)
 class RouteRules:
-    """The rules that can concern a route.
+    """The rules that can match a route.
 
     Attributes:
-        paths: all paths of the route, with their parameters in braces, in segments.
+        paths: all paths of the route, divided into segments, with parameters in braces.
         rules: in the order of the configuration; the first that matches counts.
         default: the checks of calls that no rule matches.
     """
@@ -37,19 +37,19 @@ class RouteRules:
     default: Checks
 
     def possible(self, parameters: Mapping[str, str]) -> list[Checks]:
-        """Return all checks that the call may have to pass, depending on its tenant, each once."""
+        """Return each set of checks that can be the right one, depending on the tenant of the call."""
         found: list[Checks] = []
-        for pattern, checks in self._about(parameters, ANYTHING):
+        for pattern, checks in self._matching(parameters, ANYTHING):
             found.append(checks)
-            if self._matches(pattern, parameters, UNNAMED):  # for every tenant: no later rule is asked
+            if self._matches(pattern, parameters, UNNAMED):  # it matches for every tenant: no later rule counts
                 return list(dict.fromkeys(found))
         return list(dict.fromkeys([*found, self.default]))
 
     def of(self, parameters: Mapping[str, str], tenant: Segment) -> Checks:
-        """Return the checks that the call has to pass, now that its tenant is known."""
-        return next((checks for _, checks in self._about(parameters, tenant)), self.default)
+        """Return the checks of a call of this tenant."""
+        return next((checks for _, checks in self._matching(parameters, tenant)), self.default)
 
-    def _about(self, parameters: Mapping[str, str], tenant: Segment) -> Iterator[tuple[PathPattern, Checks]]:
+    def _matching(self, parameters: Mapping[str, str], tenant: Segment) -> Iterator[tuple[PathPattern, Checks]]:
         return (rule for rule in self.rules if self._matches(rule[0], parameters, tenant))
 
     def _matches(self, pattern: PathPattern, parameters: Mapping[str, str], tenant: Segment) -> bool:
@@ -57,17 +57,17 @@ class RouteRules:
 
 
 def rules_of_route(paths: Sequence[str], rules: Sequence[tuple[PathPattern, Checks]], default: Checks) -> RouteRules:
-    """Return the rules that can match one of the route's paths, whatever stands in the place of parameters."""
+    """Return the rules that can match one of the route's paths, for any values of its parameters."""
     split = tuple(tuple(path[1:].split("/")) for path in paths)
-    anyhow = [[ANYTHING if _PARAMETERS.search(segment) else names([segment]) for segment in path] for path in split]
-    return RouteRules(split, tuple(rule for rule in rules if any(map(rule[0].matches, anyhow))), default)
+    open_paths = [[ANYTHING if _PARAMETERS.search(segment) else names([segment]) for segment in path] for path in split]
+    return RouteRules(split, tuple(rule for rule in rules if any(map(rule[0].matches, open_paths))), default)
 
 
 def _filled(segment: str, parameters: Mapping[str, str], tenant: Segment) -> Segment:
-    """Return a segment of a path with the request's parameters; one that the request does not have is nameless."""
-    wanted = _PARAMETERS.findall(segment)
-    if wanted == [TENANT_PARAMETER]:
+    """Return a segment with the parameters of the request filled in; without them, the segment has no name."""
+    parameter_names = _PARAMETERS.findall(segment)
+    if parameter_names == [TENANT_PARAMETER]:
         return tenant
-    if any(name not in parameters for name in wanted):
+    if any(name not in parameters for name in parameter_names):
         return UNNAMED
-    return names([segment.format_map(parameters) if wanted else segment])
+    return names([segment.format_map(parameters) if parameter_names else segment])

@@ -1,4 +1,4 @@
-"""Applies the configured authenticators in order, then the authorizer. Fails closed everywhere."""
+"""Applies the configured authenticators in order, then the authorizer. Every failure refuses the call."""
 
 from __future__ import annotations
 
@@ -18,20 +18,23 @@ from server.auth.time_limit import within
 from server.config.path_rules import PathPattern, segments
 
 TIMEOUT_S = 10.0
-"""How long one authenticator, or the authorizer, may take; then the call is refused."""
+"""Seconds that one authenticator, or the authorizer, may take; after them the call is refused."""
 
 _log = logging.getLogger(__name__)
 
 Answers = dict[str, Identity | FlovynError | None]
-"""By the name of an authenticator, what it said of one request; None: it does not know credentials of this kind."""
+"""The answer to one request by the name of the authenticator; None where the credentials are of another kind."""
 
 
 class UnknownCredentials(AuthError):
-    """No authenticator knows the credentials: they may be a guess at a static key."""
+    """No authenticator knows the credentials, which may be a guess at a static key."""
 
 
 class Checks:
-    """What a call has to pass: authenticators by name, in order, and an authorizer."""
+    """The checks of a call: authenticators by name, in order, and an authorizer.
+
+    Without authenticators every caller is ``anonymous``.
+    """
 
     def __init__(
         self,
@@ -39,7 +42,6 @@ class Checks:
         authorizer: Authorizer,
         anonymous: Identity = ANONYMOUS,
     ) -> None:
-        """Take the authenticators; none at all means that everybody is ``anonymous``."""
         self._authenticators = authenticators
         self._authorizer = authorizer
         self._anonymous = anonymous
@@ -47,8 +49,8 @@ class Checks:
     async def authenticate(self, request: AuthRequest, answers: Answers | None = None) -> Identity:
         """Return the caller's identity.
 
-        ``answers`` keeps what the authenticators said of the same request: a call that may have to pass one of several
-        checks asks each authenticator at most once.
+        ``answers`` stores the answers to the same request: a call for which several checks are possible asks each
+        authenticator at most once.
 
         Raises:
             AuthError: no authenticator knows the credentials, one refuses them, or one fails.
@@ -63,16 +65,16 @@ class Checks:
             if isinstance(answer, FlovynError):
                 raise answer
             if answer is not None:
-                return _nameable(answer, name)
+                return _storable(answer, name)
         if "authorization" in request.headers:
             raise UnknownCredentials("the credentials are not known to this server")
         raise AuthError("credentials are required: send 'authorization: Bearer <token>'")
 
     async def authorize(self, context: AuthzContext) -> None:
-        """Return when the call is allowed.
+        """Return if the call is allowed.
 
         Raises:
-            AuthzError: it is not, or the authorizer failed.
+            AuthzError: the call is not allowed, or the authorizer failed.
         """
         try:
             decision = _decision_of(await within(TIMEOUT_S, self._authorizer.authorize(context)))
@@ -81,7 +83,7 @@ class Checks:
         except (Exception, asyncio.CancelledError) as error:
             _raise_own_cancellation(error)
             _log.exception("the authorizer failed; the call is refused")
-            raise AuthzError("whether this is allowed could not be checked") from error
+            raise AuthzError("the authorizer failed; the call is refused") from error
         if decision.allowed is not True:
             raise AuthzError(decision.reason or f"{context.action} {context.resource} is not allowed")
 
@@ -99,27 +101,29 @@ async def _answer(name: str, authenticator: Authenticator, request: AuthRequest)
 
 def _identity_of(response: AuthResponse) -> Identity | None:
     if not isinstance(response, AuthResponse) or not isinstance(response.identity, Identity | None):
-        raise TypeError(f"an AuthResponse is wanted, not {type(response).__name__}")
+        raise TypeError(f"the authenticator returned {type(response).__name__}; an AuthResponse is expected")
     return response.identity
 
 
-def _nameable(identity: Identity, authenticator: str) -> Identity:
-    """Return the caller, whose name must be one that can be stored: a signed token may hold any text."""
+def _storable(identity: Identity, authenticator: str) -> Identity:
+    """Return the caller if its texts can be stored: a signed token may hold any text."""
     for text in (identity.id, *identity.attributes, *identity.attributes.values()):
         if problem := flaw(text):
-            _log.warning("authenticator %r found a caller whose name or attribute %s; refused", authenticator, problem)
-            raise AuthError(f"the credentials name a caller whose name or attribute {problem}")
+            _log.warning(
+                "authenticator %r returned a principal whose id or attribute %s; refused", authenticator, problem
+            )
+            raise AuthError(f"the credentials name a principal whose id or attribute {problem}")
     return identity
 
 
 def _decision_of(decision: Decision) -> Decision:
     if not isinstance(decision, Decision):
-        raise TypeError(f"a Decision is wanted, not {type(decision).__name__}")
+        raise TypeError(f"the authorizer returned {type(decision).__name__}; a Decision is expected")
     return decision
 
 
 def _raise_own_cancellation(error: BaseException) -> None:
-    """Go on with the cancellation of the call itself; one that comes out of a check by itself is a failure of it."""
+    """Raise the cancellation of the call itself; any other cancellation is a failure of the check."""
     task = asyncio.current_task()
     if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
         raise error
@@ -130,7 +134,14 @@ OPEN = Checks([], NoopAuthorizer())
 
 
 class AuthStack:
-    """The checks of one protocol, by path."""
+    """The checks of one protocol, by path.
+
+    Args:
+        checks: the checks of paths that no rule matches.
+        rules: patterns with their checks; the first match counts.
+        excluded: paths without checks.
+        guesses: limits the calls with unknown credentials of one address.
+    """
 
     def __init__(
         self,
@@ -139,10 +150,6 @@ class AuthStack:
         excluded: Sequence[re.Pattern[str]] = (),
         guesses: FailureLimit | None = None,
     ) -> None:
-        """Take the checks of every path, those of some paths (the first match counts), and the open paths.
-
-        ``guesses`` limits how often a source may send unknown credentials before it is told so.
-        """
         self._checks = checks
         self._rules = rules
         self._excluded = excluded
@@ -150,25 +157,25 @@ class AuthStack:
         self._refused = LogLimit(_log)
 
     def is_open(self, path: str) -> bool:
-        """Whether a path, as the router sees it, is excluded from all checks."""
+        """Return whether a path, as the router sees it, is excluded from all checks."""
         return any(pattern.fullmatch(path) for pattern in self._excluded)
 
     def of(self, path: str) -> Checks:
-        """Return what a call to the path has to pass; for paths that have one spelling and name no tenant."""
+        """Return the checks of a path that has one spelling and names no tenant."""
         if self.is_open(path):
             return OPEN
         found = segments(path)
         return next((checks for pattern, checks in self._rules if pattern.matches(found)), self._checks)
 
     def of_route(self, paths: Sequence[str]) -> RouteRules:
-        """Return what calls of a route have to pass that is served at all of these paths, with parameters in braces."""
+        """Return the rules of a route that is served at all of these paths, with parameters in braces."""
         return rules_of_route(paths, self._rules, self._checks)
 
     def refusal(self, request: AuthRequest, operation: str, error: FlovynError) -> FlovynError:
-        """Return the error of a call whose caller is not known: log it, and count unknown credentials.
+        """Log the refusal of an unknown caller and count unknown credentials; return the error to answer.
 
-        The limit only changes the answer: credentials are looked at first, so valid ones are admitted whatever others
-        send from the same address.
+        The limit changes only the answer. Credentials are checked before, so valid ones are always admitted, also from
+        an address with many unknown ones.
         """
         if isinstance(error, UnknownCredentials) and self._guesses is not None:
             if self._guesses.allows(request.peer):
@@ -181,10 +188,10 @@ class AuthStack:
 
 
 def require_one_credential(count: int) -> None:
-    """Refuse a call that sends several credentials: whose they are would depend on which of them is looked at.
+    """Refuse a call with several credentials: its caller would depend on the one that is checked.
 
     Raises:
-        AuthError: there are several.
+        AuthError: there are several credentials.
     """
     if count > 1:
         raise AuthError("several 'authorization' headers were sent; send one")

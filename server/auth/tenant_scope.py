@@ -1,4 +1,4 @@
-"""The default authorizer: everybody inside their own tenant, operators on the server as a whole."""
+"""The default authorizer: callers inside their own tenant, operators on the server as a whole."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from core.auth.context import ALLOW, deny
 
 
 class TenantScopeAuthorizer(Authorizer):
-    """Allows what concerns the caller's own tenant; a call that concerns none is an operator's."""
+    """Allows calls that concern the caller's own tenant; calls that concern no tenant are for operators."""
 
     async def authorize(self, context: AuthzContext) -> Decision:
         """Compare the caller's tenant with the request's."""
         identity = context.identity
         if context.tenant_id is None:
-            return ALLOW if identity.is_operator else deny("this call needs an operator's key")
+            return ALLOW if identity.is_operator else deny("operator credentials are required for this call")
         if identity.is_operator:
-            return ALLOW if context.resource == "tenant" else deny("an operator's key has no access inside a tenant")
+            return ALLOW if context.resource == "tenant" else deny("operators have no access inside a tenant")
         return ALLOW if identity.tenant_id == context.tenant_id else deny("these credentials belong to another tenant")
 
 
 class NoopAuthorizer(Authorizer):
-    """Allows everything; the configuration must ask for it by name."""
+    """Allows every call; only a configuration that names it uses it."""
 
     async def authorize(self, context: AuthzContext) -> Decision:
         """Allow."""

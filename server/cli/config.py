@@ -78,9 +78,9 @@ def _schema(edition: Edition, _arguments: argparse.Namespace) -> None:
 
 
 def _limits(edition: Edition, _arguments: argparse.Namespace) -> None:
-    from server.config.limit_table import tables
+    from server.config.describe import limit_tables
 
-    sys.stdout.write(tables(configure(edition, read_sources(dict(os.environ))).settings.limits))
+    sys.stdout.write(limit_tables(configure(edition, read_sources(dict(os.environ))).settings.limits))
 
 
 def _title(edition: Edition) -> str:

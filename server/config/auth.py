@@ -1,4 +1,4 @@
-"""``[auth]``: who may call. Key names are those that existing deployments of the protocol write."""
+"""``[auth]``: authentication and authorization of calls. Key names are those of existing deployments."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from core.settings import at_least
 from server.config.path_rules import compiled
 
 ACCEPTED_AUTH_TABLES = ("jwt", "worker_token", "session", "cedar", "attr_resolver")
-"""Tables below ``[auth]`` that belong to plugins or to other programs; read by whom they concern."""
+"""Tables below ``[auth]`` that belong to plugins or to other programs, which read them."""
 
 
 class Section(BaseModel):
-    """Base of every section: unknown keys are mistakes."""
+    """Base of every section. Unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -26,11 +26,11 @@ class StaticApiKey(Section):
     """``[[auth.static_api_key.keys]]``: a key fixed in the configuration, and the principal that it stands for.
 
     Attributes:
-        key: what callers send as a bearer token: at least 16 characters, such as ``openssl rand -base64 24`` gives.
-        tenant_id: the tenant that the key belongs to; an operator's has none.
-        principal_type: what the holder is.
-        principal_id: the holder's name.
-        role: what the holder may do; ``OPERATOR`` administers tenants.
+        key: the bearer token, of at least 16 characters; ``openssl rand -base64 24`` makes one.
+        tenant_id: the tenant that the key belongs to; the key of an operator has none.
+        principal_type: type of the principal.
+        principal_id: id of the principal.
+        role: role of the principal; ``OPERATOR`` administers tenants.
     """
 
     key: Annotated[SecretStr, at_least(16)]
@@ -52,9 +52,9 @@ class StaticApiKeys(Section):
     """``[auth.static_api_key]``: keys fixed in the configuration.
 
     Attributes:
-        max_failures: how many calls with unknown credentials one address may make at once before they are answered
-            as too many; 0 sets no limit. Valid keys are admitted in any case.
-        failures_per_minute: how many of them it gets back in a minute.
+        max_failures: calls with unknown credentials that one address may make at once before further ones are answered
+            as too many; 0 sets no limit. Valid credentials are always admitted.
+        failures_per_minute: calls with unknown credentials that one address may make in a minute after that.
     """
 
     keys: tuple[StaticApiKey, ...] = ()
@@ -71,10 +71,10 @@ def _pattern(path: str) -> str:
 
 
 class PathRule(Section):
-    """Other checks for some paths; what is left out is as for the endpoint, and the first rule that matches counts.
+    """Other checks for some paths. The first rule that matches counts; a key without a value is as for the endpoint.
 
     Attributes:
-        path: ``*`` stands for one segment and ``**`` for any number; over gRPC it is ``/package.Service/Method``.
+        path: a pattern in which ``*`` matches one segment and ``**`` any number; over gRPC ``/package.Service/Method``.
         authenticators: names, as for the endpoint.
         authorizer: a name, as for the endpoint.
     """
@@ -85,13 +85,13 @@ class PathRule(Section):
 
 
 class Endpoint(Section):
-    """How the calls of one protocol are authenticated and authorized.
+    """Authentication and authorization of the calls of one protocol.
 
     Attributes:
-        authenticators: names, asked in this order. Left out: static keys and every authenticator of the edition's
-            plugins that is ready to work. An empty list switches authentication off.
+        authenticators: names, asked in this order. Without this key: static keys and each authenticator of the
+            edition's plugins that is configured. An empty list switches authentication off.
         authorizer: ``tenant_scope``, ``roles`` (also called ``cedar``), ``noop`` (also called ``none``) or a plugin's.
-        exclude_paths: open to everybody: exact, or with a trailing ``*`` everything that begins like that.
+        exclude_paths: paths that need no credentials; a trailing ``*`` matches every path with that beginning.
     """
 
     authenticators: tuple[str, ...] | None = None
@@ -104,7 +104,7 @@ class Endpoints(Section):
     """``[auth.endpoints]``.
 
     Attributes:
-        public: accepted for other servers' files; nothing reads it.
+        public: accepted because files of other servers have it; not read.
     """
 
     http: Endpoint = Endpoint()
@@ -113,10 +113,10 @@ class Endpoints(Section):
 
 
 class Auth(Section):
-    """``[auth]``: who may call.
+    """``[auth]``: authentication and authorization of calls.
 
     Attributes:
-        enabled: false is the same as empty lists of authenticators everywhere.
+        enabled: false has the effect of empty lists of authenticators everywhere.
     """
 
     enabled: bool = True
@@ -125,7 +125,7 @@ class Auth(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _others_tables(cls, data: Any) -> Any:
+    def _without_tables_of_plugins(cls, data: Any) -> Any:
         if isinstance(data, dict):
             return {key: value for key, value in data.items() if key not in ACCEPTED_AUTH_TABLES}
         return data

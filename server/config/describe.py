@@ -1,6 +1,6 @@
-"""What each setting means, as the docstrings of the models say it, and the JSON schema made of that.
+"""The meanings of the settings, read from the docstrings of the models: as texts, as JSON schema, as tables of limits.
 
-A model's docstring begins with what the table is for; below ``Attributes:`` it says what each key means.
+The docstring of a model begins with the purpose of the table. Its section ``Attributes:`` has the meaning of each key.
 """
 
 from __future__ import annotations
@@ -13,18 +13,23 @@ from typing import Any
 from pydantic import AliasChoices, BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from core.limits import LIMITS
 from core.settings import ConfigSection
 from server.config.auth import ACCEPTED_AUTH_TABLES
+from server.config.limits import Limits
 from server.config.settings import Settings
 
 _ATTRIBUTES = re.compile(r"^Attributes:\n", re.MULTILINE)
 _ENTRY = re.compile(r"^    (\w+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
-_OTHERS = {"type": "object", "description": "of another program, or of a plugin that this edition lacks; not read"}
+_OTHERS = {
+    "type": "object",
+    "description": "of another program, or of a plugin that is not in this edition; not read",
+}
 _OPEN = {"anyOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}, "minItems": 1}]}
 
 
-def described(model: type[BaseModel]) -> tuple[str, dict[str, str]]:
-    """Return what a table is for and what its keys mean; double backquotes are left out."""
+def description_of(model: type[BaseModel]) -> tuple[str, dict[str, str]]:
+    """Return the purpose of a table and the meanings of its keys, without double backquotes."""
     about, *rest = _ATTRIBUTES.split(inspect.cleandoc(model.__doc__ or "").replace("``", ""), maxsplit=1)
     meanings = {name: " ".join(text.split()) for name, text in _ENTRY.findall("".join(rest))}
     meanings |= {name: field.description for name, field in model.model_fields.items() if field.description}
@@ -32,20 +37,20 @@ def described(model: type[BaseModel]) -> tuple[str, dict[str, str]]:
 
 
 def older_names(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
-    """Yield the name of a key and another spelling of it, for every other spelling."""
+    """Yield each older name of a key, after the name of the key."""
     for name, field in model.model_fields.items():
         if isinstance(field.validation_alias, AliasChoices):
             yield from ((name, str(choice)) for choice in field.validation_alias.choices if choice != name)
 
 
 class DescribedSchema(GenerateJsonSchema):
-    """Puts the meanings beside the keys, and the other spellings beside the newest."""
+    """A JSON schema with the meanings of the keys, and with their older names."""
 
     def model_schema(self, schema: Any) -> dict[str, Any]:
         """Return the schema of one model."""
         made = super().model_schema(schema)
         model: type[BaseModel] = schema["cls"]
-        made["description"], meanings = described(model)
+        made["description"], meanings = description_of(model)
         properties = made.get("properties", {})
         for name in properties.keys() & meanings.keys():
             properties[name]["description"] = meanings[name]
@@ -60,8 +65,8 @@ def json_schema(title: str, sections: Mapping[str, ConfigSection]) -> dict[str, 
     Nothing at the top is required: the environment may hold it.
 
     Args:
-        title: of the schema.
-        sections: what plugins read, by the plugin's name with underscores.
+        title: title of the schema.
+        sections: the sections of plugins, by the plugin's name with underscores.
     """
     schema = Settings.model_json_schema(schema_generator=DescribedSchema)
     definitions = schema["$defs"]
@@ -85,8 +90,26 @@ def json_schema(title: str, sections: Mapping[str, ConfigSection]) -> dict[str, 
 
 
 def _section(name: str, section: ConfigSection, definitions: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a plugin's table; what it refers to goes into ``definitions`` below the plugin's name."""
+    """Return the schema of a plugin's table; add its definitions to ``definitions`` with the plugin's name in front."""
     template = f"#/$defs/{name}.{{model}}"
     made = section.model.model_json_schema(schema_generator=DescribedSchema, ref_template=template)
     definitions |= {f"{name}.{key}": value for key, value in made.pop("$defs", {}).items()}
     return {**made, "additionalProperties": False}
+
+
+def limit_tables(limits: Limits) -> str:
+    """Return the tables of ``docs/limits.md`` in Markdown: the fixed limits, and the settings with their values."""
+    return "\n".join([*_fixed_limits(), "", *_limit_settings(limits)]) + "\n"
+
+
+def _fixed_limits() -> Iterator[str]:
+    yield from ("| limit of | at most | more is answered with |", "|---|---|---|")
+    for each in LIMITS:
+        yield f"| {each.thing} | {f'{each.value:,} {each.unit}'.strip()} | {each.refusal} |"
+
+
+def _limit_settings(limits: Limits) -> Iterator[str]:
+    meanings = description_of(Limits)[1]
+    yield from ("| setting in `[limits]` | value | meaning |", "|---|---|---|")
+    for name, value in limits:
+        yield f"| `{name}` | {value:,} | {meanings[name].rstrip('.')} |"

@@ -1,7 +1,7 @@
-"""A whole configuration file with every key, its default and its meaning, made of the models.
+"""An example of the configuration file, made of the models: every key with its default and its meaning.
 
-As in the files of well-known servers, what is a setting stands behind a bare ``#`` and what is prose behind ``# ``:
-without the bare signs the file says what the server does anyway. A key without a value has no default.
+A setting follows a bare ``#``, and prose follows ``# ``, as in the files of well-known servers. Without the bare signs
+the file changes nothing, because it holds the defaults. A key without a value has no default.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from pydantic.fields import FieldInfo
 
 from core.settings import ConfigSection
 from core.settings_model import default_of, plain, table_of
-from server.config.describe import DescribedSchema, described, older_names
+from server.config.describe import DescribedSchema, description_of, older_names
 from server.config.settings import Settings
 
 WIDTH = 100
 REQUIRED = "required"
 _HEAD = """\
-Settings of {title}. Every key is listed, with what it means; a line that begins with "#" and no
-space is a setting, shown with its default or else an example, or with nothing where there is no default. Remove the
-sign where you change one. The environment wins: a key a.b is the variable A__B. Name the file in the variable
+Settings of {title}. Every key is listed with its meaning. A line that begins with "#" and no space
+is a setting with its default, or else with an example, or with no value where there is no default. To change a setting,
+remove the sign. The environment wins: the variable of a key a.b is A__B. Put the name of the file into the variable
 CONFIG_FILE, and check it with "config check FILE"."""
 
 
 def example(title: str, sections: Mapping[str, ConfigSection]) -> str:
-    """Return the file, given what plugins read by the plugin's name with underscores."""
+    """Return the file; ``sections`` are those of plugins, by the plugin's name with underscores."""
     lines = [*_prose(_HEAD.format(title=title)), "", *_table("", Settings)]
     for name, section in sections.items():
         lines += ["", *_headed(f"plugins.{name}", section.model), *_variables(section)]
@@ -43,16 +43,16 @@ def _variables(section: ConfigSection) -> Iterator[str]:
 
 
 def _headed(place: str, model: type[BaseModel], kind: str = "table") -> Iterator[str]:
-    yield from _prose(described(model)[0])
+    yield from _prose(description_of(model)[0])
     yield {"table": f"[{place}]", "list": f"#[[{place}]]", "map": f"#[{place}]"}[kind]
     yield from _table(place, model)
 
 
 def _table(place: str, model: type[BaseModel]) -> Iterator[str]:
-    """Yield a table's keys, then the tables below it."""
+    """Yield the keys of a table, then its inner tables."""
     schema = model.model_json_schema(schema_generator=DescribedSchema)
     other = dict(older_names(model))
-    meanings = described(model)[1]
+    meanings = description_of(model)[1]
     below: list[str] = []
     for name, field in model.model_fields.items():
         inner, kind = table_of(field.annotation)
@@ -63,15 +63,15 @@ def _table(place: str, model: type[BaseModel]) -> Iterator[str]:
             below += ["", *_prose(meanings.get(name, "")), f"#[{here}]"]
         else:
             limits = _limits(schema["properties"][name], schema.get("$defs", {}))
-            spelling = f"also read as {other[name]}" if name in other else ""
-            needed = REQUIRED if field.is_required() else ""
-            yield from _prose("; ".join(filter(None, (meanings.get(name, "").rstrip("."), limits, spelling, needed))))
+            spelling = f"older name: {other[name]}" if name in other else ""
+            required = REQUIRED if field.is_required() else ""
+            yield from _prose("; ".join(filter(None, (meanings.get(name, "").rstrip("."), limits, spelling, required))))
             yield f"#{name} = {_value(field)}".rstrip()
     yield from below
 
 
 def _value(field: FieldInfo) -> str:
-    """Return the default, or else an example, or else nothing, as TOML writes it."""
+    """Return the default, or else an example, or else an empty text, in TOML."""
     value = default_of(field)
     if value is None and field.examples:
         value = plain(field.examples[0])
@@ -79,7 +79,7 @@ def _value(field: FieldInfo) -> str:
 
 
 def _toml(value: Any) -> str:
-    """Return a JSON value as TOML writes it, on one line; TOML has no null, so what is None is left out."""
+    """Return a JSON value in TOML on one line; TOML has no null, so members with None are left out."""
     if isinstance(value, dict):
         return (
             "{"
@@ -94,7 +94,7 @@ def _toml(value: Any) -> str:
 
 
 def _limits(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
-    """Return which values a key takes, in words; '' when its schema does not say."""
+    """Return the allowed values of a key in words; an empty text where its schema has no limits."""
     for choice in (schema, *schema.get("anyOf", ())):
         found = definitions.get(choice.get("$ref", "").rpartition("/")[2], choice)
         if "enum" in found:

@@ -1,4 +1,4 @@
-"""``[limits]``: how much a caller may ask of one worker process. Limits that are not settings: ``core.limits``."""
+"""``[limits]``: limits of one worker process. Limits that are not settings: ``core.limits``."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from server.config.auth import Section
 
 
 class Limits(Section):
-    """``[limits]``: how much a caller may ask of one worker process.
+    """``[limits]``: limits on calls, requests and connections of one worker process.
 
     Attributes:
-        grpc_message_bytes: size of a gRPC message that the server receives; clients receive 4 MiB.
+        grpc_message_bytes: size of a gRPC message that the server receives; clients receive up to 4 MiB.
         commands: commands of one submission.
         calls_per_tenant: calls of a tenant that are under way at a time, parked polls and streams not counted.
         calls_per_connection: of these, calls of one connection.
         bytes_per_tenant: bytes of requests of a tenant that are under way at a time.
         bytes_per_connection: of these, bytes from one connection.
         polls_per_tenant: polls of a tenant that are parked at a time.
-        streams_per_grpc_connection: calls of any kind that one gRPC connection carries at a time; a client keeps
-            further ones back.
-        rest_connections: connections to REST; the oldest idle one is closed for a new one. Less where the process may
-            not open that many files.
-        grpc_connections: connections to gRPC; further ones are closed. Less where the process may not open that many
+        streams_per_grpc_connection: calls of any kind that one gRPC connection carries at a time; the client delays
+            further ones.
+        rest_connections: connections to REST; the oldest idle one is closed for a new one. Fewer where the process may
+            not open so many files.
+        grpc_connections: connections to gRPC; further ones are closed. Fewer where the process may not open so many
             files.
-        head_timeout: seconds in which a client must send the head of a REST request.
-        body_timeout: seconds in which a client must send the body of a REST request.
+        head_timeout: seconds within which a client must send the head of a REST request.
+        body_timeout: seconds within which a client must send the body of a REST request.
         idle_timeout: seconds after which a connection to REST without a request is closed.
-        answer_timeout: seconds after which a connection to REST is closed whose client takes nothing of an answer.
+        answer_timeout: seconds after which a connection to REST is closed whose client reads nothing of an answer.
     """
 
     grpc_message_bytes: int = Field(default=4 * MIB, ge=64 * KIB, le=64 * MIB)

@@ -1,7 +1,7 @@
-"""Reads the configuration: file and environment, all problems in one error.
+"""Reads the configuration from the file and the environment, and reports all problems in one error.
 
-A problem names the key, the environment variable that sets it, and the nearest known spelling.
-Values never appear: any of them may be a secret.
+A problem names the key, the environment variable that sets it, and the nearest known key.
+Values never appear, because each may be a secret.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from server.config.settings import Settings
 
 FILE_VARIABLE = "CONFIG_FILE"
 OLD_PREFIX = "FLOVYN_"
-"""Older spelling of nested variables: FLOVYN_AUTH__ENABLED."""
+"""Older beginning of the variables of tables: FLOVYN_AUTH__ENABLED."""
 OLD_SWITCH = "FLOVYN_SECURITY_ENABLED"
 
 _log = logging.getLogger(__name__)
@@ -37,14 +37,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The raw configuration, kept for the sections of plugins: parsed file and environment."""
+    """The parsed file and the environment, which the sections of plugins are read from as well."""
 
     file: Mapping[str, Any]
     environ: Mapping[str, str]
 
 
 def read_sources(environ: Mapping[str, str]) -> Sources:
-    """Read the TOML file that ``CONFIG_FILE`` names, if it does.
+    """Read the environment, and the TOML file if ``CONFIG_FILE`` names one.
 
     Raises:
         ConfigError: the file cannot be read or is not TOML.
@@ -66,7 +66,7 @@ def load(sources: Sources) -> Settings:
     """Validate the configuration.
 
     Raises:
-        ConfigError: lists every problem.
+        ConfigError: the configuration has problems; the text lists all of them.
     """
     problems = list(_unknown_top_level(sources.file))
     settings: Settings | None = None
@@ -85,7 +85,7 @@ def validate_section(model: type[BaseModel], place: str, values: Mapping[str, An
     """Validate a plugin's section with its model; ``place`` is its key, such as ``plugins.audit_log``.
 
     Raises:
-        ConfigError: lists every problem of the section.
+        ConfigError: the section has problems; the text lists all of them.
     """
     known = keys(model)
     problems = [f"{place}.{key}: there is no such setting{_nearest(key, known)}" for key in values if key not in known]
@@ -101,14 +101,14 @@ def validate_section(model: type[BaseModel], place: str, values: Mapping[str, An
 def _bound_to(sources: Sources) -> type[Settings]:
     class Environment(EnvSettingsSource):
         def _load_env_vars(self) -> Mapping[str, str | None]:
-            return {key.lower(): value for key, value in sources.environ.items() if not _others(key.lower(), value)}
+            return {key.lower(): value for key, value in sources.environ.items() if not _is_foreign(key.lower(), value)}
 
     class Bound(Settings):
         @classmethod
         def settings_customise_sources(
             cls,
             settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the three others have no say here
+            init_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - these sources are not used
             env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
             dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
             file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
@@ -118,15 +118,15 @@ def _bound_to(sources: Sources) -> type[Settings]:
     return Bound
 
 
-def _others(name: str, value: str) -> bool:
-    """Whether a variable that has a table's name, such as LOG=debug, belongs to another program: ours are JSON."""
+def _is_foreign(name: str, value: str) -> bool:
+    """Return whether a variable with the name of a table, such as LOG=debug, is of another program: it is no JSON."""
     field = Settings.model_fields.get(name)
     is_table = field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
     return is_table and not value.lstrip().startswith("{")
 
 
 def _with_old_names(environ: Mapping[str, str]) -> Mapping[str, str]:
-    environ = {key: value for key, value in environ.items() if value}  # an empty variable is one that is not set
+    environ = {key: value for key, value in environ.items() if value}  # an empty variable counts as not set
     renamed = {
         key.removeprefix(OLD_PREFIX): value
         for key, value in environ.items()
@@ -138,7 +138,7 @@ def _with_old_names(environ: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _unknown_top_level(file: Mapping[str, Any]) -> Iterator[str]:
-    """Yield unknown scalar keys as problems; unknown tables may be other programs' and only warn."""
+    """Yield unknown scalar keys as problems. An unknown table may be of another program, and is only logged."""
     known = {*keys(Settings), "plugins"}
     for key, value in file.items():
         if key in known:
@@ -152,7 +152,7 @@ def _unknown_top_level(file: Mapping[str, Any]) -> Iterator[str]:
 
 
 def keys(model: type[BaseModel]) -> set[str]:
-    """Return the names of a table's settings, older spellings too."""
+    """Return the names of a table's keys, older names included."""
     names = set(model.model_fields)
     for field in model.model_fields.values():
         if isinstance(field.validation_alias, AliasChoices):
@@ -180,12 +180,12 @@ def _describe(model: type[BaseModel], place: str, detail: ErrorDetails) -> str:
     elif detail["type"] == "missing":
         message = "is required"
     if not key:
-        return message  # about several keys, which it names
+        return message  # it is about several keys, and names them
     return f"{key}: {message} (environment: {variable})"
 
 
 def _siblings(model: type[BaseModel], loc: tuple[int | str, ...]) -> set[str]:
-    """Return the keys that stand where the unknown last part of ``loc`` was written."""
+    """Return the known keys of the table in which the unknown last part of ``loc`` was written."""
     for part in loc[:-1]:
         if isinstance(part, int):
             continue

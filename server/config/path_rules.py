@@ -1,7 +1,7 @@
-"""Patterns of paths: ``*`` is one segment, ``**`` any number of them, everything else itself.
+"""Patterns of paths: ``*`` matches one segment, ``**`` any number of them, any other segment only itself.
 
-A pattern is matched against segments that are decoded already, so that every spelling of a path is met alike. A segment
-that is a UUID means the UUID, however it is written.
+A pattern is matched against decoded segments, so that it matches every spelling of a path. All spellings of a UUID are
+one segment.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from uuid import UUID
 from core.errors import ConfigError
 
 Segment = frozenset[str] | None
-"""The names of one segment, as ``names`` makes them. An empty set is met by stars alone, None by every pattern."""
+"""The names of one segment, made by ``names``. Only stars match an empty set; every pattern matches None."""
 
 UNNAMED: Segment = frozenset()
 ANYTHING: Segment = None
@@ -28,13 +28,13 @@ class PathPattern:
     """A pattern of paths.
 
     Attributes:
-        parts: a star, or a segment's own name in a list of one, which may look like a star.
+        parts: a star, or the name of a segment in a tuple of one, because the name may look like a star.
     """
 
     parts: tuple[str | tuple[str], ...]
 
     def matches(self, path: Sequence[Segment]) -> bool:
-        """Whether the whole path fits the pattern."""
+        """Return whether the pattern matches the whole path."""
         ends = {0}
         for part in self.parts:
             if part == _MANY:
@@ -47,10 +47,10 @@ class PathPattern:
 
 
 def compiled(pattern: str) -> PathPattern:
-    """Return the pattern of a text; what is percent-encoded there means the same as if it were not.
+    """Return the pattern of a text, in which percent-encoded characters mean the characters.
 
     Raises:
-        ConfigError: it does not begin with a slash, or a star is only a part of a segment.
+        ConfigError: the text does not begin with a slash, or a star is only a part of a segment.
     """
     if not pattern.startswith("/"):
         raise ConfigError(f"the path {pattern!r} must begin with '/'")
@@ -66,17 +66,17 @@ def compiled(pattern: str) -> PathPattern:
 
 
 def names(texts: Iterable[str]) -> Segment:
-    """Return the segment that any of these decoded texts stands for."""
+    """Return a segment with all of these decoded texts as names."""
     return frozenset(map(_name, texts))
 
 
 def segments(path: str) -> list[Segment]:
-    """Return the segments of a path in which nothing is encoded."""
+    """Return the segments of a decoded path."""
     return [names([text]) for text in path[1:].split("/")]
 
 
 def excluded(pattern: str) -> re.Pattern[str]:
-    """Return an excluded path as a regular expression: exact, or everything that begins with it at a trailing star."""
+    """Return an excluded path as a regular expression; a trailing star matches every path with that beginning."""
     if pattern.endswith("*"):
         return re.compile(re.escape(pattern.rstrip("*")) + ".*", re.DOTALL)
     return re.compile(re.escape(pattern))
@@ -87,7 +87,7 @@ def _fits(part: str | tuple[str], segment: Segment) -> bool:
 
 
 def _name(text: str) -> str:
-    """Return the text, or a UUID in the one spelling that all its spellings are compared in."""
+    """Return the text; a UUID in its canonical spelling."""
     try:
         return str(UUID(text))
     except ValueError:

@@ -28,14 +28,14 @@ def _valid_slug(slug: str) -> str:
 
 
 class TenantEntry(Section):
-    """``[[tenants]]`` (or ``[[orgs]]``): a tenant that is made, or updated, at every start.
+    """``[[tenants]]`` (or ``[[orgs]]``): a tenant that every start creates or updates.
 
     Attributes:
-        id: a UUID of your choice, for ever the same.
-        slug: the tenant's place in addresses.
-        name: for people.
-        tier: kept and shown; the server makes nothing of it.
-        region: kept and shown; the server makes nothing of it.
+        id: a UUID of your choice, which must never change.
+        slug: the name of the tenant in paths.
+        name: name for people.
+        tier: stored and shown; it has no effect.
+        region: stored and shown; it has no effect.
     """
 
     id: Annotated[UUID, Field(examples=["11111111-1111-4111-8111-111111111111"])]
@@ -46,10 +46,10 @@ class TenantEntry(Section):
 
 
 class Log(Section):
-    """``[log]``: to standard error.
+    """``[log]``: the log, which goes to standard error.
 
     Attributes:
-        level: what is less important than this is left out.
+        level: the least important level that is written.
         format: ``auto`` is text on a terminal and JSON otherwise.
     """
 
@@ -58,14 +58,14 @@ class Log(Section):
 
 
 class DatabasePool(Section):
-    """``[database]``: one pool per worker process.
+    """``[database]``: the pool of connections of each worker process.
 
     Attributes:
-        pool_size: connections at most.
-        connect_timeout: seconds to wait for a connection.
-        statement_timeout: seconds after which a statement is stopped.
-        startup_wait: seconds for which a start waits for a database that itself starts, recovers or cannot be reached;
-            0 does not wait.
+        pool_size: connections of the pool at most.
+        connect_timeout: seconds for which a call waits for a connection.
+        statement_timeout: seconds after which a statement is cancelled.
+        startup_wait: seconds for which a start waits while the database starts, recovers or cannot be reached; 0 does
+            not wait.
     """
 
     pool_size: int = Field(default=10, ge=2, le=200)
@@ -78,9 +78,9 @@ class Process(Section):
     """``[process]``: the worker processes.
 
     Attributes:
-        workers: how many of them there are.
-        drain_timeout: seconds that a stopping worker may take.
-        hang_timeout: seconds after which a worker that does not react is replaced.
+        workers: number of worker processes.
+        drain_timeout: seconds that a worker process may take to stop.
+        hang_timeout: seconds after which a worker process that does not react is replaced.
     """
 
     workers: int = Field(default=1, ge=1, le=64)
@@ -89,18 +89,19 @@ class Process(Section):
 
 
 class Engine(Section):
-    """``[engine]``: how long things may take.
+    """``[engine]``: leases, retention and limits of workflow and task executions.
 
     Attributes:
-        poll_hold_ms: milliseconds for which an empty poll is held, because some workers block on it.
-        activation_lease: seconds after which a run whose worker has not reported is handed to another.
-        worker_silence: seconds without a sign of life after which a worker counts as gone and its runs are handed to
-            others.
+        poll_hold_ms: milliseconds for which a poll without work is held; some workers block on a poll.
+        activation_lease: seconds after which the claim of a workflow execution ends without a submission.
+        worker_silence: seconds without a heartbeat or another call after which a worker counts as gone and its claims
+            of workflow executions end.
         task_lease: seconds after which a running task is tried again. They count from its claim or its last heartbeat,
             progress report, log line, state call or stream chunk. The ``timeout_seconds`` of a task's kind replaces it.
-        retain_finished: seconds after which runs that ended are deleted with their histories; without it, none is.
-        max_history_bytes: bytes that a run's history may take; one that would outgrow it fails with the reason. Without
-            it, a large history is only warned of.
+        retain_finished: seconds after which finished workflow executions are deleted with their histories. Without this
+            key, none is deleted.
+        max_history_bytes: size of the history of a workflow execution; an execution that would exceed it fails with the
+            reason. Without this key, a large history only leaves a warning in the log.
         keep_answers: seconds for which the answers of calls with an idempotency key, and of deletions, are stored.
         streams: streams that are open at most in a worker process.
         streams_per_tenant: of these, streams of one tenant.
@@ -118,14 +119,14 @@ class Engine(Section):
 
 
 class Settings(BaseSettings):
-    """The whole configuration. ``server.config.load`` reads it and words its problems.
+    """The whole configuration. ``server.config.load`` reads it and reports its problems.
 
     Attributes:
-        database_url: where PostgreSQL (15 to 18) is: ``postgres://user:password@host:port/database``.
-        bind_host: the address to listen on.
-        server_port: of REST; 0 takes a free one.
-        grpc_server_port: of gRPC; 0 takes a free one.
-        auto_migrate: false refuses to start while migrations are pending, and lists them.
+        database_url: address of the database, PostgreSQL 15 to 18: ``postgres://user:password@host:port/database``.
+        bind_host: address to listen on.
+        server_port: port of REST; 0 chooses a free one.
+        grpc_server_port: port of gRPC; 0 chooses a free one.
+        auto_migrate: true applies pending migrations at the start; false refuses to start and lists them.
     """
 
     model_config = SettingsConfigDict(
@@ -146,17 +147,17 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
 
     @model_validator(mode="after")
-    def _apart(self) -> Settings:
+    def _distinct(self) -> Settings:
         if self.server_port == self.grpc_server_port != 0:
             raise ValueError(f"server_port and grpc_server_port are both {self.server_port}; choose two ports")
         for name in ("id", "slug"):
             values = [getattr(each, name) for each in self.tenants]
             if len(set(values)) < len(values):
-                raise ValueError(f"two tenants have one {name}")
+                raise ValueError(f"two tenants have the same {name}")
         return self
 
     @model_validator(mode="after")
-    def _agreeing_times(self) -> Settings:
+    def _consistent_times(self) -> Settings:
         problems = list(contradictions(self))
         if problems:
             raise ValueError("; ".join(problems))

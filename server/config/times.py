@@ -1,4 +1,4 @@
-"""Times that contradict each other: a configuration that sets both is refused, with both keys."""
+"""Pairs of times that contradict each other. A configuration that sets both is refused with both keys."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ CONTRADICTIONS = (
         "a worker would count as gone while its sign of life waits for a connection",
     ),
 )
-"""The first must not be longer than the second; the third says why. Only keys that are set count, as no default
-contradicts another."""
+"""The key of the shorter time, the key of the longer time, and the reason. Only keys that are set are compared: no two
+defaults contradict each other."""
 
 
 def contradictions(settings: Settings) -> Iterator[str]:
-    """Yield what is wrong with each pair of times that are both set."""
+    """Yield the problem of each pair of times that are both set and contradict each other."""
     for shorter, longer, otherwise in CONTRADICTIONS:
-        first, second = _given(settings, shorter), _given(settings, longer)
+        first, second = _set_value(settings, shorter), _set_value(settings, longer)
         if first is not None and second is not None and first > second:
             yield f"{shorter} ({first:g} s) must not be longer than {longer} ({second:g} s): {otherwise}"
 
 
-def _given(settings: Settings, key: str) -> float | None:
+def _set_value(settings: Settings, key: str) -> float | None:
     table, _, name = key.partition(".")
     section = getattr(settings, table)
     return float(getattr(section, name)) if name in section.model_fields_set else None

@@ -105,5 +105,5 @@ async def test_a_caller_whose_name_cannot_be_stored_is_refused(text: str) -> Non
     """The audit log and the workflows that such a caller cancels would keep the name."""
     for fields in ({"id": text}, {"id": "a", "attributes": {"email": text}}, {"id": "a", "attributes": {text: "a"}}):
         checks = Checks([("names", Names(**fields))], NoopAuthorizer())
-        with pytest.raises(AuthError, match="a caller whose name or attribute holds"):
+        with pytest.raises(AuthError, match="a principal whose id or attribute holds"):
             await checks.authenticate(AuthRequest(Protocol.REST, "/", {}))

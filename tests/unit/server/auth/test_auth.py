@@ -24,9 +24,9 @@ from core.auth import (
 )
 from core.auth.context import ALLOW
 from core.errors import AuthError, AuthzError, ConfigError
+from server.auth.authenticators import StaticApiKeyAuthenticator
 from server.auth.registry import Known, PlannedChecks, planned
 from server.auth.stack import OPEN, AuthStack, Checks
-from server.auth.static_api_key import StaticApiKeyAuthenticator
 from server.auth.tenant_scope import NoopAuthorizer, TenantScopeAuthorizer
 from server.config.auth import StaticApiKey
 from server.config.load import Sources, load

@@ -23,7 +23,7 @@ from server.boot.preparation import make_plugins
 from server.cli import run
 from server.config import Settings, load
 from server.config.auth import StaticApiKey
-from server.config.describe import described, json_schema
+from server.config.describe import description_of, json_schema
 from server.config.example import example
 from server.config.load import Sources, validate_section
 
@@ -66,7 +66,7 @@ def test_every_key_has_a_meaning(model: type[BaseModel]) -> None:
             for each in (field.annotation, *get_args(field.annotation))
         )
     }
-    assert set(described(model)[1]) == scalars
+    assert set(description_of(model)[1]) == scalars
 
 
 def test_the_example_as_printed_changes_nothing() -> None:

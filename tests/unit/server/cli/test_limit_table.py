@@ -10,13 +10,13 @@ from core import limits
 from core.build_info import BuildInfo
 from server.boot.edition import Edition
 from server.cli import run
-from server.config.limit_table import tables
+from server.config.describe import limit_tables
 from server.config.limits import Limits
 
 
 def test_the_document_holds_the_tables_of_the_code() -> None:
     """With the defaults; ``config limits`` prints them."""
-    assert tables(Limits()) in Path("docs/limits.md").read_text("utf-8")
+    assert limit_tables(Limits()) in Path("docs/limits.md").read_text("utf-8")
 
 
 def test_every_limit_of_the_code_has_a_row() -> None:
@@ -32,4 +32,4 @@ def test_the_command_prints_the_limits_in_force(
     monkeypatch.setenv("DATABASE_URL", "postgres://nowhere")
     monkeypatch.setenv("LIMITS__COMMANDS", "7")
     assert run(Edition(BuildInfo("t", "0", "3.11", "", ()), list), ["config", "limits"]) == 0
-    assert capsys.readouterr().out == tables(Limits(commands=7))
+    assert capsys.readouterr().out == limit_tables(Limits(commands=7))
