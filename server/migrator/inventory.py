@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -19,7 +19,7 @@ TRACKING_TABLE = "_plugin_migrations"
 _SQL = named_queries(__package__, "inventory.sql")
 _PLUGIN_OBJECT = re.compile(r"p_([a-z0-9]+(?:_[a-z0-9]+)*?)__")
 
-# in this order nothing is dropped that something later in it still needs
+# the usual order: objects that others are made of come last
 _DROPPED = ("materialized view", "view", "table", "sequence", "function", "domain", "type")
 
 
@@ -52,16 +52,43 @@ async def purge(connection: Connection, plugin: str, found: Sequence[OwnedObject
     Raises:
         MigrationError: something that is not the plugin's depends on them.
     """
+    left = {kind: [each.name for each in found if each.kind == kind and each.belongs_to is None] for kind in _DROPPED}
     try:
         async with connection.transaction():
-            for kind in _DROPPED:
-                names = [each.name for each in found if each.kind == kind and each.belongs_to is None]
-                if names:
-                    await connection.execute(_drop(kind, names))
+            while any(left.values()):
+                left = await _drop_round(connection, left)
             await connection.execute(_SQL["forget_plugin"], {"plugin": plugin})
     except psycopg.errors.DependentObjectsStillExist as error:
         reason = " ".join(f"{error.diag.message_primary} ({error.diag.message_detail})".split())
         raise MigrationError(f"{plugin}: nothing was dropped, because something else depends on it: {reason}") from None
+
+
+async def _drop_round(connection: Connection, left: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Drop the objects on which no other depends any more, and return the rest.
+
+    A function may return rows of a table whose trigger runs another function, so no order of kinds fits all plugins.
+
+    Raises:
+        DependentObjectsStillExist: none could be dropped.
+    """
+    rest: dict[str, list[str]] = {}
+    failure: psycopg.Error | None = None
+    for kind, names in left.items():
+        rest[kind] = []
+        for some in [names] if len(names) <= 1 else [names, *([name] for name in names)]:
+            try:
+                if some:
+                    async with connection.transaction():
+                        await connection.execute(_drop(kind, some))
+            except psycopg.errors.DependentObjectsStillExist as error:
+                failure = error
+                rest[kind] += some if len(some) == 1 else []
+            else:
+                if some == names:
+                    break
+    if failure is not None and rest == left:
+        raise failure
+    return rest
 
 
 def _drop(kind: str, names: Sequence[str]) -> sql.Composed:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 JOBS = (
     """
 CREATE TYPE p_jobs__state AS ENUM ('queued', 'running', 'done', 'failed');
@@ -153,3 +155,67 @@ REFRESH MATERIALIZED VIEW p_metrics__hourly;
 
 SAMPLES = {"jobs": JOBS, "outbox": OUTBOX, "trail": TRAIL, "metrics": METRICS}
 """By the plugin's name: the texts of its migrations in order."""
+
+QUERIES = {
+    "jobs": """
+-- name: enqueue
+INSERT INTO p_jobs__job (tenant_id, queue, payload) VALUES (%(tenant_id)s, %(queue)s, %(payload)s) RETURNING id
+-- name: take
+-- all tenants: a worker of the server takes the jobs of every tenant
+SELECT tenant_id, id, payload FROM p_jobs__take(%(queue)s, %(n)s)
+-- name: finish
+UPDATE p_jobs__job SET state = 'done', locked_until = NULL WHERE tenant_id = %(tenant_id)s AND id = %(id)s
+""",
+    "outbox": """
+-- name: add
+INSERT INTO p_outbox__message (tenant_id, topic, body) VALUES (%(tenant_id)s, %(topic)s, %(body)s)
+-- name: sent
+DELETE FROM p_outbox__message WHERE tenant_id = %(tenant_id)s AND id = ANY(%(ids)s)
+""",
+    "trail": """
+-- name: rename
+UPDATE p_trail__account SET name = %(name)s WHERE tenant_id = %(tenant_id)s AND id = %(id)s
+-- name: changes
+SELECT c.operation, c.before, c.after FROM p_trail__change AS c
+JOIN p_trail__account AS a ON a.id = c.account_id
+WHERE a.tenant_id = %(tenant_id)s ORDER BY c.at DESC LIMIT %(limit)s
+""",
+    "metrics": """
+-- name: record
+INSERT INTO p_metrics__sample (tenant_id, name, at, value) VALUES (%(tenant_id)s, %(name)s, now(), %(value)s)
+ON CONFLICT (tenant_id, name, at) DO UPDATE SET value = excluded.value
+-- name: hourly
+SELECT hour, n, mean FROM p_metrics__hourly WHERE tenant_id = %(tenant_id)s AND name = %(name)s ORDER BY hour
+""",
+}
+"""By the plugin's name: its named queries."""
+
+_MODULE = """
+from importlib.resources import files
+
+from core.migration import PluginMigration
+from core.plugin import Plugin
+
+NAME = "{name}"
+VERSION = "1.0.0"
+
+
+class Sample(Plugin):
+    name = NAME
+    version = VERSION
+
+    def migrations(self):
+        return PluginMigration.from_folder(files(__package__) / "migrations")
+"""
+
+
+def write(folder: Path, name: str) -> str:
+    """Write a sample as a plugin's package into a folder, and return its entry, ``module:Class``."""
+    package = folder / f"sample_{name}"
+    (package / "migrations").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "plugin.py").write_text(_MODULE.format(name=name))
+    (package / "queries.sql").write_text(QUERIES[name].lstrip())
+    for number, text in enumerate(SAMPLES[name], 1):
+        (package / "migrations" / f"{number:04}_make_step.sql").write_text(text.lstrip())
+    return f"sample_{name}.plugin:Sample"
