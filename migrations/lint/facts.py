@@ -145,10 +145,11 @@ class Writes(NamedTuple):
 
 
 class Calls(NamedTuple):
-    """A function that the statement, or a body that it makes, calls."""
+    """A function that the statement, or a body that it makes, calls; ``arguments`` is their number, where known."""
 
     at: int
     name: Name
+    arguments: int | None = None
 
 
 class UsesType(NamedTuple):

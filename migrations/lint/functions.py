@@ -31,11 +31,12 @@ _CASTS = frozenset("inet json jsonb uuid".split())
 
 VOLATILE = frozenset(
     """
-    clock_timestamp currval gen_random_bytes gen_random_uuid gen_salt nextval random random_normal setval timeofday
-    uuid_generate_v1 uuid_generate_v1mc uuid_generate_v4 uuidv4 uuidv7
+    clock_timestamp current_query currval gen_random_bytes gen_random_uuid gen_salt nextval pg_indexes_size
+    pg_is_in_recovery pg_relation_size pg_table_size pg_total_relation_size pg_xact_status random setval timeofday
+    txid_status uuid_generate_v1 uuid_generate_v1mc uuid_generate_v4
     """.split()
 )
-"""Those of them that give another result for each row."""
+"""Functions that may give another result for each row."""
 
 SAFE_FUNCTIONS = FUNCTIONS | _EXTENSIONS | _CASTS | SIZE_FUNCTIONS
 
@@ -55,9 +56,21 @@ def is_safe(name: Name) -> bool:
     return name.last in SAFE_FUNCTIONS and _built_in(name)
 
 
-def needs(name: Name) -> int | None:
-    """Return the release that brought a harmless function which PostgreSQL 15 lacks."""
-    return NEWER.get(name.last) if _built_in(name) else None
+_OVERLOADS = {
+    ("generate_series", 4): 16,
+    ("random", 2): 17,
+    ("timezone", 1): 17,
+    ("json_strip_nulls", 2): 18,
+    ("jsonb_strip_nulls", 2): 18,
+}
+"""Forms of older functions, by their number of arguments, that later releases brought."""
+
+
+def needs(name: Name, arguments: int | None = None) -> int | None:
+    """Return the release that brought a harmless function, or its form with so many arguments; None for 15."""
+    if not _built_in(name):
+        return None
+    return NEWER.get(name.last) or _OVERLOADS.get((name.last, -1 if arguments is None else arguments))
 
 
 def may_read(setting: str, prefix: str) -> bool:

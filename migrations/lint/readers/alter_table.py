@@ -122,8 +122,11 @@ def _alter(c: Cursor, _kind: str, table: Name) -> None:
     """Read ALTER CONSTRAINT, or the actions on one column."""
     if c.take("constraint"):
         c.column()
-        if not columns.constraint_timing(c) and not c.take("inherit"):
-            c.take("no inherit")
+        if c.at_word("inherit") or c.at_words("no inherit"):
+            c.refuse("M072", "ALTER CONSTRAINT … [NO] INHERIT needs PostgreSQL 18; 15 and newer are supported")
+            c.skip_all()
+        elif not columns.constraint_timing(c):
+            raise c.unreadable("expected when the constraint is checked")
         return
     c.take("column")
     at, column = c.at, ""
@@ -180,6 +183,8 @@ def _column_setting(c: Cursor) -> None:
     if c.take("set statistics"):
         number(c)
     elif c.take("set storage") or c.take("set compression"):
+        if c.at_word("default") and c.previous.text == "storage":
+            c.refuse("M072", "SET STORAGE DEFAULT needs PostgreSQL 16; 15 and newer are supported")
         c.word()
     elif c.at_word("set", "reset") and c.peek().text == "(":
         options(c, valued=c.next().text == "set")

@@ -98,10 +98,8 @@ def _typed_literal(c: Cursor, name: Name) -> None:
 
 def _call(c: Cursor, name: Name) -> None:
     own_schema = name.parts[:-1] in ((), ("pg_catalog",))
-    if own_schema and name.last == "pg_notify":
-        c.add(_channel(c))
-    else:
-        c.add(Calls(name.at, name))
+    index = len(c.facts)
+    c.add(_channel(c) if own_schema and name.last == "pg_notify" else Calls(name.at, name))
     if own_schema and (name.last in _SEQUENCE_FUNCTIONS or name.last in SIZE_FUNCTIONS):
         _sequence_argument(c, name.last)
     elif own_schema and name.last == "current_setting":
@@ -109,7 +107,10 @@ def _call(c: Cursor, name: Name) -> None:
         alone = literal.kind == STRING and c.peek(2).text in (",", ")")
         c.add(ReadsSetting(literal.start, literal.text if alone else None))
     mark, start = len(c.references), len(c.facts)
-    arguments(c)
+    count = arguments(c)
+    called = c.facts[index]
+    if isinstance(called, Calls):
+        c.facts[index] = called._replace(arguments=count)
     if name.last in _NOT_ROWS:
         c.forget_rows(mark, start)
     if not c.windowless:
@@ -136,23 +137,22 @@ def _aggregated(c: Cursor) -> None:
         query.over(c)
 
 
-def arguments(c: Cursor) -> None:
-    """Read ``(*)`` or ``([ALL | DISTINCT] [name =>] value, … [VARIADIC value] [ORDER BY …])``."""
+def arguments(c: Cursor) -> int:
+    """Read ``(*)`` or ``([ALL | DISTINCT] [name =>] value, … [VARIADIC value] [ORDER BY …])``; return their number."""
     c.expect_sign("(")
-    if c.take_sign(")"):
-        return
-    if c.take_sign("*"):
-        c.expect_sign(")")
-        return
-    c.take_any("all", "distinct")
-    while True:
-        last = c.take("variadic")
-        argument(c)
-        if last or not c.take_sign(","):
-            break
-    if c.take("order by"):
-        query.sort(c)
+    count = 0
+    if not c.take_sign("*") and not c.at_sign(")"):
+        c.take_any("all", "distinct")
+        while True:
+            last = c.take("variadic")
+            argument(c)
+            count += 1
+            if last or not c.take_sign(","):
+                break
+        if c.take("order by"):
+            query.sort(c)
     c.expect_sign(")")
+    return count
 
 
 def argument(c: Cursor) -> None:

@@ -122,7 +122,13 @@ def returning(c: Cursor) -> None:
             c.next()
     if c.done or c.at_sign(")", ";"):
         raise c.unreadable("expected an expression")
+    mark = len(c.references)
     query.targets(c)
+    known = {alias for alias, _ in c.aliases}
+    for reference in c.references[mark:]:
+        if reference.parts[0] in ("old", "new") and len(reference.parts) > 1 and reference.parts[0] not in known:
+            what = reference.parts[0].upper()
+            c.refuse("M072", f"RETURNING {what}.… needs PostgreSQL 18; 15 and newer are supported", reference.at)
 
 
 def _update(c: Cursor, verb: str) -> None:

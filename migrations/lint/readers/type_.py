@@ -50,7 +50,7 @@ def _typed(c: Cursor) -> None:
 
 
 def _range_option(c: Cursor) -> None:
-    at, key = c.at, c.column()
+    at, key = c.at, c.label()
     c.expect_sign("=")
     if key == "subtype":
         type_name(c)

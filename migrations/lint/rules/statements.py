@@ -162,6 +162,6 @@ def _is_batch(context: Context) -> bool:
 def newer(context: Context) -> Iterator[Hit]:
     """Yield calls of functions that came after PostgreSQL 15."""
     for call in context.anywhere(Calls):
-        release = needs(call.name)
+        release = needs(call.name, call.arguments)
         if release is not None and not context.ownership.owns(call.name):
             yield Hit(call.at, f"{call.name}() needs PostgreSQL {release}; 15 and newer are supported")
