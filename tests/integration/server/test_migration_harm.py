@@ -34,6 +34,10 @@ CREATE TYPE core_pair AS (a int, b int);
 CREATE SEQUENCE core_seq;
 CREATE COLLATION core_order (provider = libc, locale = 'C');
 CREATE FUNCTION core_size(anyelement) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';
+CREATE FUNCTION core_same(text, text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 = $2';
+CREATE OPERATOR === (LEFTARG = text, RIGHTARG = text, FUNCTION = core_same);
+CREATE OPERATOR CLASS core_text_ops FOR TYPE text USING btree AS
+    OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 bttextcmp(text, text);
 """
 
 
@@ -70,6 +74,8 @@ TIES = {
     "a function as an attribute": "CREATE VIEW p_sample__v AS SELECT p.core_size FROM p_sample__plain p",
     "a function in an index": "CREATE INDEX p_sample__i ON p_sample__plain (core_size(id))",
     "a function in a default": "ALTER TABLE p_sample__plain ALTER COLUMN id SET DEFAULT core_size(1)",
+    "an operator": "CREATE VIEW p_sample__v AS SELECT text === 'x' AS same FROM p_sample__plain",
+    "an operator class": "CREATE INDEX p_sample__i ON p_sample__plain (text core_text_ops)",
     "a collation": "CREATE INDEX p_sample__i ON p_sample__plain (text COLLATE core_order)",
 }
 LOCKS = {
@@ -117,7 +123,11 @@ CORE_TYPES = {
     "an enum in a function": _routine("DECLARE s core_state; BEGIN NULL; END"),
     "a row type in a function": _routine("DECLARE t tenant%ROWTYPE; BEGIN NULL; END"),
 }
-KINDS = {"tie": TIES, "lock": LOCKS, "trigger": TRIGGERS, "wait": WAITS, "type": CORE_TYPES}
+SETTINGS = {
+    "a server's setting in a function": _routine("BEGIN PERFORM current_setting('data_directory'); END"),
+    "a channel of others in a function": _routine("BEGIN PERFORM pg_notify('wake', 'x'); END"),
+}
+KINDS = {"setting": SETTINGS, "tie": TIES, "lock": LOCKS, "trigger": TRIGGERS, "wait": WAITS, "type": CORE_TYPES}
 ROLES = {"superuser": None, "role_maker": "LOGIN CREATEROLE", "plain_owner": "LOGIN"}
 
 
