@@ -40,7 +40,7 @@ __all__ = [
 
 
 def lint(plugin: str, sql: str, earlier: Sequence[str] = ()) -> list[Finding]:
-    """Return all findings of one plugin migration, both of its parts; never raises, whatever the text is.
+    """Return all findings of one plugin migration, both of its parts; never raises.
 
     Args:
         plugin: the plugin's name, such as ``audit-log``.

@@ -56,7 +56,7 @@ FUNCTIONS = frozenset(
     xmlconcat2 xmlexists xpath xpath_exists
     """.split()
 )
-"""What PostgreSQL 15 has."""
+"""Those of PostgreSQL 15."""
 
 NEWER = {
     "any_value": 16,
@@ -99,4 +99,4 @@ NEWER = {
     "uuidv7": 18,
     "xmltext": 17,
 }
-"""What later releases brought, and which."""
+"""Those of later releases, with the release."""

@@ -86,7 +86,7 @@ class Cursor:
         return self._tokens[min(self.index + ahead, self._last)]
 
     def next(self) -> Token:
-        """Take one token, whatever it is."""
+        """Return the next token, and move behind it."""
         token = self._tokens[self.index]
         if self.index < self._last:
             self.index += 1
@@ -111,30 +111,30 @@ class Cursor:
         return token.kind in _SIGNS and token.text in signs
 
     def take(self, phrase: str) -> bool:
-        """Take these unquoted words if they come next."""
+        """Move behind these unquoted words if they come next; return whether they did."""
         if not self.at_words(phrase):
             return False
         self.index += len(_words(phrase))
         return True
 
     def take_any(self, *words: str) -> str:
-        """Take one of these words, and return it, or an empty text."""
+        """Move behind one of these words; return it, or an empty text."""
         return self.next().text if self.at_word(*words) else ""
 
     def take_sign(self, sign: str) -> bool:
-        """Take this sign if it comes next."""
+        """Move behind this sign if it comes next; return whether it did."""
         if not self.at_sign(sign):
             return False
         self.index += 1
         return True
 
     def expect(self, phrase: str) -> None:
-        """Take these words or give up."""
+        """Move behind these words, or give up."""
         if not self.take(phrase):
             raise self.unreadable(f"expected {phrase.upper()}")
 
     def expect_sign(self, sign: str) -> None:
-        """Take this sign or give up."""
+        """Move behind this sign, or give up."""
         if not self.take_sign(sign):
             raise self.unreadable(f'expected "{sign}"')
 
@@ -154,7 +154,7 @@ class Cursor:
         return token.kind == QUOTED or (token.kind == WORD and token.text not in reserved)
 
     def word(self) -> str:
-        """Take one name that is local to its table: a column, an alias, a constraint."""
+        """Read one name that is local to its table: a column, an alias, a constraint."""
         if self.token.kind not in (WORD, QUOTED):
             raise self.unreadable("expected a name")
         name = self.next().text
@@ -162,31 +162,31 @@ class Cursor:
         return name
 
     def column(self) -> str:
-        """Take one name that may stand for a column, a table or an alias."""
+        """Read one name that may stand for a column, a table or an alias."""
         if not self.at_name():
             raise self.unreadable("expected a name")
         return self.word()
 
     def column_name(self) -> Name:
-        """Take one such name as a ``Name``."""
+        """Read one such name as a ``Name``."""
         return Name((self.column(),), self.previous.start)
 
     def label(self) -> str:
-        """Take one name that may be any word: behind AS or a dot."""
+        """Read one name that may be any word: behind AS or a dot."""
         token, after = self.token, self.peek().text
         if token.kind == WORD and after in _JOINED_WITH.get(token.text, ()):
             raise self.unreadable("expected a name")
         return self.word()
 
     def routine(self) -> Name:
-        """Take the possibly qualified name of a function or a type."""
+        """Read the possibly qualified name of a function or a type."""
         token = self.token
         if token.kind == WORD and token.text in COLUMNS_ONLY and self.peek().text != ".":
             raise self.unreadable("expected a name")
         return self.name(RESERVED)
 
     def name(self, reserved: Collection[str] = NOT_A_NAME) -> Name:
-        """Take a possibly qualified name, which begins with none of the reserved words."""
+        """Read a possibly qualified name, which begins with none of the reserved words."""
         at = self.at
         if not self.at_name(reserved):
             raise self.unreadable("expected a name")
@@ -197,7 +197,7 @@ class Cursor:
         return Name(tuple(parts), at)
 
     def names(self, one: Callable[[], Name] | None = None) -> list[Name]:
-        """Take a list of names that are separated by commas."""
+        """Read a list of names that are separated by commas."""
         result: list[Name] = []
         self.listed(lambda c: result.append(one() if one is not None else c.name()))
         return result
@@ -215,13 +215,13 @@ class Cursor:
         self.expect_sign(")")
 
     def words_in_parens(self) -> tuple[str, ...]:
-        """Take ``(a, b, c)``."""
+        """Read ``(a, b, c)``."""
         result: list[str] = []
         self.enclosed(lambda c: c.listed(lambda c: result.append(c.column())))
         return tuple(result)
 
     def if_exists(self) -> bool:
-        """Take ``IF EXISTS``."""
+        """Read ``IF EXISTS``; return whether it was there."""
         return self.take("if exists")
 
     def skip_all(self) -> None:

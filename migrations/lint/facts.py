@@ -1,4 +1,4 @@
-"""What the readers say about a statement: what it makes, changes, names and calls.
+"""The facts that readers note about a statement: the objects that it makes, changes, names and calls.
 
 Readers only describe; the rules judge. So a new rule needs no new reader, and the core migrations'
 rules judge the same facts as the plugins'. Tuples, because twenty dataclasses take longer to make than to use.

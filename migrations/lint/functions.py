@@ -48,7 +48,7 @@ SETTINGS = frozenset(
     timezone transaction_isolation transaction_read_only
     """.split()
 )
-"""What ``current_setting`` may be asked for, beside the settings that applications make up (``app.…``)."""
+"""Settings that a migration may read, beside those that applications make up (``app.…``)."""
 
 
 def is_safe(name: Name) -> bool:

@@ -37,7 +37,7 @@ class Token(NamedTuple):
 
 @dataclass(slots=True)
 class Problem:
-    """A place that no statement may contain, whatever it means."""
+    """A place in a file that no statement may contain."""
 
     rule: str
     at: int
@@ -185,7 +185,7 @@ class _Lexer:
         return self._add(NUMBER, self.sql[start:end], start, end)
 
     def _op(self, start: int, end: int) -> int:
-        """Take an operator; as in PostgreSQL, a long one ends in + or - only beside unusual signs."""
+        """Read an operator; as in PostgreSQL, a long one ends in + or - only beside unusual signs."""
         text = self.sql[start:end]
         while len(text) > 1 and text[-1] in "+-" and _TRAILING_SIGNS.isdisjoint(text):
             text = text[:-1]

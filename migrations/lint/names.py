@@ -1,6 +1,6 @@
-"""Who owns a name: the plugin, another plugin, or the server.
+"""The owner of a name: the plugin, another plugin, or the server.
 
-This is the heart of the check: PostgreSQL has one name space for everybody, and only the prefix of
+This is the heart of the check: PostgreSQL has one name space for all plugins, and only the prefix of
 ``core.migration`` keeps plugins apart.
 """
 
@@ -73,7 +73,7 @@ class Ownership:
         return local != name and len(name) <= MAX_NAME_BYTES and _LOCAL.fullmatch(local) is not None
 
     def owner(self, name: Name) -> Owner:
-        """Return whose object the name means."""
+        """Return the owner of the object that the name means."""
         if not name.bare:
             return "elsewhere"
         if self.has_prefix(name.last):

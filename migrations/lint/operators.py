@@ -1,7 +1,7 @@
 """Operators, operator classes, access methods and collations that a migration may name: PostgreSQL's own.
 
 Those of well-known extensions are among them (pg_trgm, hstore, ltree, cube, intarray, vector, citext), which the
-operator of a database may have installed. Whatever else has such a name was made by somebody else.
+operator of a database may have installed. Any other object of such a name was made by another owner.
 """
 
 from __future__ import annotations

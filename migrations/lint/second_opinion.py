@@ -107,7 +107,7 @@ class SecondOpinion:
             self.disagreements.append(Disagreement(odd[0], "they end a statement at different places"))
 
     def about(self, statement: Statement, reading: Reading) -> str | None:
-        """Return what sqlglot sees otherwise in a statement, or None."""
+        """Return the difference between sqlglot's reading of a statement and ours, or None."""
         tokens = [token for token in self._tokens_of(statement) if token.token_type != TokenType.SEMICOLON]
         if not tokens or _is_atomic(statement) or is_rows(statement):
             return None

@@ -108,7 +108,7 @@ class _Body:
         self._last = ""
 
     def see(self, token: Token, position: int) -> None:
-        """Take in the next token of the statement."""
+        """Add the next token of the statement."""
         if self._kind is None:
             self._begin(token, position)
         elif self._kind == "rule" and token.kind == PUNCT:

@@ -63,7 +63,7 @@ def _body_words(statement: Statement) -> int:
 
 
 def problems(sql: str, lexed: Lexed) -> list[Problem]:
-    """Return what is wrong with a file's characters: all of it, or the first hundred places of each kind."""
+    """Return the faults of a file's characters, at most the first hundred of each kind."""
     kinds = (lexed.problems, _characters(sql), _comments(sql, lexed), _tokens(lexed.tokens))
     return sorted((problem for kind in kinds for problem in islice(kind, MAX_PROBLEMS)), key=_place)
 

@@ -4,7 +4,7 @@
 
 A function is harmless when it computes from its arguments or looks at the clock or the catalog. That is decided by its
 volatility and its class: immutable and stable functions are, but for those that support types and indexes, take
-PostgreSQL's internal types, or read whatever table they are told; of the volatile ones and of those that begin with
+PostgreSQL's internal types, or read a table that an argument names; of the volatile ones and of those that begin with
 ``pg_``, a short list is.
 """
 
@@ -74,9 +74,9 @@ def module(servers: Mapping[int, set[str]]) -> str:
             newer.setdefault(name, release)
     lines = ['"""Harmless functions of PostgreSQL, made by ``migrations.tools.list_functions``."""', ""]
     lines += ["from __future__ import annotations", "", "FUNCTIONS = frozenset(", '    """', *_wrapped(sorted(old))]
-    lines += ['    """.split()', ")", f'"""What PostgreSQL {OLDEST} has."""', "", "NEWER = {"]
+    lines += ['    """.split()', ")", f'"""Those of PostgreSQL {OLDEST}."""', "", "NEWER = {"]
     lines += [f'    "{name}": {release},' for name, release in sorted(newer.items())]
-    lines += ["}", '"""What later releases brought, and which."""', ""]
+    lines += ["}", '"""Those of later releases, with the release."""', ""]
     return "\n".join(lines)
 
 

@@ -16,7 +16,7 @@ PLUGIN = "audit"
 FIXTURES = Path(__file__).parents[1] / "unit" / "migrations" / "lint" / "fixtures"
 PAGES = Path(__file__).parents[2] / "docs" / "migrations.md"
 OUTCOMES = ("harm", "pgerror", "session", "policy", "newer", "cascade")
-"""What the proof on PostgreSQL shows; ``newer 17`` is refused by releases before that one, and runs on it."""
+"""The results that the proof on PostgreSQL can show; ``newer 17`` is refused by releases before that one, and runs on it."""
 MALFORMED = FIXTURES / "malformed" / "expressions.txt"
 """Expressions that PostgreSQL's grammar refuses, one a line."""
 

@@ -99,7 +99,7 @@ def _numbered(text: str) -> str:
 
 
 def _faults(plugin: str, text: str, with_tenant: Collection[str]) -> list[str]:
-    """Return what is wrong with a named query; ``with_tenant`` are the tables that have a ``tenant_id``."""
+    """Return the faults of a named query; ``with_tenant`` are the tables that have a ``tenant_id``."""
     statement = _numbered(text)
     tokens = lex(statement).tokens
     while tokens and tokens[-1].text == ";":

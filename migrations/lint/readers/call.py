@@ -22,7 +22,7 @@ _NOT_ROWS = frozenset(
     " num_nonnulls pg_typeof pg_column_size hash_record json_build_object jsonb_build_object json_build_array"
     " jsonb_build_array json_object_agg jsonb_object_agg format concat concat_ws".split()
 )
-"""Functions whose result is no row, whatever their arguments are."""
+"""Functions whose result is no row, also where an argument is one."""
 
 _TYPE_WORDS = frozenset(
     "bigint bit boolean char character dec decimal double float int integer interval national nchar numeric real"

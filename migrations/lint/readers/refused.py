@@ -62,7 +62,7 @@ def first_word(c: Cursor) -> str | None:
 
 
 def _sets_timeout(c: Cursor) -> bool:
-    """Whether this is ``SET LOCAL lock_timeout = …`` or another timeout, with one value; note what is wrong with it."""
+    """Whether this is ``SET LOCAL lock_timeout = …`` or another timeout, with one value; refuse a longer one."""
     name, value = c.peek(2), c.peek(3 + 1)
     if not (
         c.at_words("set local")
@@ -79,7 +79,7 @@ def _sets_timeout(c: Cursor) -> bool:
 
 
 def _timeout_fault(setting: str, value: str) -> str | None:
-    """Return what is wrong with a value of one of the settings, or None."""
+    """Return the fault of a setting's value, or None."""
     found = _VALUE.fullmatch(value)
     if found is None:
         return f"SET LOCAL {setting}: {value[:40]} is no number of milliseconds, and no number with a unit"

@@ -1,4 +1,4 @@
-"""What a rule is, and what it knows of the statement that it judges."""
+"""The parts of a rule, and the facts that it has about the statement that it judges."""
 
 from __future__ import annotations
 

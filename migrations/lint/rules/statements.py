@@ -86,7 +86,7 @@ def calls(context: Context) -> Iterator[Hit]:
 
 
 def wrong_call(ownership: Ownership, fact: Fact) -> str:
-    """Return what is wrong with a call, a setting that is read or a channel that is notified, or ''."""
+    """Return the fault of a call, of a setting that is read or of a channel that is notified, or ''."""
     if isinstance(fact, Calls):
         ours = ownership.owner(fact.name) in ("plugin", "other plugin")  # M020 speaks of those of other plugins
         known = ours or is_safe(fact.name) or needs(fact.name) is not None

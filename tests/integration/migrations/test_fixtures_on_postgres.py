@@ -93,7 +93,7 @@ def syntax(session_dsn: str) -> Iterator[Connection]:
 
 @pytest.fixture(scope="module")
 def before(template: str) -> Picture:
-    """What the template looks like, which is what every case begins with."""
+    """The state of the template, with which every case begins."""
     with psycopg.connect(template) as connection:
         return take(connection, WATCHED)
 
@@ -109,13 +109,13 @@ def connection(template: str) -> Iterator[Connection]:
 
 
 def take(connection: Connection, tables: list[str]) -> Picture:
-    """Return what the migrator compares, and the rows of tables or the state of sequences."""
+    """Return the catalogs that the migrator compares, and the rows of tables or the state of sequences."""
     found = connection.execute(CATALOGS.encode(), OWN).fetchall()
     return {(kind, schema, name): text for kind, schema, name, text in found} | rows(connection, tables)
 
 
 def faults_of_own(connection: Connection) -> list[str]:
-    """Return what the migrator finds wrong with the plugin's own triggers and functions."""
+    """Return the faults that the migrator finds in the plugin's own triggers and functions."""
     triggers = connection.execute(OBJECTS["cascade_triggers"].encode(), OWN).fetchall()
     routines = connection.execute(OBJECTS["routines"].encode(), OWN).fetchall()
     faults = [fault for row in triggers if (fault := own_objects.stops(row))]
@@ -144,13 +144,13 @@ def run(connection: Connection, case: Case) -> None:
 
 
 def name_of(case: Case) -> str:
-    """Return what pytest shows for a case."""
+    """Return the name of a case for pytest."""
     return case.name
 
 
 @pytest.mark.parametrize("case", [case for case in cases("good") if mode_of(case.sql) == "outside"], ids=name_of)
 def test_good_statements_outside_a_transaction_run(session_dsn: str, case: Case) -> None:
-    """What is declared to run outside a transaction runs there, and not inside of one unless it could do without."""
+    """A statement that is declared to run outside a transaction runs there, and not inside of one unless it could do without."""
     with psycopg.connect(session_dsn, autocommit=True) as connection:
         run(connection, case)
     _fill_again(session_dsn)
@@ -178,7 +178,7 @@ def test_good_migrations_change_only_own_objects(connection: Connection, before:
 
 @pytest.mark.parametrize("case", cases("warned"), ids=name_of)
 def test_locks_on_core_tables_are_those_that_are_told(connection: Connection, case: Case) -> None:
-    """What the plan says of a migration's locks is what pg_locks shows, on the tables that the linter knows."""
+    """The plan names the locks that pg_locks shows, on the tables that the linter knows."""
     run(connection, case)
     held = {(table, mode) for table, mode in connection.execute(STRONG_LOCKS.encode()).fetchall()}
     told = {(table, mode) for _, table, mode in core_locks(PLUGIN, case.sql, [setup_sql()])}
@@ -187,7 +187,7 @@ def test_locks_on_core_tables_are_those_that_are_told(connection: Connection, ca
 
 @pytest.mark.parametrize("case", [case for case in cases("bad") if case.outcome == "harm"], ids=name_of)
 def test_refused_migrations_do_harm(connection: Connection, before: Picture, case: Case) -> None:
-    """What the linter refuses as harmful changes something that is not the plugin's, at once or when it is set off."""
+    """A statement that is refused as harmful changes another's object, at once or when it is set off."""
     start = before | rows(connection, SEQUENCES)
     run(connection, case)
     for later in case.then:
@@ -197,7 +197,7 @@ def test_refused_migrations_do_harm(connection: Connection, before: Picture, cas
 
 @pytest.mark.parametrize("case", [case for case in cases("bad") if case.outcome == "cascade"], ids=name_of)
 def test_refused_triggers_stop_the_server(connection: Connection, case: Case) -> None:
-    """What the linter refuses for cascades makes the server's DELETE of a tenant fail, or leaves orphans behind."""
+    """A trigger that is refused for cascades makes the server's DELETE of a tenant fail, or leaves orphans behind."""
     connection.execute("INSERT INTO tenant (id, slug) VALUES (%s, 'gone')", [DELETED])
     insert = "INSERT INTO p_audit__entry (tenant_id, action, level) VALUES (%(t)s, 'x', 'error'), (%(t)s, 'y', 'error')"
     connection.execute(insert.encode(), {"t": DELETED})
@@ -224,14 +224,14 @@ def _orphans(connection: Connection) -> int:
 
 @pytest.mark.parametrize("case", [case for case in cases("bad") if case.outcome == "pgerror"], ids=name_of)
 def test_refused_migrations_fail_on_postgres(connection: Connection, case: Case) -> None:
-    """What the linter refuses as no SQL is refused by PostgreSQL too."""
+    """A statement that is refused as no SQL is refused by PostgreSQL, too."""
     with pytest.raises(psycopg.Error):
         connection.execute(case.sql.encode())
 
 
 @pytest.mark.parametrize("case", [case for case in cases("bad") if case.outcome == "newer"], ids=name_of)
 def test_newer_syntax_runs_where_it_is_known(connection: Connection, case: Case) -> None:
-    """What the linter refuses for older releases runs from the release on that the case names, and on none before."""
+    """A statement that is refused for older releases runs from the release on that the case names, and on none before."""
     if connection.info.server_version // 10000 >= case.since:
         run(connection, case)
     else:
@@ -248,7 +248,7 @@ def test_malformed_expressions_are_syntax_errors(syntax: Connection, expression:
 
 @pytest.mark.parametrize("case", [case for case in cases("bad") if case.outcome == "session"], ids=name_of)
 def test_refused_migrations_touch_the_session(session_dsn: str, case: Case) -> None:
-    """What the linter refuses for the session ends the transaction, or leaves settings, locks or objects behind."""
+    """A statement that is refused for the session ends the transaction, or leaves settings, locks or objects behind."""
     with psycopg.connect(session_dsn, prepare_threshold=None) as connection, psycopg.connect(session_dsn) as listener:
         listener.execute("LISTEN wake")
         listener.commit()
@@ -277,10 +277,10 @@ def _notifies(case: Case) -> bool:
 
 @pytest.mark.parametrize("case", [case for case in cases("bad") if case.outcome == "policy"], ids=name_of)
 def test_refusals_by_policy_are_valid_sql(connection: Connection, case: Case) -> None:
-    """What is refused for policy alone would run: if it did not, the fixture would claim too much."""
+    """A statement that is refused for policy alone would run: else the fixture would claim too much."""
     run(connection, case)
 
 
 def session_of(connection: Connection) -> dict[str, list[Any]]:
-    """Return what a statement can change in a session."""
+    """Return the state of a session that a statement can change."""
     return {name: sorted(connection.execute(query.encode()).fetchall()) for name, query in _SESSION.items()}

@@ -1,4 +1,4 @@
-"""What the conformance test finds in a plugin's queries, and what it leaves alone."""
+"""The faults that the conformance test finds in a plugin's queries, and queries without one."""
 
 from __future__ import annotations
 

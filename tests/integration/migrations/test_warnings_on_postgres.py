@@ -63,7 +63,7 @@ def template(databases: Databases) -> Iterator[str]:
 
 
 def state(connection: Connection) -> dict[str, dict[Any, tuple[Any, ...]]]:
-    """Return what warnings speak of: tables, foreign keys to the server's tables, what views and functions read."""
+    """Return tables, foreign keys to the server's tables, and the columns that views and functions read."""
     queries = {"tables": TABLES, "keys": KEYS, "pinned": PINNED}
     found = {name: connection.execute(query.encode(), {"own": OWN}).fetchall() for name, query in queries.items()}
     return {

@@ -21,20 +21,20 @@ def _errors(case: Case) -> set[str]:
 
 @pytest.mark.parametrize("case", cases("good"), ids=_name)
 def test_good_cases_pass(case: Case) -> None:
-    """What a plugin may write has no error."""
+    """Statements that a plugin may write have no error."""
     errors = [one for one in lint(PLUGIN, case.sql, [setup_sql()]) if one.severity == "error"]
     assert errors == []
 
 
 @pytest.mark.parametrize("case", cases("bad"), ids=_name)
 def test_bad_cases_are_refused(case: Case) -> None:
-    """What a plugin may not write has just the errors that the case states."""
+    """Statements that a plugin may not write have just the errors that the case states."""
     assert _errors(case) == set(case.expect)
 
 
 @pytest.mark.parametrize("case", cases("warned"), ids=_name)
 def test_warned_cases_pass_with_a_warning(case: Case) -> None:
-    """What is allowed but costly has just the warnings that the case states."""
+    """Costly statements have just the warnings that the case states."""
     assert {finding.rule for finding in lint(PLUGIN, case.sql, [setup_sql()])} == set(case.expect)
 
 

@@ -126,7 +126,7 @@ def test_cut_fixtures_are_judged() -> None:
     ],
 )
 def test_hostile_texts_are_findings(sql: str) -> None:
-    """What nobody can read in time is refused, not waited for."""
+    """A text that cannot be read in time is refused."""
     assert any(finding.severity == "error" for finding in timed(sql))
 
 
@@ -146,7 +146,7 @@ def test_hostile_texts_are_findings(sql: str) -> None:
     ],
 )
 def test_long_texts_end_in_time(sql: str) -> None:
-    """Files just under 1 MiB are judged in two seconds, whatever they hold."""
+    """Files just under 1 MiB are judged in two seconds of processor time."""
     timed(sql)
 
 

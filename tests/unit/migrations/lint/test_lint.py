@@ -122,7 +122,7 @@ def test_published_tables_are_those_of_the_contract() -> None:
 
 
 def test_owned_objects_follow_the_history() -> None:
-    """What an edition compares is what the migrations leave behind."""
+    """An edition compares the objects that the migrations leave."""
     texts = [
         "CREATE TABLE p_a__t (id int CONSTRAINT p_a__t_key UNIQUE); CREATE TYPE p_a__k AS ENUM ('x'); CREATE INDEX p_a__i ON p_a__t (id);",
         "ALTER TABLE p_a__t RENAME TO p_a__u; DROP INDEX p_a__i; CREATE SEQUENCE p_a__s;\n-- down\nDROP SEQUENCE p_a__s;",

@@ -12,7 +12,7 @@ from migrations.lint.statement import Statement, split, statements
 
 
 def opinion_of(sql: str, reading: Reading) -> str | None:
-    """Return what sqlglot sees otherwise in a single statement."""
+    """Return the difference between sqlglot's reading of a single statement and the given one."""
     tokens = lex(sql).tokens
     everything = statements(sql, tokens)
     return SecondOpinion(sql, tokens, everything).about(everything[0], reading)

@@ -47,7 +47,7 @@ def test_statements_end_where_postgres_ends_them(sql: str, expected: list[str]) 
 
 
 def test_slices_are_the_files_own_characters() -> None:
-    """What is sent to the server is cut from the file and never put together anew."""
+    """A statement that is sent to the server is cut from the file, and never put together anew."""
     for case in (*cases("good"), *cases("bad")):
         for statement in split(case.sql):
             assert case.sql[statement.start : statement.end] == statement.text
