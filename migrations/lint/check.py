@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from core.migration import table_prefix
 from migrations.lint import readers, text
-from migrations.lint.facts import Reading, Refused
+from migrations.lint.facts import ForeignKey, Reading, Refused
 from migrations.lint.lexer import lex
 from migrations.lint.modes import Mode, mode_of
 from migrations.lint.names import Ownership
@@ -29,6 +29,7 @@ class Checker:
         self.world = World(ownership)
         self._ownership = ownership
         self._rules = tuple(rule for rule in RULES if rule.applies in (ruleset, "both"))
+        self.keys: list[tuple[ForeignKey, Finding]] = []
 
     def learn(self, sql: str) -> None:
         """Add the effects of an earlier migration without judging it."""
@@ -44,10 +45,11 @@ class Checker:
         """Return the findings of the next migration, and add its effects."""
         unusable = text.unusable(sql)
         if unusable is not None:
+            self.keys = []
             return [finding_of(BY_ID["M070"], Lines(""), Hit(0, unusable.message))]
         file = _File(sql, self.world, self._ownership, self._rules)
         findings = file.findings(second_opinion=second_opinion)
-        self.world = file.world
+        self.world, self.keys = file.world, file.keys
         self.world.begin_file()
         return findings
 
@@ -59,13 +61,29 @@ class Checker:
 
 def check_history(plugin: str, texts: Sequence[str], ruleset: str = "plugin") -> list[list[Finding]]:
     """Return the findings of each of a plugin's migrations; an index of a later file answers W2 of an earlier one."""
-    first = Checker(Ownership(plugin), ruleset)
-    findings = [first.check(sql) for sql in texts]
-    if not any(finding.rule == "W2" for file in findings for finding in file):
+    checker = Checker(Ownership(plugin), ruleset)
+    checked = [(checker.check(sql), checker.keys) for sql in texts]
+    return [_answered(findings, keys, checker.world) for findings, keys in checked]
+
+
+def _answered(findings: list[Finding], keys: Sequence[tuple[ForeignKey, Finding]], world: World) -> list[Finding]:
+    """Return a file's findings without those on keys that an index serves in the end."""
+    if not keys:
         return findings
-    again = Checker(Ownership(plugin), ruleset)
-    again.world.later = first.world
-    return [again.check(sql) for sql in texts]
+    left = [finding for key, finding in keys if not world.serves(key)]
+    others = [finding for finding in findings if finding.rule != keys[0][1].rule]
+    return sorted([*others, *once(left)])
+
+
+def once(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the first of a rule's findings, with the lines of the others in its message."""
+    if not findings:
+        return []
+    lines = sorted({finding.line for finding in findings} - {findings[0].line})
+    if not lines:
+        return [findings[0]]
+    places = f"line {lines[0]}" if len(lines) == 1 else f"lines {', '.join(map(str, lines))}"
+    return [replace(findings[0], message=f"{findings[0].message}; the same in {places}")]
 
 
 def routine_faults(plugin: str, definition: str) -> list[Finding]:
@@ -89,7 +107,8 @@ class _File:
         self._lines = Lines(sql)
         self._lexed = lex(sql)
         self._found: set[Finding] = set()
-        self._repeated: dict[str, set[int]] = {}
+        self._warnings: dict[str, list[Finding]] = {}
+        self.keys: list[tuple[ForeignKey, Finding]] = []
         self._errors = 0
         self._accepted = {
             found[1] for start, end in self._lexed.comments if (found := _ACCEPTED.match(sql, start, end))
@@ -105,7 +124,7 @@ class _File:
         if text.too_long(up) or text.too_long(down):
             self._report("M070", Hit(0, text.TOO_LONG))
             return sorted(self._found)
-        mode = mode_of(self.sql) if self._ownership.prefix != table_prefix("") else "transaction"
+        mode = mode_of(self.sql, self._lexed) if self._ownership.prefix != table_prefix("") else "transaction"
         judged = self._judge(up, mode)
         self._at_end()
         made, self.world = self.world, self.world.copy()
@@ -113,15 +132,7 @@ class _File:
         self.world = made
         if second_opinion and limit > len(self.sql):
             self._second_opinion(judged)
-        return sorted(map(self._with_repeats, self._found))
-
-    def _with_repeats(self, finding: Finding) -> Finding:
-        """Add the further places of a warning to its message."""
-        lines = sorted(self._repeated.get(finding.rule, set()) - {finding.line})
-        if not lines:
-            return finding
-        places = f"line {lines[0]}" if len(lines) == 1 else f"lines {', '.join(map(str, lines))}"
-        return replace(finding, message=f"{finding.message}; the same in {places}")
+        return sorted([*self._found, *(each for found in self._warnings.values() for each in once(found))])
 
     def locks(self) -> list[tuple[int, str, str]]:
         """Return (line, core table, lock mode) of the locks of the up part."""
@@ -199,11 +210,12 @@ class _File:
             return
         finding = finding_of(BY_ID[rule_id], self._lines, hit)
         self._errors += finding.severity == "error"
-        if finding.severity == "warning":
-            self._repeated.setdefault(rule_id, set()).add(finding.line)
-            if any(found.rule == rule_id for found in self._found):
-                return
-        self._found.add(finding)
+        if finding.severity == "error":
+            self._found.add(finding)
+        else:
+            self._warnings.setdefault(rule_id, []).append(finding)
+        if hit.key is not None:
+            self.keys.append((hit.key, finding))
 
 
 def finding_of(rule: Rule, lines: Lines, hit: Hit) -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from migrations.lint.lexer import lex
+from migrations.lint.lexer import Lexed, lex
 
 Mode = Literal["transaction", "outside", "batches"]
 
@@ -13,9 +13,9 @@ BATCHES_MARKER = "-- in batches"
 _MODES: dict[str, Mode] = {OUTSIDE_MARKER: "outside", BATCHES_MARKER: "batches"}
 
 
-def mode_of(sql: str) -> Mode:
+def mode_of(sql: str, lexed: Lexed | None = None) -> Mode:
     """Return how a migration wants to run: by a comment line of its own before the first statement."""
-    read = lex(sql)
+    read = lexed or lex(sql)
     first = read.tokens[0].start if read.tokens else len(sql)
     for start, end in read.comments:
         alone = start == 0 or sql[start - 1] in "\n\r"

@@ -66,11 +66,16 @@ class Ownership:
 
     def __init__(self, plugin: str) -> None:
         self.prefix = table_prefix(plugin)
+        self._own: dict[str, bool] = {}
 
     def has_prefix(self, name: str) -> bool:
         """Whether a bare name is one of this plugin's: its prefix, then ``[a-z0-9_]+``, at most 63 bytes."""
-        local = name.removeprefix(self.prefix)
-        return local != name and len(name) <= MAX_NAME_BYTES and _LOCAL.fullmatch(local) is not None
+        own = self._own.get(name)
+        if own is None:
+            local = name.removeprefix(self.prefix)
+            own = local != name and len(name) <= MAX_NAME_BYTES and _LOCAL.fullmatch(local) is not None
+            self._own[name] = own
+        return own
 
     def owner(self, name: Name) -> Owner:
         """Return the owner of the object that the name means."""

@@ -54,7 +54,6 @@ class World:
         unlogged: unlogged tables and sequences, with the place in this file, or -1 for earlier ones.
         pinned: views and parsed bodies of this file over tables of the server: place, kind, tables.
         new_tables: tables that this file made.
-        later: the state after all files, where it is known.
     """
 
     ownership: Ownership
@@ -71,7 +70,6 @@ class World:
     unlogged: dict[str, int] = field(default_factory=dict)
     pinned: dict[str, tuple[int, str, list[str]]] = field(default_factory=dict)
     new_tables: set[str] = field(default_factory=set)
-    later: World | None = None
 
     def copy(self) -> World:
         """Return a state that can go on alone."""
@@ -244,8 +242,9 @@ class World:
     def new_keys(self) -> Iterator[ForeignKey]:
         """Yield the foreign keys of this file from own tables to the server's."""
         for key in self.cascades.keys:
-            own = self.ownership.owns(key.table) and self.ownership.owner(key.target) == "server"
-            if own and not key.earlier:
+            if key.earlier or not self.ownership.owns(key.table):
+                continue
+            if self.ownership.owner(key.target) == "server":
                 yield key
 
     def serves(self, key: ForeignKey) -> bool:

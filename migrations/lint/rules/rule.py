@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from migrations.lint.facts import Reading
+from migrations.lint.facts import ForeignKey, Reading
 from migrations.lint.modes import Mode
 from migrations.lint.names import Name, Ownership
 from migrations.lint.statement import Statement
@@ -39,10 +39,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A place where a rule applies, and the message about it."""
+    """A place where a rule applies, and the message about it; an index on ``key`` in a later file answers it."""
 
     at: int
     message: str
+    key: ForeignKey | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,3 +172,20 @@ def test_importing_the_package_does_not_import_sqlglot() -> None:
     """A start with nothing to check does not pay for the parser."""
     code = "import sys, migrations.lint; sys.exit('sqlglot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_index_of_a_later_file_answers_a_warning() -> None:
+    """A key whose index is built concurrently, in a file of its own, has no W2; without that file it has."""
+    table = "CREATE TABLE p_a__x (t uuid REFERENCES tenant (id) ON DELETE CASCADE);"
+    index = "-- outside a transaction\nCREATE INDEX CONCURRENTLY p_a__x_t ON p_a__x (t);"
+    assert lint_history("a", [table, index]) == [[], []]
+    assert [[one.rule for one in found] for found in lint_history("a", [table, "DROP TABLE p_a__x;"])] == [[], ["W4"]]
+    assert [one.rule for one in lint_history("a", [table])[0]] == ["W2"]
+
+
+def test_a_warning_is_told_once_with_its_other_lines() -> None:
+    """The further places of a warning stand in the message of the first."""
+    table = "CREATE UNLOGGED TABLE p_a__{} (id int);\n"
+    (finding,) = lint("a", table.format("x") + table.format("y") + table.format("z"))
+    assert (finding.rule, finding.line) == ("W5", 1)
+    assert finding.message.endswith("; the same in lines 2, 3")
