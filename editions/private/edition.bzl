@@ -44,11 +44,11 @@ def _boot(ctx, target, plugins):
     info = ctx.actions.declare_file(folder + "edition.json")
     manifests = [plugin.manifest for plugin in plugins]
     contributions = [plugin.contributions for plugin in plugins]
-    inputs = manifests + contributions + [ctx.file.version, ctx.file._lock, ctx.file._lint_rules, ctx.file._server_names]
+    inputs = manifests + contributions + [ctx.file.version, ctx.file._lock, ctx.file._core_facts, ctx.file._server_names]
     args = ctx.actions.args()
     args.add("--edition", ctx.attr.edition).add("--label", "//%s:%s" % (ctx.label.package, ctx.attr.edition))
     args.add("--platform", target.platform).add("--python", target.python)
-    args.add("--version-file", ctx.file.version).add("--lock", ctx.file._lock).add("--lint-rules", ctx.file._lint_rules)
+    args.add("--version-file", ctx.file.version).add("--lock", ctx.file._lock).add("--core-facts", ctx.file._core_facts)
     args.add("--server-names", ctx.file._server_names)
     args.add_all(manifests, before_each = "--plugin").add_all(contributions, before_each = "--contributions")
     args.add("--module", module).add("--info", info)
@@ -86,13 +86,13 @@ def _pack(ctx, deps_pex, facts, boot, packs, manifests):
 
 def _facts(ctx, wheels, deps_pex, info):
     """What is known of an edition before it is packed."""
-    parts = edition_parts(ctx, ctx.attr._server, ctx.attr.plugins, ctx.attr.extras)
+    parts = edition_parts(ctx, ctx.attr._server, ctx.attr.plugins, ctx.attr.extras + ctx.attr.tools)
     found = wheel_facts(ctx, wheels, deps_pex)
     return struct(parts = parts, sbom = edition_sbom(ctx, info, found, parts), wheels = found)
 
 def _edition_impl(ctx):
     plugins = check_plugins(ctx.label, ctx.attr.listed, ctx.attr.plugins)
-    packs = [target[PackInfo] for target in [ctx.attr._server] + ctx.attr.plugins + ctx.attr.extras]
+    packs = [target[PackInfo] for target in [ctx.attr._server] + ctx.attr.plugins + ctx.attr.extras + ctx.attr.tools]
     target = edition_target(ctx, packs)
     deps_pex = _pex_deps(ctx, target)
     boot = _boot(ctx, target, plugins)
@@ -117,9 +117,10 @@ edition_rule = rule(
         "plugins": attr.label_list(doc = "The plugins, each once.", aspects = [collect_pack]),
         "stamp": attr.bool(doc = "Whether the edition tells its commit."),
         "target_wheels": TARGET_ATTR,
+        "tools": attr.label_list(doc = "Libraries of this repository that the edition carries besides.", aspects = [collect_pack]),
         "version": attr.label(doc = "The file that holds the version.", default = "//:VERSION", allow_single_file = True),
+        "_core_facts": attr.label(doc = "Proofs of the core's migrations.", default = "//editions/tools:core_facts", allow_single_file = True),
         "_deps_pex": tool_attr("//editions/tools:deps_pex"),
-        "_lint_rules": attr.label(doc = "Version of the migration rules.", default = "//editions/tools:lint_rules", allow_single_file = True),
         "_merge_pex": tool_attr("//editions/tools:merge_pex"),
         "_server": attr.label(doc = "The server.", default = "//editions/private:server", aspects = [collect_pack]),
         "_server_names": attr.label(doc = "The names that the server takes.", default = "//editions/tools:server_names", allow_single_file = True),

@@ -17,6 +17,7 @@ from core.errors import PluginError
 from core.migration import PluginMigration, check_plugin_name, in_order
 from editions.tools.plugin_source import PluginSource, PluginSourceError
 from migrations.lint import Finding, lint_bytes, lint_history, owned_objects, selftest
+from migrations.lint.proof import proofs
 
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+([-+.][0-9A-Za-z.+-]+)?")
 
@@ -107,7 +108,7 @@ def check(options: argparse.Namespace) -> dict[str, object] | None:
         "name": options.name,
         "version": version,
         "entry": options.entry,
-        "migrations": [{"file": migration.file, "sha256": migration.checksum} for migration, _ in migrations],
+        "migrations": proofs(options.name, [migration for migration, _ in migrations]),
         "objects": sorted(owned_objects(options.name, (migration.sql for migration, _ in migrations))),
     }
 

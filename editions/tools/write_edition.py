@@ -99,7 +99,8 @@ def refuse_clashes(plugins: Sequence[Mapping[str, Any]], server: Contributions) 
 def edition_info(
     options: argparse.Namespace, plugins: Sequence[Mapping[str, Any]], server: Contributions
 ) -> dict[str, Any]:
-    """Return what the edition says of itself."""
+    """Return the content of ``edition.json``."""
+    core = json.loads(options.core_facts.read_text(encoding="utf-8"))
     info = {
         "schema": SCHEMA,
         "edition": options.edition,
@@ -107,7 +108,8 @@ def edition_info(
         "platform": options.platform,
         "python": options.python,
         "lock": hashlib.sha256(options.lock.read_bytes()).hexdigest(),
-        "lint_rules": options.lint_rules.read_text(encoding="utf-8").strip(),
+        "lint_rules": core["rules"],
+        "core": core,
         "plugins": list(plugins),
         "server": server.as_json(),
     }
@@ -121,7 +123,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("--edition", "--label", "--platform", "--python"):
         parser.add_argument(name, required=True)
-    for name in ("--version-file", "--lock", "--lint-rules", "--server-names", "--module", "--info"):
+    for name in ("--version-file", "--lock", "--core-facts", "--server-names", "--module", "--info"):
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("--plugin", type=Path, action="append", default=[], help="what the check of a plugin wrote")
     parser.add_argument("--contributions", type=Path, action="append", default=[], help="the same plugin's, in order")

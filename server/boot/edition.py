@@ -28,16 +28,17 @@ class Edition:
     Attributes:
         build_info: name, version, plugins and origin.
         plugins: makes the plugins, importing them; called at most once per process.
-        checked_migrations: SHA-256 of every migration that the build has checked, by plugin and file.
-        lint_rules: version of the rules that they were checked by.
+        proofs: the proof of every migration that the build has checked, by owner and file; see
+            ``server.migrator.proof``.
+        core_names: names of all objects that the core's migrations make; empty in tests.
         contributions: what the build found that each plugin declares; None in tests, which build no edition.
         package: the package that holds what the build wrote; empty in tests, for the same reason.
     """
 
     build_info: BuildInfo
     plugins: Callable[[], Sequence[Plugin]]
-    checked_migrations: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    lint_rules: str = ""
+    proofs: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    core_names: frozenset[str] = frozenset()
     contributions: Mapping[str, Mapping[str, Any]] | None = None
     package: str = ""
 
@@ -69,10 +70,11 @@ class Edition:
             dirty=data.get("dirty"),
             commit_date=data.get("commit_date"),
         )
-        checked = {
-            (plugin["name"], migration["file"]): migration["sha256"]
-            for plugin in data["plugins"]
-            for migration in plugin["migrations"]
+        proofs = {
+            (owner["name"], migration["file"]): migration
+            for owner in (data["core"], *data["plugins"])
+            for migration in owner["migrations"]
         }
+        core_names = frozenset(name for _, name in data["core"]["objects"])
         contributions = {plugin["name"]: plugin["contributions"] for plugin in data["plugins"]}
-        return cls(build_info, plugins, checked, data["lint_rules"], contributions, package)
+        return cls(build_info, plugins, proofs, core_names, contributions, package)

@@ -89,7 +89,7 @@ def make_migrator(prepared: Prepared) -> Migrator:
     """Return the migrator of the configured database, with the edition's proofs."""
     edition = prepared.edition
     name = f"{edition.build_info.edition} {edition.build_info.version}"
-    return Migrator(lambda: make_connection(prepared.settings), edition.checked_migrations, name)
+    return Migrator(lambda: make_connection(prepared.settings), edition.proofs, name)
 
 
 async def make_connection(settings: Settings) -> Connection:

@@ -16,7 +16,8 @@ from server.boot.edition import Edition
 from server.boot.preparation import Prepared, load_plugins, make_connection, make_migrator
 from server.cli.database import prepared
 from server.migrator import inventory
-from server.migrator.history import Owner, Pending
+from server.migrator.history import Pending
+from server.migrator.proof import Proof
 from server.process.signals import exit_on_sigterm
 
 Report = Mapping[str, Any]
@@ -76,27 +77,23 @@ async def _apply(edition: Edition, _arguments: argparse.Namespace) -> Report:
 async def _plan(edition: Edition, _arguments: argparse.Namespace) -> Report:
     ready = prepared(edition)
     owners = load_plugins(edition, ready.sources).owners()
-    plan = await make_migrator(ready).plan(owners)
+    migrator = make_migrator(ready)
+    plan = await migrator.plan(owners)
     return {
-        "pending": [_described(each, owners) for each in plan.pending],
+        "pending": [_described(each, migrator.proof(each, owners)) for each in plan.pending],
         "ahead": [f"{row.owner} {row.version:04}" for row in plan.ahead],
         "orphans": await _orphans(edition, ready),
     }
 
 
-def _described(pending: Pending, owners: list[Owner]) -> Report:
-    from migrations.lint import core_locks, sections, split
-    from migrations.lint.modes import mode_of
-
-    sql = pending.migration.sql
-    locks: list[Report] = []
-    if pending.owner != CORE:
-        owner = next(each for each in owners if each.name == pending.owner)
-        earlier = [each.sql for each in owner.migrations if each.version < pending.migration.version]
-        taken = core_locks(pending.owner, sql, earlier)
-        locks = [{"line": line, "table": table, "mode": mode} for line, table, mode in taken]
-    runs = "transaction" if pending.owner == CORE else mode_of(sql)
-    return {"migration": str(pending), "statements": len(split(sections(sql)[0])), "runs": runs, "locks": locks}
+def _described(pending: Pending, proof: Proof) -> Report:
+    locks = [{"line": line, "table": table, "mode": mode} for line, table, mode in proof.locks]
+    return {
+        "migration": str(pending),
+        "statements": len(proof.up.statements),
+        "runs": proof.up.mode,
+        "locks": locks,
+    }
 
 
 async def _orphans(edition: Edition, ready: Prepared) -> list[Report]:

@@ -12,7 +12,7 @@ from core.migration import CORE
 from server.boot.edition import Edition
 from server.boot.preparation import impatient, load_plugins, make_connection
 from server.cli.database import prepared
-from server.migrator import inventory
+from server.migrator import inventory, linter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,12 +33,10 @@ def run(edition: Edition, arguments: argparse.Namespace) -> int:
 
 
 async def _objects(edition: Edition) -> list[inventory.OwnedObject]:
-    from migrations.lint import core_objects
-
     ready = impatient(prepared(edition))
     owners = load_plugins(edition, ready.sources).owners()
     core = next(owner for owner in owners if owner.name == CORE)
-    core_names = {name for _, name in core_objects(migration.sql for migration in core.migrations)}
+    core_names = edition.core_names or linter.core_names(migration.sql for migration in core.migrations)
     plugins = [owner.name for owner in owners if owner.name != CORE]
     async with await make_connection(ready.settings) as connection:
         return await inventory.objects(connection, plugins, core_names)

@@ -17,10 +17,10 @@ from core.errors import MigrationError
 from core.named_queries import named_queries
 from server.database.connecting import Connection
 from server.migrator import catalog, plugin_role
+from server.migrator.proof import Part, Statement
 
 if TYPE_CHECKING:
-    from migrations.lint import Statement
-    from server.migrator.execution import Part, Record
+    from server.migrator.execution import Record
 
 BUILD_TIMEOUT_S = 6 * 3600
 LOCK_TIMEOUT_S = 600
@@ -37,9 +37,7 @@ async def run_outside(connection: Connection, part: Part, record: Record, *, sep
         MigrationError: PostgreSQL refused it, or something that is not the plugin's changed. What an attempt left
             behind is removed by the next one.
     """
-    from migrations.lint import split
-
-    (statement,) = split(part.sql)
+    (statement,) = part.statements
     owner = part.pending.owner
     started = time.monotonic()
     await connection.execute("DISCARD ALL")
@@ -70,13 +68,7 @@ async def _objects(connection: Connection, owner: str) -> catalog.Snapshot:
 
 async def _build(connection: Connection, part: Part, statement: Statement) -> None:
     """Clear up behind a killed attempt, run the statement unless that attempt had done it, and look at the result."""
-    from migrations.lint import readers
-    from migrations.lint.facts import Changes, Creates, Drops
-
-    facts = readers.read(statement).facts
-    made = next((fact.name.last for fact in facts if isinstance(fact, Creates)), None)
-    dropped = next((fact.name.last for fact in facts if isinstance(fact, Drops)), None)
-    rebuilt = next((fact.name.last for fact in facts if isinstance(fact, Changes) and fact.action == "REINDEX"), None)
+    made, dropped, rebuilt = statement.creates, statement.drops, statement.rebuilds
     for name, valid in await _indexes(connection, made or rebuilt or ""):
         if not valid and name != rebuilt:
             _log.warning("migration %s: the invalid index %s of an earlier attempt is dropped", part.pending, name)
@@ -92,7 +84,7 @@ async def _build(connection: Connection, part: Part, statement: Statement) -> No
     except psycopg.Error as error:
         reason = " ".join(str(error).split())
         raise MigrationError(
-            f"{part.pending}:{part.first_line - 1 + statement.line}: PostgreSQL refused it: {reason}; mend the rows and"
+            f"{part.pending}:{statement.line}: PostgreSQL refused it: {reason}; mend the rows and"
             " start again, an unfinished index is then built anew"
         ) from None
     if made is not None and (made, True) not in await _indexes(connection, made):

@@ -10,8 +10,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -19,12 +17,8 @@ from core.errors import MigrationError
 from core.migration import CORE
 from core.named_queries import named_queries
 from server.database.connecting import Connection
-from server.migrator import catalog, plugin_role
-from server.migrator.history import Pending
-
-if TYPE_CHECKING:
-    from migrations.lint import Statement
-    from migrations.lint.modes import Mode
+from server.migrator import catalog, own_objects, plugin_role
+from server.migrator.proof import Part, Statement
 
 LOCK_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 600
@@ -43,21 +37,13 @@ Record = Callable[[int], Awaitable[None]]
 """Writes the tracking table, inside the transaction; gets the milliseconds that the migration took."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What to run: the up or the down part of a migration, and where it stands in its file."""
-
-    pending: Pending
-    sql: str
-    first_line: int = 1
-    mode: Mode = "transaction"
-
-
 class Executor:
-    """Runs parts of migrations over one connection."""
+    """Runs parts of migrations over one connection, which has no other user.
+
+    With ``separate_role``, those of plugins run as the role of the plugins.
+    """
 
     def __init__(self, connection: Connection, *, separate_role: bool) -> None:
-        """Take the connection, which nobody else uses, and whether plugins' migrations run as their own role."""
         self._connection = connection
         self._separate_role = separate_role
 
@@ -121,18 +107,16 @@ class Executor:
 
     async def _guarded(self, part: Part) -> int:
         """Run a plugin's part, and refuse it when what it left behind reaches further than the plugin."""
-        from server.migrator import own_objects  # imports the linter: only when something is pending
-
         owner, connection = part.pending.owner, self._connection
         before = await catalog.snapshot(connection, owner)
-        own = await own_objects.look(connection, owner)
+        own = await own_objects.snapshot(connection, owner)
         rows = await self._statements(part)
         changed = catalog.differences(before, await catalog.snapshot(connection, owner))
         if changed:
             raise MigrationError(
                 f"{part.pending}: it changed what is not the plugin's and was rolled back: {'; '.join(changed)}"
             )
-        harm = list(own_objects.faults(owner, own, await own_objects.look(connection, owner)))
+        harm = list(own_objects.faults(owner, own, await own_objects.snapshot(connection, owner)))
         if not self._separate_role:
             tables = await own_objects.locked_tables(connection, owner)
             harm += [f"it locked rows of {table}, which is not the plugin's" for table in tables]
@@ -141,8 +125,6 @@ class Executor:
         return rows
 
     async def _statements(self, part: Part) -> int:
-        from migrations.lint import split  # imports sqlglot: only when something is pending
-
         connection = self._connection
         separate = self._separate_role and part.pending.owner != CORE
         limits = _limits()
@@ -151,7 +133,7 @@ class Executor:
         if separate:
             await connection.execute(plugin_role.SQL["become"])
         rows = 0
-        for statement in split(part.sql):
+        for statement in part.statements:
             try:
                 if part.pending.owner != CORE and not separate:
                     await self._refuse_row_locks(part, statement)
@@ -162,7 +144,7 @@ class Executor:
             except psycopg.Error as error:
                 reason = " ".join(str(error).split())
                 raise MigrationError(
-                    f"{part.pending}:{_line(part, statement)}: PostgreSQL refused it, and the migration was rolled"
+                    f"{part.pending}:{statement.line}: PostgreSQL refused it, and the migration was rolled"
                     f" back: {reason}"
                 ) from None
             if part.pending.owner != CORE:
@@ -178,29 +160,21 @@ class Executor:
 
     async def _refuse_row_locks(self, part: Part, statement: Statement) -> None:
         """Refuse a statement that locks rows of others; a role of its own would lack the right to."""
-        from server.migrator import own_objects
-
         tables = await own_objects.locked_by(self._connection, part.pending.owner, statement)
         if tables:
             raise MigrationError(
-                f"{part.pending}:{_line(part, statement)}: it would lock rows of {', '.join(tables)} against the"
+                f"{part.pending}:{statement.line}: it would lock rows of {', '.join(tables)} against the"
                 " running servers, and was rolled back"
             )
 
     async def _refuse_long_waits(self, part: Part, statement: Statement, limits: Mapping[str, int]) -> None:
         """Refuse a statement that lets the next ones wait for longer than the server allows."""
-        from server.migrator import own_objects
-
         too_long = await own_objects.too_long_waits(self._connection, limits)
         if too_long:
             raise MigrationError(
-                f"{part.pending}:{_line(part, statement)}: a migration may only shorten its waits, and was rolled back:"
+                f"{part.pending}:{statement.line}: a migration may only shorten its waits, and was rolled back:"
                 f" {'; '.join(too_long)}"
             )
-
-
-def _line(part: Part, statement: Statement) -> int:
-    return part.first_line - 1 + statement.line
 
 
 def _limits() -> dict[str, int]:

@@ -1,14 +1,14 @@
 """Brings the database to the schema of the edition: core first, then plugins by name.
 
-One transaction per migration, one server at a time. A migration whose digest the edition carries
-was checked when the edition was built; any other is checked here, before anything runs.
+One transaction per migration, one server at a time. No migration runs before all pending ones have a proof
+(``server.migrator.proof``): the build has checked the text with that digest.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.resources import files
@@ -22,8 +22,9 @@ from core.plugin import Plugin
 from server.database.connecting import Connection
 from server.database.refusals import worded
 from server.migrator import plugin_role
-from server.migrator.execution import Executor, Part
+from server.migrator.execution import Executor
 from server.migrator.history import Applied, Owner, Pending, Plan, compare
+from server.migrator.proof import Part, Proof, Proofs, proof_of
 
 OLDEST_POSTGRESQL = 150000
 WAIT_FOR_OTHER_S = 120
@@ -42,12 +43,14 @@ def owners(plugins: Sequence[Plugin]) -> list[Owner]:
 
 
 class Migrator:
-    """Plans, applies and takes back migrations; opens the connections that it needs, and closes them."""
+    """Plans, applies and takes back migrations; opens the connections that it needs, and closes them.
 
-    def __init__(self, connect: OpenConnection, checked: Mapping[tuple[str, str], str], applied_by: str) -> None:
-        """Take what opens a connection, the digests that the edition carries, and its name for the record."""
+    ``proofs`` are those of the edition, and ``applied_by`` is its name for the tracking table.
+    """
+
+    def __init__(self, connect: OpenConnection, proofs: Proofs, applied_by: str) -> None:
         self._connect = connect
-        self._checked = checked
+        self._proofs = proofs
         self._applied_by = applied_by
 
     async def plan(self, wanted: Sequence[Owner]) -> Plan:
@@ -75,10 +78,16 @@ class Migrator:
         async with self.alone(), self._session() as connection:
             await connection.execute(_SQL["create_tracking"])
             pending = (await _plan(connection, wanted)).pending  # again: another server may have done it meanwhile
-            for each in pending:
-                self._check(each, wanted)
-            await self._run_all(connection, pending)
+            await self._run_all(connection, [self.proof(each, wanted).up for each in pending])
             return pending
+
+    def proof(self, pending: Pending, wanted: Sequence[Owner]) -> Proof:
+        """Return the proof of a migration.
+
+        Raises:
+            MigrationError: neither the build nor the linter has accepted it.
+        """
+        return proof_of(pending, wanted, self._proofs)
 
     async def applied(self) -> Sequence[Applied]:
         """Return what the database has of every owner."""
@@ -100,9 +109,7 @@ class Migrator:
                 )
             applied = {row.version for row in await _applied(connection) if row.owner == owner.name}
             undone = [each for each in reversed(owner.migrations) if each.version in applied and each.version > version]
-            parts = [_down_part(Pending(owner.name, each)) for each in undone]
-            for part in parts:
-                self._check(part.pending, [owner])
+            parts = [self._down_part(Pending(owner.name, each), owner) for each in undone]
             executor = Executor(connection, separate_role=await plugin_role.prepare(connection))
             for part in parts:
                 await executor.run(part, partial(_forget, connection, part.pending))
@@ -131,36 +138,25 @@ class Migrator:
                 ) from None
             yield
 
-    def _check(self, pending: Pending, wanted: Sequence[Owner]) -> None:
-        """Refuse a plugin's migration that neither the build nor the linter accepts."""
-        migration = pending.migration
-        if pending.owner == CORE or self._checked.get((pending.owner, migration.file)) == migration.checksum:
-            return
-        from migrations.lint import lint, selftest  # imports sqlglot, which is only needed without a proof
-
-        selftest.assert_sound()
-        owner = next(each for each in wanted if each.name == pending.owner)
-        earlier = [each.sql for each in owner.migrations if each.version < migration.version]
-        findings = [each for each in lint(pending.owner, migration.sql, earlier) if each.severity == "error"]
-        if findings:
-            lines = [
-                f"{migration.file}:{each.line}:{each.column}: {each.rule} {each.message}; {each.hint}"
-                for each in findings
-            ]
+    def _down_part(self, pending: Pending, owner: Owner) -> Part:
+        down = self.proof(pending, [owner]).down
+        if down is None:
             raise MigrationError(
-                f"{pending.owner}: a migration breaks the rules; nothing was run\n  " + "\n  ".join(lines)
+                f"{pending}: it has no '-- down' section, so it cannot be taken back; nothing was changed"
             )
+        return down
 
-    async def _run_all(self, connection: Connection, pending: Sequence[Pending]) -> None:
+    async def _run_all(self, connection: Connection, parts: Sequence[Part]) -> None:
         """Run migrations in order; the role of the plugins is prepared when the core's are done."""
         executor = Executor(connection, separate_role=False)
         prepared = False
-        for each in pending:
+        for part in parts:
+            each = part.pending
             if each.owner != CORE and not prepared:
                 executor = Executor(connection, separate_role=await plugin_role.prepare(connection))
                 prepared = True
             started = time.monotonic()
-            await executor.run(_up_part(each), partial(self._record, connection, each))
+            await executor.run(part, partial(self._record, connection, each))
             _log.info("applied migration %s", each, extra={"duration_ms": round((time.monotonic() - started) * 1000)})
 
     async def _record(self, connection: Connection, pending: Pending, duration_ms: int) -> None:
@@ -176,25 +172,6 @@ class Migrator:
                 "applied_by": self._applied_by,
             },
         )
-
-
-def _up_part(pending: Pending) -> Part:
-    from migrations.lint import sections
-    from migrations.lint.modes import mode_of
-
-    mode = "transaction" if pending.owner == CORE else mode_of(pending.migration.sql)
-    return Part(pending, sections(pending.migration.sql)[0], mode=mode)
-
-
-def _down_part(pending: Pending) -> Part:
-    from migrations.lint import sections
-    from migrations.lint.modes import Mode, mode_of
-
-    up, down = sections(pending.migration.sql)
-    if down is None:
-        raise MigrationError(f"{pending}: it has no '-- down' section, so it cannot be taken back; nothing was changed")
-    mode: Mode = "outside" if mode_of(pending.migration.sql) == "outside" else "transaction"
-    return Part(pending, down, up.count("\n") + 2, mode)
 
 
 async def _plan(connection: Connection, wanted: Sequence[Owner]) -> Plan:

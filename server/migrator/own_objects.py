@@ -1,36 +1,39 @@
-"""What a plugin's own objects do to others: their triggers, functions, waits and row locks, as PostgreSQL has them.
+"""Checks of a plugin's own objects that may harm the server: triggers, functions, timeouts and row locks.
 
-The comparison of the catalogs sees what is not the plugin's. A trigger on an own table that stops the server's DELETE,
-or a view through which a statement locks the server's rows, is the plugin's own and is looked for here. All of it is
-read from the database inside the migration's transaction, so a proof that the edition carries cannot hide it.
+The comparison of the catalogs sees changes of objects that are not the plugin's. A trigger on an own table that stops
+the server's DELETE, or a view through which a statement locks the server's rows, is the plugin's own and is found here.
+All of it is read from the database inside the migration's transaction. Triggers and functions are judged by the linter,
+where it is installed: by then the build has judged their text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from core.migration import table_prefix
 from core.named_queries import named_queries
-from migrations.lint import Statement
-from migrations.lint.check import routine_faults
-from migrations.lint.trigger_body import why_it_stops
 from server.database.connecting import Connection
+from server.migrator import linter
+from server.migrator.proof import Statement
 
 _SQL = named_queries(__package__, "own_objects.sql")
-_WRITES = frozenset({"insert", "update", "delete", "merge", "with"})
 
 
 class OwnObjects(NamedTuple):
-    """What is wrong with triggers inside the server's cascades, and the plugin's routines with their definitions."""
+    """Faults of triggers inside the server's cascades, and the plugin's routines with their definitions."""
 
     triggers: frozenset[str]
     routines: Mapping[str, str]
 
 
-async def look(connection: Connection, plugin: str) -> OwnObjects:
-    """Return what the plugin has now; compare two looks inside one transaction with ``faults``."""
+async def snapshot(connection: Connection, plugin: str) -> OwnObjects:
+    """Return the plugin's own objects; ``faults`` compares two snapshots of one transaction.
+
+    Without the linter there is nothing to judge them by, and the snapshot is empty.
+    """
+    if not linter.is_installed():
+        return OwnObjects(frozenset(), {})
     own = _own(plugin)
     triggers = await (await connection.execute(_SQL["cascade_triggers"], own)).fetchall()
     routines = await (await connection.execute(_SQL["routines"], own)).fetchall()
@@ -38,20 +41,20 @@ async def look(connection: Connection, plugin: str) -> OwnObjects:
 
 
 def faults(plugin: str, before: OwnObjects, after: OwnObjects) -> Sequence[str]:
-    """Say what a migration made between two looks that may harm the server."""
+    """Return the faults of objects that a migration made between two snapshots."""
     found = sorted(after.triggers - before.triggers)
     for signature, definition in sorted(after.routines.items()):
         if before.routines.get(signature) != definition:
-            found += [f"{each.rule} {each.message}" for each in routine_faults(plugin, definition)]
+            found += linter.routine_faults(plugin, definition)
     return found
 
 
 def stops(row: Sequence[Any]) -> str | None:
-    """Return what is wrong with a trigger inside a cascade, or None."""
+    """Return the fault of a trigger inside a cascade, or None."""
     name, table, body, event, timing, each_row, conditional, language = row
     reason = None
     if language == "plpgsql":
-        reason = why_it_stops(body, event, timing, each_row=each_row)
+        reason = linter.why_it_stops(body, event, timing, each_row=each_row)
     elif timing == "before" and event == "delete":
         reason = "its function is not in PL/pgSQL"
     if reason is None and conditional and timing == "before" and event == "delete":
@@ -75,8 +78,7 @@ async def locked_by(connection: Connection, plugin: str, statement: Statement) -
     A plan does not tell which of several tables are meant by FOR UPDATE OF; when the names behind OF are all aliases of
     the plugin's own tables, the others are only read.
     """
-    words = [token.text for token in statement.tokens]
-    if words[0] not in _WRITES or "for" not in words or not {"update", "share"} & set(words):
+    if statement.row_locks is None:
         return ()
     explain = b"EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) " + statement.text.encode()
     row = await (await connection.execute(explain, binary=True)).fetchone()
@@ -84,7 +86,7 @@ async def locked_by(connection: Connection, plugin: str, statement: Statement) -
     prefix = table_prefix(plugin)
     scans = [scan for lock in _nodes(row[0][0]["Plan"], "LockRows") for scan in _scans(lock)]
     own = {alias for schema, name, alias in scans if schema == "public" and name.startswith(prefix)}
-    named = _behind_of(words)
+    named = set(statement.row_locks)
     if named and named <= own:
         return ()
     return sorted({name for schema, name, _ in scans if schema != "public" or not name.startswith(prefix)})
@@ -112,17 +114,3 @@ def _scans(plan: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         yield plan.get("Schema", ""), plan["Relation Name"], plan.get("Alias", "")
     for child in plan.get("Plans", ()):
         yield from _scans(child)
-
-
-def _behind_of(words: Sequence[str]) -> set[str]:
-    """Return the names behind every ``FOR … OF``."""
-    found: set[str] = set()
-    inside = False
-    for before, word in pairwise(words):
-        if word == "of" and before in ("update", "share"):
-            inside = True
-        elif inside and before in ("of", ","):
-            found.add(word)
-        elif word != ",":
-            inside = False
-    return found

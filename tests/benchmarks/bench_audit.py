@@ -63,7 +63,7 @@ async def _round(client: Client) -> tuple[float, float]:
     cycles = CLIENTS * CYCLES
     started, busy = time.perf_counter(), time.process_time()
     await asyncio.gather(*(work(number) for number in range(CLIENTS)))
-    for plugin in client.boot.registry.plugins():
+    for plugin in client.registry.plugins():
         await plugin._parts.recorder.flush()  # type: ignore[attr-defined]
     return cycles / (time.perf_counter() - started), (time.process_time() - busy) * 1000 / cycles
 

@@ -23,6 +23,7 @@ from server.migrator import catalog
 from server.migrator.history import Owner
 from server.migrator.migrator import Migrator, owners
 from tests.support.postgres import Databases, running_cluster
+from tests.support.proofs import forged
 
 ROUNDS = 5
 APPLIED = 200
@@ -38,8 +39,7 @@ def _owner(count: int) -> Owner:
 
 
 def _migrator(url: str, owner: Owner) -> Migrator:
-    checked = {(owner.name, each.file): each.checksum for each in owner.migrations}
-    return Migrator(lambda: connect(url, timeout=5), checked, "bench")
+    return Migrator(lambda: connect(url, timeout=5), forged(owner), "bench")
 
 
 def _seconds(call: Callable[[], object]) -> float:

@@ -12,6 +12,7 @@ from core.migration import PluginMigration
 from server.database.connecting import connect
 from server.migrator.history import Owner
 from server.migrator.migrator import Migrator, owners
+from tests.support.proofs import forged
 from tests.support.roles import owned_by
 
 BEFORE = """
@@ -138,8 +139,7 @@ def _owner(*texts: str) -> Owner:
 
 async def _apply(url: str, owner: Owner) -> None:
     """Apply with a proof for every file, as an edition would carry it whose check was switched off."""
-    forged = {(owner.name, each.file): each.checksum for each in owner.migrations}
-    await Migrator(lambda: connect(url, timeout=5), forged, "test").apply([*owners([]), owner])
+    await Migrator(lambda: connect(url, timeout=5), forged(owner), "test").apply([*owners([]), owner])
 
 
 @pytest.fixture(params=ROLES)

@@ -16,6 +16,7 @@ from server.database.connecting import connect
 from server.migrator import execution
 from server.migrator.history import Owner
 from server.migrator.migrator import Migrator, owners
+from tests.support.proofs import forged
 from tests.support.roles import owned_by
 
 ITEMS = "CREATE TABLE p_sample__items (id uuid CONSTRAINT p_sample__items_pkey PRIMARY KEY)"
@@ -28,8 +29,7 @@ def _owner(*texts: str) -> Owner:
 
 def _trusted(url: str, owner: Owner) -> Migrator:
     """A migrator that takes every file of ``owner`` for checked: what is shown here stands behind the check."""
-    checked = {(owner.name, each.file): each.checksum for each in owner.migrations}
-    return Migrator(lambda: connect(url, timeout=5), checked, "test")
+    return Migrator(lambda: connect(url, timeout=5), forged(owner), "test")
 
 
 async def _apply(url: str, owner: Owner) -> None:

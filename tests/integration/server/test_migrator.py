@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 
 import psycopg
 import pytest
@@ -13,6 +12,8 @@ from core.migration import PluginMigration
 from server.database.connecting import connect
 from server.migrator.history import Owner
 from server.migrator.migrator import Migrator, owners
+from server.migrator.proof import Proofs
+from tests.support.proofs import forged
 
 OWN = "p_sample__items"
 
@@ -26,8 +27,8 @@ async def _apply(url: str, *wanted: Owner) -> list[str]:
     return [str(each) for each in await _migrator(url).apply([*owners([]), *wanted])]
 
 
-def _migrator(url: str, checked: Mapping[tuple[str, str], str] | None = None) -> Migrator:
-    return Migrator(lambda: connect(url, timeout=5), checked or {}, "test")
+def _migrator(url: str, proofs: Proofs | None = None) -> Migrator:
+    return Migrator(lambda: connect(url, timeout=5), proofs or {}, "test")
 
 
 def _rows(url: str, query: str) -> list[tuple[object, ...]]:
@@ -64,12 +65,39 @@ async def test_a_table_outside_the_prefix_is_refused_before_anything_runs(empty_
 async def test_a_checked_digest_is_taken_as_proof(empty_database: str) -> None:
     """With a proof the linter is not asked again; the catalogs still show what it did, and it is rolled back."""
     owner = _owner("CREATE TABLE unchecked (a int)")
-    checked = {("sample", "0001_step.sql"): owner.migrations[0].checksum}
     with pytest.raises(MigrationError, match=r"it changed what is not the plugin's.*table unchecked was made"):
-        await _migrator(empty_database, checked).apply([*owners([]), owner])
+        await _migrator(empty_database, forged(owner)).apply([*owners([]), owner])
     with pytest.raises(MigrationError, match="M001"):
         await _apply(empty_database, owner)
     assert _rows(empty_database, "SELECT to_regclass('unchecked')") == [(None,)]
+
+
+@pytest.mark.parametrize("built", [False, True])
+async def test_an_edition_without_the_linter_refuses_what_its_build_has_not_checked(
+    empty_database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    built: bool,  # noqa: FBT001
+) -> None:
+    """A migration without a proof, or with another text than the proof's, is refused with the remedy."""
+    monkeypatch.setattr("server.migrator.linter.is_installed", lambda: False)
+    table = f"CREATE TABLE {OWN} (id uuid CONSTRAINT p_sample__items_pkey PRIMARY KEY)"
+    proofs = {**forged(owners([])[0]), **(forged(_owner(table + " ")) if built else {})}
+    with pytest.raises(MigrationError, match=r"sample 0001_step\.sql: this edition was built with another text.*again"):
+        await _migrator(empty_database, proofs).apply([*owners([]), _owner(table)])
+    assert _rows(empty_database, "SELECT to_regclass('tenant')") == [(None,)]
+
+
+async def test_an_edition_without_the_linter_runs_what_its_build_has_checked(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proofs suffice to run the core's migrations and a plugin's, in one transaction or outside of any."""
+    table = f"CREATE TABLE {OWN} (id uuid CONSTRAINT p_sample__items_pkey PRIMARY KEY);\n-- down\nDROP TABLE {OWN};\n"
+    index = f"-- outside a transaction\nCREATE INDEX CONCURRENTLY p_sample__i ON {OWN} (id);\n"
+    core, sample = owners([])[0], _owner(table, index)
+    proofs = {**forged(core), **forged(sample)}
+    monkeypatch.setattr("server.migrator.linter.is_installed", lambda: False)
+    assert len(await _migrator(empty_database, proofs).apply([core, sample])) == len(core.migrations) + 2
+    assert _rows(empty_database, "SELECT to_regclass('p_sample__i') IS NOT NULL") == [(True,)]
 
 
 async def test_a_failing_migration_is_rolled_back_and_named(empty_database: str) -> None:

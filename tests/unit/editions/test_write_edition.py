@@ -28,16 +28,17 @@ TOKEN: dict[str, Any] = {
     "objects": [],
     "contributions": {},
 }
+CORE_FACTS = '{"name": "core", "rules": "7", "migrations": [], "objects": []}'
 NOTHING: dict[str, Any] = {"objects": [], "contributions": {}}
 STATUS = "STABLE_COMMIT abc\nSTABLE_COMMIT_DATE 2026-01-02T03:04:05Z\nSTABLE_DIRTY true\n"
 
 
 def write(tmp_path: Path, *plugins: dict[str, Any], status: str | None = None) -> tuple[int, Path]:
-    for name, text in {"VERSION": "1.2.3\n", "lock": "a==1\n", "rules.txt": "7\n", "names.json": "{}"}.items():
+    for name, text in {"VERSION": "1.2.3\n", "lock": "a==1\n", "core.json": CORE_FACTS, "names.json": "{}"}.items():
         (tmp_path / name).write_text(text)
     arguments = ["--edition=full", "--label=//editions:full", "--platform=linux-x86_64", "--python=3.11"]
     arguments.append(f"--version-file={tmp_path}/VERSION")
-    arguments += [f"--lock={tmp_path}/lock", f"--lint-rules={tmp_path}/rules.txt"]
+    arguments += [f"--lock={tmp_path}/lock", f"--core-facts={tmp_path}/core.json"]
     arguments += [f"--server-names={tmp_path}/names.json"]
     arguments += [f"--module={tmp_path}/__init__.py", f"--info={tmp_path}/edition.json"]
     for number, plugin in enumerate(plugins):
