@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from core.errors import ConfigError
 from core.settings import ConfigSection
 from server.boot.edition import Edition
-from server.boot.preparation import Prepared, configure, make_plugins
+from server.boot.preparation import configure, make_plugins
 from server.config.load import FILE_VARIABLE, read_sources
 
 
@@ -50,19 +50,13 @@ def _check(edition: Edition, arguments: argparse.Namespace) -> None:
         if not arguments.file:
             raise ConfigError("the name of the configuration file is empty")
         environ[FILE_VARIABLE] = arguments.file
+    from server.boot.startup import check
+
     prepared = configure(edition, read_sources(environ))
-    asyncio.run(_made(prepared))
+    asyncio.run(check(prepared))
     file = environ.get(FILE_VARIABLE)
     place = f"{file} and the environment" if file else "the environment"
     sys.stdout.write(f"ok: {place} configure edition {edition.build_info.edition}\n")
-
-
-async def _made(prepared: Prepared) -> None:
-    """Make what the configuration asks for, so that plugins can refuse what they cannot work with."""
-    from server.cli.unconnected import checked
-
-    async with checked(prepared):
-        pass
 
 
 def _example(edition: Edition, _arguments: argparse.Namespace) -> None:

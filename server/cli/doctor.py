@@ -15,7 +15,7 @@ from dataclasses import asdict
 
 from core.errors import FlovynError
 from server.boot.edition import Edition
-from server.boot.preparation import Prepared, configure, impatient
+from server.boot.preparation import configure, impatient
 from server.cli import machine_checks as machine
 from server.cli.database_checks import database
 from server.cli.finding import Finding, Result, fail
@@ -44,11 +44,13 @@ def run(edition: Edition, arguments: argparse.Namespace) -> int:
 
 
 def _configured(edition: Edition, said: list[str]) -> Iterator[Finding]:
-    """Yield what can be looked at only with settings that are right."""
+    """Yield the checks that need valid settings."""
+    from server.boot.startup import check
+
     try:
         prepared = configure(edition, read_sources(os.environ))
         of_reading = list(said)
-        asyncio.run(_made(prepared))
+        asyncio.run(check(prepared))
     except FlovynError as error:
         problems = [line.strip() for line in str(error).splitlines() if line.startswith("  ")] or [str(error)]
         advice = "mend this and look again: ports, limits and database depend on it"
@@ -58,13 +60,6 @@ def _configured(edition: Edition, said: list[str]) -> Iterator[Finding]:
     yield from machine.ports(prepared)
     yield machine.limits(prepared)
     yield from asyncio.run(database(edition, impatient(prepared)))
-
-
-async def _made(prepared: Prepared) -> None:
-    from server.cli.unconnected import checked
-
-    async with checked(prepared):
-        pass
 
 
 def _line(finding: Finding) -> str:

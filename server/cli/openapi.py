@@ -27,8 +27,9 @@ def run(edition: Edition, _arguments: argparse.Namespace) -> int:
 
 
 async def _document(edition: Edition) -> dict[str, Any]:
-    from server.boot.startup import openapi
-    from server.cli.unconnected import described
+    from server.boot.database import no_database
+    from server.boot.startup import without_serving
 
-    async with described(configure(edition, Sources({}, _ANY))) as boot:
-        return openapi(boot)
+    prepared = configure(edition, Sources({}, _ANY))
+    async with no_database(prepared.settings) as database, without_serving(prepared, database) as plugins:
+        return plugins.openapi()

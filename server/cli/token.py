@@ -9,8 +9,9 @@ import sys
 
 from core.auth import IssuedToken
 from core.errors import NotFound, NotOffered
+from server.boot.database import open_database
 from server.boot.edition import Edition
-from server.boot.startup import database, engine, partly, plugins
+from server.boot.startup import without_serving
 from server.cli.database import prepared, reachable
 
 
@@ -45,11 +46,11 @@ async def create(edition: Edition, slug: str, name: str) -> IssuedToken:
         NotFound: there is no such tenant.
     """
     ready = await reachable(prepared(edition))
-    async with partly(ready, (database, engine, plugins)) as boot:
-        issuer = boot.registry.token_issuer()
+    async with open_database(ready.settings) as database, without_serving(ready, database) as plugins:
+        issuer = plugins.registry.token_issuer()
         if issuer is None:
             raise NotOffered("no plugin of this edition issues tokens; use one with worker-token, such as 'full'")
-        tenant = await boot.tenants.by_slug(slug)
+        tenant = await database.tenants.by_slug(slug)
         if tenant is None:
             raise NotFound(f"there is no tenant {slug!r}; create it with 'flovyn-server tenant create {slug}'")
         return await issuer.issue(tenant.id, name)

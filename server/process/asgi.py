@@ -1,4 +1,4 @@
-"""What gunicorn serves: HTTP goes to falcon, the lifespan runs the boot sequence."""
+"""The ASGI application of gunicorn's workers: HTTP goes to falcon, the lifespan runs the boot sequence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from core.errors import StartupError
 from server.boot.preparation import Prepared
-from server.boot.startup import Boot, running
+from server.boot.startup import Server, running
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -25,9 +25,8 @@ class Application:
     """One worker process's server, from the lifespan's start to its shutdown."""
 
     def __init__(self, prepared: Prepared) -> None:
-        """Take what the supervising process prepared."""
         self._prepared = prepared
-        self._boot: Boot | None = None
+        self._server: Server | None = None
         self._starting: asyncio.Task[object] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,16 +35,16 @@ class Application:
             await self._lifespan(receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": WEBSOCKET_REFUSED})
-        elif self._boot is not None:
-            await self._boot.app(scope, receive, send)
+        elif self._server is not None:
+            await self._server.app(scope, receive, send)
 
     def drain(self) -> None:
         """Begin to stop: called on the loop, the moment the stop signal is handled; safe to repeat.
 
         A start ends where it is: it may be waiting for the database.
         """
-        if self._boot is not None:
-            self._boot.drain()
+        if self._server is not None:
+            self._server.grpc.drain()
         elif self._starting is not None:
             self._starting.cancel()
 
@@ -53,7 +52,7 @@ class Application:
         await receive()
         self._starting = asyncio.current_task()
         try:
-            async with running(self._prepared) as self._boot:
+            async with running(self._prepared) as self._server:
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
         except asyncio.CancelledError:

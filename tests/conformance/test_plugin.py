@@ -125,7 +125,7 @@ async def test_it_starts_and_stops_twice(plugin: Plugin, database: str) -> None:
 async def test_its_routes_are_its_own_and_closed(plugin: Plugin, database: str) -> None:
     """Every route lies below the plugin's place; it and its aliases answer 401 without credentials."""
     async with running_server(database, [type(plugin)], None, **ENVIRON) as client:
-        for route in client.boot.registry.build_rest_router():
+        for route in client.registry.build_rest_router():
             assert route.path.startswith(f"/api/v1/p/{plugin.name}/")
             for path in (route.path, *route.aliases):
                 assert (await _unauthenticated(client, route.method, path)) == 401, path
@@ -134,7 +134,7 @@ async def test_its_routes_are_its_own_and_closed(plugin: Plugin, database: str) 
 async def test_its_services_are_its_own_and_closed(plugin: Plugin, database: str) -> None:
     """Every gRPC service is in the plugin's package; its methods answer UNAUTHENTICATED without credentials."""
     async with running_server(database, [type(plugin)], None, **ENVIRON) as client:
-        for service in client.boot.registry.grpc_services():
+        for service in client.registry.grpc_services():
             assert service.descriptor.full_name.startswith(f"flovyn.plugins.{sql_name(plugin.name)}.v1.")
             for method in service.methods:
                 call: Any = client.channel.unary_stream(f"/{service.descriptor.full_name}/{method}")
@@ -148,7 +148,7 @@ async def test_its_part_of_the_openapi_document_is_valid(plugin: Plugin, databas
     async with running_server(database, [type(plugin)], None, **ENVIRON) as client:
         document: Any = (await client.rest("GET", "/api/docs/openapi.json")).json
         validate(document)
-        for route in client.boot.registry.build_rest_router():
+        for route in client.registry.build_rest_router():
             assert route.method.lower() in document["paths"][route.path]
 
 
@@ -156,7 +156,7 @@ async def test_its_authenticators_leave_others_credentials_alone(plugin: Plugin,
     """Credentials of another kind, and none at all, are passed on and not refused."""
     async with running_server(database, [type(plugin)], None, **ENVIRON) as client:
         names = plugin.authenticator_names()
-        for authenticator in client.boot.registry.collect_authenticators(names).values():
+        for authenticator in client.registry.collect_authenticators(names).values():
             for headers in ({}, {"authorization": "Basic eDp5"}):
                 request = AuthRequest(Protocol.REST, "/x", headers)
                 assert (await authenticator.authenticate(request)).identity is None

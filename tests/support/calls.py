@@ -81,6 +81,6 @@ async def status_of(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str]:
 
 async def rows(client: Client, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
     """Return what the server's database holds."""
-    async with client.boot.pool.connection() as connection:
+    async with client.pool.connection() as connection:
         found: list[tuple[Any, ...]] = await (await connection.execute(query.encode(), parameters)).fetchall()
     return found

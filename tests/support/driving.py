@@ -96,7 +96,7 @@ class Calls:
 
     async def row(self, statement: str, *parameters: Any) -> Any:
         """Return the first row of a query."""
-        async with self.client.boot.pool.connection() as connection:
+        async with self.client.pool.connection() as connection:
             return await (await connection.execute(statement, parameters)).fetchone()
 
     async def status(self, workflow_id: str) -> str:

@@ -78,7 +78,7 @@ async def ask(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await client.boot.app(scope, receive, send)
+    await client.app(scope, receive, send)
     return Answer(sent[0]["status"], b"".join(each.get("body", b"") for each in sent[1:]))
 
 

@@ -58,7 +58,7 @@ def serve(database_url: str) -> None:
 
     async def run() -> None:
         async with running_server(database_url) as client:
-            sys.stdout.write(f"{client.boot.settings.grpc_server_port}\n")
+            sys.stdout.write(f"{client.settings.grpc_server_port}\n")
             sys.stdout.flush()
             await asyncio.to_thread(sys.stdin.read)
 

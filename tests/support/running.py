@@ -15,7 +15,7 @@ from core.plugin import Plugin
 from proto.flovyn.v1 import task_pb2_grpc, worker_pb2_grpc, workflow_pb2_grpc
 from server.boot.edition import Edition
 from server.boot.preparation import configure
-from server.boot.startup import Boot, prepare, running
+from server.boot.startup import Server, prepare, running
 from server.config.load import Sources
 from server.process.ports import hold
 
@@ -49,10 +49,9 @@ CONFIG: Mapping[str, Any] = {
 
 
 class Connection:
-    """What a client and a worker use of a server, wherever it runs."""
+    """The stubs of a client and a worker of a server, wherever it runs."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
-        """Take a connection to it."""
         self.channel = channel
         self.dispatch: Any = workflow_pb2_grpc.WorkflowDispatchStub(channel)
         self.tasks: Any = task_pb2_grpc.TaskExecutionStub(channel)
@@ -60,19 +59,47 @@ class Connection:
 
 
 class Client(Connection):
-    """A connection to a server that runs inside the test's process, and what is inside of that."""
+    """A connection to a server that runs inside the test's process, and handles of the server's parts.
 
-    def __init__(self, boot: Boot, channel: grpc.aio.Channel) -> None:
-        """Take the server and a connection to it."""
+    Attributes:
+        settings: the settings that it runs with.
+        pool: its connection pool.
+        engine: its engine.
+        registry: its plugins.
+        routes: all its REST routes; ``server_routes`` without those of plugins.
+        grpc_services: all its gRPC services.
+        authentication: its checks of callers, and its observers.
+        leadership: whether it leads the deployment.
+        listening: receives the notifications of other processes.
+        call_caps: its caps on calls under way.
+        app: its REST app.
+        openapi: returns its OpenAPI document.
+        drain: begins to stop it.
+    """
+
+    def __init__(self, server: Server, channel: grpc.aio.Channel) -> None:
         super().__init__(channel)
-        self.boot = boot
+        self.settings = server.prepared.settings
+        self.pool = server.database.pool
+        self.engine = server.engine
+        self.registry = server.plugins.registry
+        self.server_routes = server.plugins.server_routes
+        self.routes = server.plugins.routes
+        self.grpc_services = server.grpc.services
+        self.authentication = server.authentication
+        self.leadership = server.database.leadership
+        self.listening = server.listening
+        self.call_caps = server.call_caps
+        self.app = server.app
+        self.openapi = server.plugins.openapi
+        self.drain = server.grpc.drain
 
     async def rest(
         self, method: str, path: str, body: object = None, key: str | None = OPERATOR_KEY, **more: Any
     ) -> testing.Result:
         """Make one REST request."""
         headers = more.pop("headers", [] if key is None else [("authorization", f"Bearer {key}")])
-        async with testing.ASGIConductor(self.boot.app) as conductor:
+        async with testing.ASGIConductor(self.app) as conductor:
             answer: testing.Result = await conductor.simulate_request(method, path, headers=headers, json=body, **more)
         return answer
 
@@ -80,7 +107,7 @@ class Client(Connection):
 @asynccontextmanager
 async def another_connection(client: Client) -> AsyncIterator[Connection]:
     """Connect to the client's server once more, as another worker does."""
-    address = f"127.0.0.1:{client.boot.settings.grpc_server_port}"
+    address = f"127.0.0.1:{client.settings.grpc_server_port}"
     async with grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
         yield Connection(channel)
 
@@ -103,5 +130,5 @@ async def running_server(
         sources = Sources({**sources.file, "grpc_server_port": port}, sources.environ)
         prepared = configure(edition, sources)
         await prepare(prepared)
-        async with running(prepared) as boot, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            yield Client(boot, channel)
+        async with running(prepared) as server, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield Client(server, channel)

@@ -161,7 +161,7 @@ def new_connection(port: int) -> grpc.aio.Channel:
 @asynccontextmanager
 async def world_of(client: Client) -> AsyncIterator[World]:
     """Lend the world of a server."""
-    async with new_connection(client.boot.settings.grpc_server_port) as channel:
+    async with new_connection(client.settings.grpc_server_port) as channel:
         yield World(client, Connection(channel))
 
 
@@ -215,7 +215,7 @@ async def send(
         return await _send_grpc(case, sent.content, channel or client.channel, key)
     method = case.operation.partition(" ")[0]
     headers = dict(metadata(key, case.caller))
-    async with testing.ASGIConductor(client.boot.app) as conductor:
+    async with testing.ASGIConductor(client.app) as conductor:
         answer = await conductor.simulate_request(method, sent.path, headers=headers, json=sent.content)
     shown = {name: value for name, value in answer.headers.items() if name not in {"x-request-id", REPLAYED}}
     return str(answer.status_code), (answer.content, shown)

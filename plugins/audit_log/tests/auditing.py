@@ -43,7 +43,7 @@ async def auditing(database: str, **settings: Any) -> AsyncIterator[Client]:
 
 def plugin_of(client: Client) -> Any:
     """Return the plugin's instance in a server."""
-    return client.boot.registry.plugins()[0]
+    return client.registry.plugins()[0]
 
 
 def recorder_of(client: Client) -> Recorder:
@@ -54,7 +54,7 @@ def recorder_of(client: Client) -> Recorder:
 
 def events_of(client: Client) -> EventRepository:
     """Return a repository on a server's pool."""
-    return EventRepository(client.boot.pool)
+    return EventRepository(client.pool)
 
 
 def audit_stub(client: Client) -> Any:

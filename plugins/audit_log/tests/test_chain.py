@@ -118,7 +118,7 @@ async def test_a_chain_that_was_written_anew_is_found_by_its_anchor(client: Clie
     assert chain is not None
     anchor = chain.head
     await tamper(database, "DELETE FROM p_audit_log__events", "DELETE FROM p_audit_log__chains")
-    forger = EventRepository(client.boot.pool)
+    forger = EventRepository(client.pool)
     await forger.append([draft(number, principal_id="bob") for number in range(EVENTS + 1)])
     assert (await verify(events, TENANT, None, 1000)).complete
     assert (await verify(events, TENANT, None, 1000, anchor)).problem is Problem.ANCHOR
@@ -179,7 +179,7 @@ async def test_the_database_refuses_changes_of_events(statement: str, client: Cl
 async def test_a_lost_head_is_not_begun_anew(client: Client, database: str) -> None:
     """Events of that tenant are refused, with what to do; the others' are written."""
     await tamper(database, LOSE_HEAD)
-    for events in (events_of(client), EventRepository(client.boot.pool)):
+    for events in (events_of(client), EventRepository(client.pool)):
         lost, written = await events.append([draft(50), draft(50, tenant_id=OTHER_TENANT)])
         assert isinstance(lost, Unavailable)
         assert "restore" in str(lost)
@@ -190,7 +190,7 @@ async def test_a_lost_head_is_not_begun_anew(client: Client, database: str) -> N
 async def test_writers_of_many_tenants_do_not_wait_in_a_circle(client: Client) -> None:
     """Batches with the same tenants in any order, of several writers, new tenants among them: all chains are whole."""
     tenants = [UUID(int=number) for number in range(1, 9)]
-    writers = [EventRepository(client.boot.pool) for _ in range(4)]
+    writers = [EventRepository(client.pool) for _ in range(4)]
     orders = random.Random(7)  # noqa: S311 - an order of a test
     batches = []
     for number in range(times(40, 1000)):
@@ -219,7 +219,7 @@ async def test_retention_that_moves_on_meanwhile_is_no_tampering(
 ) -> None:
     """A walk whose next events are pruned goes on where the kept part now begins."""
     monkeypatch.setattr(verifier, "PAGE", 2)
-    events, retention = events_of(client), RetentionRepository(client.boot.pool)
+    events, retention = events_of(client), RetentionRepository(client.pool)
     original = events.walk
     pages = 0
 

@@ -34,7 +34,7 @@ ALLOW = "ALTER TABLE p_audit_log__events DROP CONSTRAINT no_more"
 
 
 async def _runs(client: Client) -> int:
-    async with client.boot.pool.connection() as connection:
+    async with client.pool.connection() as connection:
         row = await (await connection.execute("SELECT count(*) FROM workflow_execution")).fetchone()
     assert row is not None
     return int(row[0])
@@ -63,7 +63,7 @@ async def test_without_a_record_there_is_no_effect(database: str) -> None:
         assert "nothing was done" in str(refused.value.details())
         put = await client.rest("PUT", f"{BASE}/retention", {"keepDays": 1}, key=USER_KEY)
         assert (put.status_code, put.json["code"]) == (503, "unavailable")
-        async with client.boot.pool.connection() as connection:
+        async with client.pool.connection() as connection:
             assert await (await connection.execute("SELECT FROM p_audit_log__retention")).fetchall() == []
         assert await _runs(client) == 0
         await tamper(database, ALLOW)

@@ -39,7 +39,7 @@ class _Clock:
 
 
 def _pruner(client: Client, at: datetime) -> Pruner:
-    return Pruner(RetentionRepository(client.boot.pool), _Clock(at), 1, logging.getLogger("plugins.audit_log"))
+    return Pruner(RetentionRepository(client.pool), _Clock(at), 1, logging.getLogger("plugins.audit_log"))
 
 
 async def _days(client: Client, days: int, **more: object) -> None:
@@ -54,7 +54,7 @@ async def test_what_is_past_its_time_goes_and_the_rest_is_whole(database: str, m
     monkeypatch.setattr(pruner_module, "BATCH", 3)
     async with auditing(database) as client:
         await _days(client, 20)
-        await RetentionRepository(client.boot.pool).set(TENANT, 10, "ada")
+        await RetentionRepository(client.pool).set(TENANT, 10, "ada")
         assert await _pruner(client, FUTURE + timedelta(days=18)).prune() == 8
         assert [each.sequence for each in await stored(client)] == list(range(9, 21))
         verdict = await verify(events_of(client), TENANT, None, 1000)
@@ -68,7 +68,7 @@ async def test_everything_may_go(database: str) -> None:
     """A chain whose events are all past their time keeps its head, and the next number."""
     async with auditing(database) as client:
         await _days(client, 5)
-        await RetentionRepository(client.boot.pool).set(TENANT, 1, "ada")
+        await RetentionRepository(client.pool).set(TENANT, 1, "ada")
         assert await _pruner(client, FUTURE + timedelta(days=400)).prune() == 5
         assert (await verify(events_of(client), TENANT, None, 1000)).complete
         assert await events_of(client).append([draft()]) == [6]
@@ -78,7 +78,7 @@ async def test_everything_may_go(database: str) -> None:
 async def test_without_retention_events_stay_for_ever(database: str) -> None:
     """A tenant that has said nothing, or null, keeps all; the server's chain has a retention of its own."""
     async with auditing(database) as client:
-        retention = RetentionRepository(client.boot.pool)
+        retention = RetentionRepository(client.pool)
         for tenant_id in (TENANT, OTHER_TENANT, SERVER_CHAIN):
             await _days(client, 3, tenant_id=tenant_id)
         await retention.set(TENANT, None, "ada")
@@ -92,7 +92,7 @@ async def test_a_late_event_before_younger_ones_waits_for_them(database: str) ->
     async with auditing(database) as client:
         events = events_of(client)
         await events.append([draft(at=FUTURE), draft(at=FUTURE + timedelta(days=30)), draft(at=FUTURE)])
-        await RetentionRepository(client.boot.pool).set(TENANT, 10, "ada")
+        await RetentionRepository(client.pool).set(TENANT, 10, "ada")
         assert await _pruner(client, FUTURE + timedelta(days=35)).prune() == 1
         assert (await verify(events, TENANT, None, 1000)).complete
 
@@ -101,7 +101,7 @@ async def test_tampering_with_the_kept_part_is_still_found(database: str) -> Non
     """Pruning is no way to hide a change: the first kept event must follow what went."""
     async with auditing(database) as client:
         await _days(client, 10)
-        await RetentionRepository(client.boot.pool).set(TENANT, 5, "ada")
+        await RetentionRepository(client.pool).set(TENANT, 5, "ada")
         await _pruner(client, FUTURE + timedelta(days=10)).prune()
         await tamper(database, "DELETE FROM p_audit_log__events WHERE sequence = 6")
         verdict = await verify(events_of(client), TENANT, None, 1000)
@@ -128,7 +128,7 @@ async def test_the_service_prunes_by_itself(database: str) -> None:
     """One process of the deployment does; the events are of a time long past."""
     async with auditing(database) as client:
         await events_of(client).append([draft(number) for number in range(3)])
-        await RetentionRepository(client.boot.pool).set(TENANT, 1, "ada")
+        await RetentionRepository(client.pool).set(TENANT, 1, "ada")
     async with auditing(database) as client:
         pruned = False
         while not pruned:

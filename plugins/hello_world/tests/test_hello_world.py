@@ -64,10 +64,10 @@ async def test_a_name_that_cannot_be_stored_is_refused(client: Client, name: str
 
 async def test_old_greetings_are_forgotten(client: Client) -> None:
     """What is older than the setting goes; the rest stays."""
-    greetings = GreetingRepository(client.boot.pool)
+    greetings = GreetingRepository(client.pool)
     for name in ("old", "new"):
         await greetings.greet(TENANT, name)
-    async with client.boot.pool.connection() as connection:
+    async with client.pool.connection() as connection:
         await connection.execute(
             "UPDATE p_hello_world__greetings SET greeted_at = now() - interval '31 days' WHERE name = 'old'"
         )

@@ -143,6 +143,6 @@ async def test_variables_reach_the_section(database: str) -> None:
     """The names of [auth.jwt] are understood in the environment, and win over the file."""
     environ = {"AUTH__JWT__AUDIENCE": '["x", "y"]', "PLUGINS__JWT__CLOCK_SKEW": "5"}
     async with running_server(database, [JwtPlugin], with_jwt(**WHOLE), **environ) as client:
-        settings = client.boot.registry._settings["jwt"]
+        settings = client.registry._settings["jwt"]
     assert isinstance(settings, JwtConfig)
     assert (settings.audience, settings.clock_skew, settings.issuer) == (("x", "y"), 5, ISSUER)

@@ -179,7 +179,7 @@ async def test_keys_are_fetched_at_the_start_and_a_stop_does_not_wait_for_them(
     monkeypatch.setattr(fetch, "TIMEOUT_S", 0.2)
     provider.stuck = threading.Event()
     async with running_server(database, [JwtPlugin], configured(provider.uri)) as client:
-        (plugin,) = client.boot.registry.plugins()
+        (plugin,) = client.registry.plugins()
         assert isinstance(plugin, JwtPlugin)
         assert plugin._jwks is not None
         assert plugin._jwks._flight is not None

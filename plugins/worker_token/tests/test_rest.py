@@ -48,7 +48,7 @@ async def test_a_new_token_is_shown_once_and_admits_its_tenant(client: Client) -
     assert (token[:16], created["displayName"], created["createdAt"][-1]) == (created["prefix"], "ci", "Z")
     assert await _status(client, "GET", OWN_TENANT, key=token) == 200
     assert await _status(client, "GET", "/api/v1/tenants/other", key=token) == 404
-    async with client.boot.pool.connection() as connection:
+    async with client.pool.connection() as connection:
         rows = await (await connection.execute("SELECT * FROM p_worker_token__tokens")).fetchall()
     assert token not in json.dumps(rows, default=str)
     for path in (TOKENS, f"{TOKENS}/{created['id']}"):

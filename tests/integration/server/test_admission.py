@@ -116,7 +116,7 @@ async def _server(database: str) -> AsyncIterator[tuple[Client, Watching]]:
     roles = {"authorizer": "roles"}
     auth = {"static_api_key": {"keys": keys}, "endpoints": {"http": roles, "grpc": roles}}
     async with running_server(database, [Watching], {**CONFIG, "auth": auth}) as client:
-        plugin = client.boot.registry.plugins()[0]
+        plugin = client.registry.plugins()[0]
         assert isinstance(plugin, Watching)
         yield client, plugin
 
@@ -127,11 +127,11 @@ def _arrange(client: Client, plugin: Watching, case: Case, monkeypatch: pytest.M
 
     plugin.refuses = case.refused
     for name in case.full:
-        monkeypatch.setattr(getattr(client.boot.call_caps, f"{name}s"), "add", full)
+        monkeypatch.setattr(getattr(client.call_caps, f"{name}s"), "add", full)
 
 
 async def _rest(client: Client, case: Case) -> int:
-    async with testing.ASGIConductor(client.boot.app) as conductor:
+    async with testing.ASGIConductor(client.app) as conductor:
         answer = await conductor.simulate_post(
             f"/api/v1/tenants/{case.tenant[0]}/task-executions",
             headers=[("authorization", f"Bearer {key}") for key in case.keys],

@@ -24,7 +24,7 @@ async def client(database: str) -> AsyncIterator[Client]:
 
 
 async def _create(client: Client) -> None:
-    async with client.boot.pool.connection() as connection:
+    async with client.pool.connection() as connection:
         await connection.execute("CREATE TABLE noted (name text NOT NULL)")
 
 
@@ -32,7 +32,7 @@ async def test_a_text_that_the_driver_cannot_encode_fails_alone(client: Client) 
     """The transaction of the whole batch was rolled back, and every other item is written once."""
 
     async def flush(items: Sequence[str]) -> Sequence[str]:
-        async with client.boot.pool.transaction() as connection:
+        async with client.pool.transaction() as connection:
             await connection.execute(INSERT, [items[:1]])
             await connection.execute(INSERT, [items[1:]])
         return items
@@ -48,7 +48,7 @@ async def test_a_bug_after_the_commit_does_not_write_a_batch_twice(client: Clien
     """Whether the batch was one transaction or one statement."""
 
     async def flush(items: Sequence[str]) -> Sequence[str]:
-        async with getattr(client.boot.pool, kind)() as connection:
+        async with getattr(client.pool, kind)() as connection:
             await connection.execute(INSERT, [list(items)])
         raise ZeroDivisionError
 

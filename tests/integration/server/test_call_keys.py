@@ -47,7 +47,7 @@ async def client(database: str) -> AsyncIterator[Client]:
 async def send(client: Client, path: str, body: object, key: str, caller: str = USER_KEY) -> testing.Result:
     """POST with an idempotency key."""
     headers = {"authorization": f"Bearer {caller}", "idempotency-key": key}
-    async with testing.ASGIConductor(client.boot.app) as conductor:
+    async with testing.ASGIConductor(client.app) as conductor:
         answer: testing.Result = await conductor.simulate_request("POST", path, headers=headers, json=body)
     return answer
 
@@ -149,7 +149,7 @@ async def test_an_answer_is_forgotten_when_its_time_is_over(client: Client) -> N
     await rows(client, "UPDATE call_answer SET expires_at = now() - interval '1 second' RETURNING 1")
     assert (await send(client, STARTS, {"kind": "other"}, "one")).status_code == 201
     await rows(client, "UPDATE call_answer SET expires_at = now() - interval '1 second' RETURNING 1")
-    assert await client.boot.engine.clean_keys() == 1
+    assert await client.engine.clean_keys() == 1
     assert await count(client, "call_answer") == 0
 
 
@@ -190,7 +190,7 @@ async def test_a_waiting_worker_gets_a_workflow_of_a_call_with_a_key(database: s
     async with running_server(database, config=config) as client:
         waiting = asyncio.create_task(poll(client))
         async with asyncio.timeout(10):
-            await client.boot.engine.wakeups[Category.WORKFLOW].parked.wait()
+            await client.engine.wakeups[Category.WORKFLOW].parked.wait()
         answer = await send(client, STARTS, {"kind": "k"}, "one")
         async with asyncio.timeout(1.5):  # before the nudger would
             execution = await waiting
@@ -204,7 +204,7 @@ async def test_a_waiting_worker_never_gets_a_workflow_that_was_rolled_back(datab
     async with proxied(database) as (proxy, url), running_server(url, config=config) as client:
         waiting = asyncio.create_task(poll(client))
         async with asyncio.timeout(10):
-            await client.boot.engine.wakeups[Category.WORKFLOW].parked.wait()
+            await client.engine.wakeups[Category.WORKFLOW].parked.wait()
         proxy.cut_next(Cut.BEFORE, "INSERT INTO call_answer")
         assert (await send(client, STARTS, {"kind": "k"}, "one")).status_code == 503
         workflow_id = await start(client)

@@ -43,7 +43,7 @@ async def calls(database: str) -> AsyncIterator[Calls]:
 
 async def _cancel(calls: Calls, workflow_id: str, *, cascades: bool = True) -> tuple[CancelOutcome, list[str]]:
     request = CancellationRequest(TENANT, UUID(workflow_id), "enough", "user:test", cascades)
-    cancelled = await calls.client.boot.engine.workflows.cancel(request)
+    cancelled = await calls.client.engine.workflows.cancel(request)
     return cancelled.outcome, sorted(str(child) for _, child in cancelled.children)
 
 
@@ -152,7 +152,7 @@ async def test_requests_that_a_crash_left_are_carried_out(database: str) -> None
     """What a parent's commit stored is found by the next server."""
     async with running_server(database) as client:
         workflow_id = await Calls(client).start()
-        async with client.boot.pool.connection() as connection:
+        async with client.pool.connection() as connection:
             await connection.execute(
                 "INSERT INTO cancellation_request VALUES (%s, %s, 'enough', 'x', true)", (TENANT, workflow_id)
             )
@@ -186,7 +186,7 @@ async def test_an_unknown_workflow_cannot_be_cancelled(calls: Calls) -> None:
         await _cancel(calls, str(uuid4()))
     request = CancellationRequest(OTHER_TENANT, UUID(workflow_id), "enough", "x")
     with pytest.raises(NotFound):
-        await calls.client.boot.engine.workflows.cancel(request)
+        await calls.client.engine.workflows.cancel(request)
 
 
 async def test_parents_cancelled_while_children_end_do_not_wait_for_each_other(database: str) -> None:

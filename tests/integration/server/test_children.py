@@ -131,7 +131,7 @@ async def test_a_taken_id_is_a_failed_child_and_wakes_the_parent(calls: Calls) -
 async def test_endless_recursion_ends(calls: Calls) -> None:
     """A child below the deepest level fails to start."""
     parent = await calls.start()
-    async with calls.client.boot.pool.connection() as connection:
+    async with calls.client.pool.connection() as connection:
         await connection.execute("UPDATE workflow_execution SET depth = %s", (MAX_DEPTH,))
     await calls.step(schedule_child(str(uuid4())))
     assert f"{MAX_DEPTH} deep" in (await calls.events(parent))[-1][2]["error"]
@@ -162,7 +162,7 @@ async def test_a_parent_cancels_a_child_by_id_or_by_name(calls: Calls) -> None:
     }
     assert [await calls.status(child) for child in (first, second)] == ["CANCELLED", "CANCELLED"]
     await calls.submit(parent, cancel_child(first), status=RUNNING)
-    assert await calls.client.boot.engine.workflows.carry_out_cancellations() == (0, False)
+    assert await calls.client.engine.workflows.carry_out_cancellations() == (0, False)
 
 
 async def test_an_outcome_does_not_reach_an_ended_parent(calls: Calls) -> None:

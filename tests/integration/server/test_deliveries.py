@@ -50,12 +50,12 @@ async def _submit(client: Client, workflow_id: str, status: workflow_pb2.Workflo
 
 
 async def _deliver(client: Client, *workflow_ids: str) -> Delivered:
-    workflows = WorkflowRepository(client.boot.pool)
+    workflows = WorkflowRepository(client.pool)
     items = [Delivery(TENANT, UUID(workflow_id), SIGNAL) for workflow_id in workflow_ids]
-    async with client.boot.pool.transaction() as connection:
+    async with client.pool.transaction() as connection:
         states = await workflows.lock(connection, list({(each.tenant_id, each.workflow_id) for each in items}))
-        delivered = await client.boot.engine.workflows.deliveries.append(connection, states, items)
-    client.boot.engine.workflows.deliveries.wake(delivered)
+        delivered = await client.engine.workflows.deliveries.append(connection, states, items)
+    client.engine.workflows.deliveries.wake(delivered)
     return delivered
 
 
@@ -64,9 +64,9 @@ async def test_an_event_wakes_a_waiting_workflow_and_its_poller(client: Client) 
     workflow_id = await _start(client)
     await _poll(client)
     await _submit(client, workflow_id, workflow_pb2.WORKFLOW_STATUS_SUSPENDED)
-    client.boot.engine.wakeups[Category.WORKFLOW].parked.clear()
+    client.engine.wakeups[Category.WORKFLOW].parked.clear()
     poll = asyncio.ensure_future(_poll(client))
-    await asyncio.wait_for(client.boot.engine.wakeups[Category.WORKFLOW].parked.wait(), 5)
+    await asyncio.wait_for(client.engine.wakeups[Category.WORKFLOW].parked.wait(), 5)
     assert (await _deliver(client, workflow_id, workflow_id)).sequences == (3, 4)
     execution = await asyncio.wait_for(poll, 1)
     assert (execution.id, execution.current_sequence) == (workflow_id, 4)

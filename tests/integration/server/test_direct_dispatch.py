@@ -39,8 +39,8 @@ def _no_nudges(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def _parked(client: Client, category: Category = Category.WORKFLOW) -> asyncio.Task[Any]:
     """Return a poll that waits, and is not woken any more because the server has just begun to listen."""
-    await asyncio.wait_for(client.boot.listening.connected.wait(), 5)
-    parked = client.boot.engine.wakeups[category].parked
+    await asyncio.wait_for(client.listening.connected.wait(), 5)
+    parked = client.engine.wakeups[category].parked
     parked.clear()
     asked = {Category.WORKFLOW: poll, Category.TASK: poll_task}[category]
     task: asyncio.Task[Any] = asyncio.create_task(asked(client, worker_id="w7"))
@@ -108,7 +108,7 @@ async def test_a_scheduled_task_waits_for_its_time(database: str) -> None:
     async with running_server(database, ENGINE__POLL_HOLD_MS=HOLD) as client:
         polling = await _parked(client, Category.TASK)
         launch = TaskLaunch(TENANT, "k")
-        await client.boot.engine.tasks.start(launch, scheduled_at=datetime.now(UTC) + timedelta(hours=1))
+        await client.engine.tasks.start(launch, scheduled_at=datetime.now(UTC) + timedelta(hours=1))
         now = await submit_task(client)
         assert (await asyncio.wait_for(polling, 5)).task_execution_id == now
 

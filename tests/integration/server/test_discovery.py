@@ -41,7 +41,7 @@ async def _get(client: Client, path: str, **more: Any) -> Any:
 
 
 async def _silence(client: Client, name: str) -> None:
-    async with client.boot.pool.connection() as connection:
+    async with client.pool.connection() as connection:
         statement = b"UPDATE worker SET last_heartbeat_at = now() - interval '1 hour' WHERE worker_name = %s"
         await connection.execute(statement, [name])
 

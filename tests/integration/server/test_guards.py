@@ -93,7 +93,7 @@ class Odd(Plugin):
 @asynccontextmanager
 async def _odd(database: str, config: dict[str, Any] | None = None) -> AsyncIterator[tuple[Client, Odd]]:
     async with running_server(database, [Odd], config) as client:
-        plugin = client.boot.registry.plugins()[0]
+        plugin = client.registry.plugins()[0]
         assert isinstance(plugin, Odd)
         yield client, plugin
 
@@ -184,7 +184,7 @@ async def test_an_outcome_is_told_also_when_the_caller_has_gone(database: str) -
         with pytest.raises(asyncio.CancelledError):
             await call
         plugin.hold.set()
-        await asyncio.wait_for(client.boot.observers.close(), WAIT_S)
+        await asyncio.wait_for(client.authentication.observers.close(), WAIT_S)
         assert plugin.codes == ["ok"]
 
 

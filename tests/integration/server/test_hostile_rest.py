@@ -39,7 +39,7 @@ async def client(database: str) -> AsyncIterator[Client]:
 async def _rest(client: Client, method: str, path: str, body: object = None, **more: Any) -> tuple[int, Any]:
     headers = {"authorization": f"Bearer {WORKER_KEY}"}
     data = None if body is None else json.dumps(body)  # in ASCII, halves of characters as escapes
-    async with testing.ASGIConductor(client.boot.app) as conductor:
+    async with testing.ASGIConductor(client.app) as conductor:
         answer: testing.Result = await conductor.simulate_request(
             method, BASE + path, headers=headers, body=data, **more
         )

@@ -47,7 +47,7 @@ def _methods(client: Client) -> Iterator[MethodDescriptor]:
     for module in (query_pb2, task_pb2, worker_pb2, workflow_pb2):
         for service in module.DESCRIPTOR.services_by_name.values():
             yield from service.methods
-    for offered in client.boot.registry.grpc_services():
+    for offered in client.registry.grpc_services():
         yield from offered.descriptor.methods
 
 

@@ -76,15 +76,15 @@ async def test_a_failed_workflow_frees_its_key(calls: Calls) -> None:
 async def test_an_expired_key_is_free(calls: Calls) -> None:
     """Its time to live is over, whether or not it has been cleaned up; the cleaner takes it away."""
     first = await _start(calls, "key", idempotency_key_ttl_seconds=1)
-    async with calls.client.boot.pool.connection() as connection:
+    async with calls.client.pool.connection() as connection:
         await connection.execute("UPDATE idempotency_key SET expires_at = now()")
-        assert await calls.client.boot.engine.clean_keys() == 1
+        assert await calls.client.engine.clean_keys() == 1
         assert (await _start(calls, "key"))[2]
         await connection.execute("UPDATE idempotency_key SET expires_at = now()")
     third = await _start(calls, "key", idempotency_key_ttl_seconds=2_592_000)
     assert third[2]
     assert third[0] != first[0]
-    assert await calls.client.boot.engine.clean_keys() == 0
+    assert await calls.client.engine.clean_keys() == 0
 
 
 async def test_a_key_is_the_tenants_own(calls: Calls) -> None:

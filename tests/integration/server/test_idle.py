@@ -27,8 +27,8 @@ async def _settled(stack: AsyncExitStack, database: str, count: int) -> list[Cli
     ]
     async with asyncio.timeout(WAIT_S):
         for server in servers:
-            await server.boot.listening.connected.wait()
-        while sum(server.boot.leadership.leads for server in servers) != 1:
+            await server.listening.connected.wait()
+        while sum(server.leadership.leads for server in servers) != 1:
             await asyncio.sleep(0)
     return servers
 
@@ -39,7 +39,7 @@ async def _park(servers: list[Client]) -> Sequence[asyncio.Task[object]]:
     for server in servers:
         for category, ask in ((Category.WORKFLOW, poll), (Category.TASK, poll_task)):
             parked.append(asyncio.create_task(ask(server)))
-            await asyncio.wait_for(server.boot.engine.wakeups[category].parked.wait(), WAIT_S)
+            await asyncio.wait_for(server.engine.wakeups[category].parked.wait(), WAIT_S)
     return parked
 
 
@@ -73,12 +73,12 @@ async def test_pollers_of_other_processes_find_work_that_nobody_told_them_of(dat
     """A notification is lost when a process dies between its commit and the notification."""
     async with AsyncExitStack() as stack:
         servers = await _settled(stack, database, 2)
-        (other,) = [server for server in servers if not server.boot.leadership.leads]
+        (other,) = [server for server in servers if not server.leadership.leads]
         workflow_id = await start(other, queue="q")
         assert await poll(other, "q") is not None
         waiting = asyncio.create_task(poll(other, "q"))
-        await asyncio.wait_for(other.boot.engine.wakeups[Category.WORKFLOW].parked.wait(), WAIT_S)
-        async with other.boot.pool.connection() as connection:
+        await asyncio.wait_for(other.engine.wakeups[Category.WORKFLOW].parked.wait(), WAIT_S)
+        async with other.pool.connection() as connection:
             await connection.execute("UPDATE workflow_execution SET status = 'PENDING'")
         found = await asyncio.wait_for(waiting, WAIT_S)
         assert found is not None
@@ -89,9 +89,9 @@ async def test_a_poller_gets_a_task_when_its_scheduled_time_comes(database: str)
     """Also when the task was made by another process, which did not look after it."""
     async with AsyncExitStack() as stack:
         servers = await _settled(stack, database, 2)
-        (other,) = [server for server in servers if not server.boot.leadership.leads]
+        (other,) = [server for server in servers if not server.leadership.leads]
         task_id = await submit_task(servers[0])
-        async with other.boot.pool.connection() as connection:
+        async with other.pool.connection() as connection:
             await connection.execute("UPDATE task_execution SET claim_at = now() + interval '1.2 seconds'")
         task = await asyncio.wait_for(poll_task(other), WAIT_S)
         assert task is not None

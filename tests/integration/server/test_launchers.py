@@ -25,11 +25,11 @@ async def calls(database: str) -> AsyncIterator[Calls]:
 
 
 def _launcher(calls: Calls) -> WorkflowLauncher:
-    return EngineWorkflowLauncher(calls.client.boot.engine)
+    return EngineWorkflowLauncher(calls.client.engine)
 
 
 def _resolver(calls: Calls) -> PromiseResolver:
-    return EnginePromiseResolver(calls.client.boot.engine)
+    return EnginePromiseResolver(calls.client.engine)
 
 
 async def test_a_plugin_starts_a_workflow_once_per_key(calls: Calls) -> None:

@@ -16,6 +16,7 @@ import pytest_asyncio
 from falcon import testing
 from google.protobuf.message import Message
 
+from core.auth import Protocol
 from core.limits import MAX_ERROR_BYTES, MAX_KINDS, MIB
 from proto.flovyn.v1 import task_pb2, worker_pb2, workflow_pb2
 from server.config.limits import Limits
@@ -120,8 +121,8 @@ async def test_a_call_beyond_a_limit_is_refused_before_anything_is_looked_up(
     client: Client, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     method, make, status = CALLS[name]
-    monkeypatch.setattr(client.boot.pool, "connection", Untouched().connection)
-    monkeypatch.setattr(client.boot.pool, "transaction", Untouched().connection)
+    monkeypatch.setattr(client.pool, "connection", Untouched().connection)
+    monkeypatch.setattr(client.pool, "transaction", Untouched().connection)
     call: Any = client.channel.unary_unary(
         f"/flovyn.v1.{method}", request_serializer=lambda each: each.SerializeToString()
     )
@@ -160,7 +161,7 @@ BODIES: Mapping[str, tuple[str, bytes, int]] = {
 
 async def _post(client: Client, path: str, body: bytes, **more: Any) -> testing.Result:
     headers = {"authorization": f"Bearer {WORKER_KEY}"}
-    async with testing.ASGIConductor(client.boot.app) as conductor:
+    async with testing.ASGIConductor(client.app) as conductor:
         answer: testing.Result = await conductor.simulate_request(
             "POST", BASE + path, headers=headers, body=body, **more
         )
@@ -197,11 +198,11 @@ async def test_a_tenant_with_too_many_calls_is_refused_and_its_parked_polls_do_n
             )
             for _ in range(5)
         ]
-        await client.boot.engine.wakeups[list(client.boot.engine.wakeups)[1]].parked.wait()
-        caps = client.boot.call_caps
+        await client.engine.wakeups[list(client.engine.wakeups)[1]].parked.wait()
+        caps = client.call_caps
         held = [caps.add(f"elsewhere-{n}", 1) for n in range(2)]
         await submit_task(client)  # of the others, none counts yet
-        identity = await client.boot.grpc_auth.of("/").authenticate(_credentials())
+        identity = await client.authentication.stacks[Protocol.GRPC].of("/").authenticate(_credentials())
         for each in held:
             each.count_for(identity)
         refused, text = await status_of(
@@ -227,7 +228,7 @@ async def test_subscriptions_have_the_caps_of_streams(database: str) -> None:
     config = {**CONFIG, "engine": {"streams_per_tenant": 2}}
     async with running_server(database, config=config) as client:
         request = workflow_pb2.SubscriptionRequest(tenant_id=TENANT_ID, queue="q")
-        open_streams = client.boot.engine.streams.open_streams
+        open_streams = client.engine.streams.open_streams
         watcher = client.dispatch.SubscribeToNotifications(request, metadata=bearer())
         with open_streams.counting(TENANT):  # as a stream of REST takes it
             second = client.dispatch.SubscribeToNotifications(request, metadata=bearer())

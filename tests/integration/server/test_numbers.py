@@ -20,7 +20,6 @@ from plugins.hello_world import greeting_pb2
 from plugins.hello_world.plugin import HelloWorldPlugin
 from plugins.jwt.plugin import JwtPlugin
 from plugins.worker_token.plugin import WorkerTokenPlugin
-from server.boot.startup import grpc_services, openapi
 from server.config.settings import DatabasePool
 from server.database.pool import open_pool
 from tests.support.calls import status_of
@@ -102,7 +101,7 @@ def _with(message: Message, path: Path, pick: int) -> Message | None:
 def _reading(client: Client) -> Iterator[tuple[str, descriptor.Descriptor]]:
     """Yield the methods that are not in the table of calls that change something, and answer once."""
     known = {case.operation for case in CASES}
-    for service in grpc_services(client.boot):
+    for service in client.grpc_services:
         for method in service.descriptor.methods:
             name = f"/{service.descriptor.full_name}/{method.name}"
             if name not in known and not method.server_streaming:
@@ -224,7 +223,7 @@ def _same(path: str, template: str) -> bool:
 
 async def test_no_number_or_time_of_a_body_is_an_error_of_the_server(client: Client, world: World) -> None:
     """Every number and time of every body, in a request that is right otherwise."""
-    document = openapi(client.boot)
+    document = client.openapi()
     wrong, tried = [], 0
     for case, path, schema in _bodies(document):
         for value in _values(schema):
@@ -257,7 +256,7 @@ async def _ids(world: World) -> Mapping[str, str]:
 
 async def test_no_number_of_a_query_is_an_error_of_the_server(client: Client, world: World) -> None:
     """Every number among the parameters of every route; ids lead to what is there."""
-    document, ids = openapi(client.boot), await _ids(world)
+    document, ids = client.openapi(), await _ids(world)
     wrong, tried = [], 0
     for template, operations in document["paths"].items():
         path = re.sub(r"([^/]+)/\{[^}]*\}", lambda found: f"{found[1]}/{ids.get(found[1], 'test')}", template)

@@ -99,7 +99,7 @@ async def test_answers_are_what_the_document_promises(client: Client) -> None:
     found = (await client.rest("GET", DOCUMENT)).json
     loop = asyncio.get_running_loop()
     with requests.Session() as session:
-        session.mount(HERE, AppAdapter(client.boot.app, loop))
+        session.mount(HERE, AppAdapter(client.app, loop))
         for operation in _operations(found):
             await asyncio.to_thread(_fuzz, operation, session, known)
 

@@ -24,12 +24,12 @@ async def client(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     """A running server that sweeps only when the test does."""
     monkeypatch.setattr("server.background.sweepers.SWEEP_EVERY_S", 3600)
     async with running_server(database) as client:
-        await client.boot.engine.orphans.sweep()
+        await client.engine.orphans.sweep()
         yield client
 
 
 async def _execute(client: Client, statement: str, *parameters: Any) -> None:
-    async with client.boot.pool.connection() as connection:
+    async with client.pool.connection() as connection:
         await connection.execute(statement.encode(), parameters)
 
 
@@ -50,7 +50,7 @@ async def _of_dead_process(client: Client) -> tuple[str, str]:
 
 
 async def _sweep(client: Client, times: int = 2) -> int:
-    return sum([await client.boot.engine.orphans.sweep() for _ in range(times)])
+    return sum([await client.engine.orphans.sweep() for _ in range(times)])
 
 
 async def test_what_a_dead_process_claimed_last_comes_back(client: Client) -> None:

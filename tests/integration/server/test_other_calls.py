@@ -68,10 +68,10 @@ async def test_subscriptions_end_with_the_server(database: str) -> None:
         stream = client.dispatch.SubscribeToNotifications(request, metadata=bearer())
         reading = asyncio.ensure_future(stream.read())
         calls = Calls(client)
-        watchers = client.boot.engine.wakeups[Category.WORKFLOW]._watchers
+        watchers = client.engine.wakeups[Category.WORKFLOW]._watchers
         await calls.until(calls.poll, lambda _: bool(watchers))
         async with asyncio.timeout(5):
-            await client.boot.drain()
+            await client.drain()
             assert await reading is grpc.aio.EOF
 
 

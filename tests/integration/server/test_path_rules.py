@@ -145,7 +145,7 @@ def routes(databases: Databases) -> list[RestRoute]:
     async def made(database: str) -> list[RestRoute]:
         plugins = [AuditLogPlugin, HelloWorldPlugin, WorkerTokenPlugin]
         async with running_server(database, plugins, WORKER_TOKEN_SECRET="s" * 32) as client:
-            return [*client.boot.routes, *client.boot.registry.build_rest_router()]
+            return client.routes
 
     with databases.migrated() as url:
         return asyncio.run(made(url))

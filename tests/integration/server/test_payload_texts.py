@@ -318,7 +318,7 @@ NOT_OFFERED = {
 
 
 async def _launchers(check: Check) -> None:
-    engine = check.client.boot.engine
+    engine = check.client.engine
     launch = WorkflowLaunch(TENANT, "k", Json(check.text), check.queue)
     await check.run_has_input(str((await EngineWorkflowLauncher(engine).launch(launch)).id))
     task = TaskLaunch(TENANT, "k", Json(check.text), check.queue)
@@ -343,7 +343,7 @@ async def test_every_payload_is_in_the_test_below(client: Client) -> None:
     prefix = "/api/v1/tenants/{slug}"
     routes = {
         f"{route.method} {route.path.removeprefix(prefix)}"
-        for route in client.boot.routes
+        for route in client.server_routes
         if route.request_model is not None and shape_of(route.request_model).has_text
     }
     assert routes == set(REST)

@@ -117,7 +117,7 @@ class Recorder(CallObserver):
 @asynccontextmanager
 async def probed(database: str, *more: type[Plugin]) -> AsyncIterator[tuple[Client, Probe]]:
     async with running_server(database, [Probe, *more]) as client:
-        probe = client.boot.registry.plugins()[-1]
+        probe = client.registry.plugins()[-1]
         assert isinstance(probe, Probe)
         yield client, probe
 
@@ -275,7 +275,7 @@ async def test_the_openapi_document_is_valid_and_whole(database: str) -> None:
 
 
 def _routes(client: Client) -> list[RestRoute]:
-    return [*client.boot.routes, *client.boot.registry.build_rest_router()]
+    return client.routes
 
 
 async def test_reflection_and_health_know_every_service(database: str) -> None:
@@ -350,7 +350,7 @@ async def test_a_service_runs_once_in_a_deployment_and_moves_on(database: str) -
         async with running_server(database, [Ticking]), asyncio.timeout(WAIT_S):
             await Ticker.started.wait()
             other = await second.enter_async_context(running_server(database, [Ticking]))
-            await other.boot.listening.connected.wait()
+            await other.listening.connected.wait()
             assert (Ticker.running, Ticker.most) == (1, 1)
             Ticker.started.clear()
         async with asyncio.timeout(WAIT_S):

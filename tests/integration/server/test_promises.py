@@ -130,7 +130,7 @@ async def test_a_promise_of_an_ended_workflow_is_settled_without_an_event(calls:
     (promise_id,) = await _created(calls, workflow_id)
     await _resolve(calls, promise_id)
     assert (await calls.types(workflow_id))[-1] == "WORKFLOW_COMPLETED"
-    assert await calls.client.boot.engine.promises.expire_due() == (0, False)
+    assert await calls.client.engine.promises.expire_due() == (0, False)
 
 
 async def test_unknown_and_malformed_promises_have_their_status(calls: Calls) -> None:

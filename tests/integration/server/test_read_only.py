@@ -111,7 +111,7 @@ async def test_the_pool_heals_after_a_read_only_period(database: str) -> None:
         await _until_ready(client, 503, "the database is set to read-only")
         assert (await client.rest("GET", RUNS, key=WORKER_KEY)).status_code == 200
         _set_read_only(database, "off")
-        await _healed(client.boot.pool)
+        await _healed(client.pool)
         assert set(await _starts(client)) == {grpc.StatusCode.OK}
         await _until_ready(client, 200, None)
 
@@ -218,7 +218,7 @@ async def test_readiness_does_not_wait_for_the_pool(database: str) -> None:
     """Every connection is lent, and callers wait for one: the server is ready, for the database is."""
     async with running_server(database, DATABASE__POOL_SIZE="2") as client, AsyncExitStack() as stack:
         for _ in range(2):
-            await stack.enter_async_context(client.boot.pool.connection())
+            await stack.enter_async_context(client.pool.connection())
         waiting = asyncio.create_task(Calls(client).start())
         assert await _ready(client) == (200, {"status": "UP", "components": {"database": "UP", "serving": "UP"}})
         waiting.cancel()
@@ -288,7 +288,7 @@ async def test_the_pool_leaves_a_standby(primary: CrashingCluster, tmp_path: Pat
             assert grpc.StatusCode.UNAVAILABLE in await _starts(client)
             await _until_ready(client, 503, "the database is in recovery")
             proxy.lead_to(primary.socket)
-            await _healed(client.boot.pool)
+            await _healed(client.pool)
             assert set(await _starts(client)) == {grpc.StatusCode.OK}
             await _until_ready(client, 200, None)
 

@@ -29,7 +29,7 @@ async def client(database: str) -> AsyncIterator[Client]:
 async def test_a_released_claim_must_be_the_current_one(client: Client) -> None:
     """A claim that is released late does not take the workflow from its next worker."""
     workflow_id = await start(client)
-    workflows = client.boot.engine.workflows
+    workflows = client.engine.workflows
     first = await workflows.poll(PollSlot(TENANT, "default", Claim("w")), 0)
     assert first is not None
     await workflows.release([first])
@@ -43,18 +43,18 @@ async def test_a_released_claim_must_be_the_current_one(client: Client) -> None:
 async def test_a_released_workflow_that_is_to_be_cancelled_waits_for_nobody(client: Client) -> None:
     """The cancellation came between the claim and its release: the next sweep ends the workflow, and no lease is waited for."""
     workflow_id = await start(client)
-    claimed = await client.boot.engine.workflows.poll(PollSlot(TENANT, "default", Claim("w")), 0)
+    claimed = await client.engine.workflows.poll(PollSlot(TENANT, "default", Claim("w")), 0)
     assert claimed is not None
-    cancellation = client.boot.engine.workflows.cancellation
+    cancellation = client.engine.workflows.cancellation
     await cancellation.cancel(CancellationRequest(TENANT, claimed.id, "enough", "test"))
-    await client.boot.engine.workflows.release([claimed])
+    await client.engine.workflows.release([claimed])
     await until(lambda: events(client, workflow_id), lambda history: history[-1][1] == "WORKFLOW_CANCELLED")
 
 
 async def test_a_task_that_nobody_received_counts_no_attempt(client: Client) -> None:
     """Released, it is dispatched again as the same attempt; released late, it stays with its next worker."""
     task_id = await submit_task(client)
-    claims = client.boot.engine.tasks.claims
+    claims = client.engine.tasks.claims
     lost = await claims.poll(TaskSlot(TENANT, "default", Claim("w")), 0)
     assert lost is not None
     await claims.release([lost])
@@ -74,7 +74,7 @@ async def test_work_that_cannot_be_released_at_the_moment_is_released_later(
     """The database is away when the poller has gone, for however long."""
     await create(client)
     slot: Any = PollSlot if create is start else TaskSlot
-    engine = client.boot.engine
+    engine = client.engine
     claims: Any = engine.workflows.claims if create is start else engine.tasks.claims
     claimed = await claims.poll(slot(TENANT, "default", Claim("w")), 0)
     storage = claims._storage

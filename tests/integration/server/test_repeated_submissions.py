@@ -60,9 +60,9 @@ async def _operations(client: Client, workflow_id: str) -> int:
 
 
 async def _lease_over(client: Client) -> None:
-    async with client.boot.pool.connection() as connection:
+    async with client.pool.connection() as connection:
         await connection.execute("UPDATE workflow_execution SET claimed_at = now() - interval '301 seconds'")
-    assert await client.boot.engine.workflows.reclaim(300, 1e6) == 1
+    assert await client.engine.workflows.reclaim(300, 1e6) == 1
 
 
 @pytest.mark.parametrize("status", [RUNNING, SUSPENDED, COMPLETED])
@@ -219,7 +219,7 @@ async def test_a_workflow_that_an_older_version_has_claimed_takes_submissions(cl
     """Two versions work on one database: the older one writes no claim id."""
     await start(client)
     workflow_id = await first.activation()
-    async with client.boot.pool.connection() as connection:
+    async with client.pool.connection() as connection:
         await connection.execute("UPDATE workflow_execution SET claim_id = NULL, held_by = NULL, claimed_by = NULL")
     await first.submit(workflow_id, operation())
     assert await rows(client, "SELECT status FROM workflow_execution") == [("WAITING",)]

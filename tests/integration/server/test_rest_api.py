@@ -70,7 +70,7 @@ async def test_malformed_bodies_are_refused_by_field(client: Client, body: objec
 @pytest.mark.parametrize("text", [b"{", b"\xff", b"[" * 100_000, b'{"a": 1' + b" " * 3_000_000])
 async def test_bytes_that_are_no_json_are_refused(client: Client, text: bytes) -> None:
     """Never a 500: 400, or 413 for what is too large."""
-    async with testing.ASGIConductor(client.boot.app) as conductor:
+    async with testing.ASGIConductor(client.app) as conductor:
         headers = {"authorization": f"Bearer {OPERATOR_KEY}"}
         answer = await conductor.simulate_post("/api/v1/tenants", headers=headers, body=text)
     assert answer.status_code in {400, 413}
@@ -121,7 +121,7 @@ async def test_tenants_see_themselves_only(client: Client) -> None:
 
 async def test_every_route_but_health_needs_credentials(client: Client) -> None:
     """All routes of the app are enumerated, the plugins' too; without a key each answers 401."""
-    app: Any = client.boot.app
+    app: Any = client.app
     routes = list(_routes(app._router._roots))
     assert {path for path, _ in routes} >= OPEN | {"/api/v1/p/worker-token/tokens", "/api/v1/p/hello-world/greetings"}
     for path, methods in routes:
@@ -149,7 +149,7 @@ async def test_every_answer_carries_a_request_id(client: Client) -> None:
     """The caller's own id comes back when it is harmless, a new one otherwise."""
 
     async def echoed(given: str) -> str:
-        async with testing.ASGIConductor(client.boot.app) as conductor:
+        async with testing.ASGIConductor(client.app) as conductor:
             answer: testing.Result = await conductor.simulate_get("/_/health", headers={"x-request-id": given})
         return str(answer.headers["x-request-id"])
 

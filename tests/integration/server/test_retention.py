@@ -24,11 +24,11 @@ async def test_old_finished_workflows_go_and_others_stay(database: str) -> None:
         await calls.step(complete(), queue="new", status=COMPLETED)
         await calls.start(queue="open")
         await calls.step(queue="open", status=SUSPENDED)
-        async with client.boot.pool.connection() as connection:
+        async with client.pool.connection() as connection:
             await connection.execute(
                 "UPDATE workflow_execution SET completed_at = now() - interval '2 hours' WHERE id = %s", (old,)
             )
-        assert await client.boot.engine.workflows.prune(3600) == 1
+        assert await client.engine.workflows.prune(3600) == 1
         assert await calls.row(f"SELECT {COUNTS}") == (2, 3, 0, 0, 0)
         assert await calls.start(idempotency_key="key") != old
 
@@ -37,9 +37,9 @@ async def test_retention_is_off_by_default_and_runs_when_it_is_on(database: str)
     """The service deletes by itself, as often as it takes."""
     async with running_server(database, ENGINE__RETAIN_FINISHED="0.05") as client:
         calls = Calls(client)
-        assert client.boot.settings.engine.retain_finished == 0.05
+        assert client.settings.engine.retain_finished == 0.05
         await calls.start()
         await calls.step(complete(), status=COMPLETED)
         await calls.until(lambda: calls.row("SELECT count(*) FROM workflow_execution"), lambda row: row == (0,))
     async with running_server(database) as client:
-        assert client.boot.settings.engine.retain_finished is None
+        assert client.settings.engine.retain_finished is None

@@ -32,7 +32,7 @@ async def calls(database: str) -> AsyncIterator[Calls]:
 
 
 async def _retry(calls: Calls, workflow_id: str) -> int:
-    return await calls.client.boot.engine.workflows.retry((TENANT, UUID(workflow_id)), "mended", "api:test")
+    return await calls.client.engine.workflows.retry((TENANT, UUID(workflow_id)), "mended", "api:test")
 
 
 async def _fail_task(calls: Calls, task_id: str) -> None:
@@ -113,4 +113,4 @@ async def test_only_a_failed_workflow_can_be_retried(calls: Calls) -> None:
     with pytest.raises(WrongState, match="PENDING"):
         await _retry(calls, workflow_id)
     with pytest.raises(NotFound):
-        await calls.client.boot.engine.workflows.retry((OTHER_TENANT, UUID(workflow_id)), None, "api:test")
+        await calls.client.engine.workflows.retry((OTHER_TENANT, UUID(workflow_id)), None, "api:test")

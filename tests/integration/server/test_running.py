@@ -26,11 +26,11 @@ async def test_work_of_another_process_wakes_a_parked_poller(database: str) -> N
         running_server(database, ENGINE__POLL_HOLD_MS="60000") as here,
         running_server(database) as there,
     ):
-        await asyncio.wait_for(here.boot.listening.connected.wait(), 5)
+        await asyncio.wait_for(here.listening.connected.wait(), 5)
         poll = asyncio.ensure_future(
             here.dispatch.PollWorkflow(workflow_pb2.PollRequest(tenant_id=str(TENANT)), metadata=bearer())
         )
-        await asyncio.wait_for(here.boot.engine.wakeups[Category.WORKFLOW].parked.wait(), 5)
+        await asyncio.wait_for(here.engine.wakeups[Category.WORKFLOW].parked.wait(), 5)
         start = workflow_pb2.StartWorkflowRequest(tenant_id=str(TENANT), workflow_kind="k")
         started = await there.dispatch.StartWorkflow(start, metadata=bearer())
         answer = await asyncio.wait_for(poll, 1.5)  # sooner than the poller would look by itself
@@ -40,7 +40,7 @@ async def test_work_of_another_process_wakes_a_parked_poller(database: str) -> N
 async def test_the_server_heals_when_its_connections_are_cut(database: str) -> None:
     """After every connection was terminated, calls work again and the listener listens again."""
     async with running_server(database) as client:
-        listening = client.boot.listening
+        listening = client.listening
         await asyncio.wait_for(listening.connected.wait(), 5)
         listening.connected.clear()
         with psycopg.connect(database, autocommit=True) as admin:
@@ -57,7 +57,7 @@ async def test_a_statement_that_takes_too_long_is_stopped(database: str) -> None
     """The time-out is the server's own, and the caller may try again."""
     async with running_server(database, DATABASE__STATEMENT_TIMEOUT="0.2") as client:
         with pytest.raises(Unavailable, match="took too long"):
-            async with client.boot.pool.connection() as connection:
+            async with client.pool.connection() as connection:
                 await connection.execute("SELECT pg_sleep(30)")
 
 

@@ -53,7 +53,7 @@ async def test_a_parked_poller_gets_a_scheduled_task_at_once(database: str) -> N
         await calls.start()
         execution = await calls.claim()
         poll = asyncio.ensure_future(poll_task(client))
-        await asyncio.wait_for(client.boot.engine.wakeups[Category.TASK].parked.wait(), 5)
+        await asyncio.wait_for(client.engine.wakeups[Category.TASK].parked.wait(), 5)
         await calls.submit(execution.id, schedule_task(str(uuid4())))
         assert await asyncio.wait_for(poll, 1) is not None
 

@@ -45,7 +45,7 @@ async def _create(calls: Calls, **fields: Any) -> str:
 
 async def _make_due(calls: Calls, ago: str = "1 second") -> None:
     """Let every schedule have been due some time ago."""
-    async with calls.client.boot.pool.connection() as connection:
+    async with calls.client.pool.connection() as connection:
         await connection.execute("UPDATE schedule SET next_run_at = now() - %s::interval", (ago,))
 
 

@@ -13,7 +13,6 @@ from plugins.audit_log.plugin import AuditLogPlugin
 from plugins.hello_world.plugin import HelloWorldPlugin
 from plugins.jwt.plugin import JwtPlugin
 from plugins.worker_token.plugin import WorkerTokenPlugin
-from server.boot.startup import grpc_services
 from tests.support.answer_cutter import answers_cut
 from tests.support.proxy import Cut, proxied
 from tests.support.running import Client, running_server
@@ -64,10 +63,10 @@ def endpoints(client: Client) -> Mapping[str, Endpoint]:
     """Return all that the server offers, aliases once."""
     methods = {
         f"/{service.descriptor.full_name}/{name}": method
-        for service in grpc_services(client.boot)
+        for service in client.grpc_services
         for name, method in service.methods.items()
     }
-    routes = [*client.boot.routes, *client.boot.registry.build_rest_router()]
+    routes = client.routes
     return {**methods, **{f"{route.method} {route.path}": route for route in routes}}
 
 
@@ -145,7 +144,7 @@ async def test_calls_that_arrive_together_first_have_one_effect(client: Client, 
 async def test_a_call_whose_answer_was_lost_is_sent_again_over_a_new_connection(client: Client, world: World) -> None:
     """The server answered, and the client's connection broke: the next answer is what the first was."""
     offered, problems = endpoints(client), Problems()
-    port = client.boot.settings.grpc_server_port
+    port = client.settings.grpc_server_port
     for case in [each for each in CASES if each.is_grpc]:
         for key in _keys(offered[case.operation], world, late=False):
             sent = await case.prepare(world)

@@ -65,7 +65,7 @@ async def test_a_signal_during_an_activation_is_not_slept_through(calls: Calls) 
 async def test_a_workflow_takes_so_many_signals_and_no_more(calls: Calls) -> None:
     """RESOURCE_EXHAUSTED beyond the limit."""
     workflow_id = await calls.start()
-    async with calls.client.boot.pool.connection() as connection:
+    async with calls.client.pool.connection() as connection:
         await connection.execute("UPDATE workflow_execution SET signal_count = %s", (MAX_SIGNALS - 1,))
     results = await asyncio.gather(*(_signal(calls, workflow_id) for _ in range(3)), return_exceptions=True)
     codes = [each.code() for each in results if isinstance(each, grpc.aio.AioRpcError)]

@@ -30,7 +30,7 @@ async def test_spans_are_counted_and_bad_ones_rejected(database: str) -> None:
         assert await _report(client, *spans) == (2, 2)
         assert await _report(client, ("workflow.execute", workflow_id), key=OTHER_KEY) == (0, 1)
         assert await _report(client) == (0, 0)
-        assert client.boot.engine.spans.counted == {"workflow.execute": 1, "run.execute": 1}
+        assert client.engine.spans.counted == {"workflow.execute": 1, "run.execute": 1}
 
 
 async def test_too_many_spans_are_refused(database: str) -> None:

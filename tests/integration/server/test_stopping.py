@@ -11,6 +11,7 @@ import pytest
 from core.plugin import Plugin
 from core.service import Service
 from server.background.supervisor import Supervisor
+from server.boot.stopping import Stopping
 from tests.support.running import running_server
 
 
@@ -102,7 +103,7 @@ async def test_plugins_stop_in_order_whatever_one_of_them_does(
     database: str, stubborn: Stubborn, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Services end before the hooks run; a hook and a service that never end are named; the engine is closed."""
-    monkeypatch.setattr("server.boot.startup._left_for_plugins", lambda _boot: 0.4)
+    monkeypatch.setattr("server.boot.stopping.Stopping.left_for_plugins", lambda _stopping: 0.4)
     events: list[str] = []
     waiting = Waiting()
 
@@ -124,7 +125,7 @@ async def test_plugins_stop_in_order_whatever_one_of_them_does(
             await asyncio.Event().wait()
 
     async with running_server(database, [First, Second]) as client:
-        engine = client.boot.engine
+        engine = client.engine
         close = engine.close
 
         async def closing() -> None:
@@ -138,13 +139,13 @@ async def test_plugins_stop_in_order_whatever_one_of_them_does(
     assert "the service stubborn did not stop within" in caplog.text
 
 
-async def test_plugins_stop_well_before_the_worker_is_killed(database: str) -> None:
-    """What the calls in flight used of the drain's time is not there for plugins any more; a second always is."""
-    from server.boot.startup import _left_for_plugins
-
-    async with running_server(database, PROCESS__DRAIN_TIMEOUT="10") as client:
-        assert _left_for_plugins(client.boot) == 6
-        client.boot.draining_since = asyncio.get_running_loop().time() - 2
-        assert 3 < _left_for_plugins(client.boot) <= 4
-        client.boot.draining_since -= 7
-        assert _left_for_plugins(client.boot) == 1
+async def test_plugins_stop_well_before_the_worker_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time that the calls in flight used of the drain's time is not left for plugins; a second always is."""
+    clock = [100.0]
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: clock[0])
+    stopping = Stopping(10)
+    assert (stopping.has_begun, stopping.left_for_plugins()) == (False, 6)
+    stopping.begin()
+    for clock[0], left in ((102.0, 4), (109.0, 1)):
+        stopping.begin()
+        assert (stopping.has_begun, stopping.left_for_plugins()) == (True, left)

@@ -35,7 +35,7 @@ async def _get(client: Client, path: str) -> Any:
 
 
 async def _change(client: Client, statement: str, **parameters: Any) -> None:
-    async with client.boot.pool.connection() as connection:
+    async with client.pool.connection() as connection:
         await connection.execute(statement.encode(), parameters)
 
 
@@ -118,7 +118,7 @@ async def test_a_watcher_sees_states_with_texts_that_are_none(client: Client) ->
     calls = Calls(client)
     workflow_id = await calls.start()
     key = (TENANT, UUID(workflow_id))
-    streams = client.boot.engine.streams
+    streams = client.engine.streams
     async with streams.subscribe(key) as watch, streams.follow_workflow(key, watch, descendants=False):
         await _insert(client, workflow_id, 2, "STATE_SET", f'{{"key":{HALF},"value":1.10}}')
         async with asyncio.timeout(20):

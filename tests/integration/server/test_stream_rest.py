@@ -30,7 +30,7 @@ async def client(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     """A running server that listens for chunks, and finds out soon that a client has gone."""
     monkeypatch.setattr(streams, "KEEP_ALIVE_S", 0.1)
     async with running_server(database) as client:
-        await asyncio.wait_for(client.boot.listening.connected.wait(), 5)
+        await asyncio.wait_for(client.listening.connected.wait(), 5)
         yield client
 
 
@@ -70,7 +70,7 @@ class Reader:
 async def _open(client: Client, path: str) -> AsyncIterator[Reader]:
     headers = {"authorization": f"Bearer {WORKER_KEY}"}
     async with (
-        testing.ASGIConductor(client.boot.app) as conductor,
+        testing.ASGIConductor(client.app) as conductor,
         conductor.simulate_get_stream(path, headers=headers) as result,
     ):
         reader = Reader(result)
@@ -186,7 +186,7 @@ async def test_a_drain_ends_streams_at_once(client: Client) -> None:
     """A stream must not hold up a shutdown."""
     task_id = await submit_task(client)
     async with _open(client, f"{BASE}/task-executions/{task_id}/stream") as reader:
-        client.boot.engine.streams.end()
+        client.engine.streams.end()
         async with asyncio.timeout(5):
             while await reader.result.stream.read():
                 pass

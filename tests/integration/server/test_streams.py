@@ -44,8 +44,8 @@ async def test_chunks_reach_watchers_at_another_server(database: str) -> None:
         workflow_id = await start(here)
         task_id = await submit_task(here, workflow_execution_id=workflow_id)
         await poll_task(here)
-        await asyncio.wait_for(there.boot.listening.connected.wait(), 5)
-        watch = there.boot.engine.streams.subscribe
+        await asyncio.wait_for(there.listening.connected.wait(), 5)
+        watch = there.engine.streams.subscribe
         async with watch((TENANT, UUID(task_id))) as task, watch((TENANT, UUID(workflow_id))) as workflow:
             for text in texts:
                 assert await _stream(here, task_id, text, workflow_execution_id=workflow_id)
@@ -60,8 +60,8 @@ async def test_progress_is_streamed_too(database: str) -> None:
         workflow_id = await start(client)
         task_id = await submit_task(client, workflow_execution_id=workflow_id)
         await poll_task(client)
-        await asyncio.wait_for(client.boot.listening.connected.wait(), 5)
-        async with client.boot.engine.streams.subscribe((TENANT, UUID(workflow_id))) as watch:
+        await asyncio.wait_for(client.listening.connected.wait(), 5)
+        async with client.engine.streams.subscribe((TENANT, UUID(workflow_id))) as watch:
             for details in ("", "half"):
                 request = pb.ReportProgressRequest(task_execution_id=task_id, progress=0.5, details=details)
                 await client.tasks.ReportProgress(request, metadata=bearer())
@@ -104,8 +104,8 @@ async def test_only_running_tasks_of_the_tenant_stream(database: str, monkeypatc
         await poll_task(client, "b")
         await complete_task(client, ended)
         await poll_task(client, "c")
-        await asyncio.wait_for(client.boot.listening.connected.wait(), 5)
-        watch = client.boot.engine.streams.subscribe
+        await asyncio.wait_for(client.listening.connected.wait(), 5)
+        watch = client.engine.streams.subscribe
         async with watch((TENANT, UUID(workflow_id))) as workflow, watch((TENANT, UUID(other_run_id))) as other:
             for task_id in (waiting, ended):
                 assert await _stream(client, task_id, "unseen", workflow_execution_id=workflow_id)
@@ -137,7 +137,7 @@ async def test_a_task_that_streams_a_lot_is_looked_up_once(database: str) -> Non
         task_id = await submit_task(client)
         await poll_task(client)
         asked: list[int] = []
-        storage = client.boot.engine.streams.sources._storage
+        storage = client.engine.streams.sources._storage
         now = 0.0
         sources = stream_sources.StreamSources(storage, lambda: now)
         original = storage.sources

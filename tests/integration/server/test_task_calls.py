@@ -149,7 +149,7 @@ async def test_cancelling_ends_an_open_task(client: Client) -> None:
 async def test_a_waiting_poller_is_answered_when_a_task_appears(database: str) -> None:
     """Direct dispatch, here and from another process; a workflow in the same queue does not wake a poller for tasks."""
     async with running_server(database, ENGINE__POLL_HOLD_MS="60000") as here, running_server(database) as there:
-        parked = here.boot.engine.wakeups[Category.TASK].parked
+        parked = here.engine.wakeups[Category.TASK].parked
         for server in (here, there):
             parked.clear()
             waiting = asyncio.ensure_future(poll_task(here))
@@ -165,9 +165,9 @@ async def test_a_retry_is_handed_to_a_waiting_poller(database: str) -> None:
     async with running_server(database, ENGINE__POLL_HOLD_MS="60000") as client:
         task_id = await submit_task(client, max_retries=1)
         await poll_task(client)
-        client.boot.engine.wakeups[Category.TASK].parked.clear()
+        client.engine.wakeups[Category.TASK].parked.clear()
         waiting = asyncio.ensure_future(poll_task(client))
-        await asyncio.wait_for(client.boot.engine.wakeups[Category.TASK].parked.wait(), 5)
+        await asyncio.wait_for(client.engine.wakeups[Category.TASK].parked.wait(), 5)
         await fail_task(client, task_id)
         task = await asyncio.wait_for(waiting, 5)
         assert task is not None
@@ -288,7 +288,7 @@ async def test_a_key_of_something_else_is_refused(client: Client) -> None:
 
 async def test_a_plugin_can_create_tasks(client: Client) -> None:
     """The launcher does what SubmitTask does, with the same checks."""
-    launcher = EngineTaskLauncher(client.boot.engine)
+    launcher = EngineTaskLauncher(client.engine)
     key = IdempotencyKey("plugin-1")
     first = await launcher.launch(TaskLaunch(TENANT, "k", Json('{"n": 1.0}'), idempotency_key=key))
     assert (await launcher.launch(TaskLaunch(TENANT, "k", idempotency_key=key)), first.is_new) == (

@@ -60,9 +60,9 @@ async def _poll(worker: Connection) -> None:
 
 async def _lease_over(client: Client) -> None:
     """End the lease of the running attempt."""
-    async with client.boot.pool.connection() as connection:
+    async with client.pool.connection() as connection:
         await connection.execute(f"UPDATE task_execution SET claimed_at = {LONG_AGO}, last_heartbeat_at = {LONG_AGO}")
-    assert await client.boot.engine.tasks.reclaim(300) == 1
+    assert await client.engine.tasks.reclaim(300) == 1
 
 
 async def _state(client: Client) -> tuple[Any, ...]:
@@ -78,7 +78,7 @@ async def test_a_former_holder_cannot_report_on_a_newer_attempt(
     await _poll(first)
     await _lease_over(client)
     await _poll(second)
-    async with client.boot.pool.connection() as connection:
+    async with client.pool.connection() as connection:
         await connection.execute(f"UPDATE task_execution SET claimed_at = {LONG_AGO}")
     code, text = await status_of(report(first, task_id))
     assert (code, "another worker" in text) == (WRONG_STATE, True)
@@ -138,7 +138,7 @@ async def test_a_result_of_a_claim_that_was_released_counts(client: Client, firs
     task_id = await submit_task(client, max_retries=3)
     await _poll(first)
     ((claim,),) = await rows(client, "SELECT claim_id FROM task_execution")
-    await client.boot.engine.tasks.claims.release_claims([claim])
+    await client.engine.tasks.claims.release_claims([claim])
     assert await _state(client) == ("PENDING", 0, None)
     await _complete(first, task_id)
     assert await _state(client) == ("COMPLETED", 1, '"old"')

@@ -65,7 +65,7 @@ async def test_a_cancelled_timer_never_fires(calls: Calls) -> None:
         (6, "TIMER_STARTED", {"timerId": "brief", "durationMs": 0}),
         (7, "TIMER_CANCELLED", {"timerId": "brief"}),
     ]
-    assert await calls.client.boot.engine.timers.fire_due() == (0, False)
+    assert await calls.client.engine.timers.fire_due() == (0, False)
 
 
 async def test_a_timer_sent_again_is_started_once(calls: Calls) -> None:
@@ -101,7 +101,7 @@ async def test_overdue_timers_fire_when_a_server_starts(database: str) -> None:
         calls = Calls(client)
         workflow_id = await calls.start()
         await calls.step(start_timer("t", 3_600_000))
-        async with client.boot.pool.connection() as connection:
+        async with client.pool.connection() as connection:
             await connection.execute("UPDATE timer SET fire_at = now() - interval '1 second'")
     async with running_server(database) as client:
         assert (await Calls(client).claim()).id == workflow_id

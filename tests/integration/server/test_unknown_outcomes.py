@@ -77,7 +77,7 @@ async def test_work_whose_claim_has_an_unknown_outcome_is_pending_again(
     for number in range(times(3, 100)):
         mark = f"worker-{number}"
         await ask(client, worker_id=mark)
-        await client.boot.engine.workers.close()  # the worker's sign of life is written, and no more soon
+        await client.engine.workers.close()  # the worker's sign of life is written, and no more soon
         created = await create(client)
         proxy.cut_next(Cut.AFTER_STATEMENT, mark)
         code, _ = await status_of(ask(client, worker_id=mark))

@@ -44,13 +44,13 @@ async def _silence(client: Client, what: str, seconds: int = 3600) -> None:
     """Let time pass for a table's rows: what they have said, they said long ago."""
     columns = {"worker": "last_heartbeat_at", "workflow_execution": "claimed_at", "task_execution": "claimed_at"}
     statement = f"UPDATE {what} SET {columns[what]} = now() - %s * interval '1 second'"
-    async with client.boot.pool.connection() as connection:
+    async with client.pool.connection() as connection:
         await connection.execute(statement.encode(), [seconds])
 
 
 async def _reclaim(client: Client) -> int:
     """Take tasks back whose lease of five minutes is over."""
-    return await client.boot.engine.tasks.reclaim(300)
+    return await client.engine.tasks.reclaim(300)
 
 
 async def _is_alive(client: Client) -> bool:
@@ -86,12 +86,12 @@ async def test_polling_is_a_sign_of_life_that_is_written_once_in_a_while(client:
     for said in (await _register(client), "worker-1"):
         await _silence(client, "worker")
         await ask(client, worker_id=said)
-        await client.boot.engine.workers.close()  # waits for the note
+        await client.engine.workers.close()  # waits for the note
         assert await _is_alive(client)
         await _silence(client, "worker")
         for _ in range(3):
             await ask(client, worker_id=said)
-        await client.boot.engine.workers.close()
+        await client.engine.workers.close()
         assert not await _is_alive(client)
     assert Engine().worker_silence / 2 > WRITE_EVERY_S
 
@@ -101,7 +101,7 @@ async def test_runs_of_silent_workers_are_handed_on(client: Client, polls_by: st
     """A workflow comes back when its worker is silent or unknown and the claim is old; a living worker keeps it."""
     worker_id = await _register(client)
     said = {"id": worker_id, "name": "worker-1", "nobody knows": "x" * 36}[polls_by]
-    reclaim = client.boot.engine.workflows.reclaim
+    reclaim = client.engine.workflows.reclaim
     await start(client)
     assert await poll(client, worker_id=said) is not None
     assert await reclaim(300, 60) == 0
@@ -119,7 +119,7 @@ async def test_a_silent_workflow_of_a_living_worker_comes_back_when_its_lease_is
     await start(client)
     await poll(client, worker_id="worker-1")
     await _silence(client, "workflow_execution", 301)
-    assert await client.boot.engine.workflows.reclaim(300, 60) == 1
+    assert await client.engine.workflows.reclaim(300, 60) == 1
 
 
 async def test_a_task_whose_lease_is_over_is_tried_again(client: Client) -> None:
@@ -193,9 +193,9 @@ async def _renewed_by(client: Client, sign: Callable[..., Awaitable[Any]]) -> No
     for _ in range(2):
         await _silence(client, "task_execution", 301)
         await sign(client, task_id)
-        await client.boot.engine.tasks.notes.close()  # waits for what is written in the background
+        await client.engine.tasks.notes.close()  # waits for what is written in the background
         assert await _reclaim(client) == 0
-        async with client.boot.pool.connection() as connection:
+        async with client.pool.connection() as connection:
             await connection.execute("UPDATE task_execution SET last_heartbeat_at = now() - interval '301 seconds'")
     assert await _reclaim(client) == 1
 
@@ -206,7 +206,7 @@ async def test_servers_that_look_at_the_same_time_take_a_task_back_once(database
         await submit_task(here, max_retries=9)
         await poll_task(here, worker_id="dead")
         await _silence(here, "task_execution")
-        await asyncio.gather(*(server.boot.engine.tasks.reclaim(300) for server in (here, there, here, there)))
+        await asyncio.gather(*(server.engine.tasks.reclaim(300) for server in (here, there, here, there)))
         assert await rows(here, "SELECT status, execution_count FROM task_execution") == [("PENDING", 1)]
         assert await rows(here, "SELECT count(*) FROM task_attempt") == [(1,)]
 

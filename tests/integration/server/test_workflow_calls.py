@@ -171,7 +171,7 @@ async def test_a_waiting_poller_is_answered_when_work_appears(database: str) -> 
     """Direct dispatch: the poll is answered by the start, long before its hold is over."""
     async with running_server(database, ENGINE__POLL_HOLD_MS="60000") as patient:
         poll = asyncio.ensure_future(_poll(patient))
-        await asyncio.wait_for(patient.boot.engine.wakeups[Category.WORKFLOW].parked.wait(), 5)
+        await asyncio.wait_for(patient.engine.wakeups[Category.WORKFLOW].parked.wait(), 5)
         workflow_id = await _start(patient)
         assert (await asyncio.wait_for(poll, 5)).workflow_execution.id == workflow_id
 
@@ -205,7 +205,7 @@ async def test_registering_again_keeps_the_id(client: Client) -> None:
 
     first, second = await register("a", "b", "a"), await register("b", "c")
     assert (first.success, UUID(first.worker_id)) == (True, UUID(second.worker_id))
-    async with client.boot.pool.connection() as connection:
+    async with client.pool.connection() as connection:
         rows = await (await connection.execute("SELECT category, kind FROM worker_capability ORDER BY 1, 2")).fetchall()
     assert rows == [("TASK", "t"), ("WORKFLOW", "b"), ("WORKFLOW", "c")]
 
@@ -296,7 +296,7 @@ async def test_an_event_that_a_worker_has_not_seen_sends_the_workflow_round_agai
     workflow_id = await _start(client)
     suspended = workflow_pb2.WORKFLOW_STATUS_SUSPENDED
     await _poll(client)
-    async with client.boot.pool.connection() as connection:  # what a signal will do: an event, and the mark of it
+    async with client.pool.connection() as connection:  # what a signal will do: an event, and the mark of it
         await connection.execute(
             "WITH moved AS (UPDATE workflow_execution SET last_sequence = 2, waking_sequence = 2 RETURNING tenant_id, id)"
             " INSERT INTO workflow_event (tenant_id, workflow_execution_id, sequence, event_type, event_data)"

@@ -141,7 +141,7 @@ async def test_a_deadline_ends_a_task_whatever_it_does(client: Client) -> None:
     waiting = await submit_task(client, queue="q", **overdue)
     later = await submit_task(client, workflow_execution_id=workflow_id, timeout_ms=3_600_000)
     while len(history := await events(client, workflow_id)) < 3:
-        await client.boot.engine.tasks.expire()  # as the expirer does, who may come first
+        await client.engine.tasks.expire()  # as the expirer does, who may come first
     assert {data["taskExecutionId"]: (event, data["error"]) for _, event, data in history[1:]} == dict.fromkeys(
         (running, waiting), ("TASK_FAILED", "Task exceeded deadline")
     )

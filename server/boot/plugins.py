@@ -1,0 +1,105 @@
+"""Steps: the plugins of the process, and their start-up and shutdown hooks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from core.clock import Clock
+from core.endpoints import RestRoute
+from core.migration import sql_name
+from core.plugin import Plugin
+from core.plugin_services import PluginServices
+from server.background.supervisor import Supervisor
+from server.boot.database import Database
+from server.boot.preparation import Prepared, load_plugins
+from server.boot.stopping import Stopping
+from server.engine.engine import Engine
+from server.engine.launchers import EnginePromiseResolver, EngineTaskLauncher, EngineWorkflowLauncher
+from server.observability.metrics import MetricsRegistry
+from server.plugin_registry import PluginRegistry
+from server.plugin_registry.server_names import server_names
+from server.rest_api.openapi import document
+from server.rest_api.routes import server_routes
+
+
+@dataclass(frozen=True, slots=True)
+class Plugins:
+    """The checked plugins, and the routes and the OpenAPI document of the whole server.
+
+    Attributes:
+        registry: the plugins.
+        server_routes: the server's own routes.
+        routes: those and the plugins'.
+    """
+
+    prepared: Prepared
+    registry: PluginRegistry
+    server_routes: Sequence[RestRoute]
+
+    @property
+    def routes(self) -> list[RestRoute]:
+        """All routes of the server, at their final paths."""
+        return [*self.server_routes, *self.registry.build_rest_router()]
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        return document(self.prepared.edition.build_info, self.routes, self.registry.openapi())
+
+
+def make_plugins(
+    prepared: Prepared, database: Database, engine: Engine, metrics: MetricsRegistry, clock: Clock
+) -> Plugins:
+    """Make the plugins, set them up with the server's services, and check their declarations as a set.
+
+    Raises:
+        StartupError: a plugin cannot work with its settings, clashes with another, or has changed since the build.
+    """
+
+    def services(plugin: Plugin, settings: BaseModel | None) -> PluginServices:
+        name = sql_name(plugin.name)
+        return PluginServices(
+            database=database.pool,
+            clock=clock,
+            tenants=database.tenants,
+            workflows=EngineWorkflowLauncher(engine),
+            tasks=EngineTaskLauncher(engine),
+            promises=EnginePromiseResolver(engine),
+            settings=settings,
+            build_info=prepared.edition.build_info,
+            logger=logging.getLogger(f"plugins.{name}"),
+            metrics=metrics.of(name),
+            exclusively=lambda work: database.locks.exclusively(f"{plugin.name}/{work}"),
+            leading=database.leadership.leading,
+            development=prepared.development,
+        )
+
+    registry = load_plugins(prepared.edition, prepared.sources)
+    registry.setup(services)
+    silence = prepared.settings.engine.worker_silence
+    own = server_routes(database.pool, engine, silence, metrics, lambda: plugins.openapi())  # noqa: PLW0108 - bound below
+    plugins = Plugins(prepared, registry, own)
+    registry.check(server_names(own), prepared.edition.contributions)
+    return plugins
+
+
+@asynccontextmanager
+async def run_plugins(registry: PluginRegistry, stopping: Stopping) -> AsyncIterator[None]:
+    """Run the plugins' start-up hooks and background services, and the shutdown hooks when no call is left."""
+    supervisor = Supervisor(registry.background_services())
+    try:
+        await registry.startup()
+        supervisor.start()
+        yield
+    finally:
+        loop = asyncio.get_running_loop()
+        seconds = stopping.left_for_plugins()
+        ends = loop.time() + seconds
+        await supervisor.stop(within=seconds / 2)
+        await registry.shutdown(within=ends - loop.time())

@@ -1,0 +1,35 @@
+"""Step: the REST app, which gunicorn serves once all steps are done."""
+
+from __future__ import annotations
+
+from core.auth import Protocol
+from server.admission.call_caps import CallCaps
+from server.admission.pipeline import Admission
+from server.boot.authentication import Authentication
+from server.boot.database import Database
+from server.boot.plugins import Plugins
+from server.boot.stopping import Stopping
+from server.engine.engine import Engine
+from server.rest_api.app import AsgiApp, build_app
+from server.rest_api.guard import Guard
+from server.rest_api.resources.health import Health
+
+
+def make_rest_api(
+    plugins: Plugins,
+    authentication: Authentication,
+    database: Database,
+    engine: Engine,
+    *,
+    call_caps: CallCaps,
+    stopping: Stopping,
+) -> AsgiApp:
+    """Build the app of all routes, the server's and the plugins'."""
+
+    async def why_not_ready() -> dict[str, str | None]:
+        serving = "the server is stopping" if stopping.has_begun else None
+        return {"database": await database.pool.writes.why_not(), "serving": serving}
+
+    admission = Admission(authentication.stacks[Protocol.REST], authentication.observers, call_caps)
+    guard = Guard(admission, database.tenants, engine.repeats)
+    return build_app(plugins.routes, guard, Health(plugins.prepared.edition.build_info, why_not_ready))
