@@ -40,7 +40,7 @@ def _module(module: ModuleType) -> Iterator[str]:
         elif inspect.isfunction(value):
             yield _function(place, value)
         else:
-            yield f"{place} = {value!r}" if isinstance(value, str | int | float) else place
+            yield place
 
 
 def _bound(module: ModuleType) -> Iterator[str]:
