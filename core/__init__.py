@@ -1,15 +1,15 @@
-"""What a plugin author may rely on; nothing else of this repository.
+"""The Plugin API: everything that a plugin may import from this repository.
 
-Start with ``core.plugin`` (the class to derive from) and ``core.plugin_services`` (what the server
-lends a plugin). The rest by need:
+Start with ``core.plugin`` (the class to derive from) and ``core.plugin_services`` (the server's
+services for a plugin). The rest by need:
 
-- ``core.endpoints``: REST routes and gRPC services as plain values; ``core.openapi``: what to say about them
+- ``core.endpoints``: REST routes and gRPC services as plain values; ``core.openapi``: additions to the OpenAPI document
 - ``core.rest_model``: base models of bodies and query strings
 - ``core.calls``: observers of every call
 - ``core.settings``: a typed section of the configuration file
 - ``core.migration``: migrations, plugin names and the table prefix
 - ``core.named_queries``: SQL in ``.sql`` files
-- ``core.auth``: who calls (``Identity``), how it is found out (``Authenticator``), what is allowed (``Authorizer``)
+- ``core.auth``: the caller (``Identity``), its authentication (``Authenticator``) and its permissions (``Authorizer``)
 - ``core.errors``: the error tree, mapped to HTTP and gRPC once
 - ``core.metrics``: counters, gauges and histograms
 - ``core.launchers``: start workflows and tasks, settle promises

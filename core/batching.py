@@ -25,14 +25,14 @@ _Batch: TypeAlias = list[tuple[Item, asyncio.Future[Result]]]
 MAX_BATCH = 256
 MAX_BATCH_BYTES = 16 * 1024 * 1024
 MAX_WAITING = 10_000
-CROWD = 8
-"""More calls than these, waiting anywhere in the process, are a crowd."""
+MANY_CALLS = 8
+"""With more calls than these waiting in the process, a batch waits for ``GATHER_S``."""
 GATHER_S = 0.001
-"""How long a batch waits in a crowd, unless it is one itself."""
+"""The commit delay in seconds; a batch of more than ``MANY_CALLS`` items does not wait."""
 MAX_FLUSHES = 128
 """How often one batch may be written, whole and in parts, to find the items at fault: enough for seven of 256."""
 RETURN_PAUSES_S = (0.1, 0.5, 1.0, 2.0, 5.0)
-"""Pauses between attempts to give results back: long enough for a database to restart."""
+"""Pauses between attempts to release results: long enough for a database to restart."""
 
 _log = logging.getLogger(__name__)
 
@@ -57,22 +57,21 @@ def note_commit() -> None:
 
 
 class Returns(Generic[Result]):
-    """Gives back, in the background, what nobody takes any more; tries again until it succeeds."""
+    """Releases, in the background, results whose callers have gone; tries again until it succeeds."""
 
     def __init__(self, give: Callable[[Sequence[Result]], Awaitable[None]]) -> None:
-        """Take what gives back."""
         self._give = give
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def give_back(self, results: Sequence[Result]) -> None:
-        """Give results back soon; never waits and never fails the caller."""
+    def release(self, results: Sequence[Result]) -> None:
+        """Release results soon; never waits and never fails the caller."""
         if results:
             task = asyncio.create_task(self._return(results))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Wait until everything is given back."""
+        """Wait until all results are released."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -81,11 +80,11 @@ class Returns(Generic[Result]):
             try:
                 await self._give(results)
             except FlovynError as error:
-                _log.warning("%d results without a caller could not be given back yet: %s", len(results), error)
+                _log.warning("%d results without a caller could not be released yet: %s", len(results), error)
                 await asyncio.sleep(pause)
             else:
                 return
-        _log.error("%d results without a caller could not be given back", len(results))
+        _log.error("%d results without a caller could not be released", len(results))
 
 
 class _Calls:
@@ -95,7 +94,17 @@ class _Calls:
 
 
 class Batcher(Generic[Item, Result]):
-    """Collects items and flushes them together."""
+    """Collects items and flushes them together.
+
+    Args:
+        flush: writes a batch, all or nothing, and returns one result per item in order; an error in place of a result
+            concerns that item alone. When it raises, the batch is halved and written again, so that only the item at
+            fault fails; unless the error concerns every item (``Unavailable``, ``StartupError``) or something may be
+            committed already (``note_commit``): then every item gets the error. ``MAX_FLUSHES`` bounds the attempts;
+            the items that are left then get ``Unavailable`` and are not written.
+        undelivered: gets the results whose callers had gone when they were ready; it is tried again until it succeeds.
+        weigh: returns the size of an item in bytes; a batch is bounded by count and by size.
+    """
 
     def __init__(
         self,
@@ -103,16 +112,6 @@ class Batcher(Generic[Item, Result]):
         undelivered: Callable[[Sequence[Result]], Awaitable[None]] | None = None,
         weigh: Callable[[Item], int] = lambda _item: 0,
     ) -> None:
-        """Take the two ends.
-
-        ``flush`` writes a batch, all or nothing, and returns one result per item in order; an error in
-        place of a result concerns that item alone. When it raises anything, the batch is halved and written again,
-        so that only the item at fault fails; unless the error concerns every item (``Unavailable``,
-        ``StartupError``) or something may be committed already (``note_commit``): then every item gets the error.
-        The attempts are bounded by ``MAX_FLUSHES``; what is left then gets ``Unavailable``, and is not written.
-        ``undelivered`` gets the results whose callers had gone when they were ready; it is tried again until it
-        succeeds. ``weigh`` tells an item's size in bytes: a batch is bounded by count and by size.
-        """
         self._flush = flush
         self._undelivered = Returns(undelivered) if undelivered is not None else None
         self._waiting: deque[tuple[Item, asyncio.Future[Result], int]] = deque()
@@ -141,7 +140,7 @@ class Batcher(Generic[Item, Result]):
             return await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and future.exception() is None:
-                self._give_back([future.result()])  # ready, but cancelled before the caller could take it
+                self._undeliver([future.result()])  # ready, but cancelled before the caller could take it
             raise
         finally:
             _Calls.waiting -= 1
@@ -166,7 +165,7 @@ class Batcher(Generic[Item, Result]):
     async def _work(self) -> None:
         try:
             while self._waiting:
-                if len(self._waiting) <= CROWD < _Calls.waiting:
+                if len(self._waiting) <= MANY_CALLS < _Calls.waiting:
                     await asyncio.sleep(GATHER_S)
                 batch = self._next_batch()
                 if batch:
@@ -233,11 +232,11 @@ class Batcher(Generic[Item, Result]):
                 late.append(result)
             else:
                 future.set_result(result)
-        self._give_back(late)
+        self._undeliver(late)
 
-    def _give_back(self, results: Sequence[Result]) -> None:
+    def _undeliver(self, results: Sequence[Result]) -> None:
         if self._undelivered is not None:
-            self._undelivered.give_back(results)
+            self._undelivered.release(results)
 
 
 def _fail(batch: _Batch[Item, Result], error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""What an edition says of itself; a value made by the build and handed to whoever shows it."""
+"""Facts about an edition: name, version, plugins and origin. The build makes the value."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Observers of calls: what a plugin gets to see of every REST request and gRPC call, whoever serves it.
+"""Observers of calls: the part of every REST request and gRPC call that a plugin can see.
 
-The server tells an observer twice of a call that reaches its handler: ``before`` it runs and ``after`` it ended.
-A call that is refused on the way (unknown caller, not allowed, malformed) is told once, by ``after``.
+The server informs an observer twice of a call that reaches its handler: ``before`` it runs and ``after`` it ended.
+A call that is refused on the way (unknown caller, not allowed, malformed) is reported once, by ``after``.
 Observers never see bodies, payloads, headers or credentials.
 """
 

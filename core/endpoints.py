@@ -1,7 +1,7 @@
 """REST routes and gRPC services as plain values, the same for the core and for plugins.
 
 A route or method always names the action and the resource that the authorizer is asked about:
-there is no way to declare an endpoint that nobody guards.
+an endpoint without a guard cannot be declared.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ ALIAS_PREFIXES = ("/api/tenants/{slug}/", "/api/orgs/{slug}/", "/api/v1/tenants/
 
 
 class Scope(Enum):
-    """Whose an endpoint is.
+    """The owner of the data that an endpoint concerns.
 
-    TENANT: one tenant's; callers without a tenant are refused. SERVER: the server's as a whole; only operators pass.
-    ANYBODY: everybody's who is known to the server.
+    TENANT: one tenant; callers without a tenant are refused. SERVER: the server as a whole; only operators pass.
+    ANYBODY: every authenticated caller.
     """
 
     TENANT = "tenant"
@@ -50,7 +50,7 @@ LONGEST_KEY = 255
 
 
 class Repeat(StrEnum):
-    """What happens when a call is sent again, because its answer was lost or its sender was not sure.
+    """The effect of a call that is sent again, because its answer was lost or its sender was not sure.
 
     READS: it changes nothing. SAME: what it says identifies it; sent again, at once or later, it changes nothing more.
     LAST: it overwrites; sent again at once it changes nothing more, sent again later it also overwrites what others
@@ -128,7 +128,7 @@ class RestRoute:
 
     @property
     def repeated(self) -> Repeat:
-        """What happens when the call is sent again."""
+        """The effect of the call when it is sent again."""
         return self.repeat or _BY_METHOD.get(self.method, Repeat.COUNTS)
 
 
@@ -172,7 +172,7 @@ class GrpcMethod:
 
     @property
     def repeated(self) -> Repeat:
-        """What happens when the call is sent again."""
+        """The effect of the call when it is sent again."""
         return self.repeat or _BY_ACTION.get(self.action, Repeat.COUNTS)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 
 class FlovynError(Exception):
-    """Base of every expected error; ``str(error)`` is the text shown to whoever caused it."""
+    """Base of every expected error; ``str(error)`` is the text that the caller or operator reads."""
 
     code = "internal"
 
@@ -75,13 +75,13 @@ class Unavailable(FlovynError):
 
 
 class Collision(Unavailable):
-    """Two calls got into each other's way in the database; this one was rolled back whole, and may be tried again."""
+    """Conflict with a concurrent transaction; nothing was written, retry."""
 
     code = "unavailable"
 
 
 class AuthError(FlovynError):
-    """Who calls is not known: credentials are missing, wrong, revoked or expired."""
+    """The caller is not authenticated: credentials are missing, wrong, revoked or expired."""
 
     code = "unauthenticated"
 

@@ -43,7 +43,7 @@ def _opened(data: bytes) -> int:
 
 
 def _without_strings(data: bytes, field: str, most: int) -> bytes:
-    """Return what stands outside of strings: escaped signs go first, then every second part between quotes is left."""
+    """Return the text outside of strings: escaped characters go first, then every second part between quotes."""
     if b"\\" in data:
         data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
     if data.count(b'"') > 2 * most:

@@ -1,4 +1,4 @@
-"""What a plugin may ask the engine for, as protocols: plugins never see the server itself."""
+"""The calls of the engine that a plugin may use, as protocols: plugins never see the server itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits log lines that callers can cause, so that nobody can fill a disk with them; those left out are counted."""
+"""Limits log lines that callers can cause, so that no caller can fill a disk; suppressed lines are counted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ class LogLimit:
     def __init__(
         self, logger: logging.Logger, every: float = 1.0, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """Take where lines go, and the seconds of the period."""
         self._logger = logger
         self._every = every
         self._monotonic = monotonic

@@ -1,4 +1,4 @@
-"""What a plugin adds to the server's OpenAPI document beyond what its routes say by themselves."""
+"""Additions of a plugin to the OpenAPI document, beyond its routes and their models."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ SHORT_S = 0.001
 
 
 class Turns:
-    """Who may do expensive work next, in one process."""
+    """The order in which owners do expensive work in one process."""
 
     def __init__(self) -> None:
         self._busy = False

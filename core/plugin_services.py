@@ -1,4 +1,4 @@
-"""What the server lends a plugin."""
+"""The services of the server that a plugin may use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Database(Protocol):
     """The server's connection pool, shared by everything in the process."""
 
     def connection(self) -> AbstractAsyncContextManager[Any]:
-        """Lend a psycopg ``AsyncConnection`` (autocommit, rows as tuples) for as long as the context lasts.
+        """Lend a psycopg ``AsyncConnection`` (autocommit, rows as tuples) while the context lasts.
 
         Raises:
             Unavailable: the database cannot be reached, or no connection became free in time.
@@ -33,7 +33,7 @@ class Database(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PluginServices:
-    """Handed to every hook of a plugin that needs more than the plugin itself.
+    """The argument of ``Plugin.setup``.
 
     Attributes:
         database: the connection pool.

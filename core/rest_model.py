@@ -97,7 +97,7 @@ class PageQuery(RestModel):
 
 
 class Page(RestModel):
-    """What every list says of itself; the list's own member stands beside it."""
+    """The members that every list has beside its items."""
 
     total: int
     limit: int

@@ -1,7 +1,7 @@
 """The one rule about texts: they consist of whole characters (Unicode scalar values), and none of those is NUL.
 
 PostgreSQL, HTTP answers and the workers' parsers take no other text. Python does: a ``str`` may hold half of a
-character (a lone surrogate), which fails only when it is encoded, in the middle of somebody else's batch. So texts are
+character (a lone surrogate), which fails only when it is encoded, in a batch with other callers' items. So texts are
 checked where they come in: ``server.rest_api.text_gate`` and ``server.grpc_api.text_gate``.
 """
 
@@ -22,7 +22,7 @@ def is_whole(text: str) -> bool:
 
 
 def flaw(text: str) -> str | None:
-    """Return what is wrong with a text, as the end of a sentence; None when it can be stored."""
+    """Return the fault of a text, as the end of a sentence; None when it can be stored."""
     if NUL in text:
         return "holds a NUL character, which cannot be stored"
     if not is_whole(text):

@@ -11,7 +11,7 @@ from core.auth.request import AuthRequest
 
 @dataclass(frozen=True, slots=True)
 class AuthResponse:
-    """What an authenticator answers: the identity it found, or None for "not my kind of credentials"."""
+    """The answer of an authenticator: the identity, or None for "not my kind of credentials"."""
 
     identity: Identity | None
 
@@ -30,5 +30,5 @@ class Authenticator(ABC):
         authenticator of the configured list is asked.
 
         Raises:
-            AuthError: the credentials are of this kind and wrong; nobody else is asked.
+            AuthError: the credentials are of this kind and wrong; no other authenticator is asked.
         """

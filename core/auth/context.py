@@ -10,7 +10,7 @@ from core.auth.identity import Identity
 
 
 class Action(StrEnum):
-    """What the caller wants to do to the resource."""
+    """The kind of access to a resource that a call asks for."""
 
     VIEW = "view"
     CREATE = "create"
@@ -25,7 +25,7 @@ class Action(StrEnum):
 
     @property
     def changes(self) -> bool:
-        """Whether the action changes something, rather than looks, asks for work, or says that somebody is alive."""
+        """Whether the action changes data; views, polls and heartbeats do not."""
         return self not in {Action.VIEW, Action.POLL, Action.HEARTBEAT}
 
 

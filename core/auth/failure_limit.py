@@ -1,7 +1,7 @@
 """A limit on refused credentials per source, so that guessing costs little and is seen.
 
 Only failures count. The limit says which source guesses; what that means is for those to decide who ask: valid
-credentials are never refused for the guesses of somebody else behind the same address. In memory, per process: with
+credentials are never refused for the guesses of another caller behind the same address. In memory, per process: with
 several worker processes, an address has the limit in each of them.
 """
 
@@ -18,10 +18,15 @@ MAX_SOURCES: Final = 10_000
 
 
 class FailureLimit:
-    """A bucket per source: each failure takes one out, and time fills it again."""
+    """A bucket per source: each failure takes one out, and time fills it again.
+
+    Args:
+        burst: the size of a bucket; 0 sets no limit.
+        per_minute: how many a bucket gets back in a minute.
+        monotonic: a clock in seconds.
+    """
 
     def __init__(self, burst: int, per_minute: float, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Take the bucket's size (0: no limit) and how fast it fills."""
         self._burst = burst
         self._per_second = per_minute / 60
         self._monotonic = monotonic
@@ -35,7 +40,7 @@ class FailureLimit:
         return not self._burst or self._now_left(source(peer)) >= 1
 
     def count(self, peer: str) -> None:
-        """Take note of a failure.
+        """Count a failure.
 
         Calls that were under way at once may overdraw the bucket: each is counted, and has to be filled up again, but
         no more than the bucket holds.

@@ -1,4 +1,4 @@
-"""Who calls: the principal that an authenticator found behind a request's credentials."""
+"""The identity of a caller: the principal that an authenticator found for a request's credentials."""
 
 from __future__ import annotations
 

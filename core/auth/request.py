@@ -1,4 +1,4 @@
-"""What an authenticator gets to see of a call, whatever protocol it came over."""
+"""The part of a call that an authenticator receives, the same for both protocols."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def _pytest_impl(ctx):
         env[name] = quote(ctx.expand_location(value, ctx.attr.data))
     return [launcher(
         ctx,
-        module = "editions.tools.run_pytest",
+        module = "editions.tools.pytest_main",
         libraries = ctx.attr.deps + ctx.attr._runner,
         # in a workspace of somebody else, the settings do not lie where pytest looks for them
         arguments = ["-c", quote(ctx.file._config.short_path)] + [quote(file.short_path) for file in tests],
@@ -43,7 +43,7 @@ pytest_rule_test = rule(
         _config = attr.label(doc = "Holds pytest's settings.", default = "//:pyproject.toml", allow_single_file = True),
         _runner = attr.label_list(
             doc = "pytest, and the program that starts it as Bazel wants it.",
-            default = ["//editions/tools:run_pytest", "@wheels//:pytest"],
+            default = ["//editions/tools:pytest_main", "@wheels//:pytest"],
         ),
     ),
 )

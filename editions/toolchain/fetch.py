@@ -26,7 +26,7 @@ class FetchError(RuntimeError):
 
 
 class MissingWheelError(FetchError):
-    """Whoever is asked answers, but has no wheel of that name that fits; ``name`` is the one that pip met first."""
+    """The index has no wheel of that name that fits; ``name`` is the one that pip met first."""
 
     def __init__(self, name: str, pin: str) -> None:
         folder = os.environ.get("FLOVYN_WHEELHOUSE")
@@ -87,7 +87,7 @@ def _environment() -> dict[str, str]:
 
 
 def wheel_error(output: str) -> FetchError:
-    """Return what pip's output means: it blames the wheel as well when the registry does not answer."""
+    """Return the error behind pip's output, which blames the wheel even when the index does not answer."""
     missing = _MISSING.search(output)
     if missing and "Retrying (" not in output:
         return MissingWheelError(missing["name"], missing["pin"])

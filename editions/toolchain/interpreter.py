@@ -64,7 +64,7 @@ def read_pins(lock: Path) -> dict[str, str]:
 
 
 def named(platform: str, python: str) -> re.Pattern[str]:
-    """Return what the names of archives for a platform and a Python are like."""
+    """Return the pattern of the names of archives for a platform and a Python."""
     return re.compile(rf"cpython-{re.escape(python)}\.\d+\+\d+-{TRIPLES[platform]}-install_only(_stripped)?\.tar\.gz")
 
 
@@ -117,7 +117,7 @@ def take(file: str, sha256: str, folder: str | None, to: Path, again: str) -> No
 
 
 def build(options: argparse.Namespace) -> None:
-    """Take the archive and describe it, or what is missing, in the working directory."""
+    """Copy the archive into the working directory and describe it, or describe the missing one."""
     missing = ""
     pins = read_pins(options.lock)
     try:

@@ -1,4 +1,4 @@
-"""What the names of platforms mean: tags that their wheels carry, and the values of environment markers there.
+"""The platforms by name: the tags of their wheels, and the values of environment markers there.
 
 An edition for another machine is resolved for that machine: nothing here asks the host. Floors are the oldest systems
 that the files still run on, so that wheels for them and for older ones are taken: the GNU C library 2.28 (Debian 10,

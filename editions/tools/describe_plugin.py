@@ -1,4 +1,4 @@
-"""Asks a plugin what it declares (routes, RPCs, names) and writes it down, so that an edition can be checked as a set.
+"""Writes down the declarations of a plugin (routes, RPCs, names), so that an edition can be checked as a set.
 
 This imports the plugin, with nothing on the path but its own sources, core and the wheels that it declares: a
 dependency that the target forgot shows here, at build time. Its hooks get services without anything behind them and
@@ -36,7 +36,7 @@ from server.rest_api import openapi
 
 
 class Nothing:
-    """Stands for a service that a declaring hook may keep, and must not use."""
+    """A service that ``setup`` may store and must not use."""
 
     def __getattr__(self, name: str) -> Any:
         """Refuse.
@@ -46,14 +46,14 @@ class Nothing:
         """
         if name.startswith("__"):
             raise AttributeError(name)
-        raise PluginError(f"what a plugin declares must not need the running server, but {name!r} was used")
+        raise PluginError(f"declarations must not need the running server, but {name!r} was used")
 
 
 class AnyMetrics:
-    """Metrics may be made by a hook that declares; nothing is counted."""
+    """Metrics that a declaring hook may make; they count nothing."""
 
     def counter(self, *_arguments: object, **_more: object) -> Any:
-        """Return what counts nothing."""
+        """Return a metric that counts nothing."""
         return Nothing()
 
     gauge = histogram = counter

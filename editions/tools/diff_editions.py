@@ -27,7 +27,7 @@ Table = dict[str, str]
 
 
 def tables(manifest: Mapping[str, Any]) -> dict[str, Table]:
-    """Return what is compared: by kind, a value for each name."""
+    """Return the compared values by kind and name."""
     owners = [manifest["server"], *manifest["plugins"]]
     wheels = [*manifest["wheels"], manifest["boot"]]
     return {
@@ -48,7 +48,7 @@ def tables(manifest: Mapping[str, Any]) -> dict[str, Table]:
 
 
 def differences(one: EditionFile, other: EditionFile) -> dict[str, dict[str, Any]]:
-    """Return what differs, by kind: names only in the second (added), only in the first (removed), and changed ones."""
+    """Return the differences by kind: names of the second alone (added), of the first alone (removed), and changed."""
     found: dict[str, dict[str, Any]] = {}
     before, after = tables(one.manifest), tables(other.manifest)
     if None not in (one.size, other.size):

@@ -1,4 +1,4 @@
-"""Finds the editions that somebody names, as targets or as files, and reads what they say of themselves.
+"""Finds editions, named as targets or as files, and reads their manifests.
 
 Targets are built first, by the Bazel that started the program: what is compared is what the sources say now. That takes
 a moment when nothing has changed, and Bazel is free by then: it lets go of its lock when the program starts.
@@ -24,7 +24,7 @@ _LABEL = re.compile(r"//(?P<package>[^:@]*)(:(?P<name>[^:/]+))?")
 
 
 class NoEdition(ValueError):
-    """What was named is no edition, or cannot be built; the text says which and why."""
+    """The named target or file is no edition, or cannot be built; the text says which and why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Finds where two files that should be equal begin to differ; inside of archives, in which member.
 
-"The bytes differ" helps nobody: what crept in (a time, a path, an order) is seen in the first place where it did.
+The first difference usually shows the cause: a time, a path or an order.
 """
 
 from __future__ import annotations

@@ -47,7 +47,6 @@ class Listed:
     """The archives that pbs-installer lists: the digests and addresses that their project published."""
 
     def __init__(self, versions: Iterable[Mapping[str, Any]]) -> None:
-        """Take the content of its ``versions.json``; a file without a digest is as good as none."""
         files = [file for version in versions for file in version["files"] if file["sha256"]]
         self.sha256: dict[str, str] = {file["filename"]: file["sha256"] for file in files}
         self._url: dict[str, str] = {file["filename"]: file["url"] for file in files}
@@ -71,7 +70,7 @@ class Listed:
 
 
 def listed() -> Listed:
-    """Return what the locked pbs-installer lists."""
+    """Return the list of the locked pbs-installer."""
     text = resources.files("pbs_installer").joinpath("versions.json").read_text("utf-8")
     return Listed(json.loads(text))
 

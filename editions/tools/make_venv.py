@@ -22,7 +22,7 @@ def wheels(runfiles: Path) -> list[Path]:
 
 
 def fingerprint(files: list[Path]) -> str:
-    """Return what tells whether an environment was made of these wheels by this interpreter."""
+    """Return a digest of the wheels and the interpreter that an environment is made of."""
     names = "\n".join([os.path.realpath(sys.executable), sys.version, *(file.name for file in files)])
     return hashlib.sha256(names.encode()).hexdigest()
 

@@ -25,10 +25,10 @@ _STAMP = ("commit", "commit_date", "dirty")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Who brings what into an edition.
+    """The parts of an edition, and the wheels and sources of each.
 
     Attributes:
-        wheels: names of wheels by who needs them: ``server``, ``extras`` and the names of plugins.
+        wheels: names of wheels by the part that needs them: ``server``, ``extras`` and the names of plugins.
         sources: members by plugin, without those that the server has by itself.
     """
 
@@ -45,19 +45,19 @@ class Parts:
         return cls({name: part["wheels"] for name, part in parts.items()}, own)
 
     def needing(self, wheel: str) -> list[str]:
-        """Return who needs a wheel."""
+        """Return the parts that need a wheel."""
         return sorted(name for name, wheels in self.wheels.items() if wheel in wheels)
 
 
 def facts(
     edition: Mapping[str, Any], wheels: Mapping[str, Any], parts: Parts, files: Mapping[str, bytes]
 ) -> dict[str, Any]:
-    """Return what is known before the file is written.
+    """Return the facts that are known before the file is written.
 
     Args:
         edition: ``edition.json``.
-        wheels: what was found of the wheels.
-        parts: who brings what.
+        wheels: the facts of the wheels.
+        parts: the parts.
         files: content of the sources by member.
     """
     stamp = {key: edition[key] for key in _STAMP if key in edition}

@@ -43,7 +43,7 @@ def add_files(pex: Path, files: Mapping[str, bytes], facts: bytes = b"") -> None
 
 
 def read_header(pex: Path) -> bytes:
-    """Return what stands in front of the archive."""
+    """Return the bytes in front of the archive."""
     with zipfile.ZipFile(pex) as archive, pex.open("rb") as file:
         return file.read(min(info.header_offset for info in archive.infolist()))
 

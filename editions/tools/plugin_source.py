@@ -20,7 +20,7 @@ class PluginSourceError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PluginSource:
-    """What a plugin's module says: constants with their lines, and the names of its classes."""
+    """The constants of a plugin's module with their lines, and the names of its classes."""
 
     constants: dict[str, tuple[str, int]]
     classes: frozenset[str]

@@ -33,7 +33,7 @@ class Refused(ValueError):
 
 
 def order(version: str) -> Order:
-    """Return what versions are ordered by, as Semantic Versioning 2.0 says.
+    """Return the sort key of a version, as Semantic Versioning 2.0 defines it.
 
     Raises:
         Refused: it is no such version.

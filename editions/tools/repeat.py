@@ -119,8 +119,8 @@ def otherwise(scratch: Path, wheels: Path, python: Path | None, bazel: str | Non
     return {**os.environ, **changed, **{name: value for name, value in chosen.items() if value}}
 
 
-def as_somebody(scratch: Path) -> list[str]:
-    """Return what starts a command under another user id, where the kernel lets us."""
+def as_other_user(scratch: Path) -> list[str]:
+    """Return the prefix of a command that starts it under another user id, where the kernel allows it."""
     try:
         subprocess.run([*_USER, "true"], cwd=scratch, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
@@ -149,7 +149,7 @@ def repeat(targets: Sequence[str], bazel: str | None, scratch: Path) -> list[str
     told = subprocess.run(["./bazelw", "info", "output_base"], check=True, capture_output=True, text=True).stdout
     output_base = Path(told.strip())
     python = other_python(output_base / "external/python/bin/python3")
-    user = as_somebody(scratch)
+    user = as_other_user(scratch)
     clock = other_clock()
     said = ["another user id" if user else "the same user id", str(python or "the same interpreter")]
     print("again:", ", ".join([*said, "another clock" if clock else "the same clock"]), flush=True)

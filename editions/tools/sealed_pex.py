@@ -15,7 +15,7 @@ from server.verification import seal
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a written PEX holds.
+    """Measurements of a written PEX.
 
     Attributes:
         members: SHA-256 by member.
@@ -29,7 +29,7 @@ class Measured:
 
 
 def measured(pex: Path, known: Mapping[str, str]) -> Measured:
-    """Return what ``pex`` holds; ``known`` are digests of the layer of wheels, whose members are not read again."""
+    """Return the measurements of ``pex``; ``known`` are digests of the layer of wheels, which is not read again."""
     with zipfile.ZipFile(pex) as archive:
         entries = [each for each in archive.infolist() if not each.is_dir()]
         digests = {

@@ -14,7 +14,7 @@ _SHOWN = 10
 
 
 def over_budget(pex: Path, max_mb: float) -> str | None:
-    """Return what to say when ``pex`` is larger than ``max_mb`` MiB, or None; 0 is no limit."""
+    """Return the error when ``pex`` is larger than ``max_mb`` MiB, or None; 0 is no limit."""
     size = pex.stat().st_size
     if not max_mb or size <= max_mb * MIB:
         return None

@@ -60,7 +60,7 @@ def changes(before: Locks, after: Locks) -> Iterator[str]:
 
 
 def options_of(upgrade: list[str], *, everything: bool, known: Locks) -> list[str]:
-    """Return what lock.sh is to be told.
+    """Return the arguments of lock.sh.
 
     Raises:
         LockError: no lock has a wheel of one of the names.

@@ -1,7 +1,7 @@
 """Writes the package ``flovyn_edition`` of an edition: the boot module and ``edition.json``.
 
 The boot module names the plugins in plain imports, so that nothing registers by being imported and a reader can find
-everything with a search. edition.json is what ``flovyn-server version`` and ``/_/health`` tell.
+everything with a search. ``flovyn-server version`` and ``/_/health`` read edition.json.
 """
 
 from __future__ import annotations

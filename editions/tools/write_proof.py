@@ -46,7 +46,7 @@ def statement(label: str, name: str, digest: str, manifest: Mapping[str, Any]) -
 
 
 def materials(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what the file was made of; the commit only where the build was stamped."""
+    """Return the materials of the file; the commit only where the build was stamped."""
     found: list[dict[str, Any]] = [{"name": "runtime.lock", "digest": {"sha256": manifest["lock"]}}]
     if "commit" in manifest:
         source = {"name": "source", "digest": {"gitCommit": manifest["commit"]}}

@@ -1,4 +1,4 @@
-"""What an event is, and how events are chained: pure, so that anybody can recompute a chain from an export."""
+"""Events and their chains, without I/O, so that any reader of an export can recompute a chain."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final
 from uuid import UUID
 
 RESOURCE: Final = "audit-log"
-"""What the authorizer is asked about when somebody looks at the log, or says how long it is kept."""
+"""The resource that the authorizer is asked about, for reading the log and for its retention."""
 
 SERVER_CHAIN: Final = UUID(int=0)
 """Stands for the tenant of calls that concern none: operators'."""
@@ -32,7 +32,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Kind(StrEnum):
-    """What an event says.
+    """The kind of an event.
 
     CALL: a call and its outcome in one. ATTEMPT: a call is about to run. OUTCOME: how the attempt of the same
     ``call_id`` ended.

@@ -38,7 +38,7 @@ def draft_of(call: Call, outcome: Outcome | None, kind: Kind, *, with_peer: bool
 
 
 def is_unknown(call: Call, outcome: Outcome) -> bool:
-    """Whether a call was refused because nobody knows its caller."""
+    """Whether a call was refused because its caller is not authenticated."""
     identity = call.identity
     if identity is None:
         return outcome.code != OK
@@ -46,7 +46,7 @@ def is_unknown(call: Call, outcome: Outcome) -> bool:
 
 
 def chain_of(call: Call, *, refused: bool = False) -> UUID:
-    """Return whose chain a call belongs to: the tenant that it concerns, else the caller's own, else the server's.
+    """Return the chain of a call: of the tenant that it concerns, else of the caller's tenant, else of the server.
 
     Unknown callers' calls stand in a chain of their own.
     """

@@ -1,4 +1,4 @@
-"""What a reader of the log asks for, and the cursor that continues a list."""
+"""The filters of a reader of the log, and the cursor that continues a list."""
 
 from __future__ import annotations
 

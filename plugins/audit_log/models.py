@@ -170,7 +170,7 @@ class Anchor(RestModel):
 
 
 class Verify(RestModel):
-    """What to verify."""
+    """The part of a chain to verify."""
 
     start: Sequence | None = Field(None, description="the first event to look at; null: where the kept part begins")
     limit: Annotated[int, Field(ge=1, le=MAX_VERIFIED)] = DEFAULT_VERIFIED
@@ -178,7 +178,7 @@ class Verify(RestModel):
 
 
 class VerdictBody(RestModel):
-    """What a verification found."""
+    """The result of a verification."""
 
     ok: bool = Field(description="nothing is wrong as far as verifiedTo")
     complete: bool = Field(description="verifiedTo is the head; otherwise go on with start = verifiedTo + 1")
@@ -203,7 +203,7 @@ class VerdictBody(RestModel):
 
 
 class StatusBody(RestModel):
-    """What became of events in the process that answers, since it started."""
+    """Counts of events by their outcome, in the process that answers, since it started."""
 
     mode: str
     recorded: int

@@ -28,7 +28,6 @@ class BestEffortObserver(CallObserver):
     """Queues what is to be recorded; a call waits for nothing."""
 
     def __init__(self, recorder: Recorder, config: AuditLogConfig) -> None:
-        """Take the queue and the settings."""
         self._recorder = recorder
         self._reads = config.reads
 
@@ -45,7 +44,6 @@ class RequiredObserver(BestEffortObserver):
     def __init__(
         self, recorder: Recorder, config: AuditLogConfig, events: EventRepository, logger: logging.Logger
     ) -> None:
-        """Take the queue for what needs no commit, the settings, and where events go."""
         super().__init__(recorder, config)
         self._with_peer = config.record_peer
         self._log = logger

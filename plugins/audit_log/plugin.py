@@ -27,7 +27,7 @@ VERSION = "0.2.0"
 
 
 class AuditLogPlugin(Plugin):
-    """Who did what to which resource, from where, with what outcome."""
+    """Records of calls: principal, action, resource, address and outcome."""
 
     name = NAME
     version = VERSION

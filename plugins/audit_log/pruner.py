@@ -1,4 +1,4 @@
-"""Takes events away that are past their tenant's retention, in batches, so that nobody waits long for a chain."""
+"""Deletes events past their tenant's retention, in batches, so that no call waits long for a chain."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ class Pruner:
     name = "audit-pruner"
 
     def __init__(self, retention: RetentionRepository, clock: Clock, interval: float, logger: logging.Logger) -> None:
-        """Take what knows the retention, the time, and how many seconds lie between two looks."""
         self._retention = retention
         self._clock = clock
         self._interval = interval
@@ -38,7 +37,7 @@ class Pruner:
             await asyncio.sleep(self._interval)
 
     async def prune(self) -> int:
-        """Take away everything that is past its time; return how many events that were."""
+        """Delete all events past their retention; return their number."""
         now = self._clock.now()
         gone, after = 0, None
         while tenants := await self._retention.due(now, after, TENANTS):

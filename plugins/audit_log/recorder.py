@@ -35,7 +35,7 @@ RETRY_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What became of events in this process."""
+    """Counts of events in this process by their outcome."""
 
     recorded: int
     dropped: int
@@ -55,7 +55,6 @@ class Recorder:
         logger: logging.Logger,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take where events go, the settings, and what counts; ``clock`` gives seconds."""
         self._events = events
         self._config = config
         self._log = logger

@@ -36,7 +36,6 @@ class Refusals:
     """The counts of the minute that is under way."""
 
     def __init__(self, sources: int, *, with_peer: bool, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Take how many sources are told apart, and whether addresses are recorded."""
         self._most = sources
         self._with_peer = with_peer
         self._monotonic = monotonic

@@ -53,7 +53,6 @@ class EventRepository:
     """Appends to and reads ``p_audit_log__events`` and ``p_audit_log__chains``."""
 
     def __init__(self, database: Database) -> None:
-        """Take the pool."""
         self._database = database
         self._known: set[UUID] = set()  # tenants that have a chain
 
@@ -138,7 +137,7 @@ class EventRepository:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How many days a tenant's events are kept; None for ever. Who said so and when, where somebody did."""
+    """How many days a tenant's events are kept; None for ever. With principal and time of the last change."""
 
     keep_days: int | None = None
     changed_at: datetime | None = None
@@ -149,7 +148,6 @@ class RetentionRepository:
     """Reads and writes ``p_audit_log__retention``, and takes away what is past its time."""
 
     def __init__(self, database: Database, refusals_keep_days: int | None = None) -> None:
-        """Take the pool, and how many days the refusals of unknown callers are kept where nobody has said otherwise."""
         self._database = database
         self._refusals_keep_days = refusals_keep_days
 
@@ -177,7 +175,7 @@ class RetentionRepository:
         return [(row[0], row[1]) for row in rows]
 
     async def prune(self, tenant_id: UUID, before: datetime, limit: int) -> int:
-        """Take the oldest events of a tenant away, at most ``limit``; stop at the first that is kept."""
+        """Delete the oldest events of a tenant, at most ``limit``; stop at the first that is kept."""
         async with self._database.transaction() as connection:
             moved = {"tenant_id": tenant_id, "before": before, "limit": limit}
             await connection.execute(_SQL["move_beginning"], moved)
@@ -196,7 +194,7 @@ def _parameters(made: dict[UUID, list[Event]]) -> dict[str, Any]:
 
 
 def _text(value: UUID | datetime | bytes) -> str:
-    """Return what JSON has no form for as PostgreSQL reads it."""
+    """Return a value that JSON has no form for as a text that PostgreSQL reads."""
     return rf"\x{value.hex()}" if isinstance(value, bytes) else str(value)
 
 

@@ -41,7 +41,6 @@ class AuditRest:
     """The handlers."""
 
     def __init__(self, service: AuditService, recorder: Recorder, config: AuditLogConfig) -> None:
-        """Take what answers."""
         self._service = service
         self._recorder = recorder
         self._config = config

@@ -29,7 +29,6 @@ class AuditRpc:
     """Handlers of the service."""
 
     def __init__(self, service: AuditService) -> None:
-        """Take what answers."""
         self._service = service
 
     def service(self) -> GrpcService:

@@ -1,4 +1,4 @@
-"""What callers may do with the log, the same over REST and gRPC: who may, what they ask for, what they get."""
+"""The use cases of the log, the same over REST and gRPC, with their permissions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,6 @@ class AuditService:
     """Reads the log, verifies it, and says how long it is kept; ``readable`` says whose a caller may see."""
 
     def __init__(self, events: EventRepository, retention: RetentionRepository) -> None:
-        """Take where events and retention are stored."""
         self._events = events
         self._retention = retention
 
@@ -93,7 +92,7 @@ class AuditService:
 
 
 def readable(identity: Identity, chain: ChainName = ChainName.OWN) -> UUID:
-    """Return whose chain a principal may see: its tenant's; an operator's is the server's.
+    """Return the chain that a principal may see: its tenant's; for an operator, the server's.
 
     Raises:
         AuthzError: none. Workers, members and unknown callers never see the log, whatever the authorizer allows.

@@ -16,7 +16,7 @@ PAGE: Final = 500
 
 
 class Problem(StrEnum):
-    """What is wrong with a chain.
+    """A fault of a chain.
 
     MISSING: an event is not there. ALTERED: an event is not what was written. DETACHED: an event does not follow the
     one before it: it, or that one, was inserted, replaced or moved. TRUNCATED: events at the end are not there.

@@ -25,7 +25,6 @@ class VisitorAuthenticator(Authenticator):
     """Admits the holder of one key to one tenant."""
 
     def __init__(self, key: str, tenant_id: UUID) -> None:
-        """Take the key and where it leads."""
         self._key = key.encode()
         self._visitor = AuthResponse(Identity(PrincipalType.USER, "hello-world:visitor", tenant_id, Role.MEMBER))
 

@@ -16,7 +16,6 @@ class Cleaner:
     name = "cleaner"
 
     def __init__(self, greetings: GreetingRepository, keep_days: int, logger: logging.Logger) -> None:
-        """Take where greetings are, how long they stay, and where to say that some have gone."""
         self._greetings = greetings
         self._keep_days = keep_days
         self._logger = logger

@@ -1,4 +1,4 @@
-"""Counts the calls that the server refuses, whoever they were for."""
+"""Counts the calls that the server refuses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ class RefusalCounter(CallObserver):
     """Makes ``flovyn_hello_world_refusals_total`` of what it sees."""
 
     def __init__(self, metrics: Metrics) -> None:
-        """Declare the metric."""
         self._refusals = metrics.counter("refusals_total", "Calls that were refused, by protocol", ["protocol"])
 
     async def after(self, call: Call, outcome: Outcome) -> None:

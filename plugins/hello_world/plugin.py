@@ -72,7 +72,7 @@ class HelloWorldPlugin(Plugin):
         return (AUTHENTICATOR,)
 
     def default_authenticators(self, settings: BaseModel | None) -> Sequence[str]:
-        """Admit nobody unless the configuration lists the authenticator."""
+        """Check calls only where the configuration lists the authenticator."""
         return ()
 
     def authenticators(self) -> Mapping[str, Authenticator]:

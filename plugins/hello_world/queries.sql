@@ -14,6 +14,6 @@ ORDER BY name
 LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: forget
--- all tenants: it deletes what is too old, whoever it belongs to
+-- all tenants: it deletes old greetings of every tenant
 DELETE FROM p_hello_world__greetings
 WHERE greeted_at < now() - %(days)s * interval '1 day'

@@ -26,7 +26,6 @@ class GreetingRepository:
     """Reads and writes ``p_hello_world__greetings``."""
 
     def __init__(self, database: Database) -> None:
-        """Take the pool."""
         self._database = database
 
     async def greet(self, tenant_id: UUID, name: str) -> Greeting:

@@ -53,7 +53,7 @@ def routes(greetings: GreetingRepository) -> list[RestRoute]:
             greet,
             Action.CREATE,
             RESOURCE,
-            "Greet somebody",
+            "Greet a person",
             request_model=Greet,
             response_model=GreetingBody,
             status=201,

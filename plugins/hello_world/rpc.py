@@ -19,7 +19,6 @@ class GreetingService:
     """Handlers of the service."""
 
     def __init__(self, greetings: GreetingRepository) -> None:
-        """Take where greetings are stored."""
         self._greetings = greetings
 
     def service(self) -> GrpcService:
@@ -31,7 +30,7 @@ class GreetingService:
         return GrpcService(pb.DESCRIPTOR.services_by_name["GreetingService"], methods)
 
     async def greet(self, request: pb.GreetRequest, identity: Identity) -> pb.Greeting:
-        """Greet somebody."""
+        """Greet a person."""
         if not 0 < len(request.name) <= MAX_NAME or "\x00" in request.name:
             raise InvalidInput(f"name must have 1 to {MAX_NAME} characters, none of them NUL")
         made = await self._greetings.greet(_tenant_of(identity), request.name)

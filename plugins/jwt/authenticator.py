@@ -29,7 +29,6 @@ class JwtAuthenticator(Authenticator):
         clock: Clock,
         logger: logging.Logger,
     ) -> None:
-        """Take the settings and what the check needs; without a verifier signatures are not looked at."""
         self._verifier = verifier
         self._rules = ClaimRules(config)
         self._identities = Identities(config, tenants)

@@ -11,7 +11,7 @@ from plugins.jwt.domain import JwtRefused, Refusal
 
 
 def find(claims: Mapping[str, Any], path: tuple[str, ...]) -> Any:
-    """Return what stands at the end of the path; None when nothing does, or the path is empty."""
+    """Return the value at the end of the path; None when there is none, or the path is empty."""
     value: Any = claims if path else None
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None
@@ -22,7 +22,6 @@ class ClaimRules:
     """The rules that follow from the settings."""
 
     def __init__(self, config: JwtConfig) -> None:
-        """Take the settings."""
         self._skew = config.clock_skew
         self._issuer = config.issuer
         self._audience = None if config.audience is None else frozenset(config.audience)

@@ -65,11 +65,11 @@ class JwtConfig(BaseModel):
         clock_skew: seconds by which the provider's clock may differ.
         algorithms: of signatures that are taken.
         jwks_max_age: seconds after which the keys are fetched again.
-        skip_verification: takes tokens whoever signed them; only the development server starts with it.
-        subject_claim: who the caller is.
+        skip_verification: accepts tokens without a check of the signature; only the development server starts with it.
+        subject_claim: the id of the caller.
         tenant_slug_claim: the slug of the caller's tenant.
         tenant_id_claim: the id of the caller's tenant.
-        role_claim: what the caller may do.
+        role_claim: the role of the caller.
         name_claim: the caller's name.
         email_claim: the caller's address.
     """
@@ -95,7 +95,7 @@ class JwtConfig(BaseModel):
 
     @property
     def is_configured(self) -> bool:
-        """Whether somebody wants JWTs: with only some of the settings the start is to say which are missing."""
+        """Whether any of the needed settings is set; with only some of them, the start names the missing ones."""
         return self.skip_verification or len(self.missing) < len(NEEDED)
 
     @property

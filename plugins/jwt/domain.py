@@ -31,6 +31,5 @@ class JwtRefused(AuthError):
     """A JWT is not accepted; ``refusal`` is the class."""
 
     def __init__(self, refusal: Refusal) -> None:
-        """Word the error."""
         super().__init__(f"the JWT is refused: {refusal}")
         self.refusal = refusal

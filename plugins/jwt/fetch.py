@@ -34,7 +34,6 @@ class JwksFetcher:
     """Fetches one document over and over, one fetch at a time."""
 
     def __init__(self, uri: str, build_info: BuildInfo) -> None:
-        """Take the address, and what to call ourselves when asking for it."""
         self._request = Request(  # noqa: S310 - the configuration has admitted the scheme
             uri,
             headers={"accept": "application/json", "user-agent": f"flovyn-server/{build_info.version}"},

@@ -22,7 +22,6 @@ class Identities:
     """Finds the principal behind claims."""
 
     def __init__(self, config: JwtConfig, tenants: TenantLookup) -> None:
-        """Take where claims stand, and the tenants."""
         self._config = config
         self._tenants = tenants
 

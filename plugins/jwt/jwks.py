@@ -15,7 +15,7 @@ from plugins.jwt.keys import JwksError, VerificationKey
 MIN_INTERVAL: Final = timedelta(seconds=60)
 """Between two fetches, however many unknown key ids are presented."""
 RETRY_INTERVAL: Final = timedelta(seconds=10)
-"""While there are no keys at all, and so nobody is admitted."""
+"""While there are no keys at all, so that no token is admitted."""
 
 Fetch = Callable[[], Awaitable[Mapping[str, VerificationKey]]]
 
@@ -24,10 +24,6 @@ class Jwks:
     """Finds keys by id. ``close`` ends what is under way; it may be used again afterwards."""
 
     def __init__(self, fetch: Fetch, max_age: timedelta, clock: Clock, logger: logging.Logger) -> None:
-        """Take how to fetch and for how long what was fetched is fresh.
-
-        A fetch has a deadline of its own, and raises ``JwksError``.
-        """
         self._fetch = fetch
         self._max_age = max_age
         self._clock = clock

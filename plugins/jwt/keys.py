@@ -41,7 +41,7 @@ def read_keys(document: bytes) -> Mapping[str, VerificationKey]:
     """Return the usable keys of a JWKS document by their id.
 
     Left out are keys without an id, for encryption, of kinds or sizes that are not accepted, with their private part in
-    the open, and all keys that share an id: which one is meant nobody could say.
+    the open, and all keys that share an id: their meaning is ambiguous.
 
     Raises:
         JwksError: the document is no set of keys, or holds no usable one.

@@ -43,7 +43,7 @@ class JwtPlugin(Plugin):
         return (AUTHENTICATOR,)
 
     def default_authenticators(self, settings: BaseModel | None) -> Sequence[str]:
-        """Check calls by default once there are settings; without any, nobody wants JWTs."""
+        """Check calls by default once there are settings."""
         assert isinstance(settings, JwtConfig)
         return (AUTHENTICATOR,) if settings.is_configured else ()
 

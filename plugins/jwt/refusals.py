@@ -21,7 +21,6 @@ class RefusalLog:
     """One line for the first refusal of a class, then one a minute with the number of those between."""
 
     def __init__(self, logger: logging.Logger) -> None:
-        """Take where lines go."""
         self._logger = logger
         self._told: dict[Refusal, _Told] = {}
 

@@ -16,7 +16,6 @@ class VerifiedTokens:
     """Answers by the digest of their token, the least recently used forgotten first. Times are seconds since 1970."""
 
     def __init__(self, size: int = MAX_TOKENS) -> None:
-        """Hold at most ``size`` of them."""
         self._size = size
         self._answers: OrderedDict[bytes, tuple[float, float, AuthResponse]] = OrderedDict()
 

@@ -19,7 +19,6 @@ class Verifier:
     """Verifies signatures."""
 
     def __init__(self, algorithms: Sequence[str], jwks: Jwks) -> None:
-        """Take the accepted algorithms and the keys."""
         self._algorithms = frozenset(algorithms)
         self._jwks = jwks
 

@@ -23,7 +23,6 @@ class Wire:
     """Makes the connections of one fetch."""
 
     def __init__(self, within: float) -> None:
-        """Take the seconds that the whole fetch may take; ``cut`` has to be called by then."""
         self._ends = time.monotonic() + within
         self._lock = threading.Lock()
         self._handles: list[socket.socket] = []

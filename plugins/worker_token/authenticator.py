@@ -10,7 +10,6 @@ class WorkerTokenAuthenticator(Authenticator):
     """A bearer token with the prefix of worker tokens is one, or is refused; any other is left to others."""
 
     def __init__(self, checker: TokenChecker) -> None:
-        """Take what checks tokens."""
         self._checker = checker
 
     async def authenticate(self, request: AuthRequest) -> AuthResponse:

@@ -1,4 +1,4 @@
-"""What a process remembers of tokens that it has admitted, so that a check needs no database.
+"""The cache of admitted tokens of one process, so that a check needs no database.
 
 A memory is worth ``TRUST_S`` from the moment its statement was *sent* to the database, no matter how long the answer
 took. So a revocation that is committed reaches every process within that time, whatever else happens: the keeper, which
@@ -46,10 +46,12 @@ class Memory:
 
 
 class TokenCache:
-    """Positive answers alone, by the digest of the token: guessing fills nothing."""
+    """Positive answers alone, by the digest of the token: guessing fills nothing.
+
+    ``keep`` is how many seconds an unused token stays; 0 keeps none.
+    """
 
     def __init__(self, keep: float, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Take how many seconds an unused token is remembered; 0 remembers none."""
         self._keep = keep
         self._trust = min(TRUST_S, keep)
         self._monotonic = monotonic
@@ -65,7 +67,7 @@ class TokenCache:
         return digest in self._memories
 
     def get(self, digest: bytes, now: datetime) -> Memory | None:
-        """Return what may still be trusted of the token."""
+        """Return the entry of the token that may still be trusted."""
         memory = self._memories.get(digest)
         if memory is None:
             return None
@@ -97,13 +99,13 @@ class TokenCache:
         self._drop_where(lambda memory: memory.token.id == token_id)
 
     def in_use(self) -> list[Memory]:
-        """Forget what nobody has used for long, and return the rest."""
+        """Remove entries that were not used for long, and return the others."""
         oldest = self._monotonic() - self._keep
         self._drop_where(lambda memory: memory.used_at < oldest)
         return list(self._memories.values())
 
     def confirm(self, asked: Sequence[Memory], changed: AbstractSet[UUID], at: float) -> None:
-        """Take the answer to a statement sent at ``at``: forget what changed, trust the others anew."""
+        """Apply the answer to a statement sent at ``at``: remove changed entries, trust the others anew."""
         for memory in asked:
             if memory.token.id not in changed:
                 memory.confirmed_at = max(memory.confirmed_at, at)

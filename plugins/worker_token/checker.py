@@ -38,7 +38,7 @@ LIMITED_EVERY_S: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What the database knew of a prefix when the statement was sent at ``sent_at``."""
+    """The row of a prefix in the database when the statement was sent, at ``sent_at``."""
 
     candidates: Sequence[WorkerToken]
     sent_at: float
@@ -68,7 +68,6 @@ class TokenChecker:
         clock: Clock,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the parts."""
         self._grammar = grammar
         self._hasher = hasher
         self._repository = repository

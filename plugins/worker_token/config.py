@@ -23,8 +23,8 @@ class WorkerTokenConfig(BaseModel):
     Attributes:
         secret: keys the HMAC under which tokens are stored.
         previous_secrets: further secrets whose tokens are admitted, and stored under ``secret`` at their next use.
-        prefix: begins every token. Tokens that begin otherwise are nobody's: change it before the first is made.
-        cache_seconds: how long a token that nobody uses is remembered; 0 asks the database at every check.
+        prefix: begins every token. Tokens that begin otherwise are not recognized: change it before the first is made.
+        cache_seconds: how long an unused token stays in the cache; 0 asks the database at every check.
         max_failures: how many failed checks one address may make at once; 0 sets no limit.
         failures_per_minute: how many of them it gets back in a minute.
     """

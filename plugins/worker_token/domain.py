@@ -1,4 +1,4 @@
-"""What a worker token is, and when it admits."""
+"""A worker token, and the rule that admits it."""
 
 from __future__ import annotations
 

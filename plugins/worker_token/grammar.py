@@ -1,4 +1,4 @@
-"""What a token looks like: the prefix and random letters and digits, so that double-clicking selects all of it."""
+"""The form of a token: the prefix and random letters and digits, so that a double click selects all of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ class TokenGrammar:
     """Makes texts that are tokens, and knows them again."""
 
     def __init__(self, prefix: str) -> None:
-        """Take what every token begins with."""
         self._prefix = prefix
         self._form = re.compile(rf"{re.escape(prefix)}[A-Za-z0-9]{{{SHORTEST},{LONGEST}}}")
 

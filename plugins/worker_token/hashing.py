@@ -23,10 +23,9 @@ class Match:
 
 
 class TokenHasher:
-    """Computes and compares the HMACs of tokens."""
+    """Computes and compares the HMACs of tokens; ``keys`` has the newest secret first; without any, none fits."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        """Take the secrets, the newest first; without any, no token fits."""
         self._keys = keys
 
     @property

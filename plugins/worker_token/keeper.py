@@ -1,4 +1,4 @@
-"""What a process does about tokens beside its calls: confirms what it remembers, notes uses, writes the log.
+"""The background work on tokens in a process: confirms the cache, writes times of use, writes the log.
 
 It runs in every worker process and asks the database only while there is something to ask. What it has not written
 when the process dies is lost: a use noted a minute late, or a hash renewed at the next use.
@@ -36,7 +36,6 @@ class TokenKeeper:
         outcomes: Outcomes,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take what it looks after."""
         self._checker = checker
         self._cache = cache
         self._repository = repository

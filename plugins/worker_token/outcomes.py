@@ -21,7 +21,6 @@ class Outcomes:
     def __init__(
         self, metrics: Metrics, logger: logging.Logger, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """Take where to count and where to write."""
         self._checks = metrics.counter("checks_total", "Checks of worker tokens by outcome.", ("outcome",))
         self._log = logger
         self._monotonic = monotonic

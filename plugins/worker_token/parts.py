@@ -32,7 +32,6 @@ class Parts:
     """
 
     def __init__(self, services: PluginServices, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Take the server's services, and the clock that durations are measured by."""
         config = services.settings
         assert isinstance(config, WorkerTokenConfig)
         grammar = TokenGrammar(config.prefix)

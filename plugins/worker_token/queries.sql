@@ -88,7 +88,7 @@ WHERE
     OR token.expires_at IS DISTINCT FROM asked.expires_at
 
 -- name: note_uses
--- Rows that somebody else is writing are left out: two processes that note the same tokens would wait for each other.
+-- Rows that another transaction is writing are left out: two processes that note the same tokens would wait for each other.
 UPDATE p_worker_token__tokens AS token
 SET last_used_at = now()
 FROM (

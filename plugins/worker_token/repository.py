@@ -25,7 +25,6 @@ class WorkerTokenRepository:
     """Reads and writes ``p_worker_token__tokens``."""
 
     def __init__(self, database: Database) -> None:
-        """Take the pool."""
         self._database = database
 
     async def create(self, tokens: Sequence[NewWorkerToken]) -> list[WorkerToken]:

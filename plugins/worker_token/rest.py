@@ -23,7 +23,6 @@ class Tokens:
     """The handlers."""
 
     def __init__(self, service: WorkerTokenService) -> None:
-        """Take what they call."""
         self._service = service
 
     def routes(self) -> list[RestRoute]:

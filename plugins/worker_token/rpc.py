@@ -22,7 +22,6 @@ class TokenRpc:
     """Handlers of the service."""
 
     def __init__(self, service: WorkerTokenService) -> None:
-        """Take what they call."""
         self._service = service
 
     def service(self) -> GrpcService:

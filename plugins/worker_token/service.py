@@ -1,8 +1,7 @@
 """Makes, lists, rotates and revokes worker tokens.
 
-A worker may not: whoever steals a worker's token must not be able to make others that outlive its revocation. The
-authorizer ``roles`` knows that; ``tenant_scope``, the default, lets everybody of a tenant do everything, so it is said
-here once more.
+A worker may not: a stolen worker's token must not create others that outlive its revocation. The authorizer ``roles``
+enforces that; ``tenant_scope``, the default, does not, so it is checked here once more.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ NO_SECRET: Final = (
 
 
 class WorkerTokenService(TokenIssuer):
-    """What people, programs and the command line do with tokens."""
+    """The use cases of tokens, for REST, gRPC and the command line."""
 
     def __init__(
         self,
@@ -47,7 +46,6 @@ class WorkerTokenService(TokenIssuer):
         clock: Clock,
         changed: Callable[[UUID], None],
     ) -> None:
-        """Take the parts; ``changed`` is told of every token that was rotated or revoked here."""
         self._grammar = grammar
         self._hasher = hasher
         self._repository = repository
@@ -102,7 +100,7 @@ class WorkerTokenService(TokenIssuer):
             InvalidInput: the overlap is not between 0 and ``MAX_OVERLAP``.
             NotOffered: no secret is configured.
             NotFound: the tenant has none of this id.
-            WrongState: it is revoked or expired, or somebody else is rotating it.
+            WrongState: it is revoked or expired, or another call is rotating it.
         """
         _refuse_workers(caller, "rotate")
         if not timedelta() <= overlap <= MAX_OVERLAP:
@@ -115,9 +113,7 @@ class WorkerTokenService(TokenIssuer):
         after = await self._repository.rotate(rotation)
         if after is None:
             _rotatable(await self.get(tenant_id, token_id), self._clock.now())
-            raise WrongState(
-                f"the worker token {token_id} is being rotated by somebody else; look at it, then try again"
-            )
+            raise WrongState(f"the worker token {token_id} is being rotated by another call; check it, then try again")
         self._changed(token_id)
         return after, made
 

@@ -1,4 +1,4 @@
-"""The edition that is running: what a generated boot module hands to ``server.cli.run``.
+"""The running edition: the value that a generated boot module passes to ``server.cli.run``.
 
 Imports nothing heavy: ``flovyn-server version`` must answer at once.
 """
@@ -23,7 +23,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """What this file contains.
+    """The content of this file.
 
     Attributes:
         build_info: name, version, plugins and origin.
@@ -31,7 +31,7 @@ class Edition:
         proofs: the proof of every migration that the build has checked, by owner and file; see
             ``server.migrator.proof``.
         core_names: names of all objects that the core's migrations make; empty in tests.
-        contributions: what the build found that each plugin declares; None in tests, which build no edition.
+        contributions: the declarations of each plugin at build time; None in tests, which build no edition.
         package: the package that holds what the build wrote; empty in tests, for the same reason.
     """
 
@@ -46,10 +46,10 @@ class Edition:
         """Return a document that the build wrote beside the boot module, such as ``manifest.json``.
 
         Raises:
-            NotOffered: this is a server from sources, which nothing was written for.
+            NotOffered: this server runs from sources, which have no such document.
         """
         if not self.package:
-            raise NotOffered("this server runs from sources; only a built edition has documents on itself")
+            raise NotOffered("this server runs from sources; only a built edition has this document")
         return files(self.package).joinpath(name).read_bytes()
 
     @classmethod

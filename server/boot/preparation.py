@@ -1,4 +1,4 @@
-"""What can be found out before anything runs: the configuration, the set of plugins, the pending migrations."""
+"""Checks before anything runs: the configuration, the set of plugins, the pending migrations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from server.plugin_registry import PluginRegistry
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What the supervising process found out and its workers start from.
+    """The checked configuration, from which the worker processes start.
 
     ``development`` is set by ``flovyn-server dev`` alone.
     """
@@ -34,10 +34,10 @@ class Prepared:
 
 
 def configure(edition: Edition, sources: Sources, *, development: bool = False) -> Prepared:
-    """Check the configuration and the set of plugins, without touching the database.
+    """Check the configuration and the set of plugins, without the database.
 
     Raises:
-        StartupError: says everything that is wrong.
+        StartupError: lists every problem.
     """
     settings: Settings | None = None
     registry: PluginRegistry | None = None
@@ -76,7 +76,7 @@ def make_plugins(edition: Edition) -> PluginRegistry:
 
 
 def _made(edition: Edition) -> Sequence[Plugin]:
-    """Return new plugins; one that cannot be imported or made is told by the line that failed."""
+    """Return new plugins; the error of one that cannot be imported or made names the line that failed."""
     try:
         return edition.plugins()
     except Exception as error:
@@ -101,7 +101,7 @@ async def make_connection(settings: Settings) -> Connection:
 
 
 def impatient(prepared: Prepared) -> Prepared:
-    """Return the same for what must not wait for a database that is away."""
+    """Return the same without waiting for a database that cannot be reached."""
     limits = prepared.settings.database.model_copy(update={"startup_wait": 0.0})
     return replace(prepared, settings=prepared.settings.model_copy(update={"database": limits}))
 

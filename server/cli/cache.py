@@ -74,7 +74,7 @@ class _Found:
     carried: Sequence[Carried]
 
     def unused_since(self, before: float) -> _Found:
-        """Return what runs nowhere and was not started since then; an interpreter needs all its editions to be so."""
+        """Return editions not running and not started since then; an interpreter only with all its editions."""
         editions = {
             root: [each for each in all_ if each.last_use <= before and not each.running]
             for root, all_ in self.editions.items()
@@ -87,7 +87,7 @@ class _Found:
 
 
 def _removed(chosen: _Found, home: Path | None) -> _Found:
-    """Remove, and return what went. Interpreters come after the editions that were made with them."""
+    """Remove, and return the removed. Interpreters come after the editions that were made with them."""
     editions = {root: remove(root, all_) if all_ else [] for root, all_ in chosen.editions.items()}
     carried = scie_cache.remove(chosen.carried)
     if home:

@@ -22,7 +22,7 @@ def prepared(edition: Edition) -> Prepared:
 
 
 async def reachable(ready: Prepared) -> Prepared:
-    """Return what was given when the database can be reached.
+    """Return the argument when the database can be reached.
 
     Raises:
         StartupError: it cannot; says where it was looked for, and the reason.

@@ -1,4 +1,4 @@
-"""What ``flovyn-server doctor`` looks at in the database: the server itself, its clock, and the migrations."""
+"""Checks of ``flovyn-server doctor`` in the database: the server itself, its clock, and the migrations."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _clock(found: Vitals) -> Finding:
 
 
 def autovacuum(found: Vitals) -> Finding:
-    """Return whether PostgreSQL removes the rows that updates and deletions leave behind, and often enough."""
+    """Check that autovacuum is on and frequent enough for the rows that updates and deletions leave behind."""
     if found.autovacuum_every is None:
         advice = "set autovacuum = on in PostgreSQL; without it, tables grow for ever and claims become slow"
         return fail("autovacuum", "it is off", advice)

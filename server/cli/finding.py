@@ -16,7 +16,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found, and what to do about it; nothing to do where all is well."""
+    """The result of a check, and advice unless the check passed."""
 
     check: str
     result: Result
@@ -30,7 +30,7 @@ def ok(check: str, text: str) -> Finding:
 
 
 def warn(check: str, text: str, advice: str) -> Finding:
-    """Return something that somebody should know."""
+    """Return a warning for the operator."""
     return Finding(check, Result.WARN, text, advice)
 
 

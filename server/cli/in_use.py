@@ -1,4 +1,4 @@
-"""Says that the unpacked edition that this process runs from is in use, so that nobody removes it.
+"""Marks the unpacked edition of this process as in use, so that ``cache prune`` does not remove it.
 
 A shared lock on its ``PEX-INFO`` lives exactly as long as the process and those that it forks, and kernels know such
 locks across containers, where processes do not see one another. A file with its own interpreter unpacks the edition's

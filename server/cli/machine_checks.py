@@ -1,4 +1,4 @@
-"""What ``flovyn-server doctor`` looks at on this machine: interpreter, settings, ports, disk and limits."""
+"""Checks of ``flovyn-server doctor`` on this machine: interpreter, settings, ports, disk and limits."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def warnings() -> Iterator[list[str]]:
 
 
 def settings(prepared: Prepared, said: Sequence[str]) -> Iterator[Finding]:
-    """What the settings say that an operator should want; ``said`` are warnings of reading them."""
+    """Check the settings for choices that operators should avoid; ``said`` are warnings of reading them."""
     advice = "mend the name, or ignore this when the table is another program's"
     found = [warn("settings", text, advice) for text in said]
     for protocol, plan in prepared.auth.items():
@@ -67,7 +67,7 @@ def settings(prepared: Prepared, said: Sequence[str]) -> Iterator[Finding]:
             if not checks.authenticators or _NOBODY_KNOWN in checks.authenticators:
                 found.append(warn("settings", f"{where}: everybody is admitted", "list authenticators in [auth]"))
             elif checks.authorizer in _NOTHING_ASKED:
-                text = f"{where}: whoever is known may do everything"
+                text = f"{where}: every authenticated caller may do everything"
                 found.append(warn("settings", text, "choose the authorizer tenant_scope or roles"))
     yield from found or [ok("settings", "every call is authenticated and authorized")]
 

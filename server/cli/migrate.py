@@ -1,4 +1,4 @@
-"""Look at, apply and take back migrations. Without an action: apply what is pending, then exit."""
+"""Plan, apply and take back migrations. Without an action: apply pending ones, then exit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from server.process.signals import exit_on_sigterm
 
 Report = Mapping[str, Any]
 
-_RUNS = {
+_MODES = {
     "transaction": "",
     "outside": ", outside a transaction: what it did before an error stays",
     "batches": ", in batches: each is committed by itself",
@@ -162,4 +162,4 @@ def _line(entry: str | Report) -> str:
     if "rows" in entry:
         return f"{entry['table']} of plugin {entry['plugin']}, which is not in this edition: {entry['rows']} rows"
     locks = "".join(f"\n    line {lock['line']}: {lock['mode']} on {lock['table']}" for lock in entry["locks"])
-    return f"{entry['migration']}: {entry['statements']} statements{_RUNS[entry['runs']]}{locks}"
+    return f"{entry['migration']}: {entry['statements']} statements{_MODES[entry['runs']]}{locks}"

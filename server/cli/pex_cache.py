@@ -5,7 +5,7 @@ Each edition has an environment of its own (``venvs``), the sources that it was 
 environment says which. What no edition made is left alone.
 
 Two locks keep removal apart from starts: what a running edition holds (``server.cli.in_use``), and ``access.lck``,
-which an edition that unpacks itself holds, shared, until it has done so, and whoever removes holds alone.
+which an edition holds shared while it unpacks itself, and a removal holds exclusively.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def unpacked(root: Path) -> list[Unpacked]:
     for path, about in all_:
         others = [other for where, other in all_ if where != path]
         if about.get("entry_point") == ENTRY:
-            with suppress(FileNotFoundError):  # somebody else has just removed it
+            with suppress(FileNotFoundError):  # another process has just removed it
                 name, version = _edition(path)
                 size = sum(map(folder_size, (path, *_parts(root, about, others))))
                 found.append(Unpacked(path, about, name, version, size, _last_use(path), _is_used(path, used)))
@@ -100,7 +100,7 @@ def _environments(root: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def _found(root: Path, pattern: str) -> list[Path]:
-    """Return what matches; folders that vanish meanwhile are no error, as they would be to ``Path.glob``."""
+    """Return the paths that match; folders that vanish meanwhile are no error, as they would be to ``Path.glob``."""
     return [root / path for path in glob.glob(pattern, root_dir=root)]  # noqa: PTH207
 
 
@@ -108,7 +108,7 @@ def _finished(files: Iterable[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield folders and what their PEX-INFO says; those that are being unpacked or removed have other names."""
     for file in sorted(files):
         if _DIGEST.fullmatch(file.parent.name):
-            with suppress(FileNotFoundError):  # somebody else has just removed it
+            with suppress(FileNotFoundError):  # another process has just removed it
                 yield file.parent, _about(file)
 
 
@@ -146,7 +146,7 @@ def _is_used(path: Path, used: set[Path]) -> bool:
 
 
 def _taken_away(root: Path, path: Path) -> bool:
-    """Move an environment out of the way and remove it; put it back when somebody has just started from it."""
+    """Move an environment out of the way and remove it; put it back when a process has just started from it."""
     if not path.exists():  # another prune was faster
         return False
     if time.time() - _last_use(path) < JUST_STARTED_S or _is_used(path, _used(root)):

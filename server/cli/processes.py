@@ -1,4 +1,4 @@
-"""What other processes of this machine do, as far as this user may see it: their commands, their files, their ports.
+"""Other processes of this machine, as far as this user may see them: their commands, files and ports.
 
 Linux tells it in ``/proc``; elsewhere ``ps`` tells the commands alone.
 """

@@ -1,8 +1,8 @@
-"""The folder that files with their own interpreter unpack themselves into (``FLOVYN_HOME``): what can go from it.
+"""The folder of unpacked files with their own interpreter (``FLOVYN_HOME``), and removals from it.
 
 ``editions/tools/scie_header.sh`` writes it: ``interpreters`` and ``editions`` hold a folder per digest, whose mark
 ``.last-start`` every start renews before it looks at anything else; ``pex`` holds a ``PEX_ROOT`` for every interpreter.
-An interpreter stays as long as an environment that was made with it does, and an edition's file as long as somebody who
+An interpreter stays as long as an environment that was made with it does, and an edition's file while a process that
 was started from it holds its lock (``server.cli.in_use``).
 """
 
@@ -51,14 +51,14 @@ def roots(home: Path) -> list[Path]:
 
 
 def carried(home: Path) -> list[Carried]:
-    """Return what was unpacked, interpreters first."""
+    """Return the unpacked interpreters, then the unpacked files of editions."""
     return list(_carried(home))
 
 
 def _carried(home: Path) -> Iterator[Carried]:
     for kind in (INTERPRETERS, EDITIONS):
         for folder in sorted((home / kind).glob("[0-9a-f]*")):
-            with suppress(FileNotFoundError):  # somebody else has just removed it
+            with suppress(FileNotFoundError):  # another process has just removed it
                 if not folder.name.endswith(REMOVED):
                     yield Carried(folder, folder_size(folder), _last_use(folder), _is_needed(folder))
 
@@ -90,7 +90,7 @@ def _environments(root: Path) -> bool:
 
 
 def _taken_away(folder: Path) -> bool:
-    """Move a folder out of the way and remove it; put it back when somebody has just started from it."""
+    """Move a folder out of the way and remove it; put it back when a process has just started from it."""
     aside = folder.with_name(folder.name + REMOVED)
     try:
         if _is_in_use(folder):

@@ -13,7 +13,7 @@ from server.config.load import read_sources
 from server.observability.logging import configure as configure_logging
 from server.observability.metrics import shared_folder
 from server.process.collector import not_collecting
-from server.process.run import serve
+from server.process.gunicorn_app import serve
 from server.process.signals import exit_on_sigterm
 
 

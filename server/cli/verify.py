@@ -19,9 +19,9 @@ SCHEMA = 1
 """Version of the JSON form."""
 
 _EPILOG = """\
-Finds damage, and changes by whoever did not seal the file again. That it is the file that was released, tell
-SHA256SUMS or the provenance from a place of their own. A copy that runs judges itself: where it may be in other hands,
-let a file that you trust verify it, or remove the copy.
+Finds damage, and changes after which the file was not sealed again. Whether it is the released file, SHA256SUMS or the
+provenance from another place must show. A running copy verifies itself: where others may have changed it, verify it
+with a file that you trust, or remove the copy.
 """
 
 
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was checked and what is wrong."""
+    """The parts that were checked, and the problems."""
 
     file: Path
     members: int = 0

@@ -25,8 +25,8 @@ def run(edition: Edition, arguments: argparse.Namespace) -> int:
         if info.commit
         else ""
     )
-    runs_on = f"Python {info.python} on {info.platform}"
-    sys.stdout.write(f"flovyn-server {info.version}, edition {info.edition}, {runs_on}{commit}\n")
+    platform = f"Python {info.python} on {info.platform}"
+    sys.stdout.write(f"flovyn-server {info.version}, edition {info.edition}, {platform}{commit}\n")
     for plugin in info.plugins:
         sys.stdout.write(f"  {plugin.name} {plugin.version}\n")
     return 0

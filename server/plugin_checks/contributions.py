@@ -1,7 +1,7 @@
-"""What a plugin adds to a server, as names: checked as a set when an edition is built and again when it starts.
+"""The names that plugins add to a server, checked as a set when an edition is built and again when it starts.
 
-The names go into ``edition.json``, so an edition can say what it contains, and a start whose plugins say something
-else than what the build saw is refused.
+The names go into ``edition.json``, so an edition can list its content, and a start whose plugins
+declare other names than at build time is refused.
 """
 
 from __future__ import annotations

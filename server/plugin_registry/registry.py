@@ -1,7 +1,7 @@
-"""Holds the plugins and answers for all of them, in order of their names.
+"""Holds the plugins and calls their hooks, in order of their names.
 
-Every hook is called through ``hooks.ask``, so that a plugin that raises, blocks or returns nonsense is named together
-with the hook, and never takes the others down with a bare traceback.
+Every hook is called through ``hooks.ask``, so that a plugin that raises, takes too long or returns another type is
+named together with the hook.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ class PluginRegistry:
     """Holds one instance of every plugin, sorted by name."""
 
     def __init__(self) -> None:
-        """Start empty."""
         self._plugins: dict[str, Plugin] = {}
         self._settings: dict[str, BaseModel | None] = {}
         self._declared: dict[str, Declared] = {}
@@ -66,7 +65,7 @@ class PluginRegistry:
         return list(self._plugins.values())
 
     def sections(self) -> dict[str, ConfigSection]:
-        """Return what plugins read of the configuration, by the plugin's name with underscores."""
+        """Return the sections of the configuration that plugins read, by the plugin's name with underscores."""
         found = {sql_name(plugin.name): _section(plugin) for plugin in self.plugins()}
         return {name: section for name, section in found.items() if section is not None}
 
@@ -104,11 +103,11 @@ class PluginRegistry:
             ask(plugin.name, "setup", partial(plugin.setup, lent))
 
     def check(self, server: Contributions, built: Mapping[str, Mapping[str, Any]] | None = None) -> None:
-        """Ask every plugin for what it declares, and hold that against the others', the server's and the build's.
+        """Compare the declarations of every plugin with those of the others, of the server and of the build.
 
         Args:
-            server: the names that the server itself takes.
-            built: what the build found that each plugin declares; None when the edition was not built (tests).
+            server: the names of the server itself.
+            built: the declarations of each plugin at build time; None when the edition was not built (tests).
 
         Raises:
             PluginError: lists every clash with both sides, or what differs from the build.
@@ -151,7 +150,7 @@ class PluginRegistry:
         """Return the enabled authenticators of all plugins, by name.
 
         Raises:
-            PluginError: a plugin announced one and does not bring it, or it is none.
+            PluginError: a plugin lists one and does not return it, or it is none.
         """
         return self._collect("authenticators", "authenticator_names", enabled, Authenticator)
 
@@ -159,7 +158,7 @@ class PluginRegistry:
         """Return the authorizers in use of all plugins, by name.
 
         Raises:
-            PluginError: a plugin announced one and does not bring it, or it is none.
+            PluginError: a plugin lists one and does not return it, or it is none.
         """
         return self._collect("authorizers", "authorizer_names", enabled, Authorizer)
 
@@ -181,7 +180,7 @@ class PluginRegistry:
         return [service for each in self._declared.values() for service in each.services]
 
     def openapi(self) -> dict[str, OpenApiFragment]:
-        """Return what plugins add to the OpenAPI document, by plugin."""
+        """Return the plugins' additions to the OpenAPI document, by plugin."""
         return {name: each.fragment for name, each in self._declared.items()}
 
     def observers(self) -> list[tuple[str, CallObserver]]:
@@ -196,7 +195,7 @@ class PluginRegistry:
         return [service for plugin in self.plugins() for service in _ask(plugin, "background_services", check)]
 
     def token_issuer(self) -> TokenIssuer | None:
-        """Return what issues worker credentials in this edition, if anything does."""
+        """Return the issuer of worker credentials, if this edition has one."""
         kind: Any = TokenIssuer
         check = partial(answers.one, kind=kind)
         issuers = (_ask(plugin, "token_issuer", check) for plugin in self.plugins())
@@ -209,7 +208,7 @@ class PluginRegistry:
             self._started.append(plugin)
 
     async def shutdown(self, within: float) -> None:
-        """Run ``on_shutdown`` of what was started, last first; one that fails does not keep the others from it.
+        """Run ``on_shutdown`` of the started plugins, last first; after an error the others run, too.
 
         ``within`` seconds are for all of them; each may use an equal share of what those before it left.
         """
@@ -230,7 +229,7 @@ def _ask(plugin: Plugin, hook: str, check: Callable[[Any], Answer]) -> Answer:
 
 
 def _section(plugin: Plugin) -> ConfigSection | None:
-    """Return where the plugin's settings come from; a failure is told without a traceback, as commands need it."""
+    """Return the section of a plugin; its error has no traceback, because commands show it."""
 
     def section() -> ConfigSection | None:
         try:
@@ -262,8 +261,8 @@ def _refuse_changes(found: Mapping[str, Contributions], built: Mapping[str, Mapp
     for name, contributions in found.items():
         if contributions.as_json() != built.get(name):
             raise PluginError(
-                f"plugin {name!r} declares something else than when this edition was built: what a plugin declares"
-                f" must not depend on its settings; now {contributions.as_json()}, then {built.get(name)}"
+                f"plugin {name!r} declares something else than when this edition was built: declarations"
+                f" must not depend on settings; now {contributions.as_json()}, then {built.get(name)}"
             )
 
 

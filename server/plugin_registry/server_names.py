@@ -16,7 +16,7 @@ OPEN_TABLE = "auth"
 
 
 def server_names(routes: Iterable[RestRoute]) -> Contributions:
-    """Return what plugins find taken, given the server's own routes."""
+    """Return the names that plugins cannot use, given the server's own routes."""
     sections = keys(Settings) - {OPEN_TABLE} | {f"{OPEN_TABLE}.{key}" for key in keys(Auth)}
     return replace(
         RESERVED,

@@ -30,7 +30,6 @@ class Acceptor:
         connections: Connections,
         make: Callable[[], asyncio.Protocol],
     ) -> None:
-        """Take the socket, what counts connections, and what makes the protocol of one."""
         self._loop = loop
         self._listening = listening
         self._connections = connections

@@ -25,12 +25,10 @@ class Arbiter(StockArbiter):
     _has_served = False
 
     def __init__(self, app: Any) -> None:
-        """Let a binary upgrade (USR2) run the file that we were started from, as it is then.
-
-        The interpreter that runs us lies in an unpacked copy of the old file, which may be gone by then; where an
-        edition carries its interpreter, so does the PEX itself.
-        """
         super().__init__(app)
+        # A binary upgrade (USR2) must run the file that was started, as it is then. The interpreter that runs this
+        # process lies in an unpacked copy of the old file, which may be gone by then; so may the PEX itself, where an
+        # edition carries its interpreter.
         if file := origin():
             self.START_CTX.update({0: file, "args": [file, *sys.argv[1:]]})
 

@@ -23,7 +23,6 @@ class Child:
     """A child process with a life of its own: Ctrl-C does not reach it, but it ends when we are killed."""
 
     def __init__(self, arguments: Sequence[str], environ: Mapping[str, str]) -> None:
-        """Start the command of this file."""
         self._process = subprocess.Popen(
             [*own_command(), *arguments],
             env={**os.environ, **environ},

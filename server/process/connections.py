@@ -25,7 +25,6 @@ class Connections:
     """The open connections of a worker process."""
 
     def __init__(self, limits: Limits, most: int) -> None:
-        """Take the time limits, and how many connections there may be."""
         self.limits = limits
         self._most = most
         self._open: set[Connection] = set()
@@ -90,7 +89,7 @@ class Connection(ASGIProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has arrived; the first bytes of a later request end the idle time and begin that of its head."""
+        """Process received bytes; the first of a later request end the idle time and begin the time of its head."""
         if self._awaiting_request and self._keepalive_handle is not None:
             self._cancel_keepalive_timer()
             self._due(self._limits.head_timeout)

@@ -11,7 +11,7 @@ _SCIE = "FLOVYN_SCIE"
 
 
 def origin() -> str | None:
-    """Return the file that somebody started; None when it was none of an edition's."""
+    """Return the file of the edition that was started; None when it was not an edition."""
     return os.environ.get(_SCIE) or os.environ.get(_PEX) or None
 
 

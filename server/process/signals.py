@@ -1,4 +1,4 @@
-"""What a stop signal does to a command before gunicorn takes over, or without gunicorn."""
+"""Handling of stop signals in a command before gunicorn takes over, or without gunicorn."""
 
 from __future__ import annotations
 

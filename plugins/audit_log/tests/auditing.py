@@ -106,7 +106,7 @@ def draft(number: int = 0, **more: Any) -> Draft:
 
 
 async def tamper(database: str, *statements: str) -> None:
-    """Change what is stored, as somebody may who owns the tables: with the triggers switched off."""
+    """Change stored rows as the owner of the tables can: with the triggers switched off."""
     async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
         await connection.execute("ALTER TABLE p_audit_log__events DISABLE TRIGGER USER")
         for statement in statements:

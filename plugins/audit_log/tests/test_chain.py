@@ -102,7 +102,7 @@ async def test_tampering_is_found(name: str, client: Client, database: str) -> N
 
 
 async def test_an_event_that_was_replaced_with_a_fitting_hash_is_found(client: Client, database: str) -> None:
-    """Whoever recomputes one hash has to recompute all that follow."""
+    """After a change of one hash, all that follow have to be recomputed."""
     events = events_of(client)
     fourth = (await events.walk(TENANT, 3, 4, 1))[0]
     forged = digest(draft(3, call_id=fourth.call_id, principal_id="bob"), 4, fourth.previous_hash).hex()
@@ -169,7 +169,7 @@ async def test_a_tenant_without_calls_has_an_empty_chain(client: Client) -> None
     ],
 )
 async def test_the_database_refuses_changes_of_events(statement: str, client: Client, database: str) -> None:
-    """Triggers keep rows as they were, from whoever does not switch them off first."""
+    """Triggers refuse changes of rows, unless they are switched off first."""
     async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
         with pytest.raises(psycopg.errors.RestrictViolation, match="append-only"):
             await connection.execute(statement.encode())

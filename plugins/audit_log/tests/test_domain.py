@@ -106,7 +106,7 @@ def test_an_event_of_one_call_has_the_hash_that_it_had_before_calls_were_counted
 
 
 def test_a_call_goes_into_the_chain_of_whom_it_concerns() -> None:
-    """The tenant that the call concerns, else the caller's own, else the server's; refusals of nobody: their own."""
+    """The tenant that the call concerns, else the caller's, else the server's; unknown callers have their own chain."""
     caller = Identity(PrincipalType.USER, "ada", TENANT)
     operator = Identity(PrincipalType.USER, "op", None, Role.OPERATOR)
     anonymous = Identity(PrincipalType.ANONYMOUS, "anonymous", TENANT)

@@ -216,7 +216,7 @@ async def test_operators_see_what_belongs_to_no_tenant(client: Client) -> None:
 
 
 async def test_looking_at_the_log_is_recorded(client: Client) -> None:
-    """Who reads the log stands in it."""
+    """The log records its readers."""
     await _list(client)
     last = (await stored(client))[-1]
     assert (last.principal_id, last.operation, last.action) == ("ada", f"GET {BASE}/events", "manage")
@@ -286,7 +286,7 @@ async def test_a_large_export_is_read_page_by_page(
 
 
 async def test_no_cell_of_an_export_is_a_formula(client: Client) -> None:
-    """What a spreadsheet would run is a text; commas, quotes and new lines come back as they were."""
+    """A formula is exported as a text; commas, quotes and new lines come back as they were."""
     nasty = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1", 'a,"b"\nc']
     drafts = [draft(100 + number, resource="nasty", resource_id=text) for number, text in enumerate(nasty)]
     await events_of(client).append(drafts)

@@ -1,4 +1,4 @@
-"""What is recorded of calls in ``best_effort`` mode, and what never is."""
+"""Records of calls in ``best_effort`` mode, and calls that are never recorded."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def test_chunks_of_a_task_are_recorded(database: str) -> None:
 
 
 async def test_refusals_of_known_callers_stand_in_their_own_chain(database: str) -> None:
-    """Somebody who reaches for another tenant leaves a trace at home and none there."""
+    """A call for another tenant is recorded in the chain of the caller's tenant."""
     async with auditing(database) as client:
         request = workflow_pb2.PollRequest(tenant_id=str(OTHER_TENANT))
         with pytest.raises(grpc.aio.AioRpcError):
@@ -144,7 +144,7 @@ async def test_what_waits_is_written_at_shutdown(database: str) -> None:
 
 
 async def test_the_service_writes_by_itself(database: str) -> None:
-    """Nobody has to ask: an event is there soon after the call."""
+    """An event is written soon after the call, without a flush."""
     async with auditing(database, flush_interval=0.01) as client:
         await start(client)
         async with asyncio.timeout(30):

@@ -132,7 +132,7 @@ def test_each_minute_begins_anew() -> None:
 
 
 async def test_anonymous_callers_who_are_refused_are_counted_too(database: str) -> None:
-    """Where authentication is switched off, everybody is nobody: what they may not do fills nothing either."""
+    """Where authentication is switched off, all callers are unknown: their refusals are counted, too."""
     async with auditing(database) as client:
         observer = plugin_of(client)._parts.observer
         for code in ["permission_denied"] * 9 + ["ok"]:

@@ -72,7 +72,7 @@ async def test_without_a_record_there_is_no_effect(database: str) -> None:
 
 
 async def test_looks_and_polls_need_no_record(database: str) -> None:
-    """What changes nothing goes on without the log."""
+    """Calls that change nothing succeed without the log."""
     async with auditing(database, mode="required") as client:
         await tamper(database, REFUSE)
         await poll(client)
@@ -140,7 +140,7 @@ async def test_an_outcome_that_cannot_be_written_is_written_later(database: str)
 
 
 async def test_refusals_are_recorded_without_an_attempt(database: str) -> None:
-    """Who is turned away never comes to an attempt."""
+    """A refused call has no attempt."""
     async with auditing(database, mode="required") as client:
         await client.rest("POST", "/api/v1/tenants", {"name": "A", "slug": "a"}, key=USER_KEY)
         assert [(each.kind, each.code) for each in await stored(client)] == [("call", "permission_denied")]

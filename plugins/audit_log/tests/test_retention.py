@@ -109,7 +109,7 @@ async def test_tampering_with_the_kept_part_is_still_found(database: str) -> Non
 
 
 async def test_a_tenant_sets_its_own_retention(database: str) -> None:
-    """Over REST: null at first; set, seen with who and when, and taken back; nobody else's is touched."""
+    """Over REST: null at first; set, shown with principal and time, and removed; other tenants' stay."""
     async with auditing(database) as client:
         path = f"{BASE}/retention"
         nothing = {"keepDays": None, "changedAt": None, "changedBy": None}

@@ -1,4 +1,4 @@
-"""What the plugin promises, on a whole server with a real PostgreSQL."""
+"""The plugin on a whole server with a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_a_name_that_cannot_be_stored_is_refused(client: Client, name: str
 
 
 async def test_old_greetings_are_forgotten(client: Client) -> None:
-    """What is older than the setting goes; the rest stays."""
+    """Greetings older than the setting are deleted; others stay."""
     greetings = GreetingRepository(client.pool)
     for name in ("old", "new"):
         await greetings.greet(TENANT, name)
@@ -98,7 +98,7 @@ async def test_without_a_key_the_authenticator_refuses_the_start(database: str) 
 
 
 async def test_refusals_are_counted(client: Client) -> None:
-    """The observer sees a call that nobody was let in with."""
+    """The observer sees a call with wrong credentials."""
     assert (await client.rest("GET", GREETINGS, key="nonsense")).status_code == 401
     text = (await client.rest("GET", "/_/metrics")).text
     assert 'flovyn_hello_world_refusals_total{protocol="http"} 1.0' in text

@@ -94,7 +94,6 @@ class HandClock:
     """A clock that moves when it is told to."""
 
     def __init__(self) -> None:
-        """Begin at ``NOW``."""
         self.time = NOW
 
     def now(self) -> datetime:
@@ -110,7 +109,6 @@ class FixedTenants:
     """Knows two tenants, ``test`` and ``other``, and counts the questions."""
 
     def __init__(self) -> None:
-        """Know them."""
         self._tenants = [Tenant(TENANT, "test", "Test"), Tenant(OTHER_TENANT, "other", "Other")]
         self.asked = 0
 
@@ -129,7 +127,6 @@ class Checked:
     """An authenticator of the usual settings and keys, with the parts that a test looks at."""
 
     def __init__(self, fetch: Fetch | None = None, *, verify: bool = True, **settings: Any) -> None:
-        """Make one; ``settings`` change the usual ones."""
         known = {"jwks_uri": "https://issuer.test/jwks", "issuer": ISSUER, "audience": AUDIENCE}
         config = JwtConfig.model_validate({**known, **settings})
         self.clock = HandClock()
@@ -157,7 +154,6 @@ class Provider:
     """Serves a key set; what it answers can be changed while it runs."""
 
     def __init__(self) -> None:
-        """Serve the usual set."""
         self.document = usual_set()
         self.status = 200
         self.redirects: dict[str, str] = {}

@@ -94,7 +94,7 @@ async def test_a_missing_setting_stops_the_start(missing: str, database: str) ->
 
 
 async def test_without_the_authenticator_nothing_is_needed(database: str) -> None:
-    """An edition with the plugin serves without its settings where nobody uses it."""
+    """An edition with the plugin serves without its settings where no endpoint uses it."""
     async with running_server(database, [JwtPlugin], with_jwt()) as client:
         assert (await client.rest("GET", "/api/v1/tenants/test", key=WORKER_KEY)).status_code == 200
 
@@ -128,7 +128,7 @@ async def test_skipping_verification_stops_a_server_that_is_not_for_development(
 async def test_the_development_server_may_skip_verification(
     database: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It says so, and takes a token that nobody signed; an operator it never makes."""
+    """It says so, and accepts an unsigned token, but never makes an operator."""
     monkeypatch.setattr(running, "configure", partial(configure, development=True))
     payload = claims(exp=4_000_000_000, iat=None)
     config = with_jwt("jwt", skip_verification=True)

@@ -68,7 +68,7 @@ async def test_other_answers_are_errors(provider: Provider, status: int) -> None
 
 
 async def test_an_answer_that_is_too_large_is_dropped(provider: Provider) -> None:
-    """What is read has a limit."""
+    """The size of an answer has a limit."""
     provider.document = b" " * (fetch.MAX_BYTES + 1)
     with pytest.raises(JwksError, match="larger than 512 KiB"):
         await JwksFetcher(provider.uri, BUILD)()

@@ -1,4 +1,4 @@
-"""Keys are fetched when needed, seldom, and once for all who wait; an absent provider stops nobody it knows."""
+"""Keys are fetched seldom, and once for all waiting calls; known tokens are admitted while the provider is away."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OLD = 3600
 
 
 class Source:
-    """What is fetched, how often, and whether it works; ``gate`` holds a fetch until it is opened."""
+    """A source of keys that counts its fetches and can fail; ``gate`` holds a fetch until it is opened."""
 
     def __init__(self) -> None:
         self.document = usual_set()
@@ -202,7 +202,7 @@ def test_unfit_keys_are_left_out(case: str) -> None:
 
 
 def test_a_set_has_a_limit() -> None:
-    """What no provider publishes is not read."""
+    """A set larger than any provider publishes is not read."""
     with pytest.raises(JwksError, match="at most 100"):
         read_keys(key_set(*[public_jwk("ES256", key_of("ES256"), str(number)) for number in range(101)]))
 

@@ -1,4 +1,4 @@
-"""What is remembered of tokens, for how long, and what the log gets to know."""
+"""The cache of verified tokens: its entries, their age, and the lines of the log."""
 
 from __future__ import annotations
 

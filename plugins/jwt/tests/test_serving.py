@@ -93,7 +93,7 @@ def _of_length(length: int) -> str:
 
 
 async def test_the_longest_token_is_admitted_over_both_protocols(client: Client) -> None:
-    """What the README promises fits into a header line and into metadata; a longer one is refused by its length."""
+    """A token of the length in the README fits into a header and into metadata; a longer one is refused."""
     longest = _of_length(MAX_LENGTH - 2)
     assert MAX_LENGTH - 2 <= len(longest) <= MAX_LENGTH
     for _ in range(20):  # between its two limits, the library refuses metadata by chance
@@ -129,7 +129,7 @@ async def test_a_bad_token_is_refused_over_both_protocols(client: Client) -> Non
 
 
 async def test_the_role_decides_what_a_user_may_do(client: Client) -> None:
-    """Under the roles' authorizer a member may start workflows; nobody becomes an operator."""
+    """Under the roles' authorizer a member may start workflows; no token makes an operator."""
     member = token(org={"slug": "test", "role": "MEMBER"})
     assert (await start(client, member)).workflow_execution_id
     assert await status(client, member) == 200
@@ -175,7 +175,7 @@ async def test_strangers_cannot_make_the_server_ask_the_provider(client: Client,
 async def test_keys_are_fetched_at_the_start_and_a_stop_does_not_wait_for_them(
     database: str, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody has to call first; and a provider that does not answer holds neither the start nor the stop up."""
+    """The keys are fetched before the first call; a provider that does not answer delays neither start nor stop."""
     monkeypatch.setattr(fetch, "TIMEOUT_S", 0.2)
     provider.stuck = threading.Event()
     async with running_server(database, [JwtPlugin], configured(provider.uri)) as client:

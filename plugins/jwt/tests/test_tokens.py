@@ -1,4 +1,4 @@
-"""Which tokens are admitted, which are refused and why, and which are somebody else's."""
+"""Which tokens are admitted, which are refused and why, and which are left to other authenticators."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ GOOD: dict[str, tuple[dict[str, Any], tuple[str, Any]]] = {
     "roles in small letters": ({"org": {"slug": "test", "role": "owner"}}, ("role", Role.OWNER)),
     "the tenant by id": ({"org": {"id": str(OTHER_TENANT)}}, ("tenant_id", OTHER_TENANT)),
     "slug and id that agree": ({"org": {"slug": "test", "id": str(TENANT)}}, ("tenant_id", TENANT)),
-    "names that nobody can print": ({"name": "a\x00", "email": ["x"]}, ("attributes", {})),
+    "names that cannot be printed": ({"name": "a\x00", "email": ["x"]}, ("attributes", {})),
 }
 
 
@@ -133,7 +133,7 @@ BAD_CLAIMS: dict[str, tuple[dict[str, Any], Refusal]] = {
     "slug and id of two tenants": ({"org": {"slug": "other", "id": str(TENANT)}}, Refusal.TENANT),
     "an operator": ({"org": {"slug": "test", "role": "OPERATOR"}}, Refusal.ROLE),
     "an operator without a tenant": ({"org": {"role": "OPERATOR"}}, Refusal.ROLE),
-    "a role that nobody knows": ({"org": {"slug": "test", "role": "SUSPENDED"}}, Refusal.ROLE),
+    "an unknown role": ({"org": {"slug": "test", "role": "SUSPENDED"}}, Refusal.ROLE),
     "a role that looks like one": ({"org": {"slug": "test", "role": "adm\u0131n"}}, Refusal.ROLE),
     "an empty role": ({"org": {"slug": "test", "role": ""}}, Refusal.ROLE),
     "a list of roles": ({"org": {"slug": "test", "role": ["ADMIN"]}}, Refusal.ROLE),
@@ -256,7 +256,7 @@ async def test_no_character_can_be_changed(algorithm: str) -> None:
     ],
 )
 async def test_other_credentials_are_left_to_others(token: str | None) -> None:
-    """What is not three base64url parts, or begins like another kind, is not looked at."""
+    """A token that is not three base64url parts, or begins like another kind, is left to other authenticators."""
     assert await Checked()(token) is NOT_MY_KIND
 
 

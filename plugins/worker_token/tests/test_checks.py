@@ -27,7 +27,7 @@ async def test_a_token_admits_a_worker_of_its_tenant(work: Bench) -> None:
 
 
 async def test_an_expired_token_is_refused_from_that_moment_on(work: Bench) -> None:
-    """Also while it is remembered: nobody has to notice."""
+    """Also while it is in the cache."""
     stored, token = await work.create(expires_at=work.time.now() + timedelta(seconds=0.5))
     await work.check(token)
     work.time.advance(0.49)
@@ -107,7 +107,7 @@ async def test_a_hash_that_changed_meanwhile_is_not_renewed(work: Bench) -> None
 async def test_of_rotations_at_once_one_wins_and_the_others_are_told(
     work: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody is answered with a secret that is replaced already: four read the token, one rotates it."""
+    """No answer has a secret that is already replaced: four read the token, one rotates it."""
     stored, _ = await work.create()
     service = work.parts.service
     get, everybody = service._repository.get, asyncio.Barrier(4)
@@ -154,7 +154,7 @@ async def test_failures_are_limited_and_successes_are_not(work: Bench) -> None:
 
 
 async def test_guesses_leave_nothing_behind(work: Bench) -> None:
-    """Tokens that nobody made are neither remembered nor kept as look-ups under way."""
+    """Unknown tokens are neither remembered nor kept as look-ups under way."""
     parts = work.process(max_failures=0)
     for number in range(200):
         with pytest.raises(AuthError):
@@ -192,7 +192,7 @@ async def test_a_use_is_noted_once_a_minute_off_the_call(work: Bench) -> None:
 
 
 async def test_the_key_is_that_of_the_specification(work: Bench) -> None:
-    """What is stored is HMAC-SHA256(secret, whole token), so that tokens move between servers of the protocol."""
+    """The stored hash is HMAC-SHA256(secret, whole token), so that tokens move between servers of the protocol."""
     import hashlib
     import hmac
 

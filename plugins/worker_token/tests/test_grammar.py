@@ -1,4 +1,4 @@
-"""What a token looks like, and what is refused by its looks."""
+"""The form of tokens, and texts that are refused by their form."""
 
 from __future__ import annotations
 

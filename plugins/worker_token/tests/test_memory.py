@@ -1,4 +1,4 @@
-"""What a process remembers of tokens, for how long, and what is shared by checks at the same time."""
+"""The cache of tokens in a process: its entries, their age, and look-ups shared by concurrent checks."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ async def test_an_answer_from_before_a_revocation_is_neither_shared_nor_remember
 
 
 async def test_a_look_up_that_takes_long_is_not_shared_for_long(work: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What another process revoked while a slow answer was under way is not hidden by that answer."""
+    """A revocation by another process is not hidden by a slow answer that was under way."""
     stored, token = await work.create()
     other = work.process()
     answered, go_on = _held_answers(work, monkeypatch)

@@ -126,7 +126,7 @@ async def test_the_older_paths_lead_to_the_same_tokens(client: Client, path: str
 
 
 async def test_tokens_of_another_tenant_do_not_exist(client: Client) -> None:
-    """To get, rotate and revoke them is 404, as for ids that nobody has and texts that are no id."""
+    """To get, rotate and revoke them is 404, as for unknown ids and texts that are no id."""
     foreign = (await _create(client, key=OTHER_USER_KEY))["id"]
     for token_id in (foreign, uuid4(), "x", "%00"):
         assert await _status(client, "GET", f"{TOKENS}/{token_id}") == 404

@@ -121,7 +121,7 @@ class Bench:
         return await WorkerTokenAuthenticator((parts or self.parts).checker).authenticate(request)
 
     async def stored(self, token_id: UUID, tenant_id: UUID = TENANT) -> WorkerToken:
-        """Return what the database has."""
+        """Return the token as the database has it."""
         found = await self.repository.get(tenant_id, token_id)
         assert found is not None
         return found

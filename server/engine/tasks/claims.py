@@ -41,19 +41,19 @@ class TaskClaims:
         self._lost_answers: Returns[Receipt] = Returns(self._release_answers)
         self._lost = LostClaims(self.release_claims, longest_statement)
         self.direct_dispatch: DirectDispatch[NewTask, ClaimedTask] = DirectDispatch(
-            wakeups, self._releases.give_back, self._lost.find_later
+            wakeups, self._releases.release, self._lost.find_later
         )
 
     async def poll(self, slot: TaskSlot, hold: float) -> ClaimedTask | None:
         """Return a task that the poller has claimed; None if there is none within ``hold`` seconds."""
         worker, connection = (slot.tenant_id, slot.claim.worker_id), slot.claim.held_by
-        self._lost_answers.give_back(self.receipts.polled(worker, connection))
+        self._lost_answers.release(self.receipts.polled(worker, connection))
         task = await self._wakeups.poll(
             (slot.tenant_id, slot.queue),
             lambda: self._claims.submit(slot),
             hold,
             claim=slot.claim,
-            release=lambda task: self._releases.give_back([task]),
+            release=lambda task: self._releases.release([task]),
         )
         if task is not None:
             self.receipts.answered((task.tenant_id, task.id), task.claim_id, worker, connection)

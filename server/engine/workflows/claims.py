@@ -40,21 +40,21 @@ class WorkflowClaims:
         self.receipts = Receipts(unread)
         self._lost_answers: Returns[Receipt] = Returns(self._release_answers)
         self.direct_dispatch: DirectDispatch[NewWorkflow, ClaimedWorkflow] = DirectDispatch(
-            wakeups, self._releases.give_back, self._lost.find_later
+            wakeups, self._releases.release, self._lost.find_later
         )
         self._histories: Batcher[WorkflowKey, tuple[list[Event], str | None]] = Batcher(self._storage.histories)
 
     async def poll(self, slot: PollSlot, hold: float) -> ClaimedWorkflow | None:
         """Return a workflow that the poller now holds; None when there was none within ``hold`` seconds."""
         worker, connection = (slot.tenant_id, slot.claim.worker_id), slot.claim.held_by
-        self._lost_answers.give_back(self.receipts.polled(worker, connection))
+        self._lost_answers.release(self.receipts.polled(worker, connection))
         workflow = await self._wakeups.poll(
             (slot.tenant_id, slot.queue),
             lambda: self._claims.submit(slot),
             hold,
             slot.kinds,
             claim=slot.claim,
-            release=lambda workflow: self._releases.give_back([workflow]),
+            release=lambda workflow: self._releases.release([workflow]),
         )
         if workflow is not None:
             self.receipts.answered((workflow.tenant_id, workflow.id), workflow.claim_id, worker, connection)

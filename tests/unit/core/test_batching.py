@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from core.batching import CROWD, MAX_BATCH, MAX_BATCH_BYTES, MAX_FLUSHES, Batcher, note_commit
+from core.batching import MANY_CALLS, MAX_BATCH, MAX_BATCH_BYTES, MAX_FLUSHES, Batcher, note_commit
 from core.errors import FlovynError, InvalidInput, NotFound, StartupError, Unavailable
 
 
@@ -63,7 +63,7 @@ async def test_in_a_crowd_a_batch_waits_for_those_on_their_way(monkeypatch: pyte
     monkeypatch.setattr("core.batching.GATHER_S", 0.5)
     crowd, recorder = Recorder(), Recorder()
     crowd.may_go_on.clear()
-    waiting = [asyncio.create_task(Batcher(crowd.flush).submit(0)) for _ in range(CROWD)]
+    waiting = [asyncio.create_task(Batcher(crowd.flush).submit(0)) for _ in range(MANY_CALLS)]
     await _let_run()
     batcher = Batcher(recorder.flush)
     first = asyncio.create_task(batcher.submit(2))
@@ -74,16 +74,16 @@ async def test_in_a_crowd_a_batch_waits_for_those_on_their_way(monkeypatch: pyte
     crowd.may_go_on.set()
     await asyncio.gather(*waiting)
     monkeypatch.setattr("core.batching.GATHER_S", 3600)
-    waiting = [asyncio.create_task(batcher.submit(2)) for _ in range(CROWD)]
-    assert await asyncio.wait_for(asyncio.gather(*waiting), 20) == [20] * CROWD
+    waiting = [asyncio.create_task(batcher.submit(2)) for _ in range(MANY_CALLS)]
+    assert await asyncio.wait_for(asyncio.gather(*waiting), 20) == [20] * MANY_CALLS
 
 
 async def test_a_batch_that_is_a_crowd_itself_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has company enough."""
     monkeypatch.setattr("core.batching.GATHER_S", 3600)
     recorder = Recorder()
-    calls = map(Batcher(recorder.flush).submit, range(0, 4 * CROWD, 2))
-    assert await asyncio.wait_for(asyncio.gather(*calls), 20) == [item * 10 for item in range(0, 4 * CROWD, 2)]
+    calls = map(Batcher(recorder.flush).submit, range(0, 4 * MANY_CALLS, 2))
+    assert await asyncio.wait_for(asyncio.gather(*calls), 20) == [item * 10 for item in range(0, 4 * MANY_CALLS, 2)]
     assert len(recorder.batches) == 1
 
 
@@ -91,9 +91,9 @@ async def test_calls_that_fail_or_are_cancelled_leave_the_crowd(monkeypatch: pyt
     """Or every later call would wait for nobody."""
     recorder = Recorder()
     batcher = Batcher(recorder.flush)
-    await asyncio.gather(*(batcher.submit(-1) for _ in range(2 * CROWD)), return_exceptions=True)
+    await asyncio.gather(*(batcher.submit(-1) for _ in range(2 * MANY_CALLS)), return_exceptions=True)
     recorder.may_go_on.clear()
-    leaving = [asyncio.create_task(batcher.submit(2)) for _ in range(2 * CROWD)]
+    leaving = [asyncio.create_task(batcher.submit(2)) for _ in range(2 * MANY_CALLS)]
     await _let_run()
     for task in leaving:
         task.cancel()

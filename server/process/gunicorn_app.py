@@ -45,7 +45,6 @@ class Gunicorn(BaseApplication):
     """The application object that gunicorn's supervisor and workers share."""
 
     def __init__(self, prepared: Prepared, holder: socket.socket) -> None:
-        """Take what was prepared and the socket that holds the gRPC port."""
         self.application: Application | None = None
         self._prepared = prepared
         self._holder = holder
@@ -79,7 +78,7 @@ class Gunicorn(BaseApplication):
             "proc_name": "flovyn-server",
             "logger_class": GunicornLogger,
             "when_ready": self._announce,
-            "pre_exec": self._hand_over,
+            "pre_exec": self._pass_on,
             "child_exit": lambda _arbiter, worker: forget(worker.pid),
         }
         for name, value in options.items():
@@ -127,7 +126,7 @@ class Gunicorn(BaseApplication):
             extra={"http_port": http[1], "grpc_port": grpc_port},
         )
 
-    def _hand_over(self, arbiter: Any) -> None:
+    def _pass_on(self, arbiter: Any) -> None:
         """Pass on, to the process of a binary upgrade, the held port and where PEX files are unpacked."""
         arbiter.cfg.env_orig[HOLDER_VARIABLE] = str(self._holder.fileno())
         if PEX_ROOT in self._environ:
