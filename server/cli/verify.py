@@ -11,7 +11,7 @@ from pathlib import Path
 
 from core.errors import InvalidInput
 from server.boot.edition import Edition
-from server.verification import beside, compiled, unpacked
+from server.verification import beside, unpacked
 from server.verification.archive import MANIFEST, inspect
 from server.verification.environment import Origin
 
@@ -28,7 +28,6 @@ with a file that you trust, or remove the copy.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("file", nargs="?", type=Path, help="another edition's file; without it, the one that runs")
-    parser.add_argument("--bytecode", action="store_true", help="compile unpacked modules again and compare; slow")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.epilog = _EPILOG
 
@@ -64,12 +63,12 @@ class Report:
 
 def run(_edition: Edition, arguments: argparse.Namespace) -> int:
     """Verify, print, and return 1 when anything differs."""
-    report = verify(_file(arguments.file), bytecode=arguments.bytecode)
+    report = verify(_file(arguments.file))
     sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n" if arguments.json else report.as_text())
     return 1 if report.problems else 0
 
 
-def verify(file: Path, *, bytecode: bool) -> Report:
+def verify(file: Path) -> Report:
     """Check a file, the files beside it, and its copies below the running one's PEX root.
 
     Raises:
@@ -87,9 +86,6 @@ def verify(file: Path, *, bytecode: bool) -> Report:
     if root is not None and MANIFEST in found.documents:
         copies = unpacked.copies(root, found.pex_hash, members, found.documents[MANIFEST])
         problems += unpacked.problems(copies, Origin(members, found.documents))
-        if bytecode:
-            environments = [each.environment for each in copies if each.environment is not None]
-            problems += compiled.problems([copy.folder for copy in copies], environments)
     names = [path.name for path in beside.files(file)]
     return Report(file, len(members), names, [str(copy.folder) for copy in copies], problems)
 
