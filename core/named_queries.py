@@ -1,7 +1,9 @@
 """SQL lives in ``.sql`` files as named queries; this reads them, inside a PEX too.
 
-A query begins with a line ``-- name: claim_runs`` and ends where the next one begins.
+A query begins with a line ``-- name: claim_tasks`` and ends where the next block begins.
 Comment lines between the name and the statement document it.
+A block that begins with ``-- part: task_columns`` is a text for several queries of the file:
+each of them has a line ``-- use: task_columns`` in its place.
 """
 
 from __future__ import annotations
@@ -10,22 +12,28 @@ import re
 from collections.abc import Mapping
 from importlib.resources import files
 
-_NAME = re.compile(r"^-- name: ([a-z][a-z0-9_]*)[ \t]*$", re.MULTILINE)
+_BLOCK = re.compile(r"^-- (name|part): ([a-z][a-z0-9_]*)[ \t]*$", re.MULTILINE)
+_USE = re.compile(r"^[ \t]*-- use: (\w*)[ \t]*$", re.MULTILINE)
 
 
 def named_queries(package: str, file: str) -> Mapping[str, str]:
     """Return the queries of ``file`` in ``package``, by name.
 
     Raises:
-        ValueError: the file holds no named query, or one name twice.
+        ValueError: the file holds no named query, one name twice, or a query uses a part that the file does not have.
     """
     return parse_queries(files(package).joinpath(file).read_text("utf-8"), f"{package}/{file}")
 
 
 def parse_queries(text: str, origin: str) -> Mapping[str, str]:
-    """Split ``text`` at its ``-- name:`` lines; see ``named_queries``."""
-    parts = _NAME.split(text)
-    names, bodies = parts[1::2], [body.strip() for body in parts[2::2]]
-    if not names or len(set(names)) != len(names) or not all(bodies):
+    """Split ``text`` at its ``-- name:`` and ``-- part:`` lines; see ``named_queries``."""
+    _, *blocks = _BLOCK.split(text)
+    kinds, names, bodies = blocks[::3], blocks[1::3], [body.strip() for body in blocks[2::3]]
+    if "name" not in kinds or len(set(names)) != len(names) or not all(bodies):
         raise ValueError(f"{origin}: expected named queries ('-- name: x'), each name once and none empty")
-    return dict(zip(names, bodies, strict=True))
+    parts = {name: body for kind, name, body in zip(kinds, names, bodies, strict=True) if kind == "part"}
+    try:
+        complete = [_USE.sub(lambda use: parts[use[1]], body) for body in bodies]
+    except KeyError as missing:
+        raise ValueError(f"{origin}: a query uses the part {missing}, which the file does not have") from None
+    return {name: body for name, body in zip(names, complete, strict=True) if name not in parts}

@@ -6,12 +6,13 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from pydantic import BaseModel
 
 from core.build_info import BuildInfo
 from core.clock import Clock
+from core.connection import DatabaseConnection
 from core.launchers import PromiseResolver, TaskLauncher, TenantLookup, WorkflowLauncher
 from core.metrics import Metrics
 from core.service import Service, ServiceWithin
@@ -20,14 +21,14 @@ from core.service import Service, ServiceWithin
 class Database(Protocol):
     """The server's connection pool, shared by everything in the process."""
 
-    def connection(self) -> AbstractAsyncContextManager[Any]:
+    def connection(self) -> AbstractAsyncContextManager[DatabaseConnection]:
         """Lend a psycopg ``AsyncConnection`` (autocommit, rows as tuples) while the context lasts.
 
         Raises:
             Unavailable: the database cannot be reached, or no connection became free in time.
         """
 
-    def transaction(self) -> AbstractAsyncContextManager[Any]:
+    def transaction(self) -> AbstractAsyncContextManager[DatabaseConnection]:
         """Like ``connection``, inside one transaction: committed at the end, rolled back by an exception."""
 
 

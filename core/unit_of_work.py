@@ -11,13 +11,14 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+
+from core.connection import DatabaseConnection
 
 
 class UnitOfWork:
     """The transaction of the task that makes it, and what is to be done after the commit."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: DatabaseConnection) -> None:
         self.connection = connection
         self.owner = asyncio.current_task()
         self._afterwards: list[Callable[[], None]] = []

@@ -119,7 +119,7 @@ class EventRepository:
         """Whether a tenant has any event."""
         async with self._database.connection() as connection:
             row = await (await connection.execute(_SQL["has_events"], {"tenant_id": tenant_id})).fetchone()
-        return bool(row[0])
+        return row is not None and bool(row[0])
 
     async def walk(self, tenant_id: UUID, after: int, up_to: int, limit: int) -> list[Event]:
         """Return the next events of a chain, by number, as they are stored."""

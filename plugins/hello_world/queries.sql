@@ -7,7 +7,7 @@ SET times = p_hello_world__greetings.times + 1, greeted_at = now()
 RETURNING name, times
 
 -- name: page
-SELECT name, times, count(*) OVER ()
+SELECT name, times, count(*) OVER () AS total
 FROM p_hello_world__greetings
 WHERE tenant_id = %(tenant_id)s
 ORDER BY name

@@ -117,8 +117,10 @@ class Pool:
         unit = current()
         try:
             if unit is not None:
-                async with self._judged(unit.connection), unit.connection.transaction():
-                    yield unit.connection
+                connection = unit.connection
+                assert isinstance(connection, psycopg.AsyncConnection)  # ``unit_of_work`` made the unit
+                async with self._judged(connection), connection.transaction():
+                    yield connection
                 return
             async with self._pool.connection() as connection, self._judged(connection):
                 yield connection

@@ -7,8 +7,8 @@ locked the key's workflow.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
+from core.connection import DatabaseConnection
 from server.domain.idempotency import KeyClaim, KeyHolder
 from server.storage.idempotency import Key, KeyRepository
 
@@ -16,7 +16,7 @@ CLEAN_BATCH = 1000
 
 
 async def claim(
-    connection: Any,
+    connection: DatabaseConnection,
     keys: KeyRepository,
     claims: Sequence[KeyClaim],
     *,

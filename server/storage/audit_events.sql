@@ -6,7 +6,7 @@ WITH ORDINALITY AS r (tenant_id, workflow_id, type, data, place)
 ORDER BY place
 
 -- name: of_workflow
-SELECT a.id, a.event_type, a.event_data::text, a.created_at
+SELECT a.id, a.event_type AS type, a.event_data::text AS data, a.created_at
 FROM workflow_audit_event AS a
 WHERE a.tenant_id = %(tenant_id)s AND a.workflow_execution_id = %(id)s
 ORDER BY a.id

@@ -1,20 +1,21 @@
-"""The answers of calls that may be sent again, in the database; see ``server.engine.repeats``."""
+"""The answers of calls that may be sent again; see ``server.engine.repeats``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
+from core.connection import DatabaseConnection
 from core.named_queries import named_queries
 from core.plugin_services import Database
+from server.storage.rows import SCALAR, fetch_one, read, record_row
 
 _SQL = named_queries(__package__, "call_answers.sql")
 
 
 @dataclass(frozen=True, slots=True)
 class CallHash:
-    """Which call it is: of one tenant, and the hash of its caller, operation and key."""
+    """The identity of a call: its tenant, and the hash of its caller, operation and idempotency key."""
 
     tenant_id: UUID
     call_hash: bytes
@@ -22,12 +23,12 @@ class CallHash:
 
 @dataclass(frozen=True, slots=True)
 class KeptAnswer:
-    """What is stored of a call.
+    """The stored answer of a call.
 
     Attributes:
-        content_hash: of what was sent.
-        answer: as the API that gave it wrote it; None where it held a secret.
-        resource_id: the thing that the call was about or made, where that is known.
+        content_hash: the hash of the request's content.
+        answer: the answer as REST or gRPC sent it; None where it held a secret.
+        resource_id: the resource that the call named or created, where that is known.
     """
 
     content_hash: bytes
@@ -35,25 +36,26 @@ class KeptAnswer:
     resource_id: str | None
 
 
+_ANSWER = record_row(KeptAnswer)
+
+
 class CallAnswerRepository:
     """Reads and writes ``call_answer``."""
 
     def __init__(self, database: Database) -> None:
-        """Take the pool."""
         self._database = database
 
-    async def lock(self, connection: Any, call: CallHash) -> None:
-        """Wait until nobody else carries the call out, and keep others from it until the transaction ends."""
+    async def lock(self, connection: DatabaseConnection, call: CallHash) -> None:
+        """Wait for the lock of the call, and hold it until the transaction ends: one copy of a call runs at a time."""
         await connection.execute(_SQL["lock"], {"call_hash": call.call_hash})
 
-    async def find(self, connection: Any, call: CallHash) -> KeptAnswer | None:
-        """Return what is stored of the call, unless it has expired."""
+    async def find(self, connection: DatabaseConnection, call: CallHash) -> KeptAnswer | None:
+        """Return the stored answer of the call; None without one, or when it has expired."""
         parameters = {"tenant_id": call.tenant_id, "call_hash": call.call_hash}
-        row = await (await connection.execute(_SQL["find"], parameters)).fetchone()
-        return None if row is None else KeptAnswer(*row)
+        return await fetch_one(connection, _ANSWER, _SQL["find"], parameters)
 
-    async def keep(self, connection: Any, call: CallHash, answer: KeptAnswer, seconds: float) -> None:
-        """Store the answer of a call for so many seconds, in the place of an older one."""
+    async def keep(self, connection: DatabaseConnection, call: CallHash, answer: KeptAnswer, seconds: float) -> None:
+        """Store the answer of a call for ``seconds``; it replaces an older one."""
         parameters = {
             "tenant_id": call.tenant_id,
             "call_hash": call.call_hash,
@@ -66,5 +68,4 @@ class CallAnswerRepository:
 
     async def clean(self, limit: int) -> int:
         """Delete up to ``limit`` expired answers; return how many."""
-        async with self._database.connection() as connection:
-            return len(await (await connection.execute(_SQL["clean"], {"limit": limit})).fetchall())
+        return len(await read(self._database, SCALAR, _SQL["clean"], {"limit": limit}))

@@ -42,7 +42,7 @@ INNER JOIN workflow_execution AS child ON child.tenant_id = r.tenant_id AND chil
 WHERE child.status NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')
 ORDER BY child.tenant_id, child.id
 ON CONFLICT (tenant_id, workflow_execution_id) DO UPDATE SET cascades = true
-RETURNING tenant_id, workflow_execution_id, reason, requested_by, cascades
+RETURNING tenant_id, workflow_execution_id AS workflow_id, reason, requested_by, cascades
 
 -- name: cancelled_family
 -- A cancelled workflow first, then those below it that were cancelled, or are being cancelled, after their parents: those
@@ -76,7 +76,7 @@ WITH RECURSIVE family AS (
     INNER JOIN workflow_execution AS child ON child.tenant_id = family.tenant_id AND child.parent_id = family.id
     WHERE child.status = 'CANCELLED'
 )
-SELECT c.tenant_id, c.workflow_execution_id, c.reason, c.requested_by, c.cascades
+SELECT c.tenant_id, c.workflow_execution_id AS workflow_id, c.reason, c.requested_by, c.cascades
 FROM family
 INNER JOIN workflow_execution AS child ON child.tenant_id = family.tenant_id AND child.parent_id = family.id
 INNER JOIN cancellation_request AS c ON c.tenant_id = child.tenant_id AND c.workflow_execution_id = child.id
@@ -90,13 +90,13 @@ USING unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 WHERE c.tenant_id = r.tenant_id AND c.workflow_execution_id = r.id
 
 -- name: of_workflows
-SELECT c.tenant_id, c.workflow_execution_id, c.reason, c.requested_by, c.cascades
+SELECT c.tenant_id, c.workflow_execution_id AS workflow_id, c.reason, c.requested_by, c.cascades
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 INNER JOIN cancellation_request AS c ON c.tenant_id = r.tenant_id AND c.workflow_execution_id = r.id
 
 -- name: outstanding
 -- Requests that nobody has looked at: a workflow that is CANCELLING waits for its worker.
-SELECT c.tenant_id, c.workflow_execution_id, c.reason, c.requested_by, c.cascades
+SELECT c.tenant_id, c.workflow_execution_id AS workflow_id, c.reason, c.requested_by, c.cascades
 FROM cancellation_request AS c
 INNER JOIN workflow_execution AS e ON e.tenant_id = c.tenant_id AND e.id = c.workflow_execution_id
 WHERE e.status <> 'CANCELLING'
@@ -105,7 +105,7 @@ LIMIT %(limit)s
 
 -- name: overdue
 -- Workflows whose workers should have reported long ago, so that the cancellation could be carried out.
-SELECT c.tenant_id, c.workflow_execution_id, c.reason, c.requested_by, c.cascades
+SELECT c.tenant_id, c.workflow_execution_id AS workflow_id, c.reason, c.requested_by, c.cascades
 FROM workflow_execution AS e
 INNER JOIN cancellation_request AS c ON c.tenant_id = e.tenant_id AND c.workflow_execution_id = e.id
 WHERE e.status = 'CANCELLING' AND e.claimed_at < now() - %(lease)s * interval '1 second'

@@ -1,4 +1,4 @@
-"""Dead rows of the tables that change most, and their removal."""
+"""Counts the dead rows of the tables that change most, and vacuums these tables."""
 
 from __future__ import annotations
 
@@ -8,47 +8,49 @@ from psycopg import sql
 
 from core.named_queries import named_queries
 from core.plugin_services import Database
+from server.storage.rows import SCALAR, fetch, read, record_row
 
 LEAST_DEAD = 500
 DEAD_SHARE = 0.05
-"""Dead rows are too many from this number on, plus this share of the live ones."""
+"""A table has too many dead rows from this number on, plus this share of its live rows."""
 
 LARGEST = 500_000
-"""Live rows; a larger table is left to autovacuum."""
+"""In live rows; a larger table is left to autovacuum."""
 
 _SQL = named_queries(__package__, "dead_rows.sql")
 
 
 @dataclass(frozen=True, slots=True)
 class DeadRows:
-    """How many dead rows a table has, and whether these are too many."""
+    """The number of dead rows of a table, and whether it is too high."""
 
     table: str
     count: int
     are_many: bool
 
 
+_DEAD_ROWS = record_row(DeadRows)
+
+
 class DeadRowRepository:
-    """Looks at the statistics of PostgreSQL, and vacuums."""
+    """Reads the statistics of PostgreSQL, and vacuums."""
 
     def __init__(self, database: Database) -> None:
-        """Take the pool."""
         self._database = database
 
     async def tables(self) -> list[DeadRows]:
-        """Return the dead rows of the tables that change fast, the most first."""
+        """Return the dead rows of the tables that change fast, the table with the most first."""
         limits = {"least": LEAST_DEAD, "share": DEAD_SHARE, "largest": LARGEST}
-        async with self._database.connection() as connection:
-            rows = await (await connection.execute(_SQL["tables"], limits)).fetchall()
-        return [DeadRows(*row) for row in rows]
+        return await read(self._database, _DEAD_ROWS, _SQL["tables"], limits)
 
     async def vacuum(self, table: str) -> int:
-        """Remove the dead rows of a table; return how many are left, because some transaction may still see them.
+        """Remove the dead rows of a table; return the number of those left, which a transaction may still see.
 
         Raises:
-            Unavailable: it took longer than a statement may, or the database is away.
+            Unavailable: the time limit of a statement was exceeded, or the database cannot be reached.
         """
         async with self._database.connection() as connection:
-            await connection.execute(sql.SQL(f"{_SQL['vacuum']} {{}}").format(sql.Identifier(table)), prepare=False)
-            row = await (await connection.execute(_SQL["remaining"], {"table": table})).fetchone()
-        return int(row[0])
+            vacuum = sql.SQL(f"{_SQL['vacuum']} {{}}").format(sql.Identifier(table))
+            await connection.execute(vacuum.as_string(), prepare=False)
+            [remaining] = await fetch(connection, SCALAR, _SQL["remaining"], {"table": table})
+        return int(remaining)

@@ -2,8 +2,8 @@
 -- The dead rows of tables that change fast and that our role may vacuum, as autovacuum counts them, and whether they are too
 -- many beside the live ones. Never in a large table: its dead rows grow so slowly, in proportion, that autovacuum is in time.
 SELECT
-    s.relname::text, s.n_dead_tup,
-    s.n_dead_tup > %(least)s + %(share)s * s.n_live_tup AND s.n_live_tup <= %(largest)s
+    s.relname::text AS "table", s.n_dead_tup AS count,
+    s.n_dead_tup > %(least)s + %(share)s * s.n_live_tup AND s.n_live_tup <= %(largest)s AS are_many
 FROM pg_stat_user_tables AS s
 INNER JOIN pg_class AS c ON c.oid = s.relid
 WHERE

@@ -1,4 +1,4 @@
-"""What is due in the whole database, and where something is pending: asked once for a deployment, by its leader."""
+"""Due times and pending queues of the whole database; the leader of a deployment reads them for all processes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from uuid import UUID
 from core.named_queries import named_queries
 from core.plugin_services import Database
 from server.domain.worker import Category
+from server.storage.rows import NAMED, read, record_row
 
 TIMERS, PROMISES, SCHEDULES, DEADLINES, CANCELLATIONS = "timers", "promises", "schedules", "deadlines", "cancellations"
 
 _KINDS = (TIMERS, PROMISES, SCHEDULES, DEADLINES, CANCELLATIONS)
-"""In the order of the columns."""
+"""The kinds of due work, named like the columns of the query ``outlook``."""
 
 _SQL = named_queries(__package__, "due.sql")
 
@@ -23,10 +24,10 @@ Place = tuple[UUID, str]
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What is to come in a whole database.
+    """The work to come in a whole database.
 
     Attributes:
-        due_in: in how many seconds something is due, by kind: negative for overdue, None when nothing is to come.
+        due_in: the seconds until the next work of each kind is due: negative for overdue, None without any.
         is_work_pending: whether any workflow or task execution is pending.
     """
 
@@ -36,7 +37,7 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True)
 class PendingQueue:
-    """A queue in which work is pending, and in how many seconds the first of it may be claimed."""
+    """A queue in which work is pending; ``due_in`` is the time until its first work may be claimed, in seconds."""
 
     category: Category
     tenant_id: UUID
@@ -44,22 +45,22 @@ class PendingQueue:
     due_in: float
 
 
+_PENDING_QUEUE = record_row(PendingQueue, category=Category)
+
+
 class DueRepository:
-    """Reads over all tenants."""
+    """Reads due times and pending queues of all tenants."""
 
     def __init__(self, database: Database) -> None:
-        """Take the pool."""
         self._database = database
 
     async def outlook(self, channel: str) -> Outlook:
-        """Return what is due and when, and announce the leader on ``channel``."""
-        async with self._database.connection() as connection:
-            row = await (await connection.execute(_SQL["outlook"], {"channel": channel})).fetchone()
-        *moments, is_work_pending, _ = row
-        return Outlook(dict(zip(_KINDS, moments, strict=True)), is_work_pending)
+        """Return the due times, and announce the leader on ``channel``."""
+        [row] = await read(self._database, NAMED, _SQL["outlook"], {"channel": channel})
+        return Outlook({kind: getattr(row, kind) for kind in _KINDS}, row.is_work_pending)
 
     async def pending_queues(self, after: Mapping[Category, Place], limit: int) -> list[PendingQueue]:
-        """Return queues in which work is pending: of each category at most ``limit``, those after a given one."""
+        """Return queues in which work is pending: of each category at most ``limit``, those after ``after``."""
         workflows, tasks = after[Category.WORKFLOW], after[Category.TASK]
         parameters = {
             "workflow_tenant_id": workflows[0],
@@ -68,6 +69,4 @@ class DueRepository:
             "task_queue": tasks[1],
             "limit": limit,
         }
-        async with self._database.connection() as connection:
-            rows = await (await connection.execute(_SQL["pending_queues"], parameters)).fetchall()
-        return [PendingQueue(Category(row[0]), *row[1:]) for row in rows]
+        return await read(self._database, _PENDING_QUEUE, _SQL["pending_queues"], parameters)

@@ -2,20 +2,20 @@
 -- In how many seconds something is due next, of each kind, of all tenants; each is the first entry of a small index.
 -- It announces the leader to the other processes as well, because it is what the leader sends every few seconds.
 SELECT
-    extract(EPOCH FROM (SELECT min(t.fire_at) FROM timer AS t WHERE t.status = 'ACTIVE') - now())::double precision,
+    extract(EPOCH FROM (SELECT min(t.fire_at) FROM timer AS t WHERE t.status = 'ACTIVE') - now())::double precision AS timers,
     extract(
         EPOCH FROM (SELECT min(p.timeout_at) FROM promise AS p WHERE p.status = 'PENDING' AND p.timeout_at IS NOT NULL) - now()
-    )::double precision,
+    )::double precision AS promises,
     extract(
         EPOCH FROM (SELECT min(s.next_run_at) FROM schedule AS s WHERE s.enabled AND s.next_run_at IS NOT NULL) - now()
-    )::double precision,
+    )::double precision AS schedules,
     extract(
         EPOCH FROM (
             SELECT min(t.deadline_at)
             FROM task_execution AS t
             WHERE t.deadline_at IS NOT NULL AND t.status IN ('PENDING', 'RUNNING')
         ) - now()
-    )::double precision,
+    )::double precision AS deadlines,
     -- requests that nobody has looked at: a workflow that is CANCELLING waits for its worker
     extract(
         EPOCH FROM (
@@ -24,10 +24,11 @@ SELECT
             INNER JOIN workflow_execution AS e ON c.tenant_id = e.tenant_id AND c.workflow_execution_id = e.id
             WHERE e.status <> 'CANCELLING'
         ) - now()
-    )::double precision,
+    )::double precision AS cancellations,
     -- whether anything is pending: in the order of the indexes, so that no table is read for it
     EXISTS (SELECT e.id FROM workflow_execution AS e WHERE e.status = 'PENDING' ORDER BY e.tenant_id, e.queue LIMIT 1)
-    OR EXISTS (SELECT t.id FROM task_execution AS t WHERE t.status = 'PENDING' ORDER BY t.tenant_id, t.queue LIMIT 1),
+    OR EXISTS (SELECT t.id FROM task_execution AS t WHERE t.status = 'PENDING' ORDER BY t.tenant_id, t.queue LIMIT 1)
+    AS is_work_pending,
     pg_notify(%(channel)s::text, '')
 
 -- name: pending_queues
@@ -71,6 +72,6 @@ tasks AS (
         LIMIT 1
     ) AS following
 )
-(SELECT 'WORKFLOW', tenant_id, queue, 0::double precision FROM workflows LIMIT %(limit)s)
+(SELECT 'WORKFLOW' AS category, tenant_id, queue, 0::double precision AS due_in FROM workflows LIMIT %(limit)s)
 UNION ALL
 (SELECT 'TASK', tenant_id, queue, extract(EPOCH FROM claim_at - now())::double precision FROM tasks LIMIT %(limit)s)

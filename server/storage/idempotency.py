@@ -1,4 +1,4 @@
-"""Idempotency keys in the database."""
+"""Idempotency keys."""
 
 from __future__ import annotations
 
@@ -8,27 +8,29 @@ from uuid import UUID
 
 import psycopg
 
+from core.connection import DatabaseConnection
 from core.errors import NotFound
 from core.named_queries import named_queries
 from core.plugin_services import Database
 from server.domain.idempotency import Entity, KeyClaim, KeyHolder
+from server.storage.rows import SCALAR, fetch, keyed_row, read
 from server.storage.workflows import WorkflowKey, key_columns
 
 _SQL = named_queries(__package__, "idempotency.sql")
+_HOLDER = keyed_row(KeyHolder, "tenant_id", "key", entity=Entity)
 
 Key = tuple[UUID, str]
 """Tenant and key."""
 
 
 class KeyRepository:
-    """Reads and writes ``idempotency_key``, mostly inside the transactions of others."""
+    """Reads and writes ``idempotency_key``, mostly in the transactions of its callers."""
 
     def __init__(self, database: Database) -> None:
-        """Take the pool."""
         self._database = database
 
-    async def claim(self, connection: Any, claims: Mapping[Key, KeyClaim]) -> dict[Key, KeyHolder]:
-        """Insert keys that do not exist, lock all of them, and return what each leads to.
+    async def claim(self, connection: DatabaseConnection, claims: Mapping[Key, KeyClaim]) -> dict[Key, KeyHolder]:
+        """Insert keys that do not exist, lock all of them, and return the holder of each.
 
         Raises:
             NotFound: a tenant does not exist.
@@ -39,23 +41,22 @@ class KeyRepository:
         except psycopg.errors.ForeignKeyViolation:
             raise NotFound("the tenant does not exist on this server; create it first") from None
 
-    async def holders(self, connection: Any, keys: Sequence[Key]) -> dict[Key, KeyHolder]:
-        """Return what keys lead to; those that do not exist are left out."""
-        rows = await (await connection.execute(_SQL["holders"], _columns(keys))).fetchall()
-        return {(row[0], row[1]): KeyHolder(Entity(row[2]), *row[3:]) for row in rows}
+    async def holders(self, connection: DatabaseConnection, keys: Sequence[Key]) -> dict[Key, KeyHolder]:
+        """Return the holders of keys; keys that do not exist are left out."""
+        rows = await fetch(connection, _HOLDER, _SQL["holders"], _columns(keys))
+        return {(tenant_id, key): holder for (tenant_id, key), holder in rows}
 
-    async def point(self, connection: Any, claims: Mapping[Key, KeyClaim]) -> None:
-        """Let claimed keys lead to something new."""
+    async def point(self, connection: DatabaseConnection, claims: Mapping[Key, KeyClaim]) -> None:
+        """Set new holders of claimed keys."""
         await connection.execute(_SQL["point"], _claim_columns(claims))
 
-    async def forget_workflows(self, connection: Any, workflows: Sequence[WorkflowKey]) -> None:
-        """Free the keys of workflows that failed or were cancelled."""
+    async def forget_workflows(self, connection: DatabaseConnection, workflows: Sequence[WorkflowKey]) -> None:
+        """Delete the keys of workflows that failed or were cancelled."""
         await connection.execute(_SQL["forget_workflows"], key_columns(workflows))
 
     async def clean(self, limit: int) -> int:
         """Delete up to ``limit`` expired keys; return how many."""
-        async with self._database.connection() as connection:
-            return len(await (await connection.execute(_SQL["clean"], {"limit": limit})).fetchall())
+        return len(await read(self._database, SCALAR, _SQL["clean"], {"limit": limit}))
 
 
 def _columns(keys: Sequence[Key]) -> dict[str, list[Any]]:

@@ -18,14 +18,14 @@ SELECT
         WHEN k.workflow_execution_id IS NOT NULL THEN 'WORKFLOW'
         WHEN k.task_execution_id IS NOT NULL THEN 'TASK'
         ELSE 'PROMISE'
-    END,
-    coalesce(k.workflow_execution_id, k.task_execution_id, k.promise_id),
-    coalesce(run.kind, task.kind),
+    END AS entity,
+    coalesce(k.workflow_execution_id, k.task_execution_id, k.promise_id) AS entity_id,
+    coalesce(run.kind, task.kind) AS kind,
     k.expires_at > now()
     AND coalesce(run.status, task.status, promise.status)
-    IN ('PENDING', 'RUNNING', 'WAITING', 'CANCELLING', 'COMPLETED', 'RESOLVED') IS TRUE,
+    IN ('PENDING', 'RUNNING', 'WAITING', 'CANCELLING', 'COMPLETED', 'RESOLVED') IS TRUE AS is_live,
     k.expires_at > now()
-    AND coalesce(run.status, task.status, promise.status) IN ('PENDING', 'RUNNING', 'WAITING', 'CANCELLING') IS TRUE
+    AND coalesce(run.status, task.status, promise.status) IN ('PENDING', 'RUNNING', 'WAITING', 'CANCELLING') IS TRUE AS is_open
 FROM idempotency_key AS k
 INNER JOIN unnest(%(tenant_id)s::uuid[], %(key)s::text[]) AS r (tenant_id, key) ON k.tenant_id = r.tenant_id AND k.key = r.key
 LEFT JOIN workflow_execution AS run ON run.tenant_id = k.tenant_id AND run.id = k.workflow_execution_id

@@ -1,14 +1,16 @@
-"""Claims of server processes that have died, in the database."""
+"""Claims of server processes that have died."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from core.named_queries import named_queries
 from core.plugin_services import Database
+from server.storage.rows import NAMED, fetch, read, record_row
 
 _SQL = named_queries(__package__, "orphans.sql")
 
@@ -18,12 +20,22 @@ Pending = tuple[UUID, str, str]
 
 @dataclass(frozen=True, slots=True)
 class ProcessClaims:
-    """A server process that has claims: the time of the newest, the database's time, and whether the process lives."""
+    """A server process that has claims.
+
+    Attributes:
+        number: the number of the process in its deployment.
+        newest: the time of its newest claim.
+        now: the time of the database, which ``newest`` is compared with.
+        is_alive: whether the process holds the advisory lock on its number.
+    """
 
     number: int
     newest: datetime
     now: datetime
     is_alive: bool
+
+
+_CLAIMS = record_row(ProcessClaims)
 
 
 class OrphanRepository:
@@ -35,21 +47,22 @@ class OrphanRepository:
 
     async def claims(self, age: float) -> list[ProcessClaims]:
         """Return the processes with claims that are at most ``age`` seconds old and not over."""
-        async with self._database.connection() as connection:
-            parameters = {"age": age, "lock_class": self._lock_class}
-            rows = await (await connection.execute(_SQL["claims"], parameters)).fetchall()
-        return [ProcessClaims(*row) for row in rows]
+        return await read(self._database, _CLAIMS, _SQL["claims"], {"age": age, "lock_class": self._lock_class})
 
     async def release(self, since: Mapping[int, datetime]) -> tuple[list[Pending], list[Pending]]:
-        """Release what processes have claimed since a moment; return the workflow executions and the tasks."""
+        """Release the claims that processes made since a moment each; return the workflow executions and the tasks."""
         parameters = {"number": list(since), "since": list(since.values()), "oldest": min(since.values())}
         async with self._database.connection() as connection:
-            workflows = await (await connection.execute(_SQL["release_workflows"], parameters)).fetchall()
-            tasks = await (await connection.execute(_SQL["release_tasks"], parameters)).fetchall()
-        return workflows, tasks
+            workflows = await fetch(connection, NAMED, _SQL["release_workflows"], parameters)
+            tasks = await fetch(connection, NAMED, _SQL["release_tasks"], parameters)
+        return [_pending(row) for row in workflows], [_pending(row) for row in tasks]
 
     async def disown(self, number: int, age: float) -> None:
-        """Forget which process made the claims of a process that ends in good order."""
+        """Remove the number of a process from its claims: the process ends in good order, and has delivered them."""
         async with self._database.connection() as connection:
             for query in ("disown_workflows", "disown_tasks"):
                 await connection.execute(_SQL[query], {"number": number, "age": age})
+
+
+def _pending(row: Any) -> Pending:
+    return row.tenant_id, row.queue, row.kind

@@ -1,7 +1,8 @@
 -- name: claims
 -- The server processes that have claims of at most age seconds, of all tenants, with their newest claim, and whether the
 -- process lives: it holds a lock on its number. Both scans use the index over the times of claims.
-SELECT c.claimed_by, max(c.claimed_at), now(), bool_or(held.number IS NOT NULL)
+SELECT
+    c.claimed_by AS number, max(c.claimed_at) AS newest, now() AS now, bool_or(held.number IS NOT NULL) AS is_alive
 FROM (
     SELECT e.claimed_by, e.claimed_at
     FROM workflow_execution AS e

@@ -7,7 +7,7 @@ ORDER BY place
 
 -- name: named
 -- Promises that commands of their own workflows name, by id or by name, in the order of their creation.
-SELECT p.tenant_id, p.workflow_execution_id, p.id, p.name, p.status = 'PENDING'
+SELECT p.tenant_id, p.workflow_execution_id AS workflow_id, p.id, p.name, p.status = 'PENDING' AS is_pending
 FROM promise AS p
 WHERE
     EXISTS (
@@ -22,7 +22,7 @@ ORDER BY p.ordinal
 
 -- name: find
 -- What clients name, not locked yet: one by its id or its key; of those with one name in a workflow, the oldest that is pending.
-SELECT r.place, p.id, p.workflow_execution_id
+SELECT r.place, p.id, p.workflow_execution_id AS workflow_id
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(workflow_id)s::uuid[], %(name)s::text[], %(key)s::text[])
 WITH ORDINALITY AS r (tenant_id, id, workflow_id, name, key, place)
 CROSS JOIN LATERAL (
@@ -51,7 +51,7 @@ SET status = s.status, value = s.value::json, error = s.error, settled_at = now(
 FROM unnest(%(tenant_id)s::uuid[], %(promise_id)s::uuid[], %(status)s::text[], %(value)s::text[], %(error)s::text[])
 AS s (tenant_id, id, status, value, error)
 WHERE p.tenant_id = s.tenant_id AND p.id = s.id AND p.status = 'PENDING'
-RETURNING p.tenant_id, p.id, p.workflow_execution_id, p.name
+RETURNING p.tenant_id, p.id, p.workflow_execution_id AS workflow_id, p.name
 
 -- name: outcomes
 -- What promises were settled with, under the locks of their workflows.
@@ -90,6 +90,6 @@ WITH expired AS (
         AND p.timeout_at <= now()
     RETURNING p.tenant_id, p.id, p.workflow_execution_id, p.name, p.timeout_at
 )
-SELECT tenant_id, id, workflow_execution_id, name
+SELECT tenant_id, id, workflow_execution_id AS workflow_id, name
 FROM expired
 ORDER BY timeout_at, id

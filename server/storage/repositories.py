@@ -1,4 +1,4 @@
-"""All repositories together, for those parts of the engine that touch many."""
+"""All repositories together, for the parts of the engine that use several."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from server.storage.workflows import WorkflowRepository
 
 
 class Repositories:
-    """One repository per noun, on one pool."""
+    """One repository for each kind of thing, on one pool."""
 
     def __init__(self, database: Database) -> None:
-        """Take the pool."""
         self.database = database
         self.workflows = WorkflowRepository(database)
         self.timers = TimerRepository()

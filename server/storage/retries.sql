@@ -29,7 +29,7 @@ WHERE
 RETURNING
     e.event_type,
     -- without escapes that PostgreSQL's operators refuse a whole document for; ids hold none of them
-    regexp_replace(e.event_data::text, '\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '\ufffd', 'g')::json ->> 'taskExecutionId'
+    regexp_replace(e.event_data::text, '\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '\ufffd', 'g')::json ->> 'taskExecutionId' AS task_id
 
 -- name: retried
 -- How often an open workflow has been retried; nothing where it has not been, or has ended.

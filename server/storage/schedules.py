@@ -1,20 +1,24 @@
-"""Schedules and what they started, in the database."""
+"""Schedules, and the outcome of each due instant."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from core.connection import DatabaseConnection, RowFactory
 from core.named_queries import named_queries
 from core.payload import dump
 from core.plugin_services import Database
 from server.domain.schedule import MissedRunPolicy, OverlapPolicy, Schedule, ScheduleRun, ScheduleSpec, TargetType
 from server.storage.columns import columns
+from server.storage.rows import NAMED, SCALAR, Row, fetch, fetch_one, read, record_row
 
 _SQL = named_queries(__package__, "schedules.sql")
+_RUN = record_row(ScheduleRun)
+_SPEC = [field.name for field in fields(ScheduleSpec)]
 
 ScheduleKey = tuple[UUID, UUID]
 """Tenant and schedule."""
@@ -24,59 +28,58 @@ class ScheduleRepository:
     """Reads and writes ``schedule`` and ``schedule_run``."""
 
     def __init__(self, database: Database) -> None:
-        """Take the pool."""
         self._database = database
 
     async def insert(self, key: ScheduleKey, spec: ScheduleSpec, next_run_at: datetime | None, by: str) -> None:
         """Insert a schedule."""
-        await self._rows("insert", returns=False, **_written(key, spec, next_run_at), created_by=by)
+        async with self._database.connection() as connection:
+            await connection.execute(_SQL["insert"], {**_written(key, spec, next_run_at), "created_by": by})
 
     async def replace(
-        self, connection: Any, key: ScheduleKey, spec: ScheduleSpec, next_run_at: datetime | None
+        self, connection: DatabaseConnection, key: ScheduleKey, spec: ScheduleSpec, next_run_at: datetime | None
     ) -> None:
-        """Let a locked schedule be another one under the same id."""
+        """Replace the rule of a locked schedule; its id stays."""
         await connection.execute(_SQL["replace"], _written(key, spec, next_run_at))
 
     async def get(self, key: ScheduleKey) -> Schedule | None:
         """Return a schedule."""
-        rows = await self._rows("get", tenant_id=key[0], id=key[1])
-        return _schedule(rows[0]) if rows else None
+        rows = await self._read(_schedule, "get", tenant_id=key[0], id=key[1])
+        return rows[0] if rows else None
 
     async def page(self, tenant_id: UUID, limit: int, offset: int) -> tuple[list[Schedule], int]:
         """Return a page of schedules, newest first, and how many there are."""
-        rows = await self._rows("page", tenant_id=tenant_id, limit=limit, offset=offset)
-        total = await self._rows("count", tenant_id=tenant_id)
-        return [_schedule(row) for row in rows], total[0][0]
+        rows = await self._read(_schedule, "page", tenant_id=tenant_id, limit=limit, offset=offset)
+        [total] = await self._read(SCALAR, "count", tenant_id=tenant_id)
+        return rows, total
 
     async def delete(self, key: ScheduleKey) -> bool:
-        """Delete a schedule; what it started goes on. Return whether there was one."""
-        return bool(await self._rows("delete", tenant_id=key[0], id=key[1]))
+        """Delete a schedule, and return whether it existed; work that it started goes on."""
+        return bool(await self._read(SCALAR, "delete", tenant_id=key[0], id=key[1]))
 
     async def runs(self, key: ScheduleKey, limit: int, offset: int) -> tuple[list[ScheduleRun], int]:
-        """Return a page of what became of due instants, newest first, and how many there are."""
-        rows = await self._rows("runs", tenant_id=key[0], id=key[1], limit=limit, offset=offset)
-        total = await self._rows("count_runs", tenant_id=key[0], id=key[1])
-        return [ScheduleRun(*row) for row in rows], total[0][0]
+        """Return a page of the outcomes of due instants, newest first, and how many there are."""
+        rows = await self._read(_RUN, "runs", tenant_id=key[0], id=key[1], limit=limit, offset=offset)
+        [total] = await self._read(SCALAR, "count_runs", tenant_id=key[0], id=key[1])
+        return rows, total
 
-    async def lock(self, connection: Any, key: ScheduleKey) -> Schedule | None:
+    async def lock(self, connection: DatabaseConnection, key: ScheduleKey) -> Schedule | None:
         """Lock a schedule and return it."""
-        parameters = {"tenant_id": key[0], "id": key[1]}
-        row = await (await connection.execute(_SQL["lock"], parameters)).fetchone()
-        return None if row is None else _schedule(row)
+        return await fetch_one(connection, _schedule, _SQL["lock"], {"tenant_id": key[0], "id": key[1]})
 
-    async def due(self, connection: Any, limit: int) -> list[Schedule]:
-        """Lock due schedules that nobody else has locked, and return them."""
-        rows = await (await connection.execute(_SQL["due"], {"limit": limit})).fetchall()
-        return [_schedule(row) for row in rows]
+    async def due(self, connection: DatabaseConnection, limit: int) -> list[Schedule]:
+        """Lock due schedules, except those that another transaction has locked, and return them."""
+        return await fetch(connection, _schedule, _SQL["due"], {"limit": limit})
 
-    async def open(self, connection: Any, keys: Sequence[ScheduleKey]) -> dict[ScheduleKey, tuple[Any, Any]]:
-        """Return the run and the task that each schedule started last, where that is open; one of them is None."""
+    async def open(
+        self, connection: DatabaseConnection, keys: Sequence[ScheduleKey]
+    ) -> dict[ScheduleKey, tuple[Any, Any]]:
+        """Return the workflow and the task that each schedule started last, where that is open; one of them is None."""
         parameters = {"tenant_id": [key[0] for key in keys], "id": [key[1] for key in keys]}
-        rows = await (await connection.execute(_SQL["open"], parameters)).fetchall()
-        return {(row[0], row[1]): (row[2], row[3]) for row in rows}
+        rows = await fetch(connection, NAMED, _SQL["open"], parameters)
+        return {(row.tenant_id, row.schedule_id): (row.workflow_execution_id, row.task_execution_id) for row in rows}
 
-    async def record(self, connection: Any, runs: Sequence[tuple[ScheduleRun, datetime | None]]) -> None:
-        """Write what became of due instants, and when each schedule is due again."""
+    async def record(self, connection: DatabaseConnection, runs: Sequence[tuple[ScheduleRun, datetime | None]]) -> None:
+        """Insert the outcomes of due instants, and set when each schedule is due again."""
         parameters = columns(
             [run for run, _ in runs],
             *("tenant_id", "schedule_id", "id", "scheduled_for", "status"),
@@ -84,11 +87,8 @@ class ScheduleRepository:
         )
         await connection.execute(_SQL["record"], parameters | {"next_run_at": [each for _, each in runs]})
 
-    async def _rows(self, query: str, *, returns: bool = True, **parameters: Any) -> list[tuple[Any, ...]]:
-        async with self._database.connection() as connection:
-            cursor = await connection.execute(_SQL[query], parameters)
-            rows: list[tuple[Any, ...]] = await cursor.fetchall() if returns else []
-        return rows
+    async def _read(self, rows: RowFactory[Row], query: str, **parameters: Any) -> list[Row]:
+        return await read(self._database, rows, _SQL[query], parameters)
 
 
 def _written(key: ScheduleKey, spec: ScheduleSpec, next_run_at: datetime | None) -> dict[str, Any]:
@@ -96,11 +96,22 @@ def _written(key: ScheduleKey, spec: ScheduleSpec, next_run_at: datetime | None)
     return {**written, "tenant_id": key[0], "id": key[1], "next_run_at": next_run_at}
 
 
-def _schedule(row: Sequence[Any]) -> Schedule:
-    spec = replace(
-        ScheduleSpec(*row[2:17]),
-        target=TargetType(row[8]),
-        missed_run_policy=MissedRunPolicy(row[14]),
-        overlap_policy=OverlapPolicy(row[15]),
+def _schedule(cursor: Any) -> Callable[[Sequence[Any]], Schedule]:
+    """Make schedules of rows: a row holds the fields of a schedule and, among them, those of its specification."""
+    make_row = NAMED(cursor)
+
+    def make(values: Sequence[Any]) -> Schedule:
+        row = make_row(values)._asdict()
+        spec = ScheduleSpec(**{name: row.pop(name) for name in _SPEC})
+        return Schedule(spec=_with_enums(spec), **row)
+
+    return make
+
+
+def _with_enums(spec: ScheduleSpec) -> ScheduleSpec:
+    return replace(
+        spec,
+        target=TargetType(spec.target),
+        missed_run_policy=MissedRunPolicy(spec.missed_run_policy),
+        overlap_policy=OverlapPolicy(spec.overlap_policy),
     )
-    return Schedule(row[0], row[1], spec, *row[17:])

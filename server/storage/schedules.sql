@@ -31,29 +31,28 @@ SET
     updated_at = now()
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 
--- name: get
-SELECT
+-- part: schedule
     s.tenant_id, s.id, s.name, s.description, s.run_at, s.cron, s.timezone, s.end_at, s.target, s.kind, s.queue,
     s.input::text, s.metadata, s.max_retries, s.missed_run_policy, s.overlap_policy, s.enabled, s.next_run_at,
     s.last_run_at, s.run_count, s.created_by, s.created_at, s.updated_at
+
+-- name: get
+SELECT
+    -- use: schedule
 FROM schedule AS s
 WHERE s.tenant_id = %(tenant_id)s AND s.id = %(id)s
 
 -- name: lock
 -- One schedule, locked, so that it is not run by the clock at the same time.
 SELECT
-    s.tenant_id, s.id, s.name, s.description, s.run_at, s.cron, s.timezone, s.end_at, s.target, s.kind, s.queue,
-    s.input::text, s.metadata, s.max_retries, s.missed_run_policy, s.overlap_policy, s.enabled, s.next_run_at,
-    s.last_run_at, s.run_count, s.created_by, s.created_at, s.updated_at
+    -- use: schedule
 FROM schedule AS s
 WHERE s.tenant_id = %(tenant_id)s AND s.id = %(id)s
 FOR UPDATE
 
 -- name: page
 SELECT
-    s.tenant_id, s.id, s.name, s.description, s.run_at, s.cron, s.timezone, s.end_at, s.target, s.kind, s.queue,
-    s.input::text, s.metadata, s.max_retries, s.missed_run_policy, s.overlap_policy, s.enabled, s.next_run_at,
-    s.last_run_at, s.run_count, s.created_by, s.created_at, s.updated_at
+    -- use: schedule
 FROM schedule AS s
 WHERE s.tenant_id = %(tenant_id)s
 ORDER BY s.created_at DESC, s.id DESC
@@ -80,9 +79,7 @@ SELECT count(*) FROM schedule_run AS r WHERE r.tenant_id = %(tenant_id)s AND r.s
 -- name: due
 -- Due schedules of all tenants, locked; those that another server is running are left to it.
 SELECT
-    s.tenant_id, s.id, s.name, s.description, s.run_at, s.cron, s.timezone, s.end_at, s.target, s.kind, s.queue,
-    s.input::text, s.metadata, s.max_retries, s.missed_run_policy, s.overlap_policy, s.enabled, s.next_run_at,
-    s.last_run_at, s.run_count, s.created_by, s.created_at, s.updated_at
+    -- use: schedule
 FROM schedule AS s
 WHERE s.enabled AND s.next_run_at <= now()
 ORDER BY s.next_run_at

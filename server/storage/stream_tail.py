@@ -1,4 +1,4 @@
-"""What those who watch streams want to know of workflows and tasks, many at a time."""
+"""News of workflows and tasks for clients that watch streams, many at a time."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from core.connection import RowFactory
 from core.named_queries import named_queries
 from core.plugin_services import Database
+from server.storage.rows import NAMED, Row, read
 
 _SQL = named_queries(__package__, "stream_tail.sql")
 
 Key = tuple[UUID, UUID]
-"""Tenant, and run or task."""
+"""Tenant, and workflow or task."""
 
 MOST_EVENTS = 5_000
 MOST_DESCENDANTS = 10_000
@@ -23,37 +25,48 @@ class StreamTailRepository:
     """Reads ``workflow_execution``, ``workflow_event`` and ``task_execution``."""
 
     def __init__(self, database: Database) -> None:
-        """Take the pool."""
         self._database = database
 
     async def positions(self, workflows: Sequence[Key]) -> dict[Key, int]:
         """Return the number of the newest event of each workflow that exists."""
-        return {(row[0], row[1]): row[2] for row in await self._rows("positions", workflows)}
+        rows = await self._read(NAMED, "positions", workflows)
+        return {(row.tenant_id, row.id): row.last_sequence for row in rows}
 
     async def news(self, after: Mapping[Key, int]) -> list[tuple[UUID, UUID, int, str, str, datetime]]:
-        """Return tenant, run, number, type, data and time of the events that came after those numbers."""
-        numbers = list(after.values())
-        rows: list[Any] = await self._rows("news", list(after), after=numbers, limit=MOST_EVENTS)
-        return rows
+        """Return tenant, workflow, number, type, data and time of the events that came after those numbers."""
+        rows = await self._read(NAMED, "news", list(after), after=list(after.values()), limit=MOST_EVENTS)
+        return [
+            (row.tenant_id, row.workflow_execution_id, row.sequence, row.event_type, row.event_data, row.created_at)
+            for row in rows
+        ]
 
     async def descendants(self, workflows: Sequence[Key]) -> list[tuple[UUID, UUID, UUID]]:
-        """Return tenant, run and descendant of everything below the workflows."""
-        rows: list[Any] = await self._rows("descendants", workflows, limit=MOST_DESCENDANTS)
-        return rows
+        """Return tenant, workflow and descendant, for each descendant of the workflows."""
+        rows = await self._read(NAMED, "descendants", workflows, limit=MOST_DESCENDANTS)
+        return [(row.tenant_id, row.root, row.id) for row in rows]
 
     async def tasks(self, tasks: Sequence[Key]) -> dict[Key, dict[str, Any]]:
-        """Return what is shown of each task that exists."""
-        names = ("id", "kind", "status", "executionCount", "maxRetries", "workerId", "error")
-        rows = await self._rows("tasks", tasks)
-        return {(row[0], row[1]): dict(zip(names, (str(row[1]), *row[2:]), strict=True)) for row in rows}
+        """Return each task that exists, as streams show it: by the names of REST."""
+        rows = await self._read(NAMED, "tasks", tasks)
+        return {(row.tenant_id, row.id): _shown(row) for row in rows}
 
     async def sources(self, tasks: Sequence[Key]) -> dict[Key, tuple[UUID | None, bool]]:
-        """Return of each task that exists the workflow that it belongs to, and whether it runs."""
-        return {(row[0], row[1]): (row[2], row[3]) for row in await self._rows("sources", tasks)}
+        """Return the workflow of each task that exists, and whether the task runs."""
+        rows = await self._read(NAMED, "sources", tasks)
+        return {(row.tenant_id, row.id): (row.workflow_execution_id, row.running) for row in rows}
 
-    async def _rows(self, query: str, keys: Sequence[Key], **more: Any) -> list[tuple[Any, ...]]:
+    async def _read(self, rows: RowFactory[Row], query: str, keys: Sequence[Key], **more: Any) -> list[Row]:
         parameters = {"tenant_id": [key[0] for key in keys], "id": [key[1] for key in keys], **more}
-        async with self._database.connection() as connection:
-            rows: list[tuple[Any, ...]]
-            rows = await (await connection.execute(_SQL[query], parameters)).fetchall()
-        return rows
+        return await read(self._database, rows, _SQL[query], parameters)
+
+
+def _shown(row: Any) -> dict[str, Any]:
+    return {
+        "id": str(row.id),
+        "kind": row.kind,
+        "status": row.status,
+        "executionCount": row.execution_count,
+        "maxRetries": row.max_retries,
+        "workerId": row.worker_id,
+        "error": row.error,
+    }

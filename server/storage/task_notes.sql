@@ -16,7 +16,9 @@ moved AS (
     WHERE t.tenant_id = r.tenant_id AND t.id = r.task_id AND t.status = 'RUNNING' AND r.is_former IS NOT TRUE
     RETURNING t.tenant_id, t.id
 )
-SELECT t.tenant_id, t.id, r.sent_by, t.status, moved.id IS NOT NULL, r.is_former IS TRUE, t.workflow_execution_id
+SELECT
+    t.tenant_id, t.id, r.sent_by, t.status, moved.id IS NOT NULL AS was_running, r.is_former IS TRUE AS is_former,
+    t.workflow_execution_id AS workflow_id
 FROM request AS r
 INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.task_id
 LEFT JOIN moved ON moved.tenant_id = t.tenant_id AND moved.id = t.id
@@ -36,7 +38,9 @@ moved AS (
     WHERE t.tenant_id = r.tenant_id AND t.id = r.task_id AND t.status = 'RUNNING' AND r.is_former IS NOT TRUE
     RETURNING t.tenant_id, t.id
 )
-SELECT t.tenant_id, t.id, r.sent_by, t.status, moved.id IS NOT NULL, r.is_former IS TRUE, t.workflow_execution_id
+SELECT
+    t.tenant_id, t.id, r.sent_by, t.status, moved.id IS NOT NULL AS was_running, r.is_former IS TRUE AS is_former,
+    t.workflow_execution_id AS workflow_id
 FROM request AS r
 INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.task_id
 LEFT JOIN moved ON moved.tenant_id = t.tenant_id AND moved.id = t.id
@@ -52,7 +56,7 @@ ORDER BY r.place
 RETURNING tenant_id, task_execution_id
 
 -- name: get_state
-SELECT t.tenant_id, t.id, r.key, s.value::text
+SELECT t.tenant_id, t.id AS task_id, r.key, s.value::text
 FROM unnest(%(tenant_id)s::uuid[], %(task_id)s::uuid[], %(key)s::text[]) AS r (tenant_id, task_id, key)
 INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.task_id
 LEFT JOIN task_state AS s ON s.tenant_id = t.tenant_id AND s.task_execution_id = t.id AND s.key = r.key
@@ -96,7 +100,7 @@ FROM request AS r
 INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.task_id
 
 -- name: state_keys
-SELECT t.tenant_id, t.id, array_remove(array_agg(s.key ORDER BY s.key), NULL)
+SELECT t.tenant_id, t.id, array_remove(array_agg(s.key ORDER BY s.key), NULL) AS keys
 FROM unnest(%(tenant_id)s::uuid[], %(task_id)s::uuid[]) AS r (tenant_id, task_id)
 INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.task_id
 LEFT JOIN task_state AS s ON s.tenant_id = t.tenant_id AND s.task_execution_id = t.id

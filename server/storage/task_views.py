@@ -1,4 +1,4 @@
-"""Reads tasks for people: whole, in pages, with their attempts and logs."""
+"""Reads tasks for REST: single ones and pages, with their attempts and logs."""
 
 from __future__ import annotations
 
@@ -6,59 +6,59 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
+from core.connection import RowFactory
 from core.named_queries import named_queries
 from core.plugin_services import Database
 from server.domain.task_view import AttemptView, LogLineView, TaskFilter, TaskView
+from server.storage.rows import SCALAR, Row, read, record_row
 
 _SQL = named_queries(__package__, "task_views.sql")
+_TASK = record_row(TaskView)
+_ATTEMPT = record_row(AttemptView)
+_LOG_LINE = record_row(LogLineView)
 
 
 class TaskViewRepository:
-    """Reads ``task_execution``, ``task_attempt`` and ``task_log``, and deletes what nobody has begun."""
+    """Reads ``task_execution``, ``task_attempt`` and ``task_log``, and deletes pending standalone tasks."""
 
     def __init__(self, database: Database) -> None:
-        """Take the pool."""
         self._database = database
 
     async def get(self, tenant_id: UUID, task_id: UUID) -> TaskView | None:
-        """Return a task, a workflow's or standalone."""
-        rows = await self._rows("get", tenant_id=tenant_id, id=task_id)
-        return TaskView(*rows[0]) if rows else None
+        """Return a task, of a workflow or standalone; None when it does not exist."""
+        rows = await self._read(_TASK, "get", tenant_id=tenant_id, id=task_id)
+        return rows[0] if rows else None
 
     async def of_workflow(self, tenant_id: UUID, workflow_id: UUID, limit: int) -> list[TaskView]:
-        """Return a workflow's tasks, oldest first."""
-        rows = await self._rows("of_workflow", tenant_id=tenant_id, workflow_id=workflow_id, limit=limit)
-        return [TaskView(*row) for row in rows]
+        """Return the tasks of a workflow, oldest first."""
+        return await self._read(_TASK, "of_workflow", tenant_id=tenant_id, workflow_id=workflow_id, limit=limit)
 
     async def is_workflow(self, tenant_id: UUID, workflow_id: UUID) -> bool:
         """Return whether the tenant has such a workflow."""
-        return bool(await self._rows("is_workflow", tenant_id=tenant_id, workflow_id=workflow_id))
+        return bool(await self._read(SCALAR, "is_workflow", tenant_id=tenant_id, workflow_id=workflow_id))
 
     async def page(self, wanted: TaskFilter, limit: int, offset: int) -> tuple[list[TaskView], int]:
         """Return a page of standalone tasks, newest first, and how many there are."""
-        rows = await self._rows("page", **asdict(wanted), limit=limit, offset=offset)
-        total = await self._rows("count", **asdict(wanted))
-        return [TaskView(*row) for row in rows], total[0][0]
+        rows = await self._read(_TASK, "page", **asdict(wanted), limit=limit, offset=offset)
+        [total] = await self._read(SCALAR, "count", **asdict(wanted))
+        return rows, total
 
     async def attempts(self, tenant_id: UUID, task_id: UUID) -> list[AttemptView]:
-        """Return the attempts at a task, the first first."""
-        return [AttemptView(*row) for row in await self._rows("attempts", tenant_id=tenant_id, id=task_id)]
+        """Return the attempts at a task, oldest first."""
+        return await self._read(_ATTEMPT, "attempts", tenant_id=tenant_id, id=task_id)
 
     async def logs(
         self, tenant_id: UUID, task_id: UUID, level: str | None, limit: int, offset: int
     ) -> tuple[list[LogLineView], int]:
-        """Return a page of a task's log, the oldest line first, and how many lines there are."""
+        """Return a page of the log of a task, oldest line first, and how many lines there are."""
         about: dict[str, Any] = {"tenant_id": tenant_id, "id": task_id, "level": level}
-        rows = await self._rows("logs", **about, limit=limit, offset=offset)
-        total = await self._rows("count_logs", **about)
-        return [LogLineView(*row) for row in rows], total[0][0]
+        rows = await self._read(_LOG_LINE, "logs", **about, limit=limit, offset=offset)
+        [total] = await self._read(SCALAR, "count_logs", **about)
+        return rows, total
 
     async def delete(self, tenant_id: UUID, task_id: UUID) -> bool:
-        """Delete a standalone task that is pending; return whether there was one."""
-        return bool(await self._rows("delete", tenant_id=tenant_id, id=task_id))
+        """Delete a pending standalone task; return whether there was one."""
+        return bool(await self._read(SCALAR, "delete", tenant_id=tenant_id, id=task_id))
 
-    async def _rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        async with self._database.connection() as connection:
-            rows: list[tuple[Any, ...]]
-            rows = await (await connection.execute(_SQL[query], parameters)).fetchall()
-        return rows
+    async def _read(self, rows: RowFactory[Row], query: str, **parameters: Any) -> list[Row]:
+        return await read(self._database, rows, _SQL[query], parameters)

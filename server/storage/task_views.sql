@@ -1,16 +1,17 @@
--- name: get
-SELECT
+-- part: task
     t.id, t.tenant_id, t.workflow_execution_id, t.kind, t.status, t.queue, t.execution_count, t.max_retries, t.progress,
     t.progress_details, t.input::text, t.output::text, t.error, t.worker_id, t.scheduled_at, t.deadline_at, t.created_at,
     t.started_at, t.completed_at, t.metadata
+
+-- name: get
+SELECT
+    -- use: task
 FROM task_execution AS t
 WHERE t.tenant_id = %(tenant_id)s AND t.id = %(id)s
 
 -- name: of_workflow
 SELECT
-    t.id, t.tenant_id, t.workflow_execution_id, t.kind, t.status, t.queue, t.execution_count, t.max_retries, t.progress,
-    t.progress_details, t.input::text, t.output::text, t.error, t.worker_id, t.scheduled_at, t.deadline_at, t.created_at,
-    t.started_at, t.completed_at, t.metadata
+    -- use: task
 FROM task_execution AS t
 WHERE t.tenant_id = %(tenant_id)s AND t.workflow_execution_id = %(workflow_id)s
 ORDER BY t.created_at, t.id
@@ -21,9 +22,7 @@ SELECT 1 FROM workflow_execution AS e WHERE e.tenant_id = %(tenant_id)s AND e.id
 
 -- name: page
 SELECT
-    t.id, t.tenant_id, t.workflow_execution_id, t.kind, t.status, t.queue, t.execution_count, t.max_retries, t.progress,
-    t.progress_details, t.input::text, t.output::text, t.error, t.worker_id, t.scheduled_at, t.deadline_at, t.created_at,
-    t.started_at, t.completed_at, t.metadata
+    -- use: task
 FROM task_execution AS t
 WHERE
     t.tenant_id = %(tenant_id)s
@@ -47,7 +46,7 @@ WHERE
 -- name: attempts
 -- Those that have ended, and the one that runs, which stands on the task; a result is the last attempt's.
 SELECT
-    a.attempt, a.status, CASE WHEN a.status = 'COMPLETED' THEN t.output::text END, a.error, a.worker_id,
+    a.attempt, a.status, CASE WHEN a.status = 'COMPLETED' THEN t.output::text END AS output, a.error, a.worker_id,
     a.started_at, a.finished_at
 FROM task_execution AS t
 INNER JOIN task_attempt AS a ON a.tenant_id = t.tenant_id AND a.task_execution_id = t.id

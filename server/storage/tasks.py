@@ -1,13 +1,12 @@
-"""Tasks and their attempts in the database."""
+"""Tasks and their attempts."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
+from core.connection import DatabaseConnection
 from core.named_queries import named_queries
 from core.payload import dump
 from core.plugin_services import Database
@@ -15,10 +14,14 @@ from server.domain.claim import Released
 from server.domain.task import ClaimedTask, NewTask, TaskSlot, TaskState, TaskStatus, TaskStep
 from server.domain.workflow import WorkflowState
 from server.storage.columns import claim_columns, columns
-from server.storage.workflows import WorkflowKey, workflow_states
+from server.storage.rows import NAMED, fetch, keyed_row, read, record_row
+from server.storage.workflows import STATE, WorkflowKey, by_key
 
 _SQL = named_queries(__package__, "tasks.sql")
-_RUNS = named_queries(__package__, "workflows.sql")
+_WORKFLOWS = named_queries(__package__, "workflows.sql")
+_CLAIMED = keyed_row(ClaimedTask, "slot_group", "place")
+_RELEASED = record_row(Released)
+_STATE = record_row(TaskState, status=TaskStatus)
 
 TaskKey = tuple[UUID, UUID]
 """Tenant and task."""
@@ -28,11 +31,10 @@ class TaskRepository:
     """Reads and writes ``task_execution`` and ``task_attempt``."""
 
     def __init__(self, database: Database) -> None:
-        """Take the pool."""
         self._database = database
 
-    async def insert(self, connection: Any, tasks: Sequence[NewTask]) -> None:
-        """Insert tasks inside the connection's transaction; an id must not exist yet (see ``existing``)."""
+    async def insert(self, connection: DatabaseConnection, tasks: Sequence[NewTask]) -> None:
+        """Insert tasks, in the transaction of the connection; an id must not exist yet (see ``existing``)."""
         parameters = columns(tasks, "tenant_id", "id", "workflow_execution_id", "kind", "queue", "input")
         parameters |= columns(tasks, "max_retries", "scheduled_at", "timeout_ms")
         parameters |= claim_columns([task.claim for task in tasks])
@@ -41,7 +43,7 @@ class TaskRepository:
         await connection.execute(_SQL["insert"], parameters)
 
     async def claim(self, slots: Sequence[TaskSlot]) -> list[ClaimedTask | None]:
-        """Hand due tasks to the slots, oldest first; None where there is no work."""
+        """Claim due tasks for the slots, oldest first; None for a slot without work."""
         groups: dict[tuple[UUID, str], list[int]] = defaultdict(list)
         for index, slot in enumerate(slots):
             groups[slot.tenant_id, slot.queue].append(index)
@@ -54,38 +56,36 @@ class TaskRepository:
             "place": [place for group in members for place in range(1, len(group) + 1)],
         }
         parameters |= claim_columns([slots[index].claim for group in members for index in group])
-        async with self._database.connection() as connection:
-            rows = await (await connection.execute(_SQL["claim"], parameters)).fetchall()
         claimed: list[ClaimedTask | None] = [None] * len(slots)
-        for group, place, *row in rows:
-            index = members[group - 1][place - 1]
-            claimed[index] = ClaimedTask(*(*row, slots[index].claim.id))
+        for (group, place), task in await read(self._database, _CLAIMED, _SQL["claim"], parameters):
+            claimed[members[group - 1][place - 1]] = task
         return claimed
 
     async def release(self, tasks: Sequence[ClaimedTask]) -> None:
-        """Make claimed tasks pending again, as if the attempt had not been, unless their claims are over."""
+        """Release claimed tasks whose claims have not ended; the attempts are not counted."""
         async with self._database.connection() as connection:
             await connection.execute(_SQL["release"], columns(tasks, "tenant_id", "id", "claim_id"))
 
     async def release_claims(self, claims: Collection[UUID], age: float) -> list[Released]:
-        """Do the same with those of the claims that were written, at most ``age`` seconds ago; return them."""
-        async with self._database.connection() as connection:
-            parameters = {"claim_ids": list(claims), "age": age}
-            rows = await (await connection.execute(_SQL["release_claims"], parameters)).fetchall()
-        return [Released(*row) for row in rows]
+        """Release the claims that were written, at most ``age`` seconds ago; return the released claims."""
+        parameters = {"claim_ids": list(claims), "age": age}
+        return await read(self._database, _RELEASED, _SQL["release_claims"], parameters)
 
     async def lock(
-        self, connection: Any, keys: Sequence[TaskKey]
+        self, connection: DatabaseConnection, keys: Sequence[TaskKey]
     ) -> tuple[dict[WorkflowKey, WorkflowState], dict[TaskKey, TaskState]]:
-        """Lock tasks and, before them, their workflows, until the end of the connection's transaction."""
-        owners = await connection.execute(_RUNS["lock_owners"], _keys(keys))  # both travel together (pipeline mode)
-        tasks = await connection.execute(_SQL["lock"], _keys(keys))
-        workflows = workflow_states(await owners.fetchall())
-        states = (replace(TaskState(*row), status=TaskStatus(row[5])) for row in await tasks.fetchall())
-        return workflows, {(state.tenant_id, state.id): state for state in states}
+        """Lock tasks and, before them, their workflows, until the end of the transaction.
 
-    async def settle(self, connection: Any, steps: Sequence[TaskStep]) -> None:
-        """Write steps of locked tasks; the steps of one task in order, the last one's state stays."""
+        All callers lock in this order: with another order, two transactions could wait for each other.
+        """
+        # both statements are sent before the first result is awaited (pipeline mode)
+        owners = await connection.cursor(row_factory=STATE).execute(_WORKFLOWS["lock_owners"], _keys(keys))
+        tasks = await connection.cursor(row_factory=_STATE).execute(_SQL["lock"], _keys(keys))
+        workflows = by_key(await owners.fetchall())
+        return workflows, {(state.tenant_id, state.id): state for state in await tasks.fetchall()}
+
+    async def settle(self, connection: DatabaseConnection, steps: Sequence[TaskStep]) -> None:
+        """Write the steps of locked tasks, in order; the state of the last step of a task stays."""
         last = list({(step.state.tenant_id, step.state.id): step for step in steps}.values())
         parameters = columns([step.state for step in last], "tenant_id", "id", "status")
         parameters |= columns(last, "output", "error")
@@ -101,26 +101,25 @@ class TaskRepository:
 
     async def overdue(self, limit: int) -> list[TaskKey]:
         """Return up to ``limit`` open tasks whose deadline has passed."""
-        async with self._database.connection() as connection:
-            rows = await (await connection.execute(_SQL["overdue"], {"limit": limit})).fetchall()
-        return [(row[0], row[1]) for row in rows]
+        rows = await read(self._database, NAMED, _SQL["overdue"], {"limit": limit})
+        return [(row.tenant_id, row.id) for row in rows]
 
     async def expired_leases(self, lease: float, limit: int) -> list[tuple[UUID, UUID, int]]:
-        """Return tenant, task and attempt of up to ``limit`` running tasks without a sign of life for their lease.
+        """Return tenant, task and attempt of up to ``limit`` running tasks whose lease is over without a heartbeat.
 
-        The lease is ``lease`` seconds, or the time-out of the task's kind.
+        The lease is ``lease`` seconds, or the timeout of the kind of the task.
         """
-        async with self._database.connection() as connection:
-            rows: list[tuple[UUID, UUID, int]]
-            rows = await (await connection.execute(_SQL["expired_leases"], {"lease": lease, "limit": limit})).fetchall()
-        return rows
+        rows = await read(self._database, NAMED, _SQL["expired_leases"], {"lease": lease, "limit": limit})
+        return [(row.tenant_id, row.id, row.execution_count) for row in rows]
 
-    async def existing(self, connection: Any, keys: Sequence[TaskKey]) -> dict[TaskKey, tuple[UUID | None, str]]:
-        """Return run and kind of those tasks that exist."""
-        rows = await (await connection.execute(_SQL["existing"], _keys(keys))).fetchall()
-        return {(row[0], row[1]): (row[2], row[3]) for row in rows}
+    async def existing(
+        self, connection: DatabaseConnection, keys: Sequence[TaskKey]
+    ) -> dict[TaskKey, tuple[UUID | None, str]]:
+        """Return workflow and kind of the tasks that exist."""
+        rows = await fetch(connection, NAMED, _SQL["existing"], _keys(keys))
+        return {(row.tenant_id, row.id): (row.workflow_execution_id, row.kind) for row in rows}
 
-    async def cancel_of_workflows(self, connection: Any, keys: Sequence[tuple[UUID, UUID]]) -> None:
+    async def cancel_of_workflows(self, connection: DatabaseConnection, keys: Sequence[tuple[UUID, UUID]]) -> None:
         """Cancel the open tasks of workflows that have ended; the caller holds the workflows' locks."""
         await connection.execute(_SQL["cancel_of_workflows"], _keys(keys))
 

@@ -74,7 +74,7 @@ INNER JOIN poller ON picked.slot_group = poller.slot_group AND picked.place = po
 WHERE t.tenant_id = picked.tenant_id AND t.id = picked.id
 RETURNING
     picked.slot_group, picked.place,
-    t.tenant_id, t.id, t.workflow_execution_id, t.kind, t.queue, t.input::text, t.execution_count
+    t.tenant_id, t.id, t.workflow_execution_id, t.kind, t.queue, t.input::text, t.execution_count AS attempt, t.claim_id
 
 -- name: release
 -- Tasks whose pollers never got them: no attempt was made. The id of the claim says whether they are still held by it.
@@ -117,11 +117,11 @@ SET
     updated_at = now()
 FROM lost
 WHERE t.tenant_id = lost.tenant_id AND t.id = lost.id
-RETURNING lost.claim_id, t.tenant_id, t.queue, t.kind
+RETURNING lost.claim_id AS id, t.tenant_id, t.queue, t.kind
 
 -- name: lock
 -- The rows that decide, locked in the order of their ids, after the workflows that they belong to.
-SELECT t.tenant_id, t.id, t.workflow_execution_id, t.kind, t.queue, t.status, t.execution_count, t.max_retries,
+SELECT t.tenant_id, t.id, t.workflow_execution_id, t.kind, t.queue, t.status, t.execution_count AS attempt, t.max_retries,
     t.held_by, t.former_holders
 FROM task_execution AS t
 INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON t.tenant_id = r.tenant_id AND t.id = r.id

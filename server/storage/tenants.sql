@@ -1,9 +1,13 @@
+-- part: tenant
+    id, slug, name, tier, region, created_at
+
 -- name: create
 -- Slugs and ids that exist are left out of the answer; one statement for any number of tenants.
 INSERT INTO tenant (id, slug, name, tier, region)
 SELECT * FROM unnest(%(id)s::uuid[], %(slug)s::text[], %(name)s::text[], %(tier)s::text[], %(region)s::text[])
 ON CONFLICT DO NOTHING
-RETURNING id, slug, name, tier, region, created_at
+RETURNING
+    -- use: tenant
 
 -- name: upsert
 -- Tenants of the configuration: the file decides on everything but the id.
@@ -14,12 +18,18 @@ SET slug = excluded.slug, name = excluded.name, tier = excluded.tier, region = e
 
 -- name: named
 -- The tenants of ids and of slugs; one by one through the two unique indexes.
-SELECT id, slug, name, tier, region, created_at FROM tenant WHERE id = ANY(%(ids)s::uuid[])
+SELECT
+    -- use: tenant
+FROM tenant WHERE id = ANY(%(ids)s::uuid[])
 UNION ALL
-SELECT id, slug, name, tier, region, created_at FROM tenant WHERE slug = ANY(%(slugs)s::text[])
+SELECT
+    -- use: tenant
+FROM tenant WHERE slug = ANY(%(slugs)s::text[])
 
 -- name: page
-SELECT id, slug, name, tier, region, created_at FROM tenant ORDER BY created_at, id LIMIT %(limit)s OFFSET %(offset)s
+SELECT
+    -- use: tenant
+FROM tenant ORDER BY created_at, id LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: count
 SELECT count(*) FROM tenant

@@ -5,7 +5,7 @@ FROM unnest(%(tenant_id)s::uuid[], %(workflow_id)s::uuid[], %(timer_id)s::text[]
 AS t (tenant_id, workflow_id, timer_id, duration_ms)
 
 -- name: existing
-SELECT t.tenant_id, t.workflow_execution_id, t.timer_id, t.status = 'ACTIVE'
+SELECT t.tenant_id, t.workflow_execution_id, t.timer_id, t.status = 'ACTIVE' AS is_active
 FROM unnest(%(tenant_id)s::uuid[], %(workflow_id)s::uuid[], %(timer_id)s::text[]) AS r (tenant_id, workflow_id, timer_id)
 INNER JOIN timer AS t
     ON t.tenant_id = r.tenant_id AND t.workflow_execution_id = r.workflow_id AND t.timer_id = r.timer_id

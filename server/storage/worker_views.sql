@@ -2,18 +2,18 @@
 -- A page of workers, or one of them, with what they can run.
 SELECT
     w.id, w.worker_name, w.worker_version, w.worker_type,
-    w.last_heartbeat_at >= now() - %(silence)s * interval '1 second',
+    w.last_heartbeat_at >= now() - %(silence)s * interval '1 second' AS is_online,
     w.host_name, w.process_id, w.team_id, w.registered_at, w.last_heartbeat_at,
     ARRAY(
         SELECT c.kind FROM worker_capability AS c
         WHERE c.tenant_id = w.tenant_id AND c.worker_id = w.id AND c.category = 'WORKFLOW'
         ORDER BY c.kind
-    ),
+    ) AS workflows,
     ARRAY(
         SELECT c.kind FROM worker_capability AS c
         WHERE c.tenant_id = w.tenant_id AND c.worker_id = w.id AND c.category = 'TASK'
         ORDER BY c.kind
-    ),
+    ) AS tasks,
     w.metadata::text
 FROM worker AS w
 WHERE
@@ -31,7 +31,7 @@ WHERE w.tenant_id = %(tenant_id)s AND (%(worker_type)s::text IS NULL OR w.worker
 -- name: definitions
 -- A page of definitions of a category, or one of them, with the names of the workers that can run it.
 SELECT
-    md5(d.tenant_id::text || d.category || d.kind)::uuid, d.kind, d.name, d.description, d.version, d.content_hash,
+    md5(d.tenant_id::text || d.category || d.kind)::uuid AS id, d.kind, d.name, d.description, d.version, d.content_hash,
     d.timeout_seconds, d.cancellable, d.tags::text, d.retry_policy::text, d.input_schema::text, d.output_schema::text,
     d.metadata::text, able.workers, able.online, d.created_at, d.updated_at
 FROM definition AS d

@@ -12,6 +12,7 @@ from core.named_queries import named_queries
 from core.plugin_services import Database
 from server.domain.worker import Registration, WorkerKey
 from server.storage.columns import columns
+from server.storage.rows import NAMED, SCALAR, fetch, read
 
 _SQL = named_queries(__package__, "workers.sql")
 _WORKER = (
@@ -34,11 +35,10 @@ class WorkerRepository:
     """Writes ``worker``, ``definition`` and ``worker_capability``."""
 
     def __init__(self, database: Database) -> None:
-        """Take the pool."""
         self._database = database
 
     async def register(self, registration: Registration) -> UUID:
-        """Store what a worker announced and return the id by which its name is known.
+        """Store the registration of a worker, and return the id that its name has.
 
         Raises:
             NotFound: the tenant does not exist.
@@ -49,22 +49,20 @@ class WorkerRepository:
         parameters["definition_metadata"] = [definition.metadata for definition in definitions]
         async with self._database.connection() as connection:
             try:
-                row = await (await connection.execute(_SQL["register"], parameters)).fetchone()
+                ids: list[UUID] = await fetch(connection, SCALAR, _SQL["register"], parameters)
             except psycopg.errors.ForeignKeyViolation:
                 raise NotFound("the tenant does not exist on this server; create it first") from None
-        worker_id: UUID = row[0]
-        return worker_id
+        return ids[0]
 
     async def heartbeat(self, workers: Sequence[WorkerKey]) -> set[WorkerKey]:
-        """Note that workers are alive; return those that are registered."""
+        """Write the heartbeats of workers; return the workers that are registered."""
         parameters = {
             "tenant_id": [worker[0] for worker in workers],
             "worker": [worker[1] for worker in workers],
             "worker_id": [_as_id(worker[1]) for worker in workers],
         }
-        async with self._database.connection() as connection:
-            rows = await (await connection.execute(_SQL["heartbeat"], parameters)).fetchall()
-        return {(row[0], row[1]) for row in rows}
+        rows = await read(self._database, NAMED, _SQL["heartbeat"], parameters)
+        return {(row.tenant_id, row.worker) for row in rows}
 
 
 def _as_id(text: str) -> UUID | None:

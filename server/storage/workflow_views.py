@@ -1,4 +1,4 @@
-"""Reads runs for people: whole, in pages, with their histories, children and state."""
+"""Reads workflow executions for REST: single ones and pages, with their histories, children and state."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
+from core.connection import RowFactory
 from core.json_text import members
 from core.named_queries import named_queries
 from core.payload import Json, readable
@@ -14,8 +15,11 @@ from core.plugin_services import Database
 from server.domain.audit_event import AuditEvent
 from server.domain.workflow_view import EventView, WorkflowFilter, WorkflowView
 from server.storage.audit_events import AuditEventRepository
+from server.storage.rows import SCALAR, Row, read, record_row
 
 _SQL = named_queries(__package__, "workflow_views.sql")
+_WORKFLOW = record_row(WorkflowView)
+_EVENT = record_row(EventView)
 
 
 def _entry(data: Json) -> tuple[str, Json]:
@@ -28,43 +32,39 @@ class WorkflowViewRepository:
     """Reads ``workflow_execution`` and ``workflow_event``."""
 
     def __init__(self, database: Database) -> None:
-        """Take the pool."""
         self._database = database
         self._audit_events = AuditEventRepository()
 
     async def get(self, tenant_id: UUID, workflow_id: UUID) -> WorkflowView | None:
-        """Return a workflow."""
-        rows = await self._rows("get", tenant_id=tenant_id, id=workflow_id)
-        return WorkflowView(*rows[0]) if rows else None
+        """Return a workflow; None when it does not exist."""
+        rows = await self._read(_WORKFLOW, "get", tenant_id=tenant_id, id=workflow_id)
+        return rows[0] if rows else None
 
     async def page(self, wanted: WorkflowFilter, limit: int, offset: int) -> tuple[list[WorkflowView], int]:
         """Return a page of workflows, newest first, and how many there are."""
-        rows = await self._rows("page", **asdict(wanted), limit=limit, offset=offset)
-        total = await self._rows("count", **asdict(wanted))
-        return [WorkflowView(*row) for row in rows], total[0][0]
+        rows = await self._read(_WORKFLOW, "page", **asdict(wanted), limit=limit, offset=offset)
+        [total] = await self._read(SCALAR, "count", **asdict(wanted))
+        return rows, total
 
     async def children(self, tenant_id: UUID, workflow_id: UUID, limit: int) -> list[WorkflowView]:
-        """Return a workflow's children, oldest first."""
-        return [
-            WorkflowView(*row) for row in await self._rows("children", tenant_id=tenant_id, id=workflow_id, limit=limit)
-        ]
+        """Return the children of a workflow, oldest first."""
+        return await self._read(_WORKFLOW, "children", tenant_id=tenant_id, id=workflow_id, limit=limit)
 
     async def events(self, tenant_id: UUID, workflow_id: UUID, since: int) -> list[EventView]:
-        """Return a workflow's events with numbers above ``since``, superseded ones among them."""
-        return [EventView(*row) for row in await self._rows("events", tenant_id=tenant_id, id=workflow_id, since=since)]
+        """Return the events of a workflow with numbers above ``since``, superseded events included."""
+        return await self._read(_EVENT, "events", tenant_id=tenant_id, id=workflow_id, since=since)
 
     async def audit_events(self, tenant_id: UUID, workflow_id: UUID, limit: int) -> list[AuditEvent]:
-        """Return what was asked about a workflow, oldest first."""
+        """Return the audit events of a workflow, oldest first."""
         async with self._database.connection() as connection:
             return await self._audit_events.of_workflow(connection, (tenant_id, workflow_id), limit)
 
     async def state(self, tenant_id: UUID, workflow_id: UUID) -> dict[str, Json]:
-        """Return the state that a workflow's events amount to, by key."""
-        found = dict(_entry(Json(data)) for (data,) in await self._rows("state", tenant_id=tenant_id, id=workflow_id))
+        """Return the state that the events of a workflow have set, by key."""
+        found = dict(
+            _entry(Json(data)) for data in await self._read(SCALAR, "state", tenant_id=tenant_id, id=workflow_id)
+        )
         return dict(sorted(found.items()))
 
-    async def _rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        async with self._database.connection() as connection:
-            rows: list[tuple[Any, ...]]
-            rows = await (await connection.execute(_SQL[query], parameters)).fetchall()
-        return rows
+    async def _read(self, rows: RowFactory[Row], query: str, **parameters: Any) -> list[Row]:
+        return await read(self._database, rows, _SQL[query], parameters)

@@ -1,18 +1,17 @@
+-- part: workflow
+    e.id, e.tenant_id, e.kind, e.queue, e.status, e.input::text, e.output::text, e.error, e.last_sequence,
+    e.workflow_version, e.parent_id, e.child_execution_name AS child_name, e.worker_id, e.retry_count, e.priority_ms, e.created_at,
+    e.started_at, e.completed_at, e.updated_at, e.metadata, e.history_bytes
+
 -- name: get
 SELECT
-    e.id, e.tenant_id, e.kind, e.queue, e.status, e.input::text, e.output::text, e.error, e.last_sequence,
-    e.workflow_version, e.parent_id, e.child_execution_name, e.worker_id, e.retry_count, e.priority_ms, e.created_at,
-    e.started_at, e.completed_at, e.updated_at, e.metadata,
-    e.history_bytes
+    -- use: workflow
 FROM workflow_execution AS e
 WHERE e.tenant_id = %(tenant_id)s AND e.id = %(id)s
 
 -- name: page
 SELECT
-    e.id, e.tenant_id, e.kind, e.queue, e.status, e.input::text, e.output::text, e.error, e.last_sequence,
-    e.workflow_version, e.parent_id, e.child_execution_name, e.worker_id, e.retry_count, e.priority_ms, e.created_at,
-    e.started_at, e.completed_at, e.updated_at, e.metadata,
-    e.history_bytes
+    -- use: workflow
 FROM workflow_execution AS e
 WHERE
     e.tenant_id = %(tenant_id)s
@@ -35,17 +34,14 @@ WHERE
 
 -- name: children
 SELECT
-    e.id, e.tenant_id, e.kind, e.queue, e.status, e.input::text, e.output::text, e.error, e.last_sequence,
-    e.workflow_version, e.parent_id, e.child_execution_name, e.worker_id, e.retry_count, e.priority_ms, e.created_at,
-    e.started_at, e.completed_at, e.updated_at, e.metadata,
-    e.history_bytes
+    -- use: workflow
 FROM workflow_execution AS e
 WHERE e.tenant_id = %(tenant_id)s AND e.parent_id = %(id)s
 ORDER BY e.created_at, e.id
 LIMIT %(limit)s
 
 -- name: events
-SELECT v.sequence, v.event_type, v.event_data::text, v.created_at, v.superseded
+SELECT v.sequence, v.event_type AS type, v.event_data::text AS data, v.created_at, v.superseded
 FROM workflow_event AS v
 WHERE v.tenant_id = %(tenant_id)s AND v.workflow_execution_id = %(id)s AND v.sequence > %(since)s
 ORDER BY v.sequence

@@ -1,16 +1,15 @@
-"""Workflow runs and their histories in the database."""
+"""Workflow executions and their histories."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import psycopg
 
+from core.connection import DatabaseConnection
 from core.errors import NotFound
 from core.named_queries import named_queries
 from core.payload import Json, dump
@@ -20,30 +19,35 @@ from server.domain.submission import Step
 from server.domain.workflow import ClaimedWorkflow, NewWorkflow, PollSlot, WorkflowState, WorkflowStatus
 from server.domain.workflow_event import Event
 from server.storage.columns import claim_columns, columns
+from server.storage.rows import NAMED, SCALAR, fetch, keyed_row, read, record_row
 
 _SQL = named_queries(__package__, "workflows.sql")
+_CLAIMED = keyed_row(ClaimedWorkflow, "slot_group", "place")
+_RELEASED = record_row(Released)
+
+STATE = record_row(WorkflowState, status=WorkflowStatus)
+"""The rows of queries that lock workflows."""
 
 WorkflowKey = tuple[UUID, UUID]
-"""Tenant and run."""
+"""Tenant and workflow."""
 
 Locking = Callable[[], Awaitable[dict[WorkflowKey, WorkflowState]]]
-"""Tells what decides about workflows that are being locked, once they are."""
+"""Returns the states of the workflows, once they are locked."""
 
 
 class WorkflowRepository:
     """Reads and writes ``workflow_execution`` and ``workflow_event``."""
 
     def __init__(self, database: Database) -> None:
-        """Take the pool."""
         self._database = database
 
     async def start(self, workflows: Sequence[NewWorkflow]) -> list[ClaimedWorkflow]:
-        """Insert runs with their first events; see ``insert``."""
+        """Insert workflows with their first events, in a transaction of their own; see ``insert``."""
         async with self._database.connection() as connection:
             return await self.insert(connection, workflows)
 
-    async def insert(self, connection: Any, workflows: Sequence[NewWorkflow]) -> list[ClaimedWorkflow]:
-        """Insert runs with their first events, in the connection's transaction; return the claimed ones.
+    async def insert(self, connection: DatabaseConnection, workflows: Sequence[NewWorkflow]) -> list[ClaimedWorkflow]:
+        """Insert workflows with their first events, in the transaction of the connection; return the claimed ones.
 
         Raises:
             NotFound: a tenant does not exist; nothing was inserted.
@@ -61,14 +65,14 @@ class WorkflowRepository:
             if workflow.claim is not None
         }
         try:
-            cursor = await connection.execute(_SQL["start"], parameters)
+            cursor = await connection.cursor(row_factory=NAMED).execute(_SQL["start"], parameters)
             rows = await cursor.fetchall() if awaited else []
         except psycopg.errors.ForeignKeyViolation:
             raise NotFound("the tenant does not exist on this server; create it first") from None
-        return [_as_claimed(*awaited[tenant_id, workflow_id], *times) for tenant_id, workflow_id, *times in rows]
+        return [_as_claimed(*awaited[row.tenant_id, row.id], row.created_at, row.claimed_at) for row in rows]
 
     async def claim(self, slots: Sequence[PollSlot]) -> list[ClaimedWorkflow | None]:
-        """Hand pending workflows to the slots, oldest first; None where there is no work."""
+        """Claim pending workflows for the slots, oldest first; None for a slot without work."""
         groups: dict[tuple[UUID, str, tuple[str, ...]], list[int]] = defaultdict(list)
         for index, slot in enumerate(slots):
             groups[slot.tenant_id, slot.queue, slot.kinds].append(index)
@@ -82,74 +86,72 @@ class WorkflowRepository:
             "place": [place for group in members for place in range(1, len(group) + 1)],
         }
         parameters |= claim_columns([slots[index].claim for group in members for index in group])
-        async with self._database.connection() as connection:
-            rows = await (await connection.execute(_SQL["claim"], parameters)).fetchall()
         claimed: list[ClaimedWorkflow | None] = [None] * len(slots)
-        for group, place, *row in rows:
-            index = members[group - 1][place - 1]
-            claimed[index] = ClaimedWorkflow(*(*row, slots[index].claim.id))
+        for (group, place), workflow in await read(self._database, _CLAIMED, _SQL["claim"], parameters):
+            claimed[members[group - 1][place - 1]] = workflow
         return claimed
 
     async def release(self, workflows: Sequence[ClaimedWorkflow]) -> None:
-        """Make claimed workflows pending again, unless their claims are over."""
+        """Release claimed workflows whose claims have not ended."""
         async with self._database.connection() as connection:
             await connection.execute(_SQL["release"], columns(workflows, "tenant_id", "id", "claim_id"))
 
     async def release_claims(self, claims: Collection[UUID], age: float, *, answered: bool) -> list[Released]:
-        """Do the same with those of the claims that were written, at most ``age`` seconds ago; return them.
+        """Release the claims that were written, at most ``age`` seconds ago; return the released claims.
 
-        ``answered`` tells that workers may have got them all the same.
+        ``answered`` says that workers may have received the workflows all the same.
         """
-        async with self._database.connection() as connection:
-            parameters = {"claim_ids": list(claims), "age": age, "answered": int(answered)}
-            rows = await (await connection.execute(_SQL["release_claims"], parameters)).fetchall()
-        return [Released(*row) for row in rows]
+        parameters = {"claim_ids": list(claims), "age": age, "answered": int(answered)}
+        return await read(self._database, _RELEASED, _SQL["release_claims"], parameters)
 
     async def reclaim(self, lease: float, silence: float, limit: int) -> list[tuple[UUID, str, str]]:
-        """Make up to ``limit`` runs pending whose worker will not report any more.
+        """Release up to ``limit`` workflows whose worker will not submit; return tenant, queue and kind of each.
 
-        Their claim is older than ``lease`` seconds, or than ``silence`` seconds and their worker shows no life since.
-        Returns tenant, queue and kind of each.
+        The claim is older than ``lease`` seconds, or older than ``silence`` seconds without a heartbeat of its worker.
         """
-        async with self._database.connection() as connection:
-            parameters = {"lease": lease, "silence": silence, "limit": limit}
-            rows: list[tuple[UUID, str, str]]
-            rows = await (await connection.execute(_SQL["reclaim"], parameters)).fetchall()
-        return rows
+        parameters = {"lease": lease, "silence": silence, "limit": limit}
+        rows = await read(self._database, NAMED, _SQL["reclaim"], parameters)
+        return [(row.tenant_id, row.queue, row.kind) for row in rows]
 
     async def prune(self, age: float, limit: int) -> int:
         """Delete up to ``limit`` workflows that ended more than ``age`` seconds ago; return how many."""
-        async with self._database.connection() as connection:
-            cursor = await connection.execute(_SQL["prune"], {"age": age, "limit": limit})
-            return len(await cursor.fetchall())
+        return len(await read(self._database, SCALAR, _SQL["prune"], {"age": age, "limit": limit}))
 
-    async def lock(self, connection: Any, keys: Sequence[WorkflowKey]) -> dict[WorkflowKey, WorkflowState]:
-        """Lock runs until the end of the connection's transaction and return what decides about them."""
+    async def lock(
+        self, connection: DatabaseConnection, keys: Sequence[WorkflowKey]
+    ) -> dict[WorkflowKey, WorkflowState]:
+        """Lock workflows until the end of the transaction, and return their states."""
         return await (await self.locking(connection, keys, with_parents=False))()
 
-    async def lock_with_parents(self, connection: Any, keys: Sequence[WorkflowKey]) -> dict[WorkflowKey, WorkflowState]:
+    async def lock_with_parents(
+        self, connection: DatabaseConnection, keys: Sequence[WorkflowKey]
+    ) -> dict[WorkflowKey, WorkflowState]:
         """Lock workflows that may end, together with their parents; see ``lock``."""
         return await (await self.locking(connection, keys, with_parents=True))()
 
-    async def locking(self, connection: Any, keys: Sequence[WorkflowKey], *, with_parents: bool) -> Locking:
-        """Lock runs as ``lock`` or ``lock_with_parents`` does, and return what tells their states.
+    async def locking(
+        self, connection: DatabaseConnection, keys: Sequence[WorkflowKey], *, with_parents: bool
+    ) -> Locking:
+        """Lock workflows as ``lock`` or ``lock_with_parents`` does; return the function that returns their states.
 
-        It is asked after the caller's next statements, which travel together with this one (pipeline mode).
+        The caller sends its next statements before it calls the function: all of them travel together (pipeline mode).
         """
         query = _SQL["lock_with_parents" if with_parents else "lock"]
-        cursor = await connection.execute(query, key_columns(keys))
+        cursor = await connection.cursor(row_factory=STATE).execute(query, key_columns(keys))
 
         async def states() -> dict[WorkflowKey, WorkflowState]:
-            return workflow_states(await cursor.fetchall())
+            return by_key(await cursor.fetchall())
 
         return states
 
-    async def lock_free(self, connection: Any, keys: Sequence[WorkflowKey]) -> dict[WorkflowKey, WorkflowState]:
-        """Lock those workflows that nobody else has locked; see ``lock``."""
-        return workflow_states(await (await connection.execute(_SQL["lock_free"], key_columns(keys))).fetchall())
+    async def lock_free(
+        self, connection: DatabaseConnection, keys: Sequence[WorkflowKey]
+    ) -> dict[WorkflowKey, WorkflowState]:
+        """Lock the workflows that no other transaction has locked; see ``lock``."""
+        return by_key(await fetch(connection, STATE, _SQL["lock_free"], key_columns(keys)))
 
-    async def apply(self, connection: Any, steps: Sequence[Step]) -> None:
-        """Write steps of locked workflows; the steps of one workflow in order, the last one's state stays."""
+    async def apply(self, connection: DatabaseConnection, steps: Sequence[Step]) -> None:
+        """Write the steps of locked workflows, in order; the state of the last step of a workflow stays."""
         last = {(step.state.tenant_id, step.state.id): step for step in steps}
         states = [step.state for step in last.values()]
         parameters = columns(states, "tenant_id", "id", "status", "last_sequence", "waking_sequence")
@@ -160,30 +162,32 @@ class WorkflowRepository:
         parameters["ended"] = [state.status.is_terminal for state in states]
         events = [(step.state, event) for step in steps for event in step.events]
         parameters["event_tenant_id"] = [state.tenant_id for state, _ in events]
-        parameters["event_run_id"] = [state.id for state, _ in events]
+        parameters["event_workflow_id"] = [state.id for state, _ in events]
         parameters["sequence"] = [event.sequence for _, event in events]
         parameters["event_type"] = [event.type for _, event in events]
         parameters["event_data"] = [event.data for _, event in events]
         await connection.execute(_SQL["apply"], parameters)
 
-    async def parents(self, connection: Any, keys: Sequence[WorkflowKey]) -> dict[WorkflowKey, UUID | None]:
-        """Return the parents of those workflows that exist."""
-        rows = await (await connection.execute(_SQL["parents"], key_columns(keys))).fetchall()
-        return {(row[0], row[1]): row[2] for row in rows}
+    async def parents(
+        self, connection: DatabaseConnection, keys: Sequence[WorkflowKey]
+    ) -> dict[WorkflowKey, UUID | None]:
+        """Return the parents of the workflows that exist."""
+        rows = await fetch(connection, NAMED, _SQL["parents"], key_columns(keys))
+        return {(row.tenant_id, row.id): row.parent_id for row in rows}
 
     async def histories(self, keys: Sequence[WorkflowKey]) -> list[tuple[list[Event], str | None]]:
         """Return the history of each workflow, ascending, and its present claim; no event for an unknown workflow.
 
-        Runs may be asked for twice.
+        ``keys`` may name a workflow twice.
         """
-        async with self._database.connection() as connection:
-            rows = await (await connection.execute(_SQL["histories"], key_columns(list(set(keys))))).fetchall()
+        rows = await read(self._database, NAMED, _SQL["histories"], key_columns(list(set(keys))))
         found: dict[WorkflowKey, list[Event]] = defaultdict(list)
         claims: dict[WorkflowKey, str] = {}
-        for tenant_id, workflow_id, sequence, event_type, data, claim in rows:
-            found[tenant_id, workflow_id].append(Event(sequence, event_type, Json(data)))
-            if claim is not None:
-                claims[tenant_id, workflow_id] = claim
+        for row in rows:
+            key = (row.tenant_id, row.workflow_execution_id)
+            found[key].append(Event(row.sequence, row.event_type, Json(row.event_data)))
+            if row.claim_id is not None:
+                claims[key] = row.claim_id
         return [(found[key], claims.get(key)) for key in keys]
 
 
@@ -204,18 +208,17 @@ def _as_claimed(workflow: NewWorkflow, claim: Claim, created_at: datetime, claim
 
 
 def key_columns(keys: Sequence[WorkflowKey]) -> dict[str, list[UUID]]:
-    """Return the columns of tenants and ids that ``unnest`` takes."""
+    """Return the parameters ``tenant_id`` and ``id`` of keys, as ``unnest`` needs them."""
     return {"tenant_id": [key[0] for key in keys], "id": [key[1] for key in keys]}
 
 
-def workflow_states(rows: Iterable[Sequence[Any]]) -> dict[WorkflowKey, WorkflowState]:
-    """Return rows of the queries that lock runs as what they stand for."""
-    states = (replace(WorkflowState(*row), status=WorkflowStatus(row[4])) for row in rows)
+def by_key(states: Iterable[WorkflowState]) -> dict[WorkflowKey, WorkflowState]:
+    """Return the states by the keys of their workflows."""
     return {(state.tenant_id, state.id): state for state in states}
 
 
 def _text_array(kinds: tuple[str, ...]) -> str | None:
-    """Return PostgreSQL's text form of an array: ``unnest`` cannot take arrays of different lengths apart."""
+    """Return an array as PostgreSQL writes it: ``unnest`` cannot expand an array of arrays of different lengths."""
     if not kinds:
         return None
     quoted = ('"' + kind.replace("\\", "\\\\").replace('"', '\\"') + '"' for kind in kinds)

@@ -93,7 +93,7 @@ WHERE e.tenant_id = picked.tenant_id AND e.id = picked.id
 RETURNING
     picked.slot_group, picked.place,
     e.tenant_id, e.id, e.kind, e.queue, e.input::text, e.priority_ms, e.workflow_version,
-    e.last_sequence, e.created_at, e.claimed_at
+    e.last_sequence, e.created_at, e.claimed_at, e.claim_id
 
 -- name: release
 -- Workflows whose pollers never got them; the id of the claim says whether they are still held by it. One that is to be
@@ -137,7 +137,7 @@ SET
     updated_at = now()
 FROM lost
 WHERE e.tenant_id = lost.tenant_id AND e.id = lost.id
-RETURNING lost.claim_id, e.tenant_id, e.queue, e.kind
+RETURNING lost.claim_id AS id, e.tenant_id, e.queue, e.kind
 
 -- name: reclaim
 -- Workflows whose lease is over, or whose worker shows no life, of all tenants: a bounded number, and those that another
@@ -179,12 +179,15 @@ FROM expired
 WHERE e.tenant_id = expired.tenant_id AND e.id = expired.id
 RETURNING e.tenant_id, e.queue, e.kind
 
+-- part: state
+    e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
+    e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name AS child_name, e.depth,
+    e.history_bytes, e.claim_id::text, e.held_by, e.contested, encode(e.submission_digest, 'hex') AS submission_digest
+
 -- name: lock
 -- The rows that decide, locked in the order of their ids so that two batches cannot wait for each other.
 SELECT
-    e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
-    e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth,
-    e.history_bytes, e.claim_id::text, e.held_by, e.contested, encode(e.submission_digest, 'hex')
+    -- use: state
 FROM workflow_execution AS e
 INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON e.tenant_id = r.tenant_id AND e.id = r.id
 ORDER BY e.tenant_id, e.id
@@ -193,9 +196,7 @@ FOR UPDATE OF e
 -- name: lock_owners
 -- The same of the workflows that tasks belong to; a task's run never changes.
 SELECT
-    e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
-    e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth,
-    e.history_bytes, e.claim_id::text, e.held_by, e.contested, encode(e.submission_digest, 'hex')
+    -- use: state
 FROM workflow_execution AS e
 WHERE
     (e.tenant_id, e.id) IN (
@@ -221,9 +222,7 @@ involved AS (
     WHERE e.parent_id IS NOT NULL
 )
 SELECT
-    e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
-    e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth,
-    e.history_bytes, e.claim_id::text, e.held_by, e.contested, encode(e.submission_digest, 'hex')
+    -- use: state
 FROM workflow_execution AS e
 INNER JOIN involved ON e.tenant_id = involved.tenant_id AND e.id = involved.id
 ORDER BY e.tenant_id, e.id
@@ -232,9 +231,7 @@ FOR UPDATE OF e
 -- name: lock_free
 -- Like the query above, of those rows that nobody else has locked.
 SELECT
-    e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
-    e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name, e.depth,
-    e.history_bytes, e.claim_id::text, e.held_by, e.contested, encode(e.submission_digest, 'hex')
+    -- use: state
 FROM workflow_execution AS e
 INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON e.tenant_id = r.tenant_id AND e.id = r.id
 ORDER BY e.tenant_id, e.id
@@ -277,14 +274,14 @@ moved AS (
 INSERT INTO workflow_event (tenant_id, workflow_execution_id, sequence, event_type, event_data)
 SELECT tenant_id, id, sequence, event_type, event_data::json
 FROM unnest(
-    %(event_tenant_id)s::uuid[], %(event_run_id)s::uuid[], %(sequence)s::integer[], %(event_type)s::text[], %(event_data)s::text[]
+    %(event_tenant_id)s::uuid[], %(event_workflow_id)s::uuid[], %(sequence)s::integer[], %(event_type)s::text[], %(event_data)s::text[]
 ) AS v (tenant_id, id, sequence, event_type, event_data)
 
 -- name: histories
 -- With the claim that is present at the same moment, on the first event.
 SELECT
     e.tenant_id, e.workflow_execution_id, e.sequence, e.event_type, e.event_data::text,
-    CASE WHEN e.sequence = 1 THEN run.claim_id::text END
+    CASE WHEN e.sequence = 1 THEN run.claim_id::text END AS claim_id
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 INNER JOIN workflow_execution AS run ON run.tenant_id = r.tenant_id AND run.id = r.id
 INNER JOIN workflow_event AS e ON e.tenant_id = r.tenant_id AND e.workflow_execution_id = r.id

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from core.clock import Clock
+from core.connection import DatabaseConnection
 from core.errors import FlovynError, InvalidInput, NotFound
 from core.fields import name_field, optional_text
 from core.launchers import TaskLaunch, WorkflowLaunch
@@ -179,7 +180,7 @@ class Schedules:
         await self._wake_and_cancel(batch)
         return len(due), len(due) == BATCH
 
-    async def _write(self, connection: Any, batch: _Batch) -> None:
+    async def _write(self, connection: DatabaseConnection, batch: _Batch) -> None:
         if batch.workflows:
             await self._storage.workflows.insert(connection, batch.workflows)
         if batch.tasks:

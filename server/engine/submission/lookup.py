@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from core.connection import DatabaseConnection
 from server.domain.command import CancelTimer, ResolvePromise, ScheduleChild, ScheduleTask, StartTimer
 from server.domain.submission import Submission
 from server.engine.submission.drafts import Known, KnownPromise
 from server.storage.repositories import Repositories
 
 
-async def look_up(connection: Any, storage: Repositories, submissions: Sequence[Submission]) -> Known:
+async def look_up(connection: DatabaseConnection, storage: Repositories, submissions: Sequence[Submission]) -> Known:
     """Return what exists; the workflows are locked, so the result holds until the end of the transaction."""
     known = Known()
     given = [(each.tenant_id, each.workflow_id, command) for each in submissions for command in each.commands]

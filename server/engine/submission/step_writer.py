@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 
+from core.connection import DatabaseConnection
 from server.domain.audit_event import cancellations_requested
 from server.domain.effects import Effects
 from server.domain.idempotency import KeyClaim
@@ -28,7 +28,7 @@ class StepWriter:
         """Take the storage."""
         self._storage = storage
 
-    async def write(self, connection: Any, steps: Sequence[Step]) -> None:
+    async def write(self, connection: DatabaseConnection, steps: Sequence[Step]) -> None:
         """Write steps; those of one workflow in order."""
         if not steps:
             return
@@ -40,7 +40,7 @@ class StepWriter:
         if ended:
             await self._clear_up(connection, ended)
 
-    async def _write_effects(self, connection: Any, effects: Effects) -> None:
+    async def _write_effects(self, connection: DatabaseConnection, effects: Effects) -> None:
         if effects.timers:
             await self._storage.timers.insert(connection, effects.timers)
         if effects.cancelled_timers:
@@ -59,7 +59,7 @@ class StepWriter:
             await self._storage.audit_events.insert(connection, cancellations_requested(effects.cancelled_children))
             await self._storage.cancellations.request_named_children(connection, effects.cancelled_children)
 
-    async def _claim(self, connection: Any, claims: Sequence[KeyClaim]) -> None:
+    async def _claim(self, connection: DatabaseConnection, claims: Sequence[KeyClaim]) -> None:
         """Give keys to what commands create; a batch never fails for a key that something else has."""
         holders = await claim(connection, self._storage.keys, claims)
         for each, holder in zip(claims, holders, strict=True):
@@ -72,7 +72,7 @@ class StepWriter:
                     holder.entity_id,
                 )
 
-    async def _clear_up(self, connection: Any, ended: Sequence[WorkflowState]) -> None:
+    async def _clear_up(self, connection: DatabaseConnection, ended: Sequence[WorkflowState]) -> None:
         """Clear up after ended workflows. Tasks and children go on, unless the workflow was cancelled."""
         keys = [_key(state) for state in ended]
         await self._storage.timers.abandon_of_workflows(connection, keys)

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from core.connection import DatabaseConnection
 from server.domain.delivery import Delivery, receive_all
 from server.domain.submission import Step
 from server.domain.workflow import WorkflowState, WorkflowStatus
@@ -44,7 +44,7 @@ class Deliveries:
         self._wake = wake
 
     async def append(
-        self, connection: Any, states: dict[WorkflowKey, WorkflowState], deliveries: Sequence[Delivery]
+        self, connection: DatabaseConnection, states: dict[WorkflowKey, WorkflowState], deliveries: Sequence[Delivery]
     ) -> Delivered:
         """Append events to workflows that the connection's transaction has locked; update ``states``.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 from uuid import UUID
 
 from core.batching import Batcher
+from core.connection import DatabaseConnection
 from core.errors import FlovynError, LimitExceeded, Unavailable, WrongState
 from core.launchers import WorkflowLaunch
 from core.payload import Json, dump, json_object
@@ -139,7 +139,9 @@ class Signals:
         self._deliveries.wake(Delivered(woken=woken(batch.steps)))
         return results
 
-    async def _batch(self, connection: Any, items: Sequence[tuple[SignalWithStart, NewWorkflow]]) -> _Batch:
+    async def _batch(
+        self, connection: DatabaseConnection, items: Sequence[tuple[SignalWithStart, NewWorkflow]]
+    ) -> _Batch:
         """Lock the workflows that keys lead to; then claim the keys that lead to no open workflow.
 
         Workflows are locked before keys (``server.engine.idempotency``), so that the keys are read first without a

@@ -18,3 +18,15 @@ def test_files_without_proper_names_are_refused(text: str) -> None:
     """No name, a name twice and a name without a query are mistakes."""
     with pytest.raises(ValueError, match=r"x\.sql"):
         parse_queries(text, "x.sql")
+
+
+def test_a_part_stands_in_each_query_that_uses_it() -> None:
+    """A list of columns is written once; the part itself is no query."""
+    text = "-- part: columns\na, b\n-- name: one\nSELECT\n    -- use: columns\nFROM t\n-- name: two\nSELECT 2\n"
+    assert parse_queries(text, "x.sql") == {"one": "SELECT\na, b\nFROM t", "two": "SELECT 2"}
+
+
+def test_an_unknown_part_is_refused() -> None:
+    """A query without the text that it uses is never sent."""
+    with pytest.raises(ValueError, match=r"x\.sql: .* 'columns'"):
+        parse_queries("-- name: one\nSELECT\n-- use: columns\n", "x.sql")
