@@ -24,7 +24,7 @@ _STAMP = ("commit", "commit_date", "dirty")
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class ManifestParts:
     """The parts of an edition, and the wheels and sources of each.
 
     Attributes:
@@ -36,7 +36,7 @@ class Parts:
     sources: Mapping[str, Sequence[str]]
 
     @classmethod
-    def read(cls, path: Path, imports: Iterable[str]) -> Parts:
+    def read(cls, path: Path, imports: Iterable[str]) -> ManifestParts:
         """Read what the rule wrote: wheels and paths of sources by part."""
         parts = json.loads(path.read_bytes())
         folders = list(imports)
@@ -50,7 +50,7 @@ class Parts:
 
 
 def facts(
-    edition: Mapping[str, Any], wheels: Mapping[str, Any], parts: Parts, files: Mapping[str, bytes]
+    edition: Mapping[str, Any], wheels: Mapping[str, Any], parts: ManifestParts, files: Mapping[str, bytes]
 ) -> dict[str, Any]:
     """Return the facts that are known before the file is written.
 
@@ -72,7 +72,7 @@ def facts(
     }
 
 
-def complete(facts: Mapping[str, Any], found: Measured, parts: Parts) -> dict[str, Any]:
+def complete(facts: Mapping[str, Any], found: Measured, parts: ManifestParts) -> dict[str, Any]:
     """Return the whole manifest, given what was measured of the written file."""
     plugins = [
         {**plugin, "size": sum(found.sizes[member] for member in parts.sources[plugin["name"]])}
@@ -92,7 +92,7 @@ def source_digest(files: Mapping[str, bytes], members: Iterable[str]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _plugin(plugin: Mapping[str, Any], parts: Parts, files: Mapping[str, bytes]) -> dict[str, Any]:
+def _plugin(plugin: Mapping[str, Any], parts: ManifestParts, files: Mapping[str, bytes]) -> dict[str, Any]:
     named = {key: plugin[key] for key in ("name", "version", "entry", "objects")}
     named["migrations"] = [{key: each[key] for key in ("file", "sha256")} for each in plugin["migrations"]]
     members = parts.sources[plugin["name"]]

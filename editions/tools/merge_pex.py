@@ -23,7 +23,7 @@ def write(options: argparse.Namespace) -> str | None:
     """Write the edition and its manifest; return what is wrong with it, or None."""
     try:
         files = read_sources(options.source, options.imports)
-        parts = manifest.Parts.read(options.parts, options.imports)
+        parts = manifest.ManifestParts.read(options.parts, options.imports)
         wheels = json.loads(options.wheels.read_bytes())
         facts = manifest.facts(json.loads(files["flovyn_edition/edition.json"]), wheels, parts, files)
         shutil.copyfile(options.deps, options.out)

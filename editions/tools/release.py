@@ -28,7 +28,7 @@ _SECTION = re.compile(r"^## ", re.MULTILINE)
 Order = tuple[tuple[int, ...], bool, tuple[tuple[bool, int, str], ...]]
 
 
-class Refused(ValueError):
+class ReleaseRefused(ValueError):
     """The release cannot be made; nothing was changed."""
 
 
@@ -36,11 +36,11 @@ def order(version: str) -> Order:
     """Return the sort key of a version, as Semantic Versioning 2.0 defines it.
 
     Raises:
-        Refused: it is no such version.
+        ReleaseRefused: it is no such version.
     """
     match = _SEMVER.fullmatch(version)
     if match is None:
-        raise Refused(f"{version!r} is no version: write MAJOR.MINOR.PATCH, as Semantic Versioning has it")
+        raise ReleaseRefused(f"{version!r} is no version: write MAJOR.MINOR.PATCH, as Semantic Versioning has it")
     parts = match["pre"].split(".") if match["pre"] else []
     pre = tuple((not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts)
     return tuple(map(int, match["core"].split("."))), not parts, pre
@@ -50,15 +50,15 @@ def released(changelog: str, version: str, date: str) -> tuple[str, str]:
     """Return the changelog with the unreleased section made the version's, and what that section says.
 
     Raises:
-        Refused: there is no such section, or nothing in it.
+        ReleaseRefused: there is no such section, or nothing in it.
     """
     before, heading, rest = changelog.partition(f"\n{UNRELEASED}\n")
     if not heading:
-        raise Refused(f"{CHANGELOG} has no section {UNRELEASED!r}; say there what is new")
+        raise ReleaseRefused(f"{CHANGELOG} has no section {UNRELEASED!r}; say there what is new")
     start = _SECTION.search(rest)
     said, older = (rest[: start.start()], rest[start.start() :]) if start else (rest, "")
     if not re.search(r"^[^#\s]", said, re.MULTILINE):
-        raise Refused(f"{CHANGELOG} says nothing below {UNRELEASED!r}; say there what is new")
+        raise ReleaseRefused(f"{CHANGELOG} says nothing below {UNRELEASED!r}; say there what is new")
     section = f"## [{version}] - {date}\n\n{said.strip()}\n"
     return f"{before}\n{UNRELEASED}\n\n{section}" + (f"\n{older}" if older else ""), said.strip()
 
@@ -67,11 +67,11 @@ def git(root: Path, *arguments: str) -> str:
     """Run git and return what it prints.
 
     Raises:
-        Refused: git says no; its reason is in the message.
+        ReleaseRefused: git says no; its reason is in the message.
     """
     done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)  # noqa: S607
     if done.returncode:
-        raise Refused(f"git {arguments[0]}: {done.stderr.strip() or done.stdout.strip()}")
+        raise ReleaseRefused(f"git {arguments[0]}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
 
 
@@ -79,16 +79,16 @@ def prepare(root: Path, version: str, date: str) -> tuple[str, str]:
     """Look at everything and return the new changelog, and what it says of the version.
 
     Raises:
-        Refused: says why.
+        ReleaseRefused: says why.
     """
     now = (root / VERSION).read_text("utf-8").strip()
     if order(version) <= order(now):
-        raise Refused(f"{version} is not greater than {now}, which {VERSION} has")
+        raise ReleaseRefused(f"{version} is not greater than {now}, which {VERSION} has")
     if git(root, "tag", "--list", f"v{version}").strip():
-        raise Refused(f"there is a tag v{version} already")
+        raise ReleaseRefused(f"there is a tag v{version} already")
     changed = git(root, "status", "--porcelain").splitlines()
     if changed:
-        raise Refused(f"there are changes that are not committed: {', '.join(line[3:] for line in changed[:5])}")
+        raise ReleaseRefused(f"there are changes that are not committed: {', '.join(line[3:] for line in changed[:5])}")
     return released((root / CHANGELOG).read_text("utf-8"), version, date)
 
 
@@ -96,7 +96,7 @@ def release(root: Path, version: str, changelog: str, said: str) -> None:
     """Write, commit and tag; when git refuses, everything is as it was.
 
     Raises:
-        Refused: git said no.
+        ReleaseRefused: git said no.
     """
     head = git(root, "rev-parse", "HEAD").strip()
     try:
@@ -113,7 +113,7 @@ def release(root: Path, version: str, changelog: str, said: str) -> None:
             "--message",
             f"Release {version}\n\n{said}\n",
         )
-    except Refused:
+    except ReleaseRefused:
         git(root, "reset", "--quiet", "--hard", head)
         raise
 
@@ -131,7 +131,7 @@ def main(arguments: list[str]) -> int:
         changelog, said = prepare(root, options.version, date.isoformat())
         if not options.dry_run:
             release(root, options.version, changelog, said)
-    except (OSError, Refused) as error:
+    except (OSError, ReleaseRefused) as error:
         return workspace.told(error)
     print(f"{'would release' if options.dry_run else 'released'} {options.version}, {date}:\n\n{said}\n")
     print(f"next: git push --atomic origin HEAD v{options.version}")

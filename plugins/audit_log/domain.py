@@ -44,7 +44,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class EventDraft:
     """An event that has no place in its chain yet.
 
     Attributes:
@@ -85,7 +85,7 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Event(Draft):
+class ChainedEvent(EventDraft):
     """An event in its place: numbers of a tenant are contiguous from 1."""
 
     sequence: int
@@ -101,12 +101,12 @@ class Head:
     hash: bytes = NO_HASH
 
 
-DRAFT_FIELDS: Final = tuple(each.name for each in fields(Draft))
-EVENT_FIELDS: Final = tuple(each.name for each in fields(Event))
+DRAFT_FIELDS: Final = tuple(each.name for each in fields(EventDraft))
+EVENT_FIELDS: Final = tuple(each.name for each in fields(ChainedEvent))
 _values = attrgetter(*DRAFT_FIELDS)
 
 
-def encoded(draft: Draft, sequence: int) -> bytes:
+def encoded(draft: EventDraft, sequence: int) -> bytes:
     """Return the canonical encoding of an event: every field marked as absent, or with its length in front.
 
     The last field, ``times``, is left out where it is absent, as it was before there was one.
@@ -116,19 +116,19 @@ def encoded(draft: Draft, sequence: int) -> bytes:
     return _ENCODING + b"".join(map(_field, (sequence, *values, *(() if times is None else (times,)))))
 
 
-def digest(draft: Draft, sequence: int, previous_hash: bytes) -> bytes:
+def digest(draft: EventDraft, sequence: int, previous_hash: bytes) -> bytes:
     """Return the hash of an event behind the one whose hash is ``previous_hash``."""
     return hashlib.sha256(previous_hash + encoded(draft, sequence)).digest()
 
 
-def chained(drafts: Iterable[Draft], head: Head) -> list[Event]:
+def chained(drafts: Iterable[EventDraft], head: Head) -> list[ChainedEvent]:
     """Return the drafts of one tenant as the events that follow ``head``."""
     events = []
     sequence, previous = head.sequence, head.hash
     for draft in drafts:
         sequence += 1
         own = digest(draft, sequence, previous)
-        events.append(Event(*(*_values(draft), sequence, previous, own)))
+        events.append(ChainedEvent(*(*_values(draft), sequence, previous, own)))
         previous = own
     return events
 

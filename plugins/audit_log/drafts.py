@@ -7,17 +7,17 @@ from uuid import UUID
 
 from core.auth import PrincipalType
 from core.calls import OK, Call, Outcome
-from plugins.audit_log.domain import REFUSALS_CHAIN, SERVER_CHAIN, Draft, Kind
+from plugins.audit_log.domain import REFUSALS_CHAIN, SERVER_CHAIN, EventDraft, Kind
 
 MAX_TEXT: Final = 255
 """Characters of any text that is recorded; the rest is cut off."""
 
 
-def draft_of(call: Call, outcome: Outcome | None, kind: Kind, *, with_peer: bool) -> Draft:
+def draft_of(call: Call, outcome: Outcome | None, kind: Kind, *, with_peer: bool) -> EventDraft:
     """Return the event of a call."""
     identity = call.identity
     resource_id = outcome.resource_id if outcome is not None else call.resource_id
-    return Draft(
+    return EventDraft(
         tenant_id=chain_of(call, refused=outcome is not None and outcome.is_refusal),
         kind=kind,
         call_id=call.id,

@@ -8,14 +8,14 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 
-from plugins.audit_log.models import EventBody, Format
+from plugins.audit_log.models import Format, RecordedEventBody
 from plugins.audit_log.repository import Shown
 
 NDJSON: Final = "application/x-ndjson"
 CSV: Final = "text/csv"
 CONTENT_TYPES: Final[Mapping[Format, str]] = {"ndjson": NDJSON, "csv": f"{CSV}; charset=utf-8"}
 
-_COLUMNS: Final = tuple(field.serialization_alias or name for name, field in EventBody.model_fields.items())
+_COLUMNS: Final = tuple(field.serialization_alias or name for name, field in RecordedEventBody.model_fields.items())
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What makes a spreadsheet take a cell for a formula, the wide forms too."""
 
@@ -30,11 +30,11 @@ async def lines(pages: AsyncIterator[Sequence[Shown]], written: Format) -> Async
 
 
 def _ndjson(page: Sequence[Shown]) -> str:
-    return "".join(json.dumps(EventBody.of(each).as_json(), ensure_ascii=False) + "\n" for each in page)
+    return "".join(json.dumps(RecordedEventBody.of(each).as_json(), ensure_ascii=False) + "\n" for each in page)
 
 
 def _csv(page: Sequence[Shown]) -> str:
-    bodies = (EventBody.of(each).as_json() for each in page)
+    bodies = (RecordedEventBody.of(each).as_json() for each in page)
     return _rows([[_cell(body[name]) for name in _COLUMNS] for body in bodies])
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from core.errors import InvalidInput
-from plugins.audit_log.domain import Event
+from plugins.audit_log.domain import ChainedEvent
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -31,19 +31,19 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Cursor:
+class PageCursor:
     """The last event of a page."""
 
     at: datetime
     sequence: int
 
     @classmethod
-    def behind(cls, event: Event) -> Cursor:
+    def behind(cls, event: ChainedEvent) -> PageCursor:
         """Return the cursor of a page that ends with the event."""
         return cls(event.at, event.sequence)
 
     @classmethod
-    def parse(cls, text: str) -> Cursor:
+    def parse(cls, text: str) -> PageCursor:
         """Return the cursor that ``str`` of it has given.
 
         Raises:

@@ -15,7 +15,7 @@ from plugins.audit_log.domain import Head
 from plugins.audit_log.filters import Filter
 from plugins.audit_log.repository import Retention, Shown
 from plugins.audit_log.service import DEFAULT_VERIFIED, MAX_KEEP_DAYS, MAX_VERIFIED, ChainName
-from plugins.audit_log.verifier import Problem, Verdict
+from plugins.audit_log.verifier import ChainProblem, Verdict
 
 Sequence = Annotated[int, Field(ge=1, le=2**53)]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -72,7 +72,7 @@ class ExportQuery(FilterQuery):
     format: Format = "ndjson"
 
 
-class EventBody(RestModel):
+class RecordedEventBody(RestModel):
     """An event."""
 
     sequence: int = Field(description="its number in the chain, and its id")
@@ -95,7 +95,7 @@ class EventBody(RestModel):
     hash: str
 
     @classmethod
-    def of(cls, shown: Shown) -> EventBody:
+    def of(cls, shown: Shown) -> RecordedEventBody:
         """Return the body of an event."""
         event = shown.event
         return cls(
@@ -123,7 +123,7 @@ class EventBody(RestModel):
 class EventList(RestModel):
     """A page of events, newest first."""
 
-    events: list[EventBody]
+    events: list[RecordedEventBody]
     next_cursor: str | None = Field(description="asks for the next page; null on the last")
 
 
@@ -185,7 +185,7 @@ class VerdictBody(RestModel):
     first: int
     verified_to: int
     head: HeadBody
-    problem: Problem | None
+    problem: ChainProblem | None
     broken_at: int | None
 
     @classmethod

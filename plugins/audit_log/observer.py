@@ -11,7 +11,7 @@ from core.batching import Batcher
 from core.calls import Call, CallObserver, Outcome
 from core.errors import FlovynError, Unavailable
 from plugins.audit_log.config import AuditLogConfig
-from plugins.audit_log.domain import RESOURCE, Draft, Kind
+from plugins.audit_log.domain import RESOURCE, EventDraft, Kind
 from plugins.audit_log.drafts import draft_of, is_unknown
 from plugins.audit_log.recorder import Recorder
 from plugins.audit_log.repository import EventRepository
@@ -48,7 +48,7 @@ class RequiredObserver(BestEffortObserver):
         self._with_peer = config.record_peer
         self._log = logger
         self._attempted: set[UUID] = set()  # calls whose attempt is in the log, or may be
-        self._batcher: Batcher[Draft, int] = Batcher(events.append)
+        self._batcher: Batcher[EventDraft, int] = Batcher(events.append)
 
     async def before(self, call: Call) -> None:
         """Commit the attempt of a call that changes something.

@@ -18,7 +18,7 @@ from core.calls import Call, Outcome
 from core.errors import FlovynError, StartupError, Unavailable
 from core.metrics import Metrics
 from plugins.audit_log.config import AuditLogConfig
-from plugins.audit_log.domain import Draft, Kind
+from plugins.audit_log.domain import EventDraft, Kind
 from plugins.audit_log.drafts import draft_of, is_unknown
 from plugins.audit_log.refusals import Refusals
 from plugins.audit_log.repository import EventRepository
@@ -59,7 +59,7 @@ class Recorder:
         self._config = config
         self._log = logger
         self._clock = clock
-        self._queue: deque[tuple[Call, Outcome, Kind] | Draft] = deque()
+        self._queue: deque[tuple[Call, Outcome, Kind] | EventDraft] = deque()
         self._refusals = Refusals(config.refusal_sources, with_peer=config.record_peer, monotonic=clock)
         self._enough = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
@@ -79,7 +79,7 @@ class Recorder:
                 return
         self._put((call, outcome, kind))
 
-    def _put(self, event: tuple[Call, Outcome, Kind] | Draft) -> None:
+    def _put(self, event: tuple[Call, Outcome, Kind] | EventDraft) -> None:
         waiting = len(self._queue)
         if waiting >= self._config.queue_size:
             self._drop(1)
@@ -141,10 +141,10 @@ class Recorder:
         finally:
             self._writing = None
 
-    def _draft(self, event: tuple[Call, Outcome, Kind] | Draft) -> Draft:
-        return event if isinstance(event, Draft) else draft_of(*event, with_peer=self._config.record_peer)
+    def _draft(self, event: tuple[Call, Outcome, Kind] | EventDraft) -> EventDraft:
+        return event if isinstance(event, EventDraft) else draft_of(*event, with_peer=self._config.record_peer)
 
-    async def _write(self, batch: Sequence[Draft]) -> None:
+    async def _write(self, batch: Sequence[EventDraft]) -> None:
         """Write a batch, waiting for the database; one that it refuses is halved, so that only the fault is lost."""
         away = False
         while True:
@@ -165,7 +165,7 @@ class Recorder:
                 self._count(numbers)
                 return
 
-    async def _halve(self, batch: Sequence[Draft], error: Exception) -> None:
+    async def _halve(self, batch: Sequence[EventDraft], error: Exception) -> None:
         if len(batch) == 1:
             self._log.error("an event of the audit log cannot be written", exc_info=error)
             self._drop(1)

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from core.auth.failure_limit import source
 from core.calls import Call, Outcome
-from plugins.audit_log.domain import Draft, Kind
+from plugins.audit_log.domain import EventDraft, Kind
 from plugins.audit_log.drafts import clean, draft_of
 
 MINUTE_S: Final = 60.0
@@ -55,7 +55,7 @@ class Refusals:
         following.last = (call, outcome)
         return False
 
-    def sums(self, *, at_once: bool = False) -> list[Draft]:
+    def sums(self, *, at_once: bool = False) -> list[EventDraft]:
         """Return the events of a minute that is over, or of the part of it that has passed, and begin the next."""
         now = self._monotonic()
         if now - self._began < MINUTE_S and not at_once:
@@ -64,7 +64,7 @@ class Refusals:
         over, self._following = self._following, {}
         return [self._sum(name, each.times, *each.last) for name, each in over.items() if each.last is not None]
 
-    def _sum(self, name: str, times: int, call: Call, outcome: Outcome) -> Draft:
+    def _sum(self, name: str, times: int, call: Call, outcome: Outcome) -> EventDraft:
         last = draft_of(call, outcome, Kind.CALL, with_peer=False)
         peer = clean(name) if self._with_peer and name else None
         return replace(last, call_id=uuid4(), resource_id=None, peer=peer, duration_us=None, times=times)

@@ -14,8 +14,18 @@ from uuid import UUID
 from core.errors import FlovynError, Unavailable
 from core.named_queries import named_queries
 from core.plugin_services import Database
-from plugins.audit_log.domain import EVENT_FIELDS, NO_HASH, REFUSALS_CHAIN, UNKNOWN, Draft, Event, Head, Kind, chained
-from plugins.audit_log.filters import Cursor, Filter
+from plugins.audit_log.domain import (
+    EVENT_FIELDS,
+    NO_HASH,
+    REFUSALS_CHAIN,
+    UNKNOWN,
+    ChainedEvent,
+    EventDraft,
+    Head,
+    Kind,
+    chained,
+)
+from plugins.audit_log.filters import Filter, PageCursor
 
 _SQL = named_queries(__package__, "queries.sql")
 _values = attrgetter(*EVENT_FIELDS)
@@ -45,7 +55,7 @@ class Chain:
 class Shown:
     """An event as readers get it; an attempt's ``outcome`` is that of its call, or ``unknown``."""
 
-    event: Event
+    event: ChainedEvent
     outcome: str
 
 
@@ -56,12 +66,12 @@ class EventRepository:
         self._database = database
         self._known: set[UUID] = set()  # tenants that have a chain
 
-    async def append(self, drafts: Sequence[Draft]) -> list[int | FlovynError]:
+    async def append(self, drafts: Sequence[EventDraft]) -> list[int | FlovynError]:
         """Chain drafts of any tenants behind their heads, in one transaction; return the number of each.
 
         An error in place of a number concerns the drafts of one tenant.
         """
-        of_tenant: dict[UUID, list[Draft]] = defaultdict(list)
+        of_tenant: dict[UUID, list[EventDraft]] = defaultdict(list)
         for draft in drafts:
             of_tenant[draft.tenant_id].append(draft)
         await self._make_chains(of_tenant.keys() - self._known)
@@ -90,7 +100,7 @@ class EventRepository:
             self._known.update(wanted)
 
     async def page(
-        self, tenant_id: UUID, wanted: Filter, limit: int, cursor: Cursor | None, *, newest_first: bool
+        self, tenant_id: UUID, wanted: Filter, limit: int, cursor: PageCursor | None, *, newest_first: bool
     ) -> list[Shown]:
         """Return events behind the cursor, in order of their time."""
         parameters: dict[str, Any] = {name: value for name, value in asdict(wanted).items() if value is not None}
@@ -121,7 +131,7 @@ class EventRepository:
             row = await (await connection.execute(_SQL["has_events"], {"tenant_id": tenant_id})).fetchone()
         return row is not None and bool(row[0])
 
-    async def walk(self, tenant_id: UUID, after: int, up_to: int, limit: int) -> list[Event]:
+    async def walk(self, tenant_id: UUID, after: int, up_to: int, limit: int) -> list[ChainedEvent]:
         """Return the next events of a chain, by number, as they are stored."""
         parameters = {"tenant_id": tenant_id, "after": after, "up_to": up_to, "limit": limit}
         async with self._database.connection() as connection:
@@ -183,7 +193,7 @@ class RetentionRepository:
         return int(gone.rowcount)
 
 
-def _parameters(made: dict[UUID, list[Event]]) -> dict[str, Any]:
+def _parameters(made: dict[UUID, list[ChainedEvent]]) -> dict[str, Any]:
     rows = [dict(zip(EVENT_FIELDS, _values(event), strict=True)) for chain in made.values() for event in chain]
     return {
         "events": json.dumps(rows, ensure_ascii=False, default=_text),
@@ -198,9 +208,9 @@ def _text(value: UUID | datetime | bytes) -> str:
     return rf"\x{value.hex()}" if isinstance(value, bytes) else str(value)
 
 
-def _event(row: Sequence[Any]) -> Event:
+def _event(row: Sequence[Any]) -> ChainedEvent:
     """Return an event as it is stored, damaged or not."""
-    return Event(*(row[0], _KINDS.get(row[1], row[1]), *row[2:-2], bytes(row[-2]), bytes(row[-1])))
+    return ChainedEvent(*(row[0], _KINDS.get(row[1], row[1]), *row[2:-2], bytes(row[-2]), bytes(row[-1])))
 
 
 def _headless(tenant_id: UUID) -> FlovynError:

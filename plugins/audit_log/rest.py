@@ -16,11 +16,11 @@ from plugins.audit_log.domain import RESOURCE
 from plugins.audit_log.export import CONTENT_TYPES, CSV, NDJSON, lines
 from plugins.audit_log.models import (
     ChainQuery,
-    EventBody,
     EventList,
     EventQuery,
     ExportQuery,
     HeadBody,
+    RecordedEventBody,
     RetentionBody,
     SetRetention,
     StatusBody,
@@ -70,7 +70,9 @@ class AuditRest:
                 query_model=ExportQuery,
                 produces=(NDJSON, CSV),
             ),
-            _managed("GET", "/events/{id}", self.get, summary="Get an event by its number", response_model=EventBody),
+            _managed(
+                "GET", "/events/{id}", self.get, summary="Get an event by its number", response_model=RecordedEventBody
+            ),
         ]
 
     def _of_chains(self) -> list[RestRoute]:
@@ -122,7 +124,7 @@ class AuditRest:
         """Return a page."""
         query: EventQuery = request.context.query
         found, cursor = await self._service.page(_chain(request), query.wanted(), query.limit, query.cursor)
-        response.media = EventList(events=[EventBody.of(each) for each in found], next_cursor=cursor).as_json()
+        response.media = EventList(events=[RecordedEventBody.of(each) for each in found], next_cursor=cursor).as_json()
 
     async def export(self, request: Request, response: Response) -> None:
         """Stream all events."""
@@ -136,7 +138,7 @@ class AuditRest:
     async def get(self, request: Request, response: Response, id: str) -> None:  # noqa: A002 - the path's parameter
         """Return one event."""
         number = int(id) if _NUMBER.fullmatch(id) else None
-        response.media = EventBody.of(await self._service.get(_chain(request), number)).as_json()
+        response.media = RecordedEventBody.of(await self._service.get(_chain(request), number)).as_json()
 
     async def get_retention(self, request: Request, response: Response) -> None:
         """Return the retention."""

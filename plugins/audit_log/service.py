@@ -10,7 +10,7 @@ from uuid import UUID
 from core.auth import Identity, PrincipalType, Role
 from core.errors import AuthzError, NotFound
 from plugins.audit_log.domain import REFUSALS_CHAIN, SERVER_CHAIN, Head
-from plugins.audit_log.filters import Cursor, Filter
+from plugins.audit_log.filters import Filter, PageCursor
 from plugins.audit_log.repository import EventRepository, Retention, RetentionRepository, Shown
 from plugins.audit_log.verifier import Verdict, verify
 
@@ -42,9 +42,9 @@ class AuditService:
         self, tenant_id: UUID, wanted: Filter, limit: int, cursor: str | None
     ) -> tuple[list[Shown], str | None]:
         """Return events, newest first, and the cursor of the next page where there may be one."""
-        behind = Cursor.parse(cursor) if cursor else None
+        behind = PageCursor.parse(cursor) if cursor else None
         found = await self._events.page(tenant_id, wanted, limit, behind, newest_first=True)
-        following = str(Cursor.behind(found[-1].event)) if len(found) == limit else None
+        following = str(PageCursor.behind(found[-1].event)) if len(found) == limit else None
         return found, None if following == cursor else following
 
     async def get(self, tenant_id: UUID, sequence: int | None) -> Shown:
@@ -68,7 +68,7 @@ class AuditService:
             found = await self._events.page(tenant_id, wanted, EXPORT_PAGE, cursor, newest_first=False)
             if found:
                 yield found
-            following = Cursor.behind(found[-1].event) if len(found) == EXPORT_PAGE else None
+            following = PageCursor.behind(found[-1].event) if len(found) == EXPORT_PAGE else None
             if following is None or following == cursor:  # damaged times are shown as one and the same
                 return
             cursor = following

@@ -8,14 +8,14 @@ from typing import Final
 from uuid import UUID
 
 from core.errors import InvalidInput
-from plugins.audit_log.domain import Event, Head, digest
+from plugins.audit_log.domain import ChainedEvent, Head, digest
 from plugins.audit_log.repository import Chain, EventRepository
 
 PAGE: Final = 500
 """Events that are looked at between two waits: a few milliseconds of computing."""
 
 
-class Problem(StrEnum):
+class ChainProblem(StrEnum):
     """A fault of a chain.
 
     MISSING: an event is not there. ALTERED: an event is not what was written. DETACHED: an event does not follow the
@@ -48,7 +48,7 @@ class Verdict:
     first: int
     verified_to: int
     head: Head
-    problem: Problem | None = None
+    problem: ChainProblem | None = None
     broken_at: int | None = None
 
     @property
@@ -71,14 +71,14 @@ async def verify(
     chain = await events.chain(tenant_id)
     if chain is None:
         lost = await events.has_events(tenant_id)
-        return Verdict(1, 0, Head(), Problem.HEAD if lost else _unlike(anchor, Head()))
+        return Verdict(1, 0, Head(), ChainProblem.HEAD if lost else _unlike(anchor, Head()))
     walk = _Walk(events, tenant_id, chain, anchor)
     return await walk.run(start, limit)
 
 
-def _unlike(anchor: Head | None, head: Head) -> Problem | None:
+def _unlike(anchor: Head | None, head: Head) -> ChainProblem | None:
     """Return the problem of a chain that is shorter than it was."""
-    return Problem.ANCHOR if anchor is not None and anchor.sequence > head.sequence else None
+    return ChainProblem.ANCHOR if anchor is not None and anchor.sequence > head.sequence else None
 
 
 class _Walk:
@@ -102,25 +102,25 @@ class _Walk:
             if problem is None and page:
                 continue
             if not await self._was_pruned():
-                return self._broken(problem or Problem.TRUNCATED, self._last.sequence + 1)
+                return self._broken(problem or ChainProblem.TRUNCATED, self._last.sequence + 1)
         if self._last.sequence == self._head.sequence and self._last.hash != self._head.hash:
-            return self._broken(Problem.HEAD, self._head.sequence)
+            return self._broken(ChainProblem.HEAD, self._head.sequence)
         return Verdict(self._first, self._last.sequence, self._head)
 
     async def _begin(self, start: int | None) -> Verdict | None:
         """Go to where the walk starts; return what is wrong with the ends of the chain."""
         end = self._head.sequence
         if _unlike(self._anchor, self._head) is not None:
-            return self._broken(Problem.ANCHOR, end + 1)
+            return self._broken(ChainProblem.ANCHOR, end + 1)
         if self._chain.overrun or self._chain.underrun:
-            return self._broken(Problem.OVERRUN, end + 1 if self._chain.overrun else None)
+            return self._broken(ChainProblem.OVERRUN, end + 1 if self._chain.overrun else None)
         if self._first > end + 1:
-            return self._broken(Problem.HEAD, None)
+            return self._broken(ChainProblem.HEAD, None)
         if start is not None and start > end + 1:
             raise InvalidInput(f"start: the chain ends with event {end}")
         if start is not None and start > self._first and not await self._go_to(start):
-            return self._broken(Problem.MISSING, start - 1)
-        return self._broken(Problem.ANCHOR, self._last.sequence) if self._differs(self._last) else None
+            return self._broken(ChainProblem.MISSING, start - 1)
+        return self._broken(ChainProblem.ANCHOR, self._last.sequence) if self._differs(self._last) else None
 
     async def _go_to(self, start: int) -> bool:
         """Begin behind the event before ``start``, believing its hash."""
@@ -129,17 +129,17 @@ class _Walk:
             self._first, self._last = start, Head(start - 1, found[0].hash)
         return bool(found)
 
-    def _checked(self, page: list[Event]) -> Problem | None:
+    def _checked(self, page: list[ChainedEvent]) -> ChainProblem | None:
         for event in page:
             if event.sequence != self._last.sequence + 1:
-                return Problem.MISSING
+                return ChainProblem.MISSING
             if digest(event, event.sequence, event.previous_hash) != event.hash:
-                return Problem.ALTERED
+                return ChainProblem.ALTERED
             if event.previous_hash != self._last.hash:
-                return Problem.DETACHED
+                return ChainProblem.DETACHED
             place = Head(event.sequence, event.hash)
             if self._differs(place):
-                return Problem.ANCHOR
+                return ChainProblem.ANCHOR
             self._last = place
         return None
 
@@ -155,5 +155,5 @@ class _Walk:
         self._first, self._last = chain.first, Head(chain.first - 1, chain.before_first)
         return True
 
-    def _broken(self, problem: Problem, at: int | None) -> Verdict:
+    def _broken(self, problem: ChainProblem, at: int | None) -> Verdict:
         return Verdict(self._first, self._last.sequence, self._head, problem, at)

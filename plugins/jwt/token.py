@@ -23,7 +23,7 @@ _OTHERS: Final = ("fwt_", "flovyn_")
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class SignedToken:
     """A JWT in its parts, none of them believed yet."""
 
     header: Mapping[str, Any] = field(repr=False)
@@ -47,7 +47,7 @@ def looks_like_jwt(text: str) -> bool:
     return _SHAPE.fullmatch(text) is not None
 
 
-def parse(text: str) -> Token:
+def parse(text: str) -> SignedToken:
     """Return the parts of a token.
 
     Raises:
@@ -56,7 +56,7 @@ def parse(text: str) -> Token:
     if len(text) > MAX_LENGTH:
         raise JwtRefused(Refusal.TOO_LONG)
     header, payload, signature = text.split(".")
-    return Token(
+    return SignedToken(
         _object(_decoded(header)), _decoded(payload), text.rpartition(".")[0].encode("ascii"), _decoded(signature)
     )
 

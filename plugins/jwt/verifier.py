@@ -8,7 +8,7 @@ from typing import Final
 from plugins.jwt.domain import JwtRefused, Refusal
 from plugins.jwt.jwks import Jwks
 from plugins.jwt.keys import MAX_KEY_ID
-from plugins.jwt.token import Token
+from plugins.jwt.token import SignedToken
 
 _KEYS_OF_ITS_OWN: Final = frozenset({"jwk", "jku", "x5u", "x5c"})
 _TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
@@ -22,7 +22,7 @@ class Verifier:
         self._algorithms = frozenset(algorithms)
         self._jwks = jwks
 
-    async def verify(self, token: Token) -> None:
+    async def verify(self, token: SignedToken) -> None:
         """Return when the signature is right.
 
         Raises:
@@ -34,7 +34,7 @@ class Verifier:
         if not key.verifies(token.signed, token.signature):
             raise JwtRefused(Refusal.SIGNATURE)
 
-    def _key_id(self, token: Token) -> str:
+    def _key_id(self, token: SignedToken) -> str:
         """Return the key that the header names, if the rest of the header is as it must be."""
         header = token.header
         algorithm, kind, key_id = header.get("alg"), header.get("typ", "jwt"), header.get("kid")

@@ -23,7 +23,7 @@ from core.batching import Batcher
 from core.clock import Clock
 from core.errors import AuthError, FlovynError, LimitExceeded
 from plugins.worker_token.cache import TRUST_S, Memory, TokenCache
-from plugins.worker_token.domain import PREFIX_LENGTH, Outcome, Rehash, WorkerToken
+from plugins.worker_token.domain import PREFIX_LENGTH, Rehash, TokenOutcome, WorkerToken
 from plugins.worker_token.grammar import TokenGrammar
 from plugins.worker_token.hashing import Match, TokenHasher
 from plugins.worker_token.outcomes import Outcomes
@@ -48,7 +48,7 @@ class _Answer:
 class _Flight:
     """A look-up under way."""
 
-    task: asyncio.Task[Memory | Outcome]
+    task: asyncio.Task[Memory | TokenOutcome]
     began_at: float
     epoch: int
 
@@ -117,26 +117,26 @@ class TokenChecker:
     async def _looked_up(self, digest: bytes, token: str, peer: str) -> Memory:
         limited = digest not in self._cache and not self._limit.allows(peer)
         if not self._grammar.fits(token):
-            raise self._failed(Outcome.MALFORMED, peer, limited=limited)
+            raise self._failed(TokenOutcome.MALFORMED, peer, limited=limited)
         lookups = self._limited_lookups if limited else self._lookups
         try:
             found = await asyncio.shield(self._flight(digest, token, lookups).task)
         except FlovynError:
-            self._refuse(Outcome.UNAVAILABLE, peer)
+            self._refuse(TokenOutcome.UNAVAILABLE, peer)
             raise
-        if isinstance(found, Outcome):
+        if isinstance(found, TokenOutcome):
             raise self._failed(found, peer, limited=limited)
         return found
 
-    def _failed(self, outcome: Outcome, peer: str, *, limited: bool) -> FlovynError:
+    def _failed(self, outcome: TokenOutcome, peer: str, *, limited: bool) -> FlovynError:
         if limited:
-            self._refuse(Outcome.LIMITED, peer)
+            self._refuse(TokenOutcome.LIMITED, peer)
             return LimitExceeded("too many worker tokens from this address were refused; wait a minute and try again")
         self._limit.count(peer)
         self._refuse(outcome, peer)
         return AuthError("the worker token is not valid")
 
-    def _refuse(self, outcome: Outcome, peer: str) -> None:
+    def _refuse(self, outcome: TokenOutcome, peer: str) -> None:
         self._outcomes.refused(outcome, peer)
         self.busy.set()
 
@@ -154,17 +154,19 @@ class TokenChecker:
             task.add_done_callback(lambda done: self._landed(digest, done))
         return flight
 
-    def _landed(self, digest: bytes, task: asyncio.Task[Memory | Outcome]) -> None:
+    def _landed(self, digest: bytes, task: asyncio.Task[Memory | TokenOutcome]) -> None:
         if digest in self._flights and self._flights[digest].task is task:
             del self._flights[digest]
         if not task.cancelled():
             task.exception()  # the callers have it; none may be left when all have gone
 
-    async def _look_up(self, digest: bytes, token: str, epoch: int, lookups: Batcher[str, _Answer]) -> Memory | Outcome:
+    async def _look_up(
+        self, digest: bytes, token: str, epoch: int, lookups: Batcher[str, _Answer]
+    ) -> Memory | TokenOutcome:
         answer = await lookups.submit(token[:PREFIX_LENGTH])
         match = self._hasher.match(token, answer.candidates)
         now = self._clock.now()
-        refusal = Outcome.ALTERED if answer.candidates else Outcome.UNKNOWN
+        refusal = TokenOutcome.ALTERED if answer.candidates else TokenOutcome.UNKNOWN
         if match is not None:
             refused = match.stored.refusal(match.hash, now)
             if refused is None:

@@ -17,7 +17,7 @@ MAX_OVERLAP: Final = timedelta(days=7)
 """For how long a replaced token may stay valid."""
 
 
-class Outcome(StrEnum):
+class TokenOutcome(StrEnum):
     """How a check ended; the values are labels of the metric and words of the log."""
 
     OK = "ok"
@@ -68,14 +68,14 @@ class WorkerToken(NewWorkerToken):
     previous_hash: str | None = field(repr=False)
     previous_until: datetime | None
 
-    def refusal(self, matched_hash: str, now: datetime) -> Outcome | None:
+    def refusal(self, matched_hash: str, now: datetime) -> TokenOutcome | None:
         """Return why the secret of ``matched_hash``, one of the token's two, does not admit; None when it does."""
         if self.revoked_at is not None:
-            return Outcome.REVOKED
+            return TokenOutcome.REVOKED
         if self.expires_at is not None and self.expires_at <= now:
-            return Outcome.EXPIRED
+            return TokenOutcome.EXPIRED
         if matched_hash != self.token_hash and (self.previous_until is None or self.previous_until <= now):
-            return Outcome.REPLACED
+            return TokenOutcome.REPLACED
         return None
 
     def valid_until(self, matched_hash: str) -> datetime | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from core.metrics import Metrics
-from plugins.worker_token.domain import Outcome
+from plugins.worker_token.domain import TokenOutcome
 
 LOG_EVERY_S: Final = 10.0
 """Between two lines of the same kind."""
@@ -24,8 +24,8 @@ class Outcomes:
         self._checks = metrics.counter("checks_total", "Checks of worker tokens by outcome.", ("outcome",))
         self._log = logger
         self._monotonic = monotonic
-        self._refused: Counter[Outcome] = Counter()
-        self._last_peer: dict[Outcome, str] = {}
+        self._refused: Counter[TokenOutcome] = Counter()
+        self._last_peer: dict[TokenOutcome, str] = {}
         self._written_at = -LOG_EVERY_S
 
     @property
@@ -35,9 +35,9 @@ class Outcomes:
 
     def admitted(self) -> None:
         """Count a token that was let in."""
-        self._checks.inc(outcome=Outcome.OK.value)
+        self._checks.inc(outcome=TokenOutcome.OK.value)
 
-    def refused(self, outcome: Outcome, peer: str) -> None:
+    def refused(self, outcome: TokenOutcome, peer: str) -> None:
         """Count one that was not."""
         self._checks.inc(outcome=outcome.value)
         self._refused[outcome] += 1

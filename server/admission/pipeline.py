@@ -28,7 +28,7 @@ from core.endpoints import Scope
 from core.errors import AuthError, AuthzError, LimitExceeded
 from server.admission.call_caps import CallCaps, CallSlot
 from server.auth.stack import AuthStack, Checks, require_one_credential
-from server.observability.calls import CallObservers, Endpoint, WatchedCall, code_of
+from server.observability.calls import CallEndpoint, CallObservers, WatchedCall, code_of
 
 
 class ProtocolCall(ABC):
@@ -36,7 +36,7 @@ class ProtocolCall(ABC):
 
     __slots__ = ("credentials", "endpoint", "identity", "known_caller", "peer", "resource_id", "tenant_id")
 
-    def __init__(self, endpoint: Endpoint, peer: str) -> None:
+    def __init__(self, endpoint: CallEndpoint, peer: str) -> None:
         self.endpoint = endpoint
         self.peer = peer
         """The caller's network address without the port."""

@@ -22,7 +22,7 @@ STATIC_API_KEY, NOOP = SERVER_AUTHENTICATORS
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class AuthNames:
     """The names that the plugins of this edition add to those of the core."""
 
     authenticators: Sequence[str] = ()
@@ -51,7 +51,7 @@ class AuthPlan:
         yield "everything else" if self.rules else "everything", self.checks
 
 
-def planned(settings: Settings, known: Known) -> dict[Protocol, AuthPlan]:
+def planned(settings: Settings, known: AuthNames) -> dict[Protocol, AuthPlan]:
     """Return the checks of the calls of each protocol.
 
     The default is static keys and the default authenticators of plugins. Static keys always come first: a key may look
@@ -110,7 +110,7 @@ def _endpoint(settings: Settings, protocol: Protocol) -> Endpoint:
     return endpoints.http if protocol is Protocol.REST else endpoints.grpc
 
 
-def _plan(settings: Settings, protocol: Protocol, known: Known, problems: list[str]) -> AuthPlan:
+def _plan(settings: Settings, protocol: Protocol, known: AuthNames, problems: list[str]) -> AuthPlan:
     endpoint = _endpoint(settings, protocol)
     place = f"auth.endpoints.{protocol}"
     if not settings.auth.enabled:
@@ -132,7 +132,7 @@ def _in_order(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(dict.fromkeys(names), key=lambda name: name != STATIC_API_KEY))
 
 
-def _unknown(place: str, checks: PlannedChecks, known: Known) -> Iterator[str]:
+def _unknown(place: str, checks: PlannedChecks, known: AuthNames) -> Iterator[str]:
     existing = {
         "authenticator": (*SERVER_AUTHENTICATORS, *known.authenticators),
         "authorizer": (*SERVER_AUTHORIZERS, *known.authorizers),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from server.database.exclusive import FREE, Locks
+from server.database.exclusive import FREE, AdvisoryLocks
 from server.database.leadership import BEAT, Leadership
 from server.database.notifications import NUDGE, STREAM, WAKE
 from server.engine.dispatch.wakeups import Wake, parse_announcement, parse_nudge
 from server.engine.engine import Engine
 
 
-def channels(engine: Engine, locks: Locks, leadership: Leadership) -> Mapping[str, Callable[[str], None]]:
+def channels(engine: Engine, locks: AdvisoryLocks, leadership: Leadership) -> Mapping[str, Callable[[str], None]]:
     """Return what takes the payloads of each channel; see ``server.database.notifications``."""
 
     def work(payload: str) -> None:

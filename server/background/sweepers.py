@@ -7,7 +7,7 @@ from functools import partial
 
 from core.service import Service
 from server.background.sweeper import Sweeper
-from server.config.settings import Engine as Limits
+from server.config.settings import EngineSettings as Limits
 from server.engine.dispatch.orphans import SWEEP_EVERY_S
 from server.engine.engine import Engine
 

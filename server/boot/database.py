@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from server.boot.preparation import configured_tenants
 from server.config import Settings
-from server.database.exclusive import Locks
+from server.database.exclusive import AdvisoryLocks
 from server.database.leadership import Leadership
 from server.database.pool import Pool, closed_pool, open_pool
 from server.storage.tenants import TenantRepository
@@ -30,7 +30,7 @@ class Database:
 
     pool: Pool
     tenants: TenantRepository
-    locks: Locks
+    locks: AdvisoryLocks
     leadership: Leadership
 
 
@@ -58,5 +58,5 @@ async def no_database(settings: Settings) -> AsyncIterator[Database]:
 
 
 def _database(pool: Pool, settings: Settings) -> Database:
-    locks = Locks(settings.database_url.get_secret_value())
+    locks = AdvisoryLocks(settings.database_url.get_secret_value())
     return Database(pool, TenantRepository(pool), locks, Leadership(locks))

@@ -19,7 +19,7 @@ from server.config.descriptors import share
 from server.database.notifications import Notifications
 from server.database.server_process import ServerProcess
 from server.engine.engine import Engine
-from server.grpc_api.guard import Guard
+from server.grpc_api.guard import GrpcGuard
 from server.grpc_api.server import GrpcServer
 from server.grpc_api.services.task_execution import TaskExecution
 from server.grpc_api.services.worker_lifecycle import WorkerLifecycle
@@ -67,7 +67,7 @@ async def serve_grpc(
 ) -> AsyncIterator[GrpcApi]:
     """Serve gRPC until the context ends or ``drain`` is called."""
     admission = Admission(authentication.stacks[Protocol.GRPC], authentication.observers, call_caps)
-    guard = Guard(admission, engine.repeats, engine.tasks.connections)
+    guard = GrpcGuard(admission, engine.repeats, engine.tasks.connections)
     server = GrpcServer(services, guard, settings.limits, share(settings).grpc)
     draining: list[asyncio.Task[None]] = []
 

@@ -10,7 +10,7 @@ from core.auth import Protocol
 from core.errors import ConfigError, MigrationError, PluginError, one_line
 from core.plugin import Plugin
 from core.tenant import NewTenant
-from server.auth.registry import AuthPlan, Known, planned
+from server.auth.registry import AuthNames, AuthPlan, planned
 from server.boot.edition import Edition
 from server.config import Settings
 from server.config.load import Sources, load
@@ -52,7 +52,7 @@ def configure(edition: Edition, sources: Sources, *, development: bool = False) 
         problems.append(str(error))
     if settings is None or registry is None:
         raise ConfigError("\n".join(problems))
-    known = Known(registry.authenticator_names(), registry.default_authenticators(), registry.authorizer_names())
+    known = AuthNames(registry.authenticator_names(), registry.default_authenticators(), registry.authorizer_names())
     return Prepared(edition, sources, settings, planned(settings, known), development)
 
 

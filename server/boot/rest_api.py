@@ -11,7 +11,7 @@ from server.boot.plugins import Plugins
 from server.boot.stopping import Stopping
 from server.engine.engine import Engine
 from server.rest_api.app import AsgiApp, build_app
-from server.rest_api.guard import Guard
+from server.rest_api.guard import RestGuard
 from server.rest_api.resources.health import Health
 
 
@@ -31,5 +31,5 @@ def make_rest_api(
         return {"database": await database.pool.writes.why_not(), "serving": serving}
 
     admission = Admission(authentication.stacks[Protocol.REST], authentication.observers, call_caps)
-    guard = Guard(admission, database.tenants, engine.repeats)
+    guard = RestGuard(admission, database.tenants, engine.repeats)
     return build_app(plugins.routes, guard, Health(plugins.prepared.edition.build_info, why_not_ready))

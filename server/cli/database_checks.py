@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from core.errors import FlovynError, MigrationError
 from server.boot.edition import Edition
 from server.boot.preparation import Prepared, load_plugins, make_connection, make_migrator
-from server.cli.finding import Finding, fail, ok, warn
+from server.cli.finding import Diagnosis, fail, ok, warn
 from server.database.vitals import Vitals, vitals
 
 OLDEST, NEWEST = 15, 18
@@ -19,7 +19,7 @@ AUTOVACUUM_RARE_S = 60.0
 CLOCK_OFF_S, CLOCK_WRONG_S = 1.0, 60.0
 
 
-async def database(edition: Edition, prepared: Prepared) -> list[Finding]:
+async def database(edition: Edition, prepared: Prepared) -> list[Diagnosis]:
     """Look at the database; one finding when it cannot be reached."""
     try:
         async with await make_connection(prepared.settings) as connection:
@@ -30,7 +30,7 @@ async def database(edition: Edition, prepared: Prepared) -> list[Finding]:
     return [*asked, *await _migrations(edition, prepared)]
 
 
-def _server(found: Vitals) -> Iterator[Finding]:
+def _server(found: Vitals) -> Iterator[Diagnosis]:
     major = found.version // 10_000
     text = f"PostgreSQL {major} answers within {found.latency * 1000:.1f} ms"
     if major < OLDEST:
@@ -48,7 +48,7 @@ def _server(found: Vitals) -> Iterator[Finding]:
     yield _rights(found)
 
 
-def _rights(found: Vitals) -> Finding:
+def _rights(found: Vitals) -> Diagnosis:
     if found.standby:
         return fail("rights", "it is a standby and takes no writes", "let DATABASE_URL name the primary")
     if found.read_only:
@@ -64,7 +64,7 @@ def _rights(found: Vitals) -> Finding:
     )
 
 
-def _connections(prepared: Prepared, found: Vitals) -> Finding:
+def _connections(prepared: Prepared, found: Vitals) -> Diagnosis:
     settings = prepared.settings
     wanted = settings.process.workers * (settings.database.pool_size + OUTSIDE_THE_POOL)
     text = f"{found.free_connections} are left; a server opens up to {wanted}"
@@ -74,7 +74,7 @@ def _connections(prepared: Prepared, found: Vitals) -> Finding:
     return warn("connections", text, advice)
 
 
-def _clock(found: Vitals) -> Finding:
+def _clock(found: Vitals) -> Diagnosis:
     off = abs(found.clock_ahead)
     text = f"the database's is {off:.3f} s {'ahead of' if found.clock_ahead > 0 else 'behind'} ours"
     advice = "set the clocks of both machines by NTP (chrony, systemd-timesyncd)"
@@ -83,7 +83,7 @@ def _clock(found: Vitals) -> Finding:
     return warn("clock", text, advice) if off > CLOCK_OFF_S else ok("clock", text)
 
 
-def autovacuum(found: Vitals) -> Finding:
+def autovacuum(found: Vitals) -> Diagnosis:
     """Check that autovacuum is on and frequent enough for the rows that updates and deletions leave behind."""
     if found.autovacuum_every is None:
         advice = "set autovacuum = on in PostgreSQL; without it, tables grow for ever and claims become slow"
@@ -94,14 +94,14 @@ def autovacuum(found: Vitals) -> Finding:
     return ok("autovacuum", text)
 
 
-async def _migrations(edition: Edition, prepared: Prepared) -> list[Finding]:
+async def _migrations(edition: Edition, prepared: Prepared) -> list[Diagnosis]:
     try:
         plan = await make_migrator(prepared).plan(load_plugins(edition, prepared.sources).owners())
     except MigrationError as error:
         return [fail("migrations", str(error), "run the edition that made this database, or restore it")]
     except FlovynError as error:
         return [fail("migrations", str(error), "let our role read _plugin_migrations")]
-    found: list[Finding] = []
+    found: list[Diagnosis] = []
     if plan.ahead:
         text = (
             f"the database has {len(plan.ahead)} that this edition does not know, {plan.ahead[-1].owner}'s among them"

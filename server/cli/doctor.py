@@ -18,7 +18,7 @@ from server.boot.edition import Edition
 from server.boot.preparation import configure, impatient
 from server.cli import machine_checks as machine
 from server.cli.database_checks import database
-from server.cli.finding import Finding, Result, fail
+from server.cli.finding import Diagnosis, Result, fail
 from server.config.load import read_sources
 
 SCHEMA = 1
@@ -43,7 +43,7 @@ def run(edition: Edition, arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _configured(edition: Edition, said: list[str]) -> Iterator[Finding]:
+def _configured(edition: Edition, said: list[str]) -> Iterator[Diagnosis]:
     """Yield the checks that need valid settings."""
     from server.boot.startup import check
 
@@ -62,6 +62,6 @@ def _configured(edition: Edition, said: list[str]) -> Iterator[Finding]:
     yield from asyncio.run(database(edition, impatient(prepared)))
 
 
-def _line(finding: Finding) -> str:
+def _line(finding: Diagnosis) -> str:
     advice = f"; {finding.advice}" if finding.advice else ""
     return f"{finding.result:<4}  {finding.check:<11}  {finding.text}{advice}\n"

@@ -15,7 +15,7 @@ class Result(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnosis:
     """The result of a check, and advice unless the check passed."""
 
     check: str
@@ -24,16 +24,16 @@ class Finding:
     advice: str = ""
 
 
-def ok(check: str, text: str) -> Finding:
+def ok(check: str, text: str) -> Diagnosis:
     """Return that all is well."""
-    return Finding(check, Result.OK, text)
+    return Diagnosis(check, Result.OK, text)
 
 
-def warn(check: str, text: str, advice: str) -> Finding:
+def warn(check: str, text: str, advice: str) -> Diagnosis:
     """Return a warning for the operator."""
-    return Finding(check, Result.WARN, text, advice)
+    return Diagnosis(check, Result.WARN, text, advice)
 
 
-def fail(check: str, text: str, advice: str) -> Finding:
+def fail(check: str, text: str, advice: str) -> Diagnosis:
     """Return something that keeps a server from working."""
-    return Finding(check, Result.FAIL, text, advice)
+    return Diagnosis(check, Result.FAIL, text, advice)

@@ -15,7 +15,7 @@ from pathlib import Path
 from core.errors import StartupError
 from server.boot.edition import Edition
 from server.boot.preparation import Prepared
-from server.cli.finding import Finding, fail, ok, warn
+from server.cli.finding import Diagnosis, fail, ok, warn
 from server.cli.in_use import own_root
 from server.cli.processes import listener
 from server.config.descriptors import needed
@@ -30,7 +30,7 @@ _NOBODY_KNOWN = SERVER_AUTHENTICATORS[1]
 _NOTHING_ASKED = SERVER_AUTHORIZERS[3:]
 
 
-def python(edition: Edition) -> Finding:
+def python(edition: Edition) -> Diagnosis:
     """Whether this is the Python that the edition was built for."""
     running = f"{sys.version_info[0]}.{sys.version_info[1]}"
     built = edition.build_info.python
@@ -57,7 +57,7 @@ def warnings() -> Iterator[list[str]]:
         root.handlers[:] = before
 
 
-def settings(prepared: Prepared, said: Sequence[str]) -> Iterator[Finding]:
+def settings(prepared: Prepared, said: Sequence[str]) -> Iterator[Diagnosis]:
     """Check the settings for choices that operators should avoid; ``said`` are warnings of reading them."""
     advice = "mend the name, or ignore this when the table is another program's"
     found = [warn("settings", text, advice) for text in said]
@@ -72,14 +72,14 @@ def settings(prepared: Prepared, said: Sequence[str]) -> Iterator[Finding]:
     yield from found or [ok("settings", "every call is authenticated and authorized")]
 
 
-def ports(prepared: Prepared) -> Iterator[Finding]:
+def ports(prepared: Prepared) -> Iterator[Diagnosis]:
     """Whether the ports are free, or this server's."""
     chosen = prepared.settings
     for name in ("server_port", "grpc_server_port"):
         yield _port(name, chosen.bind_host, getattr(chosen, name))
 
 
-def _port(name: str, host: str, port: int) -> Finding:
+def _port(name: str, host: str, port: int) -> Diagnosis:
     try:
         check_free(host, port, name)
     except StartupError as error:
@@ -93,7 +93,7 @@ def _port(name: str, host: str, port: int) -> Finding:
     return ok("ports", f"{name} {port} is free" if port else f"{name}: a free one is taken")
 
 
-def disk() -> Iterator[Finding]:
+def disk() -> Iterator[Diagnosis]:
     """Whether there is room where the edition is unpacked and where temporary files go."""
     root = own_root()
     if root is not None:
@@ -101,7 +101,7 @@ def disk() -> Iterator[Finding]:
     yield _folder(Path(tempfile.gettempdir()), "TMPDIR")
 
 
-def _folder(folder: Path, variable: str) -> Finding:
+def _folder(folder: Path, variable: str) -> Diagnosis:
     free = shutil.disk_usage(folder).free // MIB
     place = f"{folder} ({variable}): {free} MiB free"
     advice = f"make room, or choose another folder with {variable}; 'flovyn-server cache prune' removes old editions"
@@ -114,7 +114,7 @@ def _folder(folder: Path, variable: str) -> Finding:
     return warn("disk", place, advice) if free < LITTLE_MIB else ok("disk", place)
 
 
-def limits(prepared: Prepared) -> Finding:
+def limits(prepared: Prepared) -> Diagnosis:
     """Whether a worker process may open as many files as the settings ask for."""
     chosen = prepared.settings
     wanted = needed(chosen)

@@ -88,7 +88,7 @@ class Process(Section):
     hang_timeout: int = Field(default=30, ge=5)
 
 
-class Engine(Section):
+class EngineSettings(Section):
     """``[engine]``: leases, retention and limits of workflow and task executions.
 
     Attributes:
@@ -143,7 +143,7 @@ class Settings(BaseSettings):
     log: Log = Log()
     database: DatabasePool = DatabasePool()
     process: Process = Process()
-    engine: Engine = Engine()
+    engine: EngineSettings = EngineSettings()
     limits: Limits = Limits()
 
     @model_validator(mode="after")

@@ -108,7 +108,7 @@ class Turn:
         return Unavailable(f"the database connection that held {self.name!r} was lost")
 
 
-class Locks:
+class AdvisoryLocks:
     """The locks of one process."""
 
     def __init__(self, dsn: str) -> None:

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from core.errors import Unavailable
-from server.database.exclusive import Locks, Turn
+from server.database.exclusive import AdvisoryLocks, Turn
 
 LEADER = "leader"
 """The name of the lock."""
@@ -36,7 +36,7 @@ class Leadership:
 
     name = "leadership"
 
-    def __init__(self, locks: Locks) -> None:
+    def __init__(self, locks: AdvisoryLocks) -> None:
         """Take the locks of the process."""
         self._locks = locks
         self._leads = asyncio.Event()

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from core.payload import NULL, Json, dump, json_object
 from server.domain.delivery import Delivery
-from server.domain.submission import Step
+from server.domain.submission import WorkflowStep
 from server.domain.workflow import NewWorkflow, WorkflowState, WorkflowStatus
 from server.domain.workflow_event import EventType, NewEvent
 
@@ -62,7 +62,7 @@ def new_child(
     )
 
 
-def outcome(step: Step) -> Delivery | None:
+def outcome(step: WorkflowStep) -> Delivery | None:
     """Return the event that a child's end causes in its parent; None without a parent or while the child is open."""
     state = step.state
     if state.parent_id is None or state.child_name is None or not state.status.is_terminal:

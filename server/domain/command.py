@@ -57,7 +57,7 @@ class CreatePromise:
 
 
 @dataclass(frozen=True, slots=True)
-class ResolvePromise:
+class ResolvePromiseCommand:
     """Resolve a promise of the same workflow; ``reference`` is its id or its name."""
 
     reference: str
@@ -139,7 +139,7 @@ Command = (
     | StartTimer
     | CancelTimer
     | CreatePromise
-    | ResolvePromise
+    | ResolvePromiseCommand
     | ScheduleTask
     | ScheduleChild
     | CancelChild

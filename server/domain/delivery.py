@@ -10,7 +10,7 @@ from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from server.domain.submission import Step
+from server.domain.submission import WorkflowStep
 from server.domain.workflow import WorkflowState, WorkflowStatus, extended
 from server.domain.workflow_event import NewEvent
 
@@ -25,22 +25,22 @@ class Delivery:
     waking: bool = True
 
 
-def receive(state: WorkflowState, delivery: Delivery) -> Step | None:
+def receive(state: WorkflowState, delivery: Delivery) -> WorkflowStep | None:
     """Return the step that a delivery causes in ``state``; None if the workflow has ended."""
     if state.status.is_terminal:
         return None
     longer, events = extended(state, [delivery.event])
     if not delivery.waking:
-        return Step(longer, events)
+        return WorkflowStep(longer, events)
     status = WorkflowStatus.PENDING if state.status is WorkflowStatus.WAITING else state.status
-    return Step(replace(longer, status=status, waking_sequence=longer.last_sequence), events)
+    return WorkflowStep(replace(longer, status=status, waking_sequence=longer.last_sequence), events)
 
 
 def receive_all(
     states: MutableMapping[tuple[UUID, UUID], WorkflowState], deliveries: Sequence[Delivery]
-) -> list[Step | None]:
+) -> list[WorkflowStep | None]:
     """Return the step of each delivery, in order, and update ``states``; None if the workflow is missing or ended."""
-    steps: list[Step | None] = []
+    steps: list[WorkflowStep | None] = []
     for delivery in deliveries:
         key = (delivery.tenant_id, delivery.workflow_id)
         step = receive(states[key], delivery) if key in states else None

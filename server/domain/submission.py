@@ -13,7 +13,7 @@ from server.domain.workflow import WorkflowState, WorkflowStatus
 from server.domain.workflow_event import Event, NewEvent
 
 
-class Outcome(StrEnum):
+class SubmissionOutcome(StrEnum):
     """What a worker says its activation came to."""
 
     RUNNING = "RUNNING"
@@ -64,7 +64,7 @@ class Submission:
     tenant_id: UUID
     workflow_id: UUID
     commands: tuple[Command, ...]
-    outcome: Outcome
+    outcome: SubmissionOutcome
     ending: Ending | None = None
     weight: int = 0
     digest: str | None = None
@@ -72,7 +72,7 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class WorkflowStep:
     """What a submission or an event from outside changes: numbered events and the workflow's new state."""
 
     state: WorkflowState
@@ -107,12 +107,12 @@ def objection(  # noqa: PLR0911 - one return per rule
     if sender.held_by != state.held_by and state.held_by is not None:
         if sender.has_read:
             return "another worker holds it since the sender's last submission"
-        if submitted.outcome is Outcome.FAILED:
+        if submitted.outcome is SubmissionOutcome.FAILED:
             # a worker that loses the answer to its submission reports the lost connection as the workflow's failure
             return "another worker holds it, and only that one can let it fail"
     return None
 
 
-def released(state: WorkflowState) -> Step:
+def released(state: WorkflowState) -> WorkflowStep:
     """Return the step of a claim that ends without a submission of its own: another worker is to get the workflow."""
-    return Step(replace(state, status=WorkflowStatus.PENDING, contested=state.contested + 1), ())
+    return WorkflowStep(replace(state, status=WorkflowStatus.PENDING, contested=state.contested + 1), ())

@@ -11,7 +11,7 @@ from functools import partial
 
 from core.clock import Clock
 from core.service import Service
-from server.config.settings import Engine as Limits
+from server.config.settings import EngineSettings as Limits
 from server.database.notifications import NUDGE, STREAM, WAKE
 from server.database.pool import Pool
 from server.database.server_process import LOCK_CLASS
@@ -35,7 +35,7 @@ from server.engine.tasks.spans import Spans
 from server.engine.tasks.starts import TaskStarts
 from server.engine.tasks.workers import ParkedWorkers, Workers
 from server.engine.workflows.cancellation import Cancellation
-from server.engine.workflows.children import Children
+from server.engine.workflows.children import ChildWorkflows
 from server.engine.workflows.claims import WorkflowClaims
 from server.engine.workflows.deliveries import Deliveries
 from server.engine.workflows.promises import Promises
@@ -142,7 +142,7 @@ class WorkflowCalls:
         self.history, self.prune = claims.history, claims.prune
         self._starts = WorkflowStarts(storage, claims.direct_dispatch, wake)
         self.start = self._starts.start
-        self.start_child = Children(storage, deliveries, wake).start
+        self.start_child = ChildWorkflows(storage, deliveries, wake).start
         self._signals = Signals(storage, deliveries)
         self.signal, self.signal_with_start = self._signals.signal, self._signals.signal_with_start
         self.cancellation = Cancellation(storage, deliveries)

@@ -20,12 +20,12 @@ from core.errors import InvalidInput
 from core.pacing import SMALL_BYTES, paced
 from server.admission.pipeline import ProtocolCall, tenant_of_call
 from server.auth.stack import Checks
-from server.engine.dispatch.connections import Connections
+from server.engine.dispatch.connections import ConnectionActivity
 from server.grpc_api.call_context import CONNECTION, DEADLINE
 from server.grpc_api.conversions import uuid_field
 from server.grpc_api.text_gate import check_message, check_metadata
 from server.grpc_api.wire import check_small_counts, message_error, parsed, parsed_in_turns, text_on_wire
-from server.observability.calls import Endpoint
+from server.observability.calls import CallEndpoint
 from server.observability.request_id import REQUEST_ID, new_request_id
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -45,7 +45,7 @@ class ServedMethod:
         tenant_field: number of the request's field that names the tenant of the call; None where it has none.
     """
 
-    endpoint: Endpoint
+    endpoint: CallEndpoint
     checks: Checks
     method: GrpcMethod
     request_class: type[Message]
@@ -58,7 +58,7 @@ class ServedMethod:
         cls, path: str, checks: Checks, method: GrpcMethod, request_class: type[Message], response_class: type[Message]
     ) -> ServedMethod:
         """Return the method that is served at a path such as ``/flovyn.v1.TaskExecution/PollTask``."""
-        endpoint = Endpoint(Protocol.GRPC, path, method.action, method.resource, method.repeated is Repeat.READS)
+        endpoint = CallEndpoint(Protocol.GRPC, path, method.action, method.resource, method.repeated is Repeat.READS)
         resource_field = method.resource_id or f"{method.resource.replace('-', '_')}_id"
         tenant = request_class.DESCRIPTOR.fields_by_name.get("tenant_id")
         is_text = tenant is not None and tenant.type == FieldDescriptor.TYPE_STRING and not tenant.is_repeated
@@ -78,7 +78,9 @@ class GrpcCall(ProtocolCall):
 
     __slots__ = ("_checks", "_connection", "_connections", "_metadata", "headers")
 
-    def __init__(self, endpoint: Endpoint, checks: Checks, context: Context, connections: Connections) -> None:
+    def __init__(
+        self, endpoint: CallEndpoint, checks: Checks, context: Context, connections: ConnectionActivity
+    ) -> None:
         connection = context.peer()
         super().__init__(endpoint, address_of(connection))
         self._checks = checks
@@ -131,7 +133,7 @@ class MessageCall(GrpcCall):
     __slots__ = ("_data", "_max_commands", "_served", "_tenant_text", "request")
 
     def __init__(
-        self, served: ServedMethod, data: bytes, context: Context, connections: Connections, max_commands: int
+        self, served: ServedMethod, data: bytes, context: Context, connections: ConnectionActivity, max_commands: int
     ) -> None:
         super().__init__(served.endpoint, served.checks, context, connections)
         self._served = served

@@ -77,7 +77,7 @@ _COMMANDS: Mapping[str, Callable[[Any], c.Command]] = {
         data.timeout_ms if data.HasField("timeout_ms") else None,
         key_field(data),
     ),
-    "resolve_promise": lambda data: c.ResolvePromise(
+    "resolve_promise": lambda data: c.ResolvePromiseCommand(
         name_field(data.promise_id, "promise_id"), parse_payload(data.value, "value")
     ),
     "schedule_task": _schedule_task,

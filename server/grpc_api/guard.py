@@ -22,10 +22,10 @@ from core.endpoints import GrpcMethod, GrpcService
 from core.errors import FlovynError
 from server.admission.error_answers import answer_to
 from server.admission.pipeline import Admission, AdmittedCall
-from server.engine.dispatch.connections import Connections
+from server.engine.dispatch.connections import ConnectionActivity
 from server.engine.repeats import HEADER, REPLAYED, Answer, Repeats, SentCall, checked_key
 from server.grpc_api.call import Context, GrpcCall, MessageCall, ServedMethod
-from server.observability.calls import Endpoint
+from server.observability.calls import CallEndpoint
 
 _log = logging.getLogger(__name__)
 
@@ -75,10 +75,10 @@ async def _released(undelivered: Callable[[], Awaitable[None]]) -> None:
         _log.warning("the work of an undelivered answer could not be released: %s", error)
 
 
-class Guard:
+class GrpcGuard:
     """The guard of all methods of a process."""
 
-    def __init__(self, admission: Admission, repeats: Repeats, connections: Connections) -> None:
+    def __init__(self, admission: Admission, repeats: Repeats, connections: ConnectionActivity) -> None:
         self._admission = admission
         self._repeats = repeats
         self._connections = connections
@@ -96,7 +96,7 @@ class Guard:
 
     def reflection(self, path: str, resource: str, context: Context) -> AdmittedCall:
         """Return the admission of a call that a library serves, which is one that views."""
-        endpoint = Endpoint(Protocol.GRPC, path, Action.VIEW, resource)
+        endpoint = CallEndpoint(Protocol.GRPC, path, Action.VIEW, resource)
         checks = self._admission.auth.of(path)
         return self._admission.admit(GrpcCall(endpoint, checks, context, self._connections))
 

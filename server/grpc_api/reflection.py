@@ -11,12 +11,12 @@ from grpc_reflection.v1alpha.reflection import SERVICE_NAME
 from grpc_reflection.v1alpha.reflection import aio as reflection
 
 from server.grpc_api.call import Context
-from server.grpc_api.guard import Guard, abort
+from server.grpc_api.guard import GrpcGuard, abort
 
 RESOURCE = "api-docs"
 
 
-def handlers(guard: Guard, services: Sequence[str]) -> grpc.GenericRpcHandler:
+def handlers(guard: GrpcGuard, services: Sequence[str]) -> grpc.GenericRpcHandler:
     """Return the reflection service for the services of these names."""
     servicer = reflection.ReflectionServicer([*services, SERVICE_NAME])
     path = f"/{SERVICE_NAME}/ServerReflectionInfo"

@@ -25,7 +25,7 @@ from core.limits import KIB
 from core.log_limit import LogLimit
 from server.config.limits import Limits
 from server.grpc_api import reflection
-from server.grpc_api.guard import Guard
+from server.grpc_api.guard import GrpcGuard
 
 MAX_PING_STRIKES = 20
 """Pings in a row, without data in between, that come sooner than they may, before the connection is closed."""
@@ -73,7 +73,7 @@ class _Unknown(grpc.GenericRpcHandler):
 class GrpcServer:
     """Serves the given services, the standard health service and server reflection."""
 
-    def __init__(self, services: Sequence[GrpcService], guard: Guard, limits: Limits, connections: int) -> None:
+    def __init__(self, services: Sequence[GrpcService], guard: GrpcGuard, limits: Limits, connections: int) -> None:
         """Make the server; it listens from ``start`` on. It takes about ``connections`` connections."""
         self._options = (
             *_OPTIONS,

@@ -17,7 +17,7 @@ from core.errors import MigrationError
 from core.named_queries import named_queries
 from server.database.connecting import Connection
 from server.migrator import catalog, plugin_role
-from server.migrator.proof import Part, Statement
+from server.migrator.proof import MigrationPart, Statement
 
 if TYPE_CHECKING:
     from server.migrator.execution import Record
@@ -30,7 +30,7 @@ _SQL = named_queries(__package__, "concurrently.sql")
 _log = logging.getLogger(__name__)
 
 
-async def run_outside(connection: Connection, part: Part, record: Record, *, separate_role: bool) -> None:
+async def run_outside(connection: Connection, part: MigrationPart, record: Record, *, separate_role: bool) -> None:
     """Run the one statement of a part and record it.
 
     Raises:
@@ -66,7 +66,7 @@ async def _objects(connection: Connection, owner: str) -> catalog.Snapshot:
     return {key: text for key, text in (await catalog.snapshot(connection, owner)).items() if key[0] != "rows of"}
 
 
-async def _build(connection: Connection, part: Part, statement: Statement) -> None:
+async def _build(connection: Connection, part: MigrationPart, statement: Statement) -> None:
     """Clear up behind a killed attempt, run the statement unless that attempt had done it, and look at the result."""
     made, dropped, rebuilt = statement.creates, statement.drops, statement.rebuilds
     for name, valid in await _indexes(connection, made or rebuilt or ""):

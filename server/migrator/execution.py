@@ -18,7 +18,7 @@ from core.migration import CORE
 from core.named_queries import named_queries
 from server.database.connecting import Connection
 from server.migrator import catalog, own_objects, plugin_role
-from server.migrator.proof import Part, Statement
+from server.migrator.proof import MigrationPart, Statement
 
 LOCK_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 600
@@ -47,7 +47,7 @@ class Executor:
         self._connection = connection
         self._separate_role = separate_role
 
-    async def run(self, part: Part, record: Record) -> None:
+    async def run(self, part: MigrationPart, record: Record) -> None:
         """Run a part and record it; all of it, or nothing, unless its file declares another way.
 
         Raises:
@@ -67,7 +67,7 @@ class Executor:
             else:
                 return
 
-    async def _attempt_as_declared(self, part: Part, record: Record) -> None:
+    async def _attempt_as_declared(self, part: MigrationPart, record: Record) -> None:
         if part.mode == "outside":
             from server.migrator.concurrently import run_outside
 
@@ -77,7 +77,7 @@ class Executor:
         else:
             await self._attempt(part, record)
 
-    async def _batches(self, part: Part, record: Record) -> None:
+    async def _batches(self, part: MigrationPart, record: Record) -> None:
         """Run a statement again and again, each time in a transaction of its own, until it changes no row.
 
         A batch that was committed stays: after a kill the next start goes on behind it.
@@ -92,7 +92,7 @@ class Executor:
                     " done stays, start again to go on"
                 )
 
-    async def _attempt(self, part: Part, record: Record) -> int:
+    async def _attempt(self, part: MigrationPart, record: Record) -> int:
         """Run a part in one transaction and return the rows that changed; a batch that changed some is not recorded."""
         started = time.monotonic()
         owner = part.pending.owner
@@ -105,7 +105,7 @@ class Executor:
                 await record(round((time.monotonic() - started) * 1000))
             return changed
 
-    async def _guarded(self, part: Part) -> int:
+    async def _guarded(self, part: MigrationPart) -> int:
         """Run a plugin's part, and refuse it when what it left behind reaches further than the plugin."""
         owner, connection = part.pending.owner, self._connection
         before = await catalog.snapshot(connection, owner)
@@ -124,7 +124,7 @@ class Executor:
             raise MigrationError(f"{part.pending}: it would harm the server and was rolled back: {'; '.join(harm)}")
         return rows
 
-    async def _statements(self, part: Part) -> int:
+    async def _statements(self, part: MigrationPart) -> int:
         connection = self._connection
         separate = self._separate_role and part.pending.owner != CORE
         limits = _limits()
@@ -158,7 +158,7 @@ class Executor:
         row = await (await self._connection.execute(_SQL["transaction_timeout"])).fetchone()
         return {"transaction_timeout": int(row[0])} if row and row[0] else {}
 
-    async def _refuse_row_locks(self, part: Part, statement: Statement) -> None:
+    async def _refuse_row_locks(self, part: MigrationPart, statement: Statement) -> None:
         """Refuse a statement that locks rows of others; a role of its own would lack the right to."""
         tables = await own_objects.locked_by(self._connection, part.pending.owner, statement)
         if tables:
@@ -167,7 +167,7 @@ class Executor:
                 " running servers, and was rolled back"
             )
 
-    async def _refuse_long_waits(self, part: Part, statement: Statement, limits: Mapping[str, int]) -> None:
+    async def _refuse_long_waits(self, part: MigrationPart, statement: Statement, limits: Mapping[str, int]) -> None:
         """Refuse a statement that lets the next ones wait for longer than the server allows."""
         too_long = await own_objects.too_long_waits(self._connection, limits)
         if too_long:

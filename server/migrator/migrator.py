@@ -24,7 +24,7 @@ from server.database.refusals import worded
 from server.migrator import plugin_role
 from server.migrator.execution import Executor
 from server.migrator.history import Applied, Owner, Pending, Plan, compare
-from server.migrator.proof import Part, Proof, Proofs, proof_of
+from server.migrator.proof import MigrationPart, Proof, Proofs, proof_of
 
 OLDEST_POSTGRESQL = 150000
 WAIT_FOR_OTHER_S = 120
@@ -138,7 +138,7 @@ class Migrator:
                 ) from None
             yield
 
-    def _down_part(self, pending: Pending, owner: Owner) -> Part:
+    def _down_part(self, pending: Pending, owner: Owner) -> MigrationPart:
         down = self.proof(pending, [owner]).down
         if down is None:
             raise MigrationError(
@@ -146,7 +146,7 @@ class Migrator:
             )
         return down
 
-    async def _run_all(self, connection: Connection, parts: Sequence[Part]) -> None:
+    async def _run_all(self, connection: Connection, parts: Sequence[MigrationPart]) -> None:
         """Run migrations in order; the role of the plugins is prepared when the core's are done."""
         executor = Executor(connection, separate_role=False)
         prepared = False

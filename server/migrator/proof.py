@@ -44,7 +44,7 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MigrationPart:
     """The up or the down part of a migration."""
 
     pending: Pending
@@ -62,8 +62,8 @@ class Proof:
         locks: (line, core table, lock mode) of each lock that it takes on a table of the core.
     """
 
-    up: Part
-    down: Part | None
+    up: MigrationPart
+    down: MigrationPart | None
     locks: Sequence[tuple[int, str, str]]
 
 
@@ -81,9 +81,9 @@ def proof_of(pending: Pending, owners: Iterable[Owner], proofs: Proofs) -> Proof
         found = _linted(pending, earlier)
     sql = migration.sql
     down_mode: Mode = "outside" if found["mode"] == "outside" else "transaction"
-    down = None if found["down"] is None else Part(pending, _statements(sql, found["down"]), down_mode)
+    down = None if found["down"] is None else MigrationPart(pending, _statements(sql, found["down"]), down_mode)
     locks = [(line, table, mode) for line, table, mode in found["locks"]]
-    return Proof(Part(pending, _statements(sql, found["up"]), found["mode"]), down, locks)
+    return Proof(MigrationPart(pending, _statements(sql, found["up"]), found["mode"]), down, locks)
 
 
 def _statements(sql: str, slices: Sequence[Mapping[str, Any]]) -> list[Statement]:

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class CallEndpoint:
     """What is the same for all calls of a route or method; see ``core.calls.Call``."""
 
     protocol: Protocol
@@ -51,7 +51,7 @@ class CallObservers:
         """Whether anybody looks at a call before it runs."""
         return bool(self._before)
 
-    def watch(self, endpoint: Endpoint, peer: str) -> WatchedCall | None:
+    def watch(self, endpoint: CallEndpoint, peer: str) -> WatchedCall | None:
         """Begin to watch a call; None when nobody wants to know."""
         return WatchedCall(self, endpoint, peer) if self._observers else None
 
@@ -101,7 +101,7 @@ class CallObservers:
 class WatchedCall:
     """One call on its way through a guard, which fills in what it finds out."""
 
-    def __init__(self, observers: CallObservers, endpoint: Endpoint, peer: str) -> None:
+    def __init__(self, observers: CallObservers, endpoint: CallEndpoint, peer: str) -> None:
         """Note when it came in."""
         self._observers = observers
         self._endpoint = endpoint

@@ -16,7 +16,7 @@ from core.json_text import write
 from server.observability.request_id import REQUEST_ID, new_request_id
 from server.plugin_checks.contributions import shape
 from server.rest_api import error_mapping, text_gate
-from server.rest_api.guard import Guard, Responder
+from server.rest_api.guard import Responder, RestGuard
 from server.rest_api.path_segments import EncodedSlashes
 from server.rest_api.resources.health import Health
 from server.rest_api.text_gate import PathGate
@@ -50,7 +50,7 @@ def places(routes: Sequence[RestRoute]) -> Iterator[tuple[str, RestRoute]]:
             yield path, route
 
 
-def build_app(routes: Sequence[RestRoute], guard: Guard, health: Health) -> falcon.asgi.App[Any, Any]:
+def build_app(routes: Sequence[RestRoute], guard: RestGuard, health: Health) -> falcon.asgi.App[Any, Any]:
     """Return the app with the guarded routes and the open health checks.
 
     Raises:

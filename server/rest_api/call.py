@@ -22,7 +22,7 @@ from server.admission.pipeline import ProtocolCall, tenant_of_call
 from server.auth.route_rules import TENANT_PARAMETER, RouteRules
 from server.auth.stack import OPEN, Answers, AuthStack, Checks
 from server.config.path_rules import UNNAMED, Segment, names
-from server.observability.calls import Endpoint
+from server.observability.calls import CallEndpoint
 from server.rest_api import error_mapping
 from server.rest_api.bodies import body, fitting, size_of
 from server.rest_api.text_gate import check_head
@@ -34,7 +34,7 @@ class ServedRoute:
     def __init__(self, route: RestRoute, auth: AuthStack, tenants: TenantLookup) -> None:
         reads = route.repeated is Repeat.READS
         self.route = route
-        self.endpoint = Endpoint(Protocol.REST, f"{route.method} {route.path}", route.action, route.resource, reads)
+        self.endpoint = CallEndpoint(Protocol.REST, f"{route.method} {route.path}", route.action, route.resource, reads)
         self.auth = auth
         self.tenants = tenants
         self.rules: RouteRules = auth.of_route((route.path, *route.aliases))

@@ -25,7 +25,7 @@ Request = falcon.asgi.Request
 Response = falcon.asgi.Response
 
 
-class Guard:
+class RestGuard:
     """The guard of all routes of a process."""
 
     def __init__(self, admission: Admission, tenants: TenantLookup, repeats: Repeats) -> None:

@@ -15,7 +15,7 @@ from core.named_queries import named_queries
 from core.payload import Json, dump
 from core.plugin_services import Database
 from server.domain.claim import Claim, Released
-from server.domain.submission import Step
+from server.domain.submission import WorkflowStep
 from server.domain.workflow import ClaimedWorkflow, NewWorkflow, PollSlot, WorkflowState, WorkflowStatus
 from server.domain.workflow_event import Event
 from server.storage.columns import claim_columns, columns
@@ -150,7 +150,7 @@ class WorkflowRepository:
         """Lock the workflows that no other transaction has locked; see ``lock``."""
         return by_key(await fetch(connection, STATE, _SQL["lock_free"], key_columns(keys)))
 
-    async def apply(self, connection: DatabaseConnection, steps: Sequence[Step]) -> None:
+    async def apply(self, connection: DatabaseConnection, steps: Sequence[WorkflowStep]) -> None:
         """Write the steps of locked workflows, in order; the state of the last step of a workflow stays."""
         last = {(step.state.tenant_id, step.state.id): step for step in steps}
         states = [step.state for step in last.values()]

@@ -20,10 +20,10 @@ from core.clock import SystemClock
 from core.launchers import WorkflowLaunch
 from core.payload import NULL
 from server.config.settings import DatabasePool
-from server.config.settings import Engine as Limits
+from server.config.settings import EngineSettings as Limits
 from server.database.pool import Pool, open_pool
 from server.domain.command import RecordOperation
-from server.domain.submission import Outcome
+from server.domain.submission import SubmissionOutcome
 from server.engine.engine import Engine
 from server.engine.submission.commands import submission
 from tests.benchmarks.engine_load import TENANT
@@ -57,7 +57,7 @@ async def steps_per_second(url: str) -> float:
 
         async def caller() -> None:
             while next(left) <= STEPS:
-                await engine.workflows.submit(submission(TENANT, next(spread), _STEP, Outcome.RUNNING))
+                await engine.workflows.submit(submission(TENANT, next(spread), _STEP, SubmissionOutcome.RUNNING))
 
         began = time.perf_counter()
         await asyncio.gather(*(caller() for _ in range(CALLERS)))
@@ -82,7 +82,7 @@ async def _submit_ms(engine: Engine, pool: Pool, events: int) -> float:
     taken = []
     for _ in range(200):
         began = time.perf_counter()
-        await engine.workflows.submit(submission(TENANT, workflow_id, _STEP, Outcome.RUNNING))
+        await engine.workflows.submit(submission(TENANT, workflow_id, _STEP, SubmissionOutcome.RUNNING))
         taken.append((time.perf_counter() - began) * 1000)
     return statistics.median(taken)
 

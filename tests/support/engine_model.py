@@ -15,11 +15,11 @@ from server.domain.command import (
     Command,
     CreatePromise,
     RecordOperation,
-    ResolvePromise,
+    ResolvePromiseCommand,
     ScheduleTask,
     StartTimer,
 )
-from server.domain.submission import Outcome
+from server.domain.submission import SubmissionOutcome
 from server.domain.task import TaskOutcome
 
 ONE = Json("1")
@@ -28,9 +28,9 @@ CANCELLATION = ["CANCELLATION_REQUESTED", "WORKFLOW_EXECUTION_FAILED", "WORKFLOW
 
 
 _TERMINAL_EVENT = {
-    Outcome.COMPLETED: "WORKFLOW_COMPLETED",
-    Outcome.FAILED: "WORKFLOW_EXECUTION_FAILED",
-    Outcome.CANCELLED: "WORKFLOW_CANCELLED",
+    SubmissionOutcome.COMPLETED: "WORKFLOW_COMPLETED",
+    SubmissionOutcome.FAILED: "WORKFLOW_EXECUTION_FAILED",
+    SubmissionOutcome.CANCELLED: "WORKFLOW_CANCELLED",
 }
 
 
@@ -80,16 +80,16 @@ class Run:
             if self.status == "WAITING":
                 self.status = "PENDING"
 
-    def take(self, acts: Sequence[Act], outcome: Outcome, *, with_end: bool) -> None:
+    def take(self, acts: Sequence[Act], outcome: SubmissionOutcome, *, with_end: bool) -> None:
         """Take a worker's submission; ``with_end`` tells whether the command of its end was among the commands."""
         if self.status not in ("RUNNING", "CANCELLING"):
             return
-        if self.status == "CANCELLING" and not (outcome is Outcome.COMPLETED and with_end):
+        if self.status == "CANCELLING" and not (outcome is SubmissionOutcome.COMPLETED and with_end):
             self.end("CANCELLED", CANCELLATION)
             return
         for act in acts:
             act.model(self)
-        if outcome is Outcome.SUSPENDED:
+        if outcome is SubmissionOutcome.SUSPENDED:
             self.status = "PENDING" if self.unseen else "WAITING"
         elif outcome in _TERMINAL_EVENT:
             self.end(outcome.value, [_TERMINAL_EVENT[outcome]])
@@ -191,7 +191,7 @@ def _resolve(number: int) -> Act:
         if workflow.settle(f"p{number}", "RESOLVED"):
             workflow.events.append("PROMISE_RESOLVED")
 
-    return Act(ResolvePromise(f"p{number}", ONE), model)
+    return Act(ResolvePromiseCommand(f"p{number}", ONE), model)
 
 
 def _task(number: int) -> Act:

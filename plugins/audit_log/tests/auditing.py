@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import psycopg
 
 from plugins.audit_log import audit_pb2_grpc
-from plugins.audit_log.domain import Draft, Kind
+from plugins.audit_log.domain import EventDraft, Kind
 from plugins.audit_log.plugin import AuditLogPlugin
 from plugins.audit_log.recorder import Recorder
 from plugins.audit_log.repository import EventRepository
@@ -82,9 +82,9 @@ async def stored(client: Client, tenant_id: UUID = TENANT) -> list[Any]:
     return await events_of(client).walk(tenant_id, 0, 2**62, 10**6)
 
 
-def draft(number: int = 0, **more: Any) -> Draft:
+def draft(number: int = 0, **more: Any) -> EventDraft:
     """Return an event, a second after the one of the number before."""
-    made = Draft(
+    made = EventDraft(
         tenant_id=TENANT,
         kind=Kind.CALL,
         call_id=uuid4(),

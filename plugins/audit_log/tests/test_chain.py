@@ -14,10 +14,10 @@ import pytest_asyncio
 
 from core.errors import InvalidInput, Unavailable
 from plugins.audit_log import verifier
-from plugins.audit_log.domain import NO_HASH, Event, Head, digest
+from plugins.audit_log.domain import NO_HASH, ChainedEvent, Head, digest
 from plugins.audit_log.repository import EventRepository, RetentionRepository
 from plugins.audit_log.tests.auditing import T0, auditing, draft, events_of, start, stored, tamper
-from plugins.audit_log.verifier import Problem, verify
+from plugins.audit_log.verifier import ChainProblem, verify
 from tests.support.repetitions import times
 from tests.support.running import OTHER_TENANT, TENANT, Client
 
@@ -56,36 +56,36 @@ TAKE = """
 """
 LOSE_HEAD = "DELETE FROM p_audit_log__chains WHERE tenant_id = (SELECT id FROM tenant WHERE slug = 'test')"
 
-TAMPERINGS: dict[str, tuple[list[str], Problem, int | None]] = {
-    "a field": ([EDIT.format("principal_id = 'bob'", 5)], Problem.ALTERED, 5),
-    "an outcome": ([EDIT.format("code = 'permission_denied'", 1)], Problem.ALTERED, 1),
-    "a time": ([EDIT.format("at = at + interval '1 microsecond'", 12)], Problem.ALTERED, 12),
-    "an absent field": ([EDIT.format("peer = NULL", 3)], Problem.ALTERED, 3),
-    "a hash": ([EDIT.format("hash = sha256('x')", 7)], Problem.ALTERED, 7),
-    "the hash before": ([EDIT.format("previous_hash = sha256('x')", 7)], Problem.ALTERED, 7),
-    "one is gone": ([CUT.format("= 4")], Problem.MISSING, 4),
-    "the first is gone": ([CUT.format("= 1")], Problem.MISSING, 1),
-    "some are gone": ([CUT.format("IN (6, 7, 8)")], Problem.MISSING, 6),
-    "the tail is gone": ([CUT.format("> 9")], Problem.TRUNCATED, 10),
-    "all are gone": ([CUT.format("> 0")], Problem.TRUNCATED, 1),
+TAMPERINGS: dict[str, tuple[list[str], ChainProblem, int | None]] = {
+    "a field": ([EDIT.format("principal_id = 'bob'", 5)], ChainProblem.ALTERED, 5),
+    "an outcome": ([EDIT.format("code = 'permission_denied'", 1)], ChainProblem.ALTERED, 1),
+    "a time": ([EDIT.format("at = at + interval '1 microsecond'", 12)], ChainProblem.ALTERED, 12),
+    "an absent field": ([EDIT.format("peer = NULL", 3)], ChainProblem.ALTERED, 3),
+    "a hash": ([EDIT.format("hash = sha256('x')", 7)], ChainProblem.ALTERED, 7),
+    "the hash before": ([EDIT.format("previous_hash = sha256('x')", 7)], ChainProblem.ALTERED, 7),
+    "one is gone": ([CUT.format("= 4")], ChainProblem.MISSING, 4),
+    "the first is gone": ([CUT.format("= 1")], ChainProblem.MISSING, 1),
+    "some are gone": ([CUT.format("IN (6, 7, 8)")], ChainProblem.MISSING, 6),
+    "the tail is gone": ([CUT.format("> 9")], ChainProblem.TRUNCATED, 10),
+    "all are gone": ([CUT.format("> 0")], ChainProblem.TRUNCATED, 1),
     "the tail is gone and the number follows": (
-        [CUT.format("> 9"), HEAD.format("last_sequence = 9")], Problem.HEAD, 9
+        [CUT.format("> 9"), HEAD.format("last_sequence = 9")], ChainProblem.HEAD, 9
     ),
     "one was put in": (
-        [EDIT.format("sequence = -sequence", 5), COPY.format(5, 6), CUT.format("< 0")], Problem.ALTERED, 5
+        [EDIT.format("sequence = -sequence", 5), COPY.format(5, 6), CUT.format("< 0")], ChainProblem.ALTERED, 5
     ),
-    "one was put behind the end": ([COPY.format(13, 12)], Problem.OVERRUN, 13),
-    "one was put before the beginning": ([COPY.format(0, 1)], Problem.OVERRUN, None),
+    "one was put behind the end": ([COPY.format(13, 12)], ChainProblem.OVERRUN, 13),
+    "one was put before the beginning": ([COPY.format(0, 1)], ChainProblem.OVERRUN, None),
     "two changed places": (
         [EDIT.format("sequence = -3", 3), EDIT.format("sequence = 3", 4), EDIT.format("sequence = 4", -3)],
-        Problem.ALTERED,
+        ChainProblem.ALTERED,
         3,
     ),
-    "the head": ([HEAD.format("last_hash = sha256('x')")], Problem.HEAD, 12),
-    "the head is gone": (["DELETE FROM p_audit_log__chains"], Problem.HEAD, None),
-    "the beginning": ([HEAD.format("first_previous_hash = sha256('x')")], Problem.DETACHED, 1),
-    "the beginning was moved": ([HEAD.format("first_sequence = 4")], Problem.OVERRUN, None),
-    "the other tenant's": ([CUT.format("= 2"), TAKE.format(2)], Problem.ALTERED, 2),
+    "the head": ([HEAD.format("last_hash = sha256('x')")], ChainProblem.HEAD, 12),
+    "the head is gone": (["DELETE FROM p_audit_log__chains"], ChainProblem.HEAD, None),
+    "the beginning": ([HEAD.format("first_previous_hash = sha256('x')")], ChainProblem.DETACHED, 1),
+    "the beginning was moved": ([HEAD.format("first_sequence = 4")], ChainProblem.OVERRUN, None),
+    "the other tenant's": ([CUT.format("= 2"), TAKE.format(2)], ChainProblem.ALTERED, 2),
 }  # fmt: skip
 
 
@@ -97,7 +97,7 @@ async def test_tampering_is_found(name: str, client: Client, database: str) -> N
     await tamper(database, *statements)
     verdict = await verify(events_of(client), TENANT, None, 1000)
     assert (verdict.problem, verdict.broken_at, verdict.complete) == (problem, at, False)
-    if at is not None and problem in {Problem.ALTERED, Problem.MISSING, Problem.TRUNCATED}:
+    if at is not None and problem in {ChainProblem.ALTERED, ChainProblem.MISSING, ChainProblem.TRUNCATED}:
         assert verdict.verified_to == at - 1
 
 
@@ -108,7 +108,7 @@ async def test_an_event_that_was_replaced_with_a_fitting_hash_is_found(client: C
     forged = digest(draft(3, call_id=fourth.call_id, principal_id="bob"), 4, fourth.previous_hash).hex()
     await tamper(database, EDIT.format(rf"principal_id = 'bob', hash = '\x{forged}'", 4))
     verdict = await verify(events, TENANT, None, 1000)
-    assert (verdict.problem, verdict.broken_at) == (Problem.DETACHED, 5)
+    assert (verdict.problem, verdict.broken_at) == (ChainProblem.DETACHED, 5)
 
 
 async def test_a_chain_that_was_written_anew_is_found_by_its_anchor(client: Client, database: str) -> None:
@@ -121,9 +121,9 @@ async def test_a_chain_that_was_written_anew_is_found_by_its_anchor(client: Clie
     forger = EventRepository(client.pool)
     await forger.append([draft(number, principal_id="bob") for number in range(EVENTS + 1)])
     assert (await verify(events, TENANT, None, 1000)).complete
-    assert (await verify(events, TENANT, None, 1000, anchor)).problem is Problem.ANCHOR
+    assert (await verify(events, TENANT, None, 1000, anchor)).problem is ChainProblem.ANCHOR
     await tamper(database, "DELETE FROM p_audit_log__events", "DELETE FROM p_audit_log__chains")
-    assert (await verify(events, TENANT, None, 1000, anchor)).problem is Problem.ANCHOR
+    assert (await verify(events, TENANT, None, 1000, anchor)).problem is ChainProblem.ANCHOR
 
 
 async def test_the_anchor_of_a_whole_chain_fits(client: Client) -> None:
@@ -223,7 +223,7 @@ async def test_retention_that_moves_on_meanwhile_is_no_tampering(
     original = events.walk
     pages = 0
 
-    async def walk_and_prune(*arguments: Any) -> list[Event]:
+    async def walk_and_prune(*arguments: Any) -> list[ChainedEvent]:
         nonlocal pages
         pages += 1
         if pages == 3:

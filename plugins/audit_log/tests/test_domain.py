@@ -14,16 +14,26 @@ from hypothesis import strategies as st
 from core.auth import Action, Identity, PrincipalType, Protocol, Role
 from core.calls import Call, Outcome
 from core.errors import InvalidInput
-from plugins.audit_log.domain import NO_HASH, REFUSALS_CHAIN, SERVER_CHAIN, Draft, Head, Kind, chained, digest, encoded
+from plugins.audit_log.domain import (
+    NO_HASH,
+    REFUSALS_CHAIN,
+    SERVER_CHAIN,
+    EventDraft,
+    Head,
+    Kind,
+    chained,
+    digest,
+    encoded,
+)
 from plugins.audit_log.drafts import chain_of, clean, draft_of
-from plugins.audit_log.filters import Cursor
+from plugins.audit_log.filters import PageCursor
 from plugins.audit_log.tests.auditing import draft
 from tests.support.running import OTHER_TENANT, TENANT
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 _TIMES = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC))  # noqa: DTZ001 - UTC is added
 _DRAFTS = st.builds(
-    Draft,
+    EventDraft,
     tenant_id=st.uuids(),
     kind=st.sampled_from(Kind),
     call_id=st.uuids(),
@@ -46,22 +56,22 @@ _NUMBERS = st.integers(1, 2**62)
 
 
 @given(_DRAFTS, _DRAFTS, _NUMBERS, _NUMBERS)
-def test_different_events_are_encoded_differently(one: Draft, other: Draft, first: int, second: int) -> None:
+def test_different_events_are_encoded_differently(one: EventDraft, other: EventDraft, first: int, second: int) -> None:
     """Two encodings are equal when, and only when, the events and their numbers are."""
     assert (encoded(one, first) == encoded(other, second)) == ((one, first) == (other, second))
 
 
 @given(_DRAFTS, _NUMBERS, st.data())
-def test_every_field_counts(event: Draft, number: int, data: st.DataObject) -> None:
+def test_every_field_counts(event: EventDraft, number: int, data: st.DataObject) -> None:
     """Taking one field of another event changes the encoding, unless the values are the same."""
     other = data.draw(_DRAFTS)
-    name = data.draw(st.sampled_from([field.name for field in dataclasses.fields(Draft)]))
+    name = data.draw(st.sampled_from([field.name for field in dataclasses.fields(EventDraft)]))
     changed = dataclasses.replace(event, **{name: getattr(other, name)})
     assert (encoded(event, number) == encoded(changed, number)) == (event == changed)
 
 
 @given(_DRAFTS, _TEXT, _TEXT)
-def test_text_cannot_move_from_one_field_to_the_next(event: Draft, left: str, right: str) -> None:
+def test_text_cannot_move_from_one_field_to_the_next(event: EventDraft, left: str, right: str) -> None:
     """Neighbours with the same letters in all are told apart, and an absent text from an empty one."""
     one = dataclasses.replace(event, operation=left + right, action="", code=None)
     assert len({encoded(each, 1) for each in (one, dataclasses.replace(one, code=""))}) == 2
@@ -130,18 +140,18 @@ def test_the_address_can_be_left_out() -> None:
 @given(_TIMES, st.integers(1, 2**63 - 1))
 def test_a_cursor_comes_back(at: datetime, sequence: int) -> None:
     """Its text is read as what it was made of."""
-    assert Cursor.parse(str(Cursor(at, sequence))) == Cursor(at, sequence)
+    assert PageCursor.parse(str(PageCursor(at, sequence))) == PageCursor(at, sequence)
 
 
-@given(st.text(max_size=40) | st.binary(max_size=30).map(lambda data: Cursor.__module__ + data.hex()))
+@given(st.text(max_size=40) | st.binary(max_size=30).map(lambda data: PageCursor.__module__ + data.hex()))
 def test_nonsense_is_no_cursor(text: str) -> None:
     """Anything else is refused as the caller's mistake."""
     with pytest.raises(InvalidInput, match="cursor"):
-        Cursor.parse(text)
+        PageCursor.parse(text)
 
 
 @pytest.mark.parametrize("number", [0, -1, 2**63, -(2**70)])
 def test_a_cursor_names_a_number_that_an_event_can_have(number: int) -> None:
     """A made-up one must not reach the database, which would stumble over it."""
     with pytest.raises(InvalidInput, match="cursor"):
-        Cursor.parse(str(Cursor(datetime(2026, 1, 1, tzinfo=UTC), number)))
+        PageCursor.parse(str(PageCursor(datetime(2026, 1, 1, tzinfo=UTC), number)))

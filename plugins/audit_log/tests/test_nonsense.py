@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plugins.audit_log import audit_pb2 as pb
-from plugins.audit_log.filters import Cursor
+from plugins.audit_log.filters import PageCursor
 from plugins.audit_log.tests.auditing import BASE, USER_KEY, audit_stub, auditing, draft, events_of
 from tests.support.repetitions import times
 from tests.support.running import bearer
@@ -19,7 +19,7 @@ _TIMES = ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.999999-23:59", "2026
 _SPECIAL = ["", "0", "1", "-1", "9" * 400, "1e400", "nan", "null", "ok", "unknown", "view", "\x00", "%00", "9" * 20]
 _WORDS = st.text(max_size=300) | st.sampled_from([*_SPECIAL, *_TIMES])
 _CURSORS = st.builds(
-    lambda at, sequence: str(Cursor(at, sequence)),
+    lambda at, sequence: str(PageCursor(at, sequence)),
     st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)).map(lambda at: at.replace(tzinfo=draft().at.tzinfo)),  # noqa: DTZ001
     st.integers(-(2**70), 2**70),
 )

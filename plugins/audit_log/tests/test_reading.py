@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from plugins.audit_log import audit_pb2 as pb
 from plugins.audit_log import service as service_module
-from plugins.audit_log.domain import SERVER_CHAIN, Draft, digest
+from plugins.audit_log.domain import SERVER_CHAIN, EventDraft, digest
 from plugins.audit_log.repository import EventRepository
 from plugins.audit_log.tests.auditing import (
     BASE,
@@ -134,7 +134,7 @@ async def test_an_event_as_readers_get_it(client: Client) -> None:
         "previousHash": event.previous_hash.hex(), "hash": event.hash.hex(),
     }  # fmt: skip
     message = await audit_stub(client).GetEvent(pb.GetEventRequest(sequence=3), metadata=USER)
-    made = Draft(
+    made = EventDraft(
         TENANT, event.kind, event.call_id, message.at.ToDatetime(tzinfo=T0.tzinfo), message.request_id,
         message.protocol, message.operation, message.action, message.resource, message.resource_id,
         message.principal_type, message.principal_id, message.peer, message.code, message.duration_us,

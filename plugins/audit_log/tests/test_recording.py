@@ -19,7 +19,7 @@ from core.calls import Call, Outcome
 from core.errors import FlovynError, Unavailable
 from plugins.audit_log import recorder as recorder_module
 from plugins.audit_log.config import AuditLogConfig
-from plugins.audit_log.domain import SERVER_CHAIN, Draft, Kind
+from plugins.audit_log.domain import SERVER_CHAIN, EventDraft, Kind
 from plugins.audit_log.recorder import Recorder
 from plugins.audit_log.tests.auditing import (
     BASE,
@@ -165,10 +165,10 @@ class Ledger:
     """Stands for the database: takes events, or refuses them as told."""
 
     def __init__(self) -> None:
-        self.taken: list[Draft] = []
+        self.taken: list[EventDraft] = []
         self.refuse: Any = lambda _drafts: None
 
-    async def append(self, drafts: Sequence[Draft]) -> list[int | FlovynError]:
+    async def append(self, drafts: Sequence[EventDraft]) -> list[int | FlovynError]:
         error = self.refuse(drafts)
         if error is not None:
             raise error
@@ -239,7 +239,7 @@ async def test_whoever_else_flushes_and_gives_up_everything_is_written_once() ->
     original = ledger.append
     writing, go_on = asyncio.Event(), asyncio.Event()
 
-    async def held(drafts: Sequence[Draft]) -> list[int | FlovynError]:
+    async def held(drafts: Sequence[EventDraft]) -> list[int | FlovynError]:
         writing.set()
         await go_on.wait()
         return await original(drafts)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from core.auth import ANONYMOUS, Action, Protocol
 from core.auth.failure_limit import source
 from core.calls import Call, Outcome
-from plugins.audit_log.domain import REFUSALS_CHAIN, SERVER_CHAIN, Draft, Kind
+from plugins.audit_log.domain import REFUSALS_CHAIN, SERVER_CHAIN, EventDraft, Kind
 from plugins.audit_log.drafts import draft_of
 from plugins.audit_log.refusals import MINUTE_S, OTHERS, Refusals
 from plugins.audit_log.tests.auditing import (
@@ -43,7 +43,7 @@ def _call(peer: str) -> Call:
     return Call(uuid4(), "r", Protocol.GRPC, "/a.B/C", Action.VIEW, "x", None, None, peer, at)
 
 
-def _count(events: Sequence[Draft]) -> int:
+def _count(events: Sequence[EventDraft]) -> int:
     return sum(1 if each.times is None else each.times for each in events)
 
 

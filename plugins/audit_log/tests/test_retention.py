@@ -21,7 +21,7 @@ from plugins.audit_log.tests.auditing import (
     stored,
     tamper,
 )
-from plugins.audit_log.verifier import Problem, verify
+from plugins.audit_log.verifier import ChainProblem, verify
 from tests.support.running import OTHER_TENANT, TENANT, Client
 
 FUTURE = datetime(2100, 1, 1, tzinfo=UTC)
@@ -105,7 +105,7 @@ async def test_tampering_with_the_kept_part_is_still_found(database: str) -> Non
         await _pruner(client, FUTURE + timedelta(days=10)).prune()
         await tamper(database, "DELETE FROM p_audit_log__events WHERE sequence = 6")
         verdict = await verify(events_of(client), TENANT, None, 1000)
-        assert (verdict.problem, verdict.broken_at) == (Problem.MISSING, 6)
+        assert (verdict.problem, verdict.broken_at) == (ChainProblem.MISSING, 6)
 
 
 async def test_a_tenant_sets_its_own_retention(database: str) -> None:

@@ -18,7 +18,7 @@ class CallTimes:
     longest_silence: float = 0.0
 
 
-class Connections:
+class ConnectionActivity:
     """The call times of up to ``MAX_CONNECTIONS`` connections. Every method takes constant time."""
 
     def __init__(self) -> None:

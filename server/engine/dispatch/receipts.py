@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from server.domain.worker import WorkerKey
-from server.engine.dispatch.connections import CallTimes, Connections
+from server.engine.dispatch.connections import CallTimes, ConnectionActivity
 
 GRACE_S = 10.0
 """No answer counts as lost within this time, in seconds."""
@@ -128,7 +128,7 @@ def unread(_receipt: Receipt, _connection: str | None, _now: float) -> bool:
     return True
 
 
-def abandoned(connections: Connections) -> Callable[[Receipt, str | None, float], bool | None]:
+def abandoned(connections: ConnectionActivity) -> Callable[[Receipt, str | None, float], bool | None]:
     """Return the rule for tasks, which judges by the call times of connections."""
 
     def is_lost(receipt: Receipt, connection: str | None, now: float) -> bool | None:

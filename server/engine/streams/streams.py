@@ -18,7 +18,7 @@ from uuid import UUID
 from core.errors import FlovynError, LimitExceeded
 from core.unit_of_work import current
 from server.domain.stream import Chunk, StreamItem
-from server.engine.streams.wire import Receiver, Sender
+from server.engine.streams.wire import Receiver, StreamSender
 
 BUFFER = 256
 """The number of items that wait for one subscriber; beyond it, the oldest are dropped."""
@@ -121,7 +121,7 @@ class Streams:
     def __init__(self, send: Callable[[list[str]], Awaitable[None]], open_streams: OpenStreams) -> None:
         self._send = send
         self.open_streams = open_streams
-        self._sender = Sender()
+        self._sender = StreamSender()
         self._receiver = Receiver()
         self._unsent: deque[str] = deque()
         self._sending: asyncio.Task[None] | None = None

@@ -25,7 +25,7 @@ MAX_UNFINISHED = 100
 """The number of incomplete chunks that are kept; beyond it, the oldest are dropped."""
 
 
-class Sender:
+class StreamSender:
     """Cuts chunks into notifications. No two are equal: PostgreSQL drops an equal one in the same transaction."""
 
     def __init__(self) -> None:

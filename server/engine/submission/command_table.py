@@ -20,7 +20,7 @@ from server.domain.command import (
     ClearState,
     CreatePromise,
     RecordOperation,
-    ResolvePromise,
+    ResolvePromiseCommand,
     ScheduleChild,
     ScheduleTask,
     SetState,
@@ -87,7 +87,7 @@ def _create_promise(draft: Draft, command: CreatePromise) -> None:
     draft.event(EventType.PROMISE_CREATED, data)
 
 
-def _resolve_promise(draft: Draft, command: ResolvePromise) -> None:
+def _resolve_promise(draft: Draft, command: ResolvePromiseCommand) -> None:
     """Settle a promise from within; one that is unknown or settled already is left alone, as with timers."""
     promise = draft.pending_promise(command.reference)
     if promise is not None:
@@ -188,7 +188,7 @@ HANDLERS: Mapping[type, Callable[[Draft, Any], None]] = {
     StartTimer: _start_timer,
     CancelTimer: _cancel_timer,
     CreatePromise: _create_promise,
-    ResolvePromise: _resolve_promise,
+    ResolvePromiseCommand: _resolve_promise,
     ScheduleTask: _schedule_task,
     ScheduleChild: _schedule_child,
     CancelChild: _cancel_child,

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from server.domain.command import Cancel, Command, Complete, Fail
-from server.domain.submission import Ending, Outcome, Step, Submission
+from server.domain.submission import Ending, Submission, SubmissionOutcome, WorkflowStep
 from server.domain.workflow import WorkflowState, WorkflowStatus, extended
 from server.engine.submission.command_table import HANDLERS
 from server.engine.submission.drafts import Draft, Known
@@ -22,7 +22,7 @@ def submission(
     tenant_id: UUID,
     workflow_id: UUID,
     commands: Sequence[Command],
-    outcome: Outcome,
+    outcome: SubmissionOutcome,
     weight: int = 0,
     *,
     digest: str | None = None,
@@ -36,7 +36,9 @@ def submission(
     return Submission(tenant_id, workflow_id, tuple(commands), outcome, None, weight, digest, sent_by)
 
 
-def decide(state: WorkflowState, submitted: Submission, known: Known, max_history: int | None = None) -> Step | None:
+def decide(
+    state: WorkflowState, submitted: Submission, known: Known, max_history: int | None = None
+) -> WorkflowStep | None:
     """Return what a submission does to a workflow in ``state``; None when it must change nothing.
 
     ``known`` holds what exists of what the commands name, and takes in what they create. ``objection`` has nothing
@@ -68,7 +70,7 @@ def decide(state: WorkflowState, submitted: Submission, known: Known, max_histor
         contested=0,
         submission_digest=submitted.digest,
     )
-    return Step(
+    return WorkflowStep(
         state=moved,
         events=events,
         output=ending.output if ending else None,
@@ -78,7 +80,7 @@ def decide(state: WorkflowState, submitted: Submission, known: Known, max_histor
 
 
 def _has_completed(submitted: Submission) -> bool:
-    return submitted.outcome is Outcome.COMPLETED and submitted.ending is not None
+    return submitted.outcome is SubmissionOutcome.COMPLETED and submitted.ending is not None
 
 
 def _ending(submitted: Submission) -> Ending | None:
@@ -95,8 +97,8 @@ def _outgrown(size: int, limit: int) -> Ending:
     return failed(text, "", "HISTORY_LIMIT")
 
 
-def _next_status(state: WorkflowState, waking_sequence: int, outcome: Outcome) -> WorkflowStatus:
-    if outcome is Outcome.RUNNING or state.status is not WorkflowStatus.RUNNING:
+def _next_status(state: WorkflowState, waking_sequence: int, outcome: SubmissionOutcome) -> WorkflowStatus:
+    if outcome is SubmissionOutcome.RUNNING or state.status is not WorkflowStatus.RUNNING:
         # only a claimed workflow can be suspended; a late report must not park one that waits for a worker
         return state.status
     return WorkflowStatus.PENDING if waking_sequence > state.dispatched_sequence else WorkflowStatus.WAITING

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from core.payload import NULL, Json, dump, json_object
-from server.domain.submission import Ending, Outcome
+from server.domain.submission import Ending, SubmissionOutcome
 from server.domain.workflow import WorkflowStatus
 from server.domain.workflow_event import EventType, NewEvent
 
@@ -28,9 +28,9 @@ def cancelled(reason: str) -> Ending:
     return Ending(WorkflowStatus.CANCELLED, event, error=reason)
 
 
-WITHOUT_COMMAND: Mapping[Outcome, Ending] = {
-    Outcome.COMPLETED: completed(NULL),
-    Outcome.FAILED: failed("the worker reported a failure without saying which", "", "UNKNOWN"),
-    Outcome.CANCELLED: cancelled("the worker reported a cancellation"),
+WITHOUT_COMMAND: Mapping[SubmissionOutcome, Ending] = {
+    SubmissionOutcome.COMPLETED: completed(NULL),
+    SubmissionOutcome.FAILED: failed("the worker reported a failure without saying which", "", "UNKNOWN"),
+    SubmissionOutcome.CANCELLED: cancelled("the worker reported a cancellation"),
 }
 """The outcome decides; where its command is missing, the event is made up."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.connection import DatabaseConnection
-from server.domain.command import CancelTimer, ResolvePromise, ScheduleChild, ScheduleTask, StartTimer
+from server.domain.command import CancelTimer, ResolvePromiseCommand, ScheduleChild, ScheduleTask, StartTimer
 from server.domain.submission import Submission
 from server.engine.submission.drafts import Known, KnownPromise
 from server.storage.repositories import Repositories
@@ -23,7 +23,9 @@ async def look_up(connection: DatabaseConnection, storage: Repositories, submiss
     if timers:
         known.timers = await storage.timers.existing(connection, timers)
     references = [
-        (tenant, workflow, each.reference) for tenant, workflow, each in given if isinstance(each, ResolvePromise)
+        (tenant, workflow, each.reference)
+        for tenant, workflow, each in given
+        if isinstance(each, ResolvePromiseCommand)
     ]
     if references:
         for promise, pending in await storage.promises.named(connection, references):

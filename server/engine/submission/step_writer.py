@@ -12,7 +12,7 @@ from core.connection import DatabaseConnection
 from server.domain.audit_event import cancellations_requested
 from server.domain.effects import Effects
 from server.domain.idempotency import KeyClaim
-from server.domain.submission import Step
+from server.domain.submission import WorkflowStep
 from server.domain.workflow import WorkflowState, WorkflowStatus
 from server.engine.idempotency import claim
 from server.storage.repositories import Repositories
@@ -28,7 +28,7 @@ class StepWriter:
         """Take the storage."""
         self._storage = storage
 
-    async def write(self, connection: DatabaseConnection, steps: Sequence[Step]) -> None:
+    async def write(self, connection: DatabaseConnection, steps: Sequence[WorkflowStep]) -> None:
         """Write steps; those of one workflow in order."""
         if not steps:
             return

@@ -13,7 +13,7 @@ from core.limits import KIB
 from server.domain.child import outcome
 from server.domain.delivery import receive_all
 from server.domain.effects import Effects
-from server.domain.submission import REPEATED, Sender, Step, Submission, objection, released
+from server.domain.submission import REPEATED, Sender, Submission, WorkflowStep, objection, released
 from server.domain.workflow import WorkflowState, WorkflowStatus
 from server.engine.dispatch.wakeups import Waker
 from server.engine.schedules.next_due import Expected
@@ -133,7 +133,7 @@ class Submissions:
         except FlovynError as error:
             _log.warning("%d runs could not be cancelled when their workers reported: %s", len(workflows), error)
 
-    def _after(self, steps: Sequence[Step]) -> None:
+    def _after(self, steps: Sequence[WorkflowStep]) -> None:
         for state in woken(steps):
             self._wake((state.tenant_id, state.queue), state.kind)
         for effects in (step.effects for step in steps if step.effects):
@@ -161,7 +161,7 @@ class _Batch:
         self.states: dict[WorkflowKey, WorkflowState] = {}
         self.known = Known()
         self._since_pause = 0
-        self.steps: list[Step] = []
+        self.steps: list[WorkflowStep] = []
         self.cancelling: set[WorkflowKey] = set()
         self._heard: set[tuple[WorkflowKey, str | None]] = set()
         self.applied: list[tuple[Submission, str | None]] = []
@@ -212,7 +212,7 @@ class _Batch:
             return replace(sender, read_under=None)
         return sender
 
-    def _move(self, key: WorkflowKey, step: Step) -> None:
+    def _move(self, key: WorkflowKey, step: WorkflowStep) -> None:
         self.states[key] = step.state
         self.steps.append(step)
         told = outcome(step)

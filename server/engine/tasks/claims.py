@@ -11,7 +11,7 @@ from core.batching import Batcher, Returns
 from core.errors import Unavailable
 from core.plugin_services import Database
 from server.domain.task import ClaimedTask, NewTask, TaskSlot, TaskState
-from server.engine.dispatch.connections import Connections
+from server.engine.dispatch.connections import ConnectionActivity
 from server.engine.dispatch.direct_dispatch import DirectDispatch
 from server.engine.dispatch.lost_claims import SLACK_S, LostClaims
 from server.engine.dispatch.receipts import Receipt, Receipts, abandoned
@@ -36,7 +36,7 @@ class TaskClaims:
         self.wake_queue = wake_queue
         self._claims: Batcher[TaskSlot, ClaimedTask | None] = Batcher(self._claim, self._release_some)
         self._releases: Returns[ClaimedTask] = Returns(self.release)
-        self.connections = Connections()
+        self.connections = ConnectionActivity()
         self.receipts = Receipts(abandoned(self.connections))
         self._lost_answers: Returns[Receipt] = Returns(self._release_answers)
         self._lost = LostClaims(self.release_claims, longest_statement)

@@ -15,7 +15,7 @@ from core.payload import dump, json_object
 from server.domain import child
 from server.domain.cancellation import CancellationRequest, CancelOutcome
 from server.domain.delivery import receive_all
-from server.domain.submission import Step
+from server.domain.submission import WorkflowStep
 from server.domain.workflow import WorkflowState, WorkflowStatus, extended
 from server.domain.workflow_event import EventType, NewEvent
 from server.engine.submission.step_writer import StepWriter
@@ -119,7 +119,7 @@ class Cancellation:
         async with self._storage.database.transaction() as connection:
             states = await self._storage.workflows.lock_with_parents(connection, list(by_key))
             outcomes: dict[WorkflowKey, CancelOutcome] = {}
-            steps: list[Step] = []
+            steps: list[WorkflowStep] = []
             for key, request in by_key.items():
                 if key in states:
                     outcomes[key], step = _decide(states[key], request, ends=ends)
@@ -139,24 +139,28 @@ class Cancellation:
         return outcomes, further
 
 
-def _with_parent(states: dict[WorkflowKey, WorkflowState], key: WorkflowKey, step: Step) -> list[Step]:
+def _with_parent(states: dict[WorkflowKey, WorkflowState], key: WorkflowKey, step: WorkflowStep) -> list[WorkflowStep]:
     states[key] = step.state
     delivery = child.outcome(step)
     parent_steps = receive_all(states, [delivery]) if delivery else []
     return [step, *(each for each in parent_steps if each is not None)]
 
 
-def _decide(state: WorkflowState, request: CancellationRequest, *, ends: bool) -> tuple[CancelOutcome, Step | None]:
+def _decide(
+    state: WorkflowState, request: CancellationRequest, *, ends: bool
+) -> tuple[CancelOutcome, WorkflowStep | None]:
     """Return the outcome of a request for a workflow in ``state``, and the step that it causes."""
     if state.status.is_terminal:
         return CancelOutcome.ALREADY_TERMINAL, None
     if state.status is WorkflowStatus.RUNNING:
         moved = replace(state, status=WorkflowStatus.CANCELLING, has_dependents=True)
-        return CancelOutcome.CANCELLING, Step(moved, ())
+        return CancelOutcome.CANCELLING, WorkflowStep(moved, ())
     if state.status is WorkflowStatus.CANCELLING and not ends:
         return CancelOutcome.CANCELLING, None
     longer, events = extended(state, _events(request))
-    return CancelOutcome.CANCELLED, Step(replace(longer, status=WorkflowStatus.CANCELLED), events, error=request.reason)
+    return CancelOutcome.CANCELLED, WorkflowStep(
+        replace(longer, status=WorkflowStatus.CANCELLED), events, error=request.reason
+    )
 
 
 def _events(request: CancellationRequest) -> list[NewEvent]:

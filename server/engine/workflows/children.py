@@ -28,7 +28,7 @@ class ChildRequest:
     priority_seconds: int
 
 
-class Children:
+class ChildWorkflows:
     """The call that starts a child."""
 
     def __init__(self, storage: Repositories, deliveries: Deliveries, wake: Waker) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from core.connection import DatabaseConnection
 from server.domain.delivery import Delivery, receive_all
-from server.domain.submission import Step
+from server.domain.submission import WorkflowStep
 from server.domain.workflow import WorkflowState, WorkflowStatus
 from server.engine.dispatch.wakeups import QueueKey
 from server.storage.workflows import WorkflowKey, WorkflowRepository
@@ -62,7 +62,7 @@ class Deliveries:
             self._wake((state.tenant_id, state.queue), state.kind)
 
 
-def woken(steps: Sequence[Step]) -> tuple[WorkflowState, ...]:
+def woken(steps: Sequence[WorkflowStep]) -> tuple[WorkflowState, ...]:
     """Return the workflows that are PENDING after the steps, each once.
 
     Workflows that were PENDING before are included: a claim skips locked rows, so that a poller may have missed them.

@@ -13,7 +13,7 @@ from core.launchers import WorkflowLaunch
 from core.payload import Json, dump, json_object
 from server.domain.delivery import Delivery, receive
 from server.domain.idempotency import Entity, KeyClaim, KeyHolder, key_conflict
-from server.domain.submission import Step
+from server.domain.submission import WorkflowStep
 from server.domain.workflow import NewWorkflow, WorkflowState, WorkflowStatus
 from server.domain.workflow_event import EventType, NewEvent
 from server.engine.idempotency import claim
@@ -98,7 +98,7 @@ class Signals:
 
     async def _signal_all(self, signals: Sequence[Signal]) -> Sequence[int | FlovynError]:
         results: list[int | FlovynError] = []
-        steps: list[Step] = []
+        steps: list[WorkflowStep] = []
         async with self._storage.database.transaction() as connection:
             keys = list({(each.tenant_id, each.workflow_id) for each in signals})
             states = await self._storage.workflows.lock(connection, keys)
@@ -110,7 +110,7 @@ class Signals:
                     else unknown_workflow(each.workflow_id)
                 )
                 results.append(step if isinstance(step, FlovynError) else step.state.last_sequence)
-                if isinstance(step, Step):
+                if isinstance(step, WorkflowStep):
                     states[key] = step.state
                     steps.append(step)
             if steps:
@@ -182,7 +182,7 @@ class _Batch:
         self._holders = holders
         self._states = states
         self.started: list[NewWorkflow] = []
-        self.steps: list[Step] = []
+        self.steps: list[WorkflowStep] = []
 
     def apply(self, request: SignalWithStart) -> Signalled | FlovynError:
         """Deliver one signal; return an error if it is refused."""
@@ -236,7 +236,7 @@ def _fresh(workflow: NewWorkflow) -> WorkflowState:
     )
 
 
-def _signalled(state: WorkflowState, name: str, value: Json) -> Step | FlovynError:
+def _signalled(state: WorkflowState, name: str, value: Json) -> WorkflowStep | FlovynError:
     if state.signal_count >= MAX_SIGNALS:
         return LimitExceeded(f"workflow execution {state.id} has got {MAX_SIGNALS} signals, which is the limit")
     data = json_object(signalName=dump(name), signalValue=value)

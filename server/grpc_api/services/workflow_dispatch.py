@@ -19,7 +19,7 @@ from proto.flovyn.v1 import workflow_pb2 as pb
 from server.domain.claim import NewClaim
 from server.domain.idempotency import checked_key
 from server.domain.promise import parse_ref, rejected, resolved
-from server.domain.submission import Outcome
+from server.domain.submission import SubmissionOutcome
 from server.domain.workflow import ClaimedWorkflow, PollSlot
 from server.engine.engine import Engine
 from server.engine.submission.commands import submission
@@ -33,13 +33,13 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RUN = "workflow_execution_id"
 DIGEST_BYTES = 16
 
-_OUTCOMES: Mapping[int, Outcome] = {
-    pb.WORKFLOW_STATUS_UNSPECIFIED: Outcome.RUNNING,
-    pb.WORKFLOW_STATUS_RUNNING: Outcome.RUNNING,
-    pb.WORKFLOW_STATUS_SUSPENDED: Outcome.SUSPENDED,
-    pb.WORKFLOW_STATUS_COMPLETED: Outcome.COMPLETED,
-    pb.WORKFLOW_STATUS_CANCELLED: Outcome.CANCELLED,
-    pb.WORKFLOW_STATUS_FAILED: Outcome.FAILED,
+_OUTCOMES: Mapping[int, SubmissionOutcome] = {
+    pb.WORKFLOW_STATUS_UNSPECIFIED: SubmissionOutcome.RUNNING,
+    pb.WORKFLOW_STATUS_RUNNING: SubmissionOutcome.RUNNING,
+    pb.WORKFLOW_STATUS_SUSPENDED: SubmissionOutcome.SUSPENDED,
+    pb.WORKFLOW_STATUS_COMPLETED: SubmissionOutcome.COMPLETED,
+    pb.WORKFLOW_STATUS_CANCELLED: SubmissionOutcome.CANCELLED,
+    pb.WORKFLOW_STATUS_FAILED: SubmissionOutcome.FAILED,
 }
 
 

@@ -57,7 +57,7 @@ class WorkflowExecutions:
             execute(
                 "", self.start, "Start a workflow", request=m.StartWorkflow, response=m.StartedWorkflow, status=201
             ),
-            view("", self.list, "List workflows, newest first", query=m.WorkflowQuery, response=m.WorkflowList),
+            view("", self.list, "List workflows, newest first", query=m.WorkflowListQuery, response=m.WorkflowList),
             view(one, self.get, "Get a workflow", response=m.WorkflowBody),
             view(f"{one}/events", self.events, "The history", query=m.EventsQuery, response=m.Events),
             view(f"{one}/audit-events", self.audit_events, "What was asked about it", response=m.AuditEvents),
@@ -114,7 +114,7 @@ class WorkflowExecutions:
 
     async def list(self, request: Request, response: Response) -> None:
         """List workflows, newest first."""
-        query: m.WorkflowQuery = request.context.query
+        query: m.WorkflowListQuery = request.context.query
         metadata = None if query.metadata is None else _json_object(query.metadata)
         wanted = WorkflowFilter(request.context.tenant_id, query.status, query.kind, query.queue, metadata)
         workflows, total = await self._views.page(wanted, query.limit, query.offset)

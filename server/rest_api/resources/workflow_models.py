@@ -109,7 +109,7 @@ class WorkflowBody(RestModel):
         )
 
 
-class WorkflowQuery(PageQuery):
+class WorkflowListQuery(PageQuery):
     """Which runs to list."""
 
     limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=100)

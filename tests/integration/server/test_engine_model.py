@@ -26,13 +26,13 @@ from core.clock import SystemClock
 from core.errors import WrongState
 from core.launchers import DEFAULT_QUEUE, WorkflowLaunch
 from server.config.settings import DatabasePool
-from server.config.settings import Engine as Limits
+from server.config.settings import EngineSettings as Limits
 from server.database.pool import Pool, open_pool
 from server.domain.cancellation import CancellationRequest
 from server.domain.claim import Claim
 from server.domain.command import Cancel, Command, Complete, Fail
 from server.domain.promise import PromiseRef, rejected, resolved
-from server.domain.submission import Outcome
+from server.domain.submission import SubmissionOutcome
 from server.domain.task import TaskOutcome, TaskReport, TaskSlot
 from server.domain.workflow import PollSlot
 from server.engine.engine import Engine
@@ -41,14 +41,14 @@ from server.engine.workflows.signals import Signal
 from tests.support.engine_model import ACTS, ENDS, ONE, Act, Run, Task
 from tests.support.repetitions import times
 
-END_COMMANDS: dict[Outcome, Command] = {
-    Outcome.COMPLETED: Complete(ONE),
-    Outcome.FAILED: Fail("boom", "", "ERROR"),
-    Outcome.CANCELLED: Cancel("enough"),
+END_COMMANDS: dict[SubmissionOutcome, Command] = {
+    SubmissionOutcome.COMPLETED: Complete(ONE),
+    SubmissionOutcome.FAILED: Fail("boom", "", "ERROR"),
+    SubmissionOutcome.CANCELLED: Cancel("enough"),
 }
 TERMINAL = ("WORKFLOW_COMPLETED", "WORKFLOW_EXECUTION_FAILED", "WORKFLOW_CANCELLED")
 MEANWHILE = ("nothing", "nothing", "signal", "cancel")
-OUTCOMES = (Outcome.SUSPENDED, Outcome.SUSPENDED, *Outcome)
+OUTCOMES = (SubmissionOutcome.SUSPENDED, SubmissionOutcome.SUSPENDED, *SubmissionOutcome)
 REPORTS = (TaskOutcome.COMPLETED, TaskOutcome.FAILED, TaskOutcome.CANCELLED)
 
 RUNS = """
@@ -145,7 +145,7 @@ class EngineMachine(RuleBasedStateMachine):
             expected.status, expected.unseen = "RUNNING", False
         return expected
 
-    def _submit(self, workflow: Run, acts: list[Act], outcome: Outcome, *, with_end: bool) -> None:
+    def _submit(self, workflow: Run, acts: list[Act], outcome: SubmissionOutcome, *, with_end: bool) -> None:
         commands = [act.command for act in acts]
         if with_end and outcome in END_COMMANDS:
             commands.append(END_COMMANDS[outcome])
@@ -163,7 +163,7 @@ class EngineMachine(RuleBasedStateMachine):
         assert self.rig.do(self.rig.engine.workflows.cancel(request)).outcome is workflow.cancel()
 
     @rule(acts=ACTS, meanwhile=st.sampled_from(MEANWHILE), outcome=st.sampled_from(OUTCOMES), with_end=st.booleans())
-    def activate(self, acts: list[Act], meanwhile: str, outcome: Outcome, with_end: bool) -> None:  # noqa: FBT001
+    def activate(self, acts: list[Act], meanwhile: str, outcome: SubmissionOutcome, with_end: bool) -> None:  # noqa: FBT001
         """Poll for a workflow and submit to it; it may get a signal, or be cancelled, meanwhile. Where there is none, start."""
         workflow = self._poll()
         if workflow is None:
@@ -176,8 +176,8 @@ class EngineMachine(RuleBasedStateMachine):
         self._submit(workflow, acts, outcome, with_end=with_end)
 
     @precondition(lambda self: self.workflows)
-    @rule(data=st.data(), acts=ACTS, outcome=st.sampled_from(Outcome), with_end=st.booleans())
-    def submit(self, data: st.DataObject, acts: list[Act], outcome: Outcome, with_end: bool) -> None:  # noqa: FBT001
+    @rule(data=st.data(), acts=ACTS, outcome=st.sampled_from(SubmissionOutcome), with_end=st.booleans())
+    def submit(self, data: st.DataObject, acts: list[Act], outcome: SubmissionOutcome, with_end: bool) -> None:  # noqa: FBT001
         """Submit to any workflow, late, twice, or never claimed."""
         self._submit(data.draw(st.sampled_from(self.workflows)), acts, outcome, with_end=with_end)
 

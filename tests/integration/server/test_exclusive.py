@@ -11,16 +11,16 @@ import psycopg
 import pytest
 
 from core.errors import Unavailable
-from server.database.exclusive import Locks
+from server.database.exclusive import AdvisoryLocks
 from tests.support.repetitions import times
 
 WAIT_S = 20
 
 
 @asynccontextmanager
-async def _processes(database: str, count: int) -> AsyncIterator[list[Locks]]:
+async def _processes(database: str, count: int) -> AsyncIterator[list[AdvisoryLocks]]:
     """Stand-ins for processes: each has a connection of its own."""
-    processes = [Locks(database) for _ in range(count)]
+    processes = [AdvisoryLocks(database) for _ in range(count)]
     try:
         yield processes
     finally:
@@ -28,7 +28,7 @@ async def _processes(database: str, count: int) -> AsyncIterator[list[Locks]]:
             await each.close()
 
 
-async def _hold(locks: Locks, name: str) -> tuple[asyncio.Task[None], asyncio.Event]:
+async def _hold(locks: AdvisoryLocks, name: str) -> tuple[asyncio.Task[None], asyncio.Event]:
     """Enter in a task of its own, and return it with what is set once it is inside."""
     inside = asyncio.Event()
 
@@ -60,7 +60,7 @@ async def test_never_two_are_inside(database: str, processes: int, monkeypatch: 
     most, entered = 0, 0
     chance = random.Random(7)  # noqa: S311 - the interleaving, from a seed
 
-    async def work(locks: Locks, number: int) -> None:
+    async def work(locks: AdvisoryLocks, number: int) -> None:
         nonlocal most, entered
         async with locks.exclusively("work"):
             inside.add(number)
@@ -110,7 +110,7 @@ async def test_a_late_leaver_does_not_open_the_door_of_the_next(database: str) -
     leave = asyncio.Event()
     lost = asyncio.Event()
 
-    async def slow(locks: Locks, inside: asyncio.Event) -> None:
+    async def slow(locks: AdvisoryLocks, inside: asyncio.Event) -> None:
         async with locks.exclusively("a"):
             inside.set()
             try:
@@ -167,13 +167,13 @@ async def test_a_lock_that_is_lost_before_its_waiter_wakes_lets_nobody_in(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The keeper sees the loss while the waiter still believes to have been let in."""
-    look = Locks._look
+    look = AdvisoryLocks._look
 
-    async def look_and_lose(self: Locks) -> None:
+    async def look_and_lose(self: AdvisoryLocks) -> None:
         await look(self)
         raise psycopg.OperationalError
 
-    monkeypatch.setattr(Locks, "_look", look_and_lose)
+    monkeypatch.setattr(AdvisoryLocks, "_look", look_and_lose)
     async with _processes(database, 1) as (locks,):
         with pytest.raises(Unavailable, match="'a'"):
             async with locks.exclusively("a"):

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from core.errors import Unavailable
-from server.database.exclusive import Locks
+from server.database.exclusive import AdvisoryLocks
 from server.database.leadership import BEAT, LEADER, Leadership
 from server.database.notifications import Notifications
 from server.database.server_process import ServerProcess
@@ -27,7 +27,7 @@ class Member:
 
     def __init__(self, database: str) -> None:
         """Take the database."""
-        self.locks = Locks(database)
+        self.locks = AdvisoryLocks(database)
         self.leadership = Leadership(self.locks)
         self.task = asyncio.create_task(self.leadership.run())
 
@@ -80,14 +80,14 @@ async def test_one_of_many_leads_and_the_others_ask_no_more_while_they_hear_it(
     """Each has tried the lock once; an announcement puts off the next attempt."""
     monkeypatch.setattr("server.database.leadership.SILENCE_S", 0.2)
     attempts = 0
-    attempt = Locks.attempt
+    attempt = AdvisoryLocks.attempt
 
-    def counted(self: Locks, name: str) -> object:
+    def counted(self: AdvisoryLocks, name: str) -> object:
         nonlocal attempts
         attempts += 1
         return attempt(self, name)
 
-    monkeypatch.setattr(Locks, "attempt", counted)
+    monkeypatch.setattr(AdvisoryLocks, "attempt", counted)
     async with _members(database, 4) as members:
         await _one_leads(members)
         async with asyncio.timeout(WAIT_S):

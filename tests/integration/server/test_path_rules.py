@@ -37,7 +37,7 @@ from server.config.limits import Limits
 from server.config.path_rules import compiled
 from server.observability.calls import CallObservers
 from server.rest_api.app import build_app
-from server.rest_api.guard import Guard
+from server.rest_api.guard import RestGuard
 from server.rest_api.resources.health import Health
 from server.rest_api.tenant_paths import CANONICAL
 from tests.support.postgres import Databases
@@ -97,7 +97,7 @@ class Server:
         self.lookup = Lookup()
         stack = AuthStack(usual, [(compiled(rule), special)])
         admission = Admission(stack, CallObservers([], SystemClock()), CallCaps(Limits()))
-        guard = Guard(admission, self.lookup, _no_repeats())
+        guard = RestGuard(admission, self.lookup, _no_repeats())
         stubs = [_stub(each, REACHED if route is None or each is route else ELSEWHERE) for each in routes]
         self._app = build_app(stubs, guard, Health(BuildInfo("test", "1", "3.11", "", ()), _ready))
 

@@ -18,7 +18,7 @@ from core.errors import FlovynError, Unavailable
 from proto.flovyn.v1 import workflow_pb2 as pb
 from server.config.settings import DatabasePool
 from server.database import pool as pools
-from server.database.exclusive import Locks
+from server.database.exclusive import AdvisoryLocks
 from server.database.pool import Pool, open_pool
 from server.database.writability import Writability
 from tests.support.driving import Calls, refusal
@@ -301,7 +301,7 @@ async def test_a_lock_of_a_standby_is_none(
     caplog.set_level(logging.WARNING)
     with primary.standby(tmp_path / "standby") as standby:
         async with proxied(standby.url()) as (proxy, url):
-            locks = Locks(url)
+            locks = AdvisoryLocks(url)
             entered = asyncio.create_task(_enter(locks))
             async with asyncio.timeout(WAIT_S):
                 while "leads to a standby" not in caplog.text:
@@ -312,6 +312,6 @@ async def test_a_lock_of_a_standby_is_none(
             await locks.close()
 
 
-async def _enter(locks: Locks) -> None:
+async def _enter(locks: AdvisoryLocks) -> None:
     async with locks.exclusively("work"):
         pass

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from proto.flovyn.v1 import task_pb2, worker_pb2
-from server.config.settings import Engine
+from server.config.settings import EngineSettings
 from server.engine.tasks.reports import LEASE_OVER
 from server.engine.tasks.workers import WRITE_EVERY_S
 from tests.support.calls import complete_task, poll, poll_task, rows, start, status_of, submit_task
@@ -93,7 +93,7 @@ async def test_polling_is_a_sign_of_life_that_is_written_once_in_a_while(client:
             await ask(client, worker_id=said)
         await client.engine.workers.close()
         assert not await _is_alive(client)
-    assert Engine().worker_silence / 2 > WRITE_EVERY_S
+    assert EngineSettings().worker_silence / 2 > WRITE_EVERY_S
 
 
 @pytest.mark.parametrize("polls_by", ["id", "name", "nobody knows"])

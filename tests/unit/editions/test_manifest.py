@@ -65,7 +65,7 @@ WHEELS: dict[str, Any] = {
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> manifest.Parts:
+def parts(tmp_path: Path) -> manifest.ManifestParts:
     path = tmp_path / "parts.json"
     content = {
         "extras": {"sources": [], "wheels": []},
@@ -73,14 +73,14 @@ def parts(tmp_path: Path) -> manifest.Parts:
         "server": {"sources": ["core/a.py"], "wheels": ["falcon"]},
     }
     path.write_text(json.dumps(content))
-    return manifest.Parts.read(path, [])
+    return manifest.ManifestParts.read(path, [])
 
 
-def made(parts: manifest.Parts, **more: object) -> dict[str, Any]:
+def made(parts: manifest.ManifestParts, **more: object) -> dict[str, Any]:
     return manifest.facts({**EDITION, **more}, WHEELS, parts, FILES)
 
 
-def test_who_needs_a_wheel(parts: manifest.Parts) -> None:
+def test_who_needs_a_wheel(parts: manifest.ManifestParts) -> None:
     """A wheel names everybody who needs it, so that it can be told who would take it along."""
     assert [(wheel["name"], wheel["needed_by"]) for wheel in made(parts)["wheels"]] == [
         ("cffi", ["jwt"]),
@@ -88,7 +88,7 @@ def test_who_needs_a_wheel(parts: manifest.Parts) -> None:
     ]
 
 
-def test_source_digest_of_a_plugin(parts: manifest.Parts) -> None:
+def test_source_digest_of_a_plugin(parts: manifest.ManifestParts) -> None:
     """It is the digest of what sha256sum prints for the plugin's own files; what the server has anyway is not among them."""
     (plugin,) = made(parts)["plugins"]
     printed = "".join(
@@ -100,14 +100,14 @@ def test_source_digest_of_a_plugin(parts: manifest.Parts) -> None:
     assert plugin["routes"] == ["GET /api/v1/p/jwt/keys"]
 
 
-def test_the_server_is_described_too(parts: manifest.Parts) -> None:
+def test_the_server_is_described_too(parts: manifest.ManifestParts) -> None:
     """Core migrations and the methods of the wire contract are there, for comparing two versions."""
     server = made(parts)["server"]
     assert [each["file"] for each in server["migrations"]] == ["0001_create_tenant.sql"]
     assert server["rpcs"] == ["/flovyn.v1.WorkflowQuery/QueryWorkflow"]
 
 
-def test_sizes_and_members_come_last(parts: manifest.Parts) -> None:
+def test_sizes_and_members_come_last(parts: manifest.ManifestParts) -> None:
     """What is measured of the file completes what was known before."""
     sizes = {"plugins/jwt/plugin.py": 3, "plugins/jwt/keys.py": 4, "core/a.py": 100}
     whole = manifest.complete(made(parts), Measured({"core/a.py": "d"}, sizes, "h"), parts)
@@ -141,7 +141,7 @@ def test_the_serial_number_follows_from_the_content() -> None:
     assert sbom()["serialNumber"] != sbom(version="1.2.4")["serialNumber"]
 
 
-def test_a_stamped_statement_names_the_commit(parts: manifest.Parts) -> None:
+def test_a_stamped_statement_names_the_commit(parts: manifest.ManifestParts) -> None:
     """The commit is a material of a stamped build, with whether the checkout had changes; of no other."""
     for stamp in ({}, STAMP):
         made_of = write_proof.materials(made(parts, **stamp))
@@ -150,7 +150,7 @@ def test_a_stamped_statement_names_the_commit(parts: manifest.Parts) -> None:
         assert sources == (expected if stamp else [])
 
 
-def test_materials_name_all_that_went_in(parts: manifest.Parts) -> None:
+def test_materials_name_all_that_went_in(parts: manifest.ManifestParts) -> None:
     """The lock, each plugin by the digest of its sources, each wheel by its file's, and what starts the edition."""
     names = [each["name"] for each in write_proof.materials(made(parts))]
     assert names == ["runtime.lock", "plugin jwt 1.0.0", *(wheel["file"] for wheel in WHEELS["wheels"]), "pex-2.0.whl"]

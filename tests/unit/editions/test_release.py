@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from editions.tools.release import Refused, main, order, released
+from editions.tools.release import ReleaseRefused, main, order, released
 
 CHANGELOG = """\
 # Changelog
@@ -131,7 +131,7 @@ def test_the_first_release_has_nothing_below() -> None:
     changelog, said = released("# Changelog\n\n## [Unreleased]\n\n- New.\n", "0.1.0", "2026-01-01")
     assert changelog == "# Changelog\n\n## [Unreleased]\n\n## [0.1.0] - 2026-01-01\n\n- New.\n"
     assert said == "- New."
-    with pytest.raises(Refused, match="no section"):
+    with pytest.raises(ReleaseRefused, match="no section"):
         released("# Changelog\n", "0.1.0", "2026-01-01")
 
 

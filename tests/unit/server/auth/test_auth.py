@@ -25,7 +25,7 @@ from core.auth import (
 from core.auth.context import ALLOW
 from core.errors import AuthError, AuthzError, ConfigError
 from server.auth.authenticators import StaticApiKeyAuthenticator
-from server.auth.registry import Known, PlannedChecks, planned
+from server.auth.registry import AuthNames, PlannedChecks, planned
 from server.auth.stack import OPEN, AuthStack, Checks
 from server.auth.tenant_scope import NoopAuthorizer, TenantScopeAuthorizer
 from server.config.auth import StaticApiKey
@@ -183,7 +183,7 @@ def test_a_name_that_the_edition_lacks_is_refused_before_anything_starts(endpoin
     """The message says where it stands and what there is."""
     settings = load(Sources({"auth": {"endpoints": {"grpc": endpoint}}}, {"DATABASE_URL": "postgres://h/d"}))
     with pytest.raises(ConfigError, match=named):
-        planned(settings, Known(["worker_token"], ["worker_token"]))
+        planned(settings, AuthNames(["worker_token"], ["worker_token"]))
 
 
 def test_a_rule_leaves_to_the_endpoint_what_it_does_not_say() -> None:
@@ -191,7 +191,7 @@ def test_a_rule_leaves_to_the_endpoint_what_it_does_not_say() -> None:
     rules = [{"path": "/a", "authenticators": []}, {"path": "/b", "authorizer": "noop"}]
     http = {"authenticators": ["worker_token", "static_api_key"], "authorizer": "roles", "rules": rules}
     settings = load(Sources({"auth": {"endpoints": {"http": http}}}, {"DATABASE_URL": "postgres://h/d"}))
-    plan = planned(settings, Known(["worker_token"]))[Protocol.REST]
+    plan = planned(settings, AuthNames(["worker_token"]))[Protocol.REST]
     both = ("static_api_key", "worker_token")
     assert plan.checks == PlannedChecks(both, "roles")
     assert plan.rules == (("/a", PlannedChecks((), "roles")), ("/b", PlannedChecks(both, "noop")))

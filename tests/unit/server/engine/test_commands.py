@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.payload import NULL, Json
 from server.domain.command import RecordOperation
-from server.domain.submission import Outcome, Submission
+from server.domain.submission import Submission, SubmissionOutcome
 from server.domain.workflow import WorkflowState, WorkflowStatus
 from server.engine.submission.commands import decide
 from server.engine.submission.drafts import Known
@@ -32,15 +32,15 @@ def _submit(state: WorkflowState, submission: Submission) -> tuple[WorkflowStatu
 
 
 @pytest.mark.parametrize("status", [WorkflowStatus.COMPLETED, WorkflowStatus.FAILED, WorkflowStatus.CANCELLED])
-@pytest.mark.parametrize("outcome", Outcome)
-def test_an_ended_workflow_ignores_everything(status: WorkflowStatus, outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", SubmissionOutcome)
+def test_an_ended_workflow_ignores_everything(status: WorkflowStatus, outcome: SubmissionOutcome) -> None:
     """A late duplicate changes nothing, whatever it says."""
     assert _submit(_state(status), Submission(TENANT, RUN, (EVENT,), outcome, completed(NULL))) is None
 
 
 def test_events_are_numbered_on_from_the_last() -> None:
     """The server numbers events, contiguous, the terminal one last."""
-    submission = Submission(TENANT, RUN, (EVENT, EVENT), Outcome.COMPLETED, completed(Json("1")))
+    submission = Submission(TENANT, RUN, (EVENT, EVENT), SubmissionOutcome.COMPLETED, completed(Json("1")))
     assert _submit(_state(), submission) == (
         WorkflowStatus.COMPLETED,
         [(4, "OPERATION_COMPLETED"), (5, "OPERATION_COMPLETED"), (6, "WORKFLOW_COMPLETED")],
@@ -49,29 +49,29 @@ def test_events_are_numbered_on_from_the_last() -> None:
 
 def test_suspending_waits_when_everything_was_seen() -> None:
     """Nothing from outside since the claim: the workflow waits."""
-    assert _submit(_state(), Submission(TENANT, RUN, (), Outcome.SUSPENDED)) == (WorkflowStatus.WAITING, [])
+    assert _submit(_state(), Submission(TENANT, RUN, (), SubmissionOutcome.SUSPENDED)) == (WorkflowStatus.WAITING, [])
 
 
 def test_suspending_goes_round_again_when_an_event_may_be_unseen() -> None:
     """An event from outside after the claim must not be slept through (protocol 2.5.4)."""
     state = _state(last=5, dispatched=4, waking=5)
-    assert _submit(state, Submission(TENANT, RUN, (), Outcome.SUSPENDED)) == (WorkflowStatus.PENDING, [])
+    assert _submit(state, Submission(TENANT, RUN, (), SubmissionOutcome.SUSPENDED)) == (WorkflowStatus.PENDING, [])
 
 
 def test_the_outcome_wins_over_a_command_that_disagrees() -> None:
     """Status FAILED with a complete command is a failure with a made-up event."""
-    submission = Submission(TENANT, RUN, (), Outcome.FAILED, completed(NULL))
+    submission = Submission(TENANT, RUN, (), SubmissionOutcome.FAILED, completed(NULL))
     assert _submit(_state(), submission) == (WorkflowStatus.FAILED, [(4, "WORKFLOW_EXECUTION_FAILED")])
 
 
 def test_a_suspension_ignores_a_terminal_command() -> None:
     """The outcome decides the transition; the command would only have supplied its data."""
-    submission = Submission(TENANT, RUN, (EVENT,), Outcome.SUSPENDED, failed("x", "", ""))
+    submission = Submission(TENANT, RUN, (EVENT,), SubmissionOutcome.SUSPENDED, failed("x", "", ""))
     assert _submit(_state(), submission) == (WorkflowStatus.WAITING, [(4, "OPERATION_COMPLETED")])
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(Outcome)), max_size=12))
-def test_numbers_stay_contiguous_and_a_workflow_ends_once(submissions: list[tuple[int, Outcome]]) -> None:
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(SubmissionOutcome)), max_size=12))
+def test_numbers_stay_contiguous_and_a_workflow_ends_once(submissions: list[tuple[int, SubmissionOutcome]]) -> None:
     """Over any sequence of submissions, events are numbered 1..n and at most one is terminal."""
     state, history = _state(last=1), [1]
     terminal = 0

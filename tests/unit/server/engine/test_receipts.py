@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from server.engine.dispatch import receipts
-from server.engine.dispatch.connections import Connections
+from server.engine.dispatch.connections import ConnectionActivity
 from server.engine.dispatch.receipts import GRACE_S, Receipts, abandoned, unread
 
 TENANT = UUID(int=1)
@@ -75,12 +75,12 @@ def test_nothing_is_concluded_about_workers_that_do_not_read(clock: Clock) -> No
         assert answers.polled(WORKER, OLD) == []
 
 
-def _tasks() -> tuple[Receipts, Connections]:
-    connections = Connections()
+def _tasks() -> tuple[Receipts, ConnectionActivity]:
+    connections = ConnectionActivity()
     return Receipts(abandoned(connections)), connections
 
 
-def _call(connections: Connections, held_by: str) -> None:
+def _call(connections: ConnectionActivity, held_by: str) -> None:
     connections.called(held_by.partition(" ")[0])
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core.errors import LimitExceeded, Unavailable
 from server.domain.stream import Chunk, ChunkKind, StreamItem
 from server.engine.streams.streams import BUFFER, OpenStreams, Streams
-from server.engine.streams.wire import MAX_UNFINISHED, PART_BYTES, Receiver, Sender
+from server.engine.streams.wire import MAX_UNFINISHED, PART_BYTES, Receiver, StreamSender
 
 TENANT, TASK, RUN = UUID(int=1), UUID(int=2), UUID(int=3)
 MAX_NOTIFICATION_BYTES = 7_999
@@ -37,7 +37,7 @@ def _looped(**limits: int) -> Streams:
 @given(st.text(st.characters(exclude_categories=["Cs"])).map(lambda text: text * 3000))
 def test_any_text_arrives_as_it_was_sent(payload: str) -> None:
     """In parts that a notification can carry, cut between characters; equal chunks do not have equal parts."""
-    sender, receiver = Sender(), Receiver()
+    sender, receiver = StreamSender(), Receiver()
     parts = list(sender.parts(_chunk(payload)))
     assert all(len(part.encode()) <= MAX_NOTIFICATION_BYTES for part in parts)
     assert [receiver.take(part) for part in parts] == [None] * (len(parts) - 1) + [_chunk(payload)]
@@ -47,7 +47,7 @@ def test_any_text_arrives_as_it_was_sent(payload: str) -> None:
 def test_a_chunk_that_lost_a_part_is_lost_alone() -> None:
     """Parts of several processes may mix, and what never becomes whole is given up in the end."""
     large = "y" * (2 * PART_BYTES)
-    one, other, receiver = Sender(), Sender(), Receiver()
+    one, other, receiver = StreamSender(), StreamSender(), Receiver()
     mixed = [part for pair in zip(one.parts(_chunk(large)), other.parts(_chunk(large)), strict=True) for part in pair]
     assert [receiver.take(part) for part in mixed].count(_chunk(large)) == 2
     first, second = list(one.parts(_chunk(large)))

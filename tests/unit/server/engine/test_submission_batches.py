@@ -9,14 +9,16 @@ from uuid import UUID
 from core.batching import MAX_BATCH_BYTES
 from server.config.limits import Limits
 from server.domain.command import ClearState
-from server.domain.submission import Outcome, Submission
+from server.domain.submission import Submission, SubmissionOutcome
 from server.engine.submission.submissions import COMMANDS_AT_ONCE, _Batch, _weight
 
 COMMANDS = Limits().commands
 
 
 def _submission(commands: int) -> Submission:
-    return Submission(UUID(int=1), UUID(int=2), (ClearState("k"),) * commands, Outcome.RUNNING, weight=commands)
+    return Submission(
+        UUID(int=1), UUID(int=2), (ClearState("k"),) * commands, SubmissionOutcome.RUNNING, weight=commands
+    )
 
 
 def test_a_batch_is_full_with_as_many_commands_as_one_submission_may_have() -> None:
