@@ -1,1 +1,1 @@
-"""What runs beside the calls, one file per service, each supervised."""
+"""Background services: each runs beside the calls, in a file of its own, under a supervisor."""

@@ -1,4 +1,4 @@
-"""What a process does with each notification that it hears."""
+"""Dispatches notifications: wake-ups, nudges, stream chunks, free locks and announcements of the leader."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from server.engine.engine import Engine
 
 
 def channels(engine: Engine, locks: AdvisoryLocks, leadership: Leadership) -> Mapping[str, Callable[[str], None]]:
-    """Return what takes the payloads of each channel; see ``server.database.notifications``."""
+    """Return the function for the payloads of each channel; see ``server.database.notifications``."""
 
     def work(payload: str) -> None:
         category, key, kind = parse_announcement(payload)
-        engine.wakeups[category].wake(key, kind, Wake.NUDGE)  # announced once, however much there is
+        engine.wakeups[category].wake(key, kind, Wake.NUDGE)  # one announcement stands for any amount of work
 
     def nudge(payload: str) -> None:
         category, key = parse_nudge(payload)

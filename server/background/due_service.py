@@ -1,4 +1,4 @@
-"""Does what becomes due of the things that this process itself has made: timers, time-outs of promises and so on."""
+"""Processes due work that this process made: timers, timeouts of promises, schedules and so on."""
 
 from __future__ import annotations
 
@@ -8,31 +8,33 @@ from collections.abc import Awaitable, Callable
 from server.engine.schedules.next_due import NextDue
 
 DoDue = Callable[[], Awaitable[tuple[int, bool]]]
-"""Does a batch of due work; returns how much, and whether some is left that is due now."""
+"""Processes a batch of due work; returns its size, and whether more work is due now."""
 
 FIRST_PAUSE_S = 0.005
-"""What is due but busy is tried again after this time, then after twice the time, and so on."""
+"""Due work whose rows are locked is tried again after this time, then after twice the time, and so on."""
 
 ATTEMPTS = 6
-"""How often what is due but busy is tried; after that, the leader looks for it."""
+"""The number of attempts at due work whose rows are locked; after them, the leader finds the work."""
 
 
 class DueService:
-    """Waits until something is due, then does what is due, whichever process made it. See ``core.service.Service``."""
+    """Waits until work of this process is due, then processes all due work; see ``core.service.Service``.
+
+    ``next_due`` holds the moments at which work of this process becomes due.
+    """
 
     def __init__(self, name: str, do_due: DoDue, next_due: NextDue) -> None:
-        """Take a name, what does a batch of due work, and the moments at which this process expects some."""
         self.name = name
         self._do_due = do_due
         self._next_due = next_due
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Process due work until cancelled."""
         while True:
             await self._next_due.wait()
-            await self._work_off()
+            await self._process_due()
 
-    async def _work_off(self) -> None:
+    async def _process_due(self) -> None:
         attempts = 0
         while attempts < ATTEMPTS:
             done, is_left = await self._do_due()

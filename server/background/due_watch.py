@@ -1,8 +1,8 @@
-"""Looks, for a whole deployment, for what is due: the leader's work.
+"""Finds due work of the whole deployment; it runs in the leader.
 
-A process fires the timers that it started by itself, when their time has come. All others are found here: those of
-processes that have ended, and those that this or another process could not fire in time. One statement asks when
-something is due next, of every kind; it announces the leader as well.
+A process fires its own timers when they are due. This service finds all others: those of processes that have ended, and
+those that a process did not fire in time. One statement reads when work of each kind is due next. The same statement
+announces the leader.
 """
 
 from __future__ import annotations
@@ -15,31 +15,33 @@ from server.database.leadership import BEAT_EVERY_S
 from server.storage.due import Outlook
 
 GRACE_S = 0.02
-"""How long what is due is left to the process that made it."""
+"""The time for which due work is left to the process that made it."""
 
 SHORTEST_PAUSE_S = 0.02
 LONGEST_BUSY_PAUSE_S = 1.0
-"""What is due but busy is tried again after the shortest pause, then after twice the time, up to the longest."""
+"""Overdue work whose rows are locked is tried again after the shortest pause, which doubles up to the longest."""
 
 
 class DueWatch:
-    """Looks, works off what is overdue, sleeps until something else is. See ``core.service.Service``."""
+    """Reads the due times, processes overdue work, and sleeps until more is due; see ``core.service.Service``.
+
+    ``work`` processes a batch of each kind. ``pending`` is set when workflow or task executions are pending.
+    """
 
     name = "due watch"
 
     def __init__(
-        self, look: Callable[[], Awaitable[Outlook]], work: Mapping[str, DoDue], pending: asyncio.Event
+        self, read: Callable[[], Awaitable[Outlook]], work: Mapping[str, DoDue], pending: asyncio.Event
     ) -> None:
-        """Take what tells when work is due, what does a batch of each kind, and what to set when work is pending."""
-        self._look = look
+        self._read = read
         self._work = work
         self._pending = pending
 
     async def run(self) -> None:
-        """Work until cancelled; what became due while nobody led is done at once."""
+        """Process overdue work until cancelled; work that became due without a leader is processed at once."""
         busy_pause = SHORTEST_PAUSE_S
         while True:
-            outlook = await self._look()
+            outlook = await self._read()
             due_in = outlook.due_in
             if outlook.is_work_pending:
                 self._pending.set()

@@ -1,4 +1,4 @@
-"""Keeps services running: one that ends by itself is logged and started again, with a growing pause."""
+"""Runs services: a service that ends by itself is logged and started again, after a growing pause."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from core.service import Service
 
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 2.0
-"""Also how long, at most, a service takes to notice that the database is back."""
+"""Also the longest time until a service notices that the database can be reached again."""
 
 STEADY_S = 10.0
-"""A service that ran this long before it ended begins again with the shortest pause."""
+"""A service that ran for this time before it ended starts again after the shortest pause."""
 
 CANCEL_AGAIN_S = 1.0
-"""A service that has not ended this long after it was cancelled is cancelled again."""
+"""A service that has not ended this time after its cancellation is cancelled again."""
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +26,6 @@ class Supervisor:
     """Runs services from ``start`` to ``stop``; both may be called twice, ``stop`` also first."""
 
     def __init__(self, services: Sequence[Service]) -> None:
-        """Take the services."""
         self._services = services
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -36,12 +35,12 @@ class Supervisor:
             self._tasks = [asyncio.create_task(_keep_running(service), name=service.name) for service in self._services]
 
     async def stop(self, within: float) -> None:
-        """Stop every service; one that has not ended after ``within`` seconds is named in the log and left behind."""
+        """Stop every service; a service that has not ended after ``within`` seconds is logged and abandoned."""
         tasks, self._tasks = self._tasks, []
         pending = set(tasks)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within
-        while pending:  # again, if need be: a cancellation that comes at a bad moment can get lost in a library
+        while pending:  # a library can swallow a cancellation that comes at a bad moment: cancel again
             for task in pending:
                 task.cancel()
             left = deadline - loop.time()
@@ -49,7 +48,7 @@ class Supervisor:
             if left <= 0:
                 break
         for task in pending:
-            _log.error("the service %s did not stop within %.3g s; it is left behind", task.get_name(), within)
+            _log.error("the service %s did not stop within %.3g s; it is abandoned", task.get_name(), within)
 
 
 async def _keep_running(service: Service) -> None:
@@ -73,7 +72,7 @@ async def _keep_running(service: Service) -> None:
 
 
 def _is_stop(error: BaseException) -> bool:
-    """Whether the service was stopped from outside; an exit or a cancellation of its own is a failure like others."""
+    """Return whether the service was stopped from outside: its own exit or cancellation is a failure."""
     task = asyncio.current_task()
     cancelled = task is None or task.cancelling() > 0
     return isinstance(error, GeneratorExit) or (isinstance(error, asyncio.CancelledError) and cancelled)

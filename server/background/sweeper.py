@@ -1,7 +1,6 @@
-"""Looks for what is over, again and again: expired leases, silent workers, old keys and histories.
+"""Sweeps: periodic passes over all tenants, for expired leases, silent workers, old keys and histories.
 
-The process that leads the deployment sweeps. For a moment two may lead, so that the statements leave to another what it
-is already taking.
+Sweeps run in the leader. For a moment two processes may lead, so that the statements skip rows that are locked.
 """
 
 from __future__ import annotations
@@ -14,20 +13,19 @@ _log = logging.getLogger(__name__)
 
 
 class Sweeper:
-    """Sweeps, pauses, sweeps. See ``core.service.Service``."""
+    """Sweeps and pauses in turn; see ``core.service.Service``.
+
+    Args:
+        name: the name of the service, for the log.
+        sweep: processes everything that is due now, and returns how much it was.
+        pause: the seconds between two sweeps.
+        found: the log message of a sweep that found something, with ``%d`` for how much.
+        level: the log level of the message.
+    """
 
     def __init__(
         self, name: str, sweep: Callable[[], Awaitable[int]], pause: float, found: str, level: int = logging.INFO
     ) -> None:
-        """Take what does the work and returns on how much, and how it is said.
-
-        Args:
-            name: of the service, for the log.
-            sweep: does everything that is to be done now.
-            pause: seconds between two sweeps.
-            found: what to log when there was something, with ``%d`` for how much.
-            level: at which level.
-        """
         self.name = name
         self._sweep = sweep
         self._pause = pause
@@ -35,7 +33,7 @@ class Sweeper:
         self._level = level
 
     async def run(self) -> None:
-        """Sweep, at once and then again and again, until cancelled."""
+        """Sweep at once, and then after each pause, until cancelled."""
         while True:
             count = await self._sweep()
             if count:

@@ -1,4 +1,4 @@
-"""Puts together what looks through the whole database; the process that leads runs it."""
+"""The services over the whole database, which run in the leader."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from server.storage.due import DueRepository
 
 
 def watches(database: Database, engine: Engine) -> list[Service]:
-    """Return the services that look for due work, for pending work without a wake-up, and for dead rows."""
+    """Return the services for due work, for pending work without a wake-up, and for dead rows."""
 
     async def expire_tasks() -> tuple[int, bool]:
         return await engine.tasks.expire(), False

@@ -1,4 +1,4 @@
-"""How a connection to the database is opened, and how one that does not answer is ended.
+"""Opens connections to the database, and ends those that do not answer.
 
 Every connection of the server is opened with the parameters of this module, in a pool or outside of one.
 """
@@ -24,44 +24,44 @@ Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 _log = logging.getLogger(__name__)
 
 KEEP_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
-"""A connection over TCP to a machine that vanished ends within half a minute, not after the system's hours.
+"""A TCP connection to a machine that vanished ends within half a minute; the system's default is hours.
 
-What DATABASE_URL says of these wins.
+Values in DATABASE_URL take precedence.
 """
 
 TRY_AGAIN_S = 1.0
-"""Between two attempts of ``connect_patiently``; each writes one line."""
+"""The time between two attempts of ``connect_patiently``; each attempt logs one line."""
 
 PING_WITHIN_S = 2
-"""In seconds; a ping blocks, but only a process that starts asks for one, and the database has just answered it."""
+"""In seconds. A ping blocks the event loop, but only a starting process pings, and the database has just answered."""
 
-_PASSING = re.compile(
-    # it cannot be reached
+_TEMPORARY = re.compile(
+    # unreachable
     r"timeout expired|Connection refused|Is the server running locally|Connection reset|Broken pipe|No route to host"
     r"|Network is unreachable|Host is down|server closed the connection|could not (send|receive) data"
     rf"|\[Errno {socket.EAI_AGAIN}\]"
-    # it refuses: 57P01 to 57P03, 53300
+    # refused: 57P01 to 57P03, 53300
     r"|the database system is |terminating connection|too many (clients|connections)|remaining connection slots"
-    # target_session_attrs asks for a primary, and there is none
+    # target_session_attrs requires a primary, and no server is one
     r"|session is read-only|server is in hot standby mode"
 )
-"""Texts of libpq and of PostgreSQL, in English: libpq keeps the SQLSTATE of a refused connection to itself."""
+"""English messages of libpq and PostgreSQL: libpq does not expose the SQLSTATE of a refused connection."""
 
-_HARMLESS = re.compile(r"[^:@#?]*:[0-9,]+/[^:@/#?]*")
-"""Host, port and database as they can be: anything else may hold a part of a password."""
+_LOGGABLE = re.compile(r"[^:@#?]*:[0-9,]+/[^:@/#?]*")
+"""A well-formed host, port and database; any other text may contain a part of a password."""
 
 
 def parameters(dsn: str, timeout: float) -> dict[str, Any]:
-    """Return the parameters of a connection to ``dsn``: names of libpq, without those that the DSN itself holds.
+    """Return the libpq parameters of a connection to ``dsn``, without those that ``dsn`` itself sets.
 
     Raises:
         StartupError: ``dsn`` is not a valid address.
     """
     return {
-        **{name: value for name, value in KEEP_ALIVE.items() if name not in _told(dsn)},
+        **{name: value for name, value in KEEP_ALIVE.items() if name not in _parsed(dsn)},
         "connect_timeout": max(2, round(timeout)),  # libpq takes whole seconds, and none below 2
         "application_name": "flovyn-server",
-        "client_encoding": "utf8",  # a role or PGCLIENTENCODING may say otherwise: texts could then not be read
+        "client_encoding": "utf8",  # a role or PGCLIENTENCODING may set another one, and texts could not be decoded
     }
 
 
@@ -69,32 +69,32 @@ async def connect(dsn: str, timeout: float) -> Connection:  # noqa: ASYNC109 - t
     """Open one connection outside any pool, in autocommit mode.
 
     Raises:
-        StartupError: says where it tried to connect and why that failed, without the password.
+        StartupError: the connection failed; the message holds address and reason, but no password.
     """
     try:
         return await _open(dsn, timeout)
     except psycopg.OperationalError as error:
-        raise _refused(error, dsn) from None
+        raise _startup_error(error, dsn) from None
 
 
 async def connect_patiently(dsn: str, timeout: float, wait: float) -> Connection:  # noqa: ASYNC109 - as above
-    """Open one connection; while the database refuses for a reason that passes, try again for ``wait`` seconds.
+    """Open one connection; while the database refuses for a temporary reason, try again for up to ``wait`` seconds.
 
-    For a process that does not serve yet: to tell the reasons apart may block it for a moment.
+    Only for a process that does not serve yet: the check of the reason may block the event loop for a moment.
 
     Raises:
-        StartupError: as ``connect``; at once when the reason does not pass by itself.
+        StartupError: as ``connect``; at once when the reason is not temporary.
     """
     ends = time.monotonic() + wait
     while True:
         try:
             return await _open(dsn, timeout)
         except psycopg.OperationalError as error:
-            refused, left = _refused(error, dsn), ends - time.monotonic()
-            if not wait or not _passes(error, dsn):
+            refused, left = _startup_error(error, dsn), ends - time.monotonic()
+            if not wait or not _is_temporary(error, dsn):
                 raise refused from None
             if left <= 0:
-                raise StartupError(f"{refused}; it was waited for {wait:g} s (database.startup_wait)") from None
+                raise StartupError(f"{refused}; gave up after {wait:g} s (database.startup_wait)") from None
             _log.warning("waiting for the database, for up to %.0f s: %s", left, refused)
         await asyncio.sleep(min(TRY_AGAIN_S, left))
 
@@ -108,21 +108,21 @@ async def _open(dsn: str, timeout: float) -> Connection:  # noqa: ASYNC109 - as 
     )
 
 
-def _refused(error: psycopg.OperationalError, dsn: str) -> StartupError:
-    place = _place(dsn)
-    if not _HARMLESS.fullmatch(place):
+def _startup_error(error: psycopg.OperationalError, dsn: str) -> StartupError:
+    address = _address(dsn)
+    if not _LOGGABLE.fullmatch(address):
         return StartupError(
-            "the database cannot be reached, and DATABASE_URL looks cut in the wrong places:"
+            "the database cannot be reached, and DATABASE_URL seems to be split wrongly:"
             " percent-encode special characters of the password (@ is %40, : is %3A, / is %2F, # is %23)"
         )
-    return StartupError(f"the database at {place} cannot be reached: {' '.join(str(error).split())}")
+    return StartupError(f"the database at {address} cannot be reached: {' '.join(str(error).split())}")
 
 
-def _passes(error: psycopg.OperationalError, dsn: str) -> bool:
-    """Whether every address refused for a reason that passes by itself."""
+def _is_temporary(error: psycopg.OperationalError, dsn: str) -> bool:
+    """Return whether every address refused for a temporary reason."""
     refusals = str(error).split("\n- ")
-    others = [each for each in refusals[1:] or refusals if not _PASSING.search(each)]
-    if others and all("FATAL" in each for each in others):  # PostgreSQL's own words, maybe in another language
+    others = [each for each in refusals[1:] or refusals if not _TEMPORARY.search(each)]
+    if others and all("FATAL" in each for each in others):  # a message of PostgreSQL, maybe not in English
         conninfo = psycopg.conninfo.make_conninfo(dsn, connect_timeout=PING_WITHIN_S)
         return bool(psycopg.pq.PGconn.ping(conninfo.encode()) == psycopg.pq.Ping.REJECT)
     return not others
@@ -132,7 +132,7 @@ def _passes(error: psycopg.OperationalError, dsn: str) -> bool:
 def answering(connection: Connection, within: float) -> Iterator[None]:
     """Cut the connection when the body takes longer than ``within`` seconds, so that its statement fails.
 
-    To cancel the statement would not do: the driver then waits for the database's answer to the cancellation.
+    A cancellation of the task is not enough: the driver then waits for the database's answer to a cancel request.
     """
     timer = asyncio.get_running_loop().call_later(within, cut, connection)
     try:
@@ -142,12 +142,12 @@ def answering(connection: Connection, within: float) -> Iterator[None]:
 
 
 def cut(connection: Connection) -> None:
-    """End both directions of a connection: a statement that waits for its answer gets an error."""
+    """Shut down both directions of the socket: a statement that waits for its answer fails."""
     with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as end:
         end.shutdown(socket.SHUT_RDWR)
 
 
-def _told(dsn: str) -> dict[str, Any]:
+def _parsed(dsn: str) -> dict[str, Any]:
     try:
         return psycopg.conninfo.conninfo_to_dict(dsn)
     except psycopg.ProgrammingError:
@@ -156,7 +156,7 @@ def _told(dsn: str) -> dict[str, Any]:
         ) from None
 
 
-def _place(dsn: str) -> str:
-    info = _told(dsn)
+def _address(dsn: str) -> str:
+    info = _parsed(dsn)
     host = info.get("host") or "localhost"
     return f"{host}:{info.get('port') or 5432}/{info.get('dbname') or info.get('user') or ''}"

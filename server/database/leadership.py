@@ -1,9 +1,9 @@
-"""One process of a deployment leads: it runs all work that looks through the whole database.
+"""Leadership: one process of a deployment, the leader, runs all work over the whole database.
 
-The leader holds an advisory lock. The others do not ask for it again and again, which would cost more with every
-process. Nor do they wait inside ``pg_advisory_lock``: the snapshot of that statement would keep VACUUM from removing
-dead rows. They listen. The leader announces itself every few seconds, with a statement that it needs anyway. They try
-the lock when they have heard nothing for a while, or when it is announced as free.
+The leader holds an advisory lock. The other processes do not poll for the lock, because the cost would grow with every
+process. They do not wait inside of ``pg_advisory_lock`` either: the snapshot of that statement would keep VACUUM from
+removing dead rows. The leader announces itself every few seconds, in a statement that it sends anyway. The others
+listen, and try the lock when they hear no announcement for a while, or when the lock is announced as free.
 """
 
 from __future__ import annotations
@@ -23,21 +23,20 @@ BEAT = "flovyn_leader"
 """The channel on which the leader announces itself."""
 
 BEAT_EVERY_S = 2.0
-"""How often the leader announces itself at least, while the database answers."""
+"""The longest time between two announcements of the leader, while the database answers."""
 
 SILENCE_S = 4.5
-"""After this time without an announcement, the other processes try to lead: two announcements were lost."""
+"""After this time without an announcement, other processes try the lock: two announcements were missed."""
 
 _log = logging.getLogger(__name__)
 
 
 class Leadership:
-    """Whether this process leads, and what runs while it does; see ``core.service.Service``."""
+    """The service that makes this process the leader when no other process is; see ``core.service.Service``."""
 
     name = "leadership"
 
     def __init__(self, locks: AdvisoryLocks) -> None:
-        """Take the locks of the process."""
         self._locks = locks
         self._leads = asyncio.Event()
         self._vacant = asyncio.Event()
@@ -51,12 +50,12 @@ class Leadership:
 
     @asynccontextmanager
     async def leading(self) -> AsyncIterator[None]:
-        """Wait until this process leads; any number of tasks of the process may be inside.
+        """Wait until this process leads; any number of its tasks may be inside of the context.
 
         Raises:
-            Unavailable: the process has lost the lead with a database connection; the body was cancelled.
+            Unavailable: the connection that holds the lock was lost; the body was cancelled.
         """
-        while not self._leads.is_set():  # the lead may be lost between the event and this task's waking
+        while not self._leads.is_set():  # the lead may be lost between the event and the next step of this task
             await self._leads.wait()
         turn = Turn(LEADER)
         self._turns.add(turn)
@@ -67,16 +66,16 @@ class Leadership:
             self._turns.discard(turn)
 
     def heard(self, _payload: str) -> None:
-        """Take an announcement of the leader."""
+        """Record an announcement of the leader."""
         self._heard = asyncio.get_running_loop().time()
 
     def freed(self, name: str) -> None:
-        """Take the announcement that a lock is free."""
+        """Record the announcement that the lock ``name`` is free."""
         if name == LEADER:
             self._vacant.set()
 
     async def run(self) -> None:
-        """Lead whenever no other process does, until cancelled."""
+        """Lead whenever no other process leads, until cancelled."""
         try:
             while True:
                 self._vacant.clear()
@@ -90,7 +89,7 @@ class Leadership:
             raise
 
     async def _lead(self) -> None:
-        _log.info("this process leads the deployment: it runs timers that were left behind, reapers and clean-up")
+        _log.info("this process is now the leader of the deployment: it runs sweeps, reapers and due work")
         self._leads.set()
         try:
             await asyncio.Event().wait()
@@ -100,7 +99,7 @@ class Leadership:
     async def _until_vacant(self) -> None:
         """Wait until the lock is announced as free, or the leader has been silent for too long."""
         loop = asyncio.get_running_loop()
-        self._heard = loop.time()  # it was there a moment ago
+        self._heard = loop.time()  # another process holds the lock at this moment
         while not self._vacant.is_set() and (left := self._heard + SILENCE_S - loop.time()) > 0:
             with suppress(TimeoutError):
                 async with asyncio.timeout(left):

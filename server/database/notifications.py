@@ -1,8 +1,7 @@
-"""LISTEN/NOTIFY: carries wake-ups, and what tasks stream, between the worker processes.
+"""Notifications: wake-ups and stream chunks that cross processes, by LISTEN and NOTIFY.
 
-The connection stands outside the pool. It is a supervised service: when the database restarts,
-the run ends, the supervisor starts it again, and everybody is woken once, because what was
-notified in between is lost.
+The connection is not of the pool. The supervisor starts the service again when the connection is lost. After each
+connection all pollers are woken once, because notifications of the meantime are lost.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import psycopg
 
 from core.errors import Unavailable
 from server.database.connecting import Connection, answering, connect
-from server.database.refusals import READ_ONLY, worded
+from server.database.refusals import READ_ONLY, as_server_error
 from server.database.server_process import ServerProcess
 
 WAKE = "flovyn_wake"
@@ -24,15 +23,19 @@ STREAM = "flovyn_stream"
 NOTIFY = "SELECT pg_notify(%(channel)s, payload) FROM unnest(%(payloads)s::text[]) AS payload"
 
 _ALIVE_CHECK_S = 20.0
-"""A connection on which nothing came for so long is checked. The leader is heard on it all the time."""
+"""A connection without a notification for this time is checked; normally the leader announces itself more often."""
 _ANSWER_WITHIN_S = 5.0
-"""A connection that leaves a statement unanswered for so long counts as lost."""
+"""A connection counts as lost when a statement has no answer after this time."""
 
 _log = logging.getLogger(__name__)
 
 
 class Notifications:
-    """Listens on channels and passes every payload on; see ``core.service.Service``."""
+    """Listens on channels, and passes each payload to the function of its channel; see ``core.service.Service``.
+
+    A function raises ValueError for a payload that the server did not send: every role may notify. ``connected`` is
+    called after each connection. The connection also holds the lock of ``process``: it lives as long as the process.
+    """
 
     name = "notifications"
 
@@ -43,20 +46,19 @@ class Notifications:
         connected: Callable[[], None],
         process: ServerProcess,
     ) -> None:
-        """Take where to connect, what to call per payload of each channel, and what after every (re)connection.
-
-        What is called with a payload raises ValueError when it is not the server's: anybody can notify. The connection
-        holds the lock of ``process``, too: it is the one that lives as long as the process.
-        """
         self._dsn = dsn
         self._received = received
         self._connected = connected
         self._process = process
         self.connected = asyncio.Event()
-        """Set after every (re)connection: a signal for tests."""
+        """Set after the first connection."""
 
     async def run(self) -> None:
-        """Listen until cancelled; raises when the connection is lost."""
+        """Listen until cancelled.
+
+        Raises:
+            FlovynError: the connection was lost, or leads to a standby.
+        """
         connection = await connect(self._dsn, timeout=5)
         try:
             with answering(connection, _ANSWER_WITHIN_S):
@@ -73,7 +75,7 @@ class Notifications:
                 if is_silent:
                     await _check(connection)
         except psycopg.Error as error:
-            raise worded(error) from None
+            raise as_server_error(error) from None
         finally:
             self._process.lose()
             await connection.close()
@@ -82,14 +84,14 @@ class Notifications:
         try:
             self._received[channel](payload)
         except ValueError:
-            _log.warning("a notification on the channel %s is not the server's; it is ignored", channel)
+            _log.warning("ignored a notification on channel %s: the server did not send it", channel)
 
 
 async def _check(connection: Connection) -> None:
-    """Ask a question over a connection on which nothing came for a while: it may be half dead, or lead to a standby.
+    """Check a connection without notifications: it may be half open, or lead to a standby.
 
     Raises:
-        Unavailable: it leads to a standby: what the servers notify at the new primary does not come here.
+        Unavailable: it leads to a standby, which gets no notifications of the new primary.
     """
     with answering(connection, _ANSWER_WITHIN_S):
         row = await (await connection.execute("SELECT pg_is_in_recovery()")).fetchone()

@@ -1,4 +1,4 @@
-"""The connection pool of a worker process, with the driver's failures turned into ours."""
+"""The connection pool of a worker process; it maps errors of the driver to errors of the server."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from core.unit_of_work import UnitOfWork, current
 from server.config.settings import DatabasePool
 from server.database.arrays import ArrayDumper
 from server.database.connecting import Connection, connect_patiently, cut, parameters
-from server.database.refusals import concerns_connection, takes_no_writes, worded
+from server.database.refusals import as_server_error, concerns_connection, takes_no_writes
 from server.database.writability import Writability
 
 RECONNECT_WITHIN_S = 1.0
-"""How long the pool tries by itself to replace a lost connection; after that, each call that needs one tries anew.
+"""The time for which the pool itself tries to replace a lost connection; after it, each call tries again.
 
-Its own attempts grow apart without a bound: after a long outage, it would notice the database's return late.
+The pauses between the pool's own attempts grow without a bound: after a long outage, it would reconnect late.
 """
 
 ANSWER_GRACE_S = 5.0
-"""A statement without an answer so long after ``statement_timeout`` is given up: the database itself is stuck."""
+"""A connection is cut this time after ``statement_timeout`` without an answer: the database itself is stuck."""
 
 YOUNG_S = 1.0
-"""A connection that is younger is kept after an error of the server: it bounds how often the pool connects anew."""
+"""A younger connection is kept after an error of the server, which bounds how often the pool connects."""
 
 
 class Pooled(psycopg.AsyncConnection[tuple[Any, ...]]):
@@ -46,56 +46,58 @@ class Pooled(psycopg.AsyncConnection[tuple[Any, ...]]):
 
     @property
     def is_young(self) -> bool:
-        """Whether it was opened a moment ago."""
+        """Whether the connection is younger than ``YOUNG_S``."""
         return time.monotonic() - self._opened_at < YOUNG_S
 
     def give_up_after(self, seconds: float) -> None:
-        """Cut the connection when the database leaves a statement unanswered for so long; before, it waits for ever."""
+        """Cut the connection when a statement has no answer after ``seconds``; by default, it waits for ever."""
         self._answer_within = seconds
 
     async def wait(self, *arguments: Any, **more: Any) -> Any:
-        """Wait for the database: every wait of the driver on an open connection passes here.
+        """Wait for the database; the driver calls this for every wait on an open connection.
 
-        One timer watches over many waits: to start and cancel one for each would cost as much as the wait's own work.
+        One timer watches many waits: a timer for each wait would cost as much as the wait itself.
         """
         self._waits_since = time.monotonic()
         if self._watch is None and self._answer_within:
-            self._look_after(self._answer_within)
+            self._watch_for(self._answer_within)
         try:
             return await super().wait(*arguments, **more)
         finally:
             self._waits_since = None
 
-    def _look_after(self, seconds: float) -> None:
-        self._watch = asyncio.get_running_loop().call_later(seconds, self._look)
+    def _watch_for(self, seconds: float) -> None:
+        self._watch = asyncio.get_running_loop().call_later(seconds, self._check_wait)
 
-    def _look(self) -> None:
-        """Cut the connection if its wait is over time; look again when that may be so, if it waits at all."""
+    def _check_wait(self) -> None:
+        """Cut the connection if its wait has exceeded the limit; otherwise check again when that may happen."""
         self._watch = None
         if self._waits_since is not None:
             left = self._waits_since + self._answer_within - time.monotonic()
             if left > 0:
-                self._look_after(left)
+                self._watch_for(left)
             else:
                 cut(self)
 
 
 class Pool:
-    """Implements ``core.plugin_services.Database`` on a psycopg pool. Connections are in autocommit mode."""
+    """Implements ``core.plugin_services.Database`` on a psycopg pool. Connections are in autocommit mode.
+
+    Attributes:
+        writes: the check whether the database takes writes.
+    """
 
     def __init__(self, pool: AsyncConnectionPool[Pooled], writes: Writability) -> None:
-        """Take the driver's pool, and what asks whether the database takes writes."""
         self._pool = pool
         self.writes = writes
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Lend a connection; see ``core.plugin_services.Database``. Inside a unit of work it is the unit's.
+        """Lend a connection; see ``core.plugin_services.Database``. Inside of a unit of work, it is that of the unit.
 
-        There, a savepoint takes the place of the transaction: a statement that fails must not spoil the unit for a
-        caller that goes on without it.
+        There, a savepoint replaces the transaction: a caller may go on after a failed statement.
         """
-        async with self._lent() as connection:
+        async with self._acquired() as connection:
             yield connection
         if current() is None:
             note_commit()
@@ -104,45 +106,45 @@ class Pool:
     async def transaction(self) -> AsyncIterator[Connection]:
         """Lend a connection inside a transaction. BEGIN and COMMIT travel with the statements (pipeline mode)."""
         if current() is not None:
-            async with self._lent() as connection:
+            async with self._acquired() as connection:
                 yield connection
             return
-        async with self._lent() as connection:
+        async with self._acquired() as connection:
             async with connection.pipeline(), connection.transaction():
                 yield connection
             note_commit()
 
     @asynccontextmanager
-    async def _lent(self) -> AsyncIterator[Connection]:
+    async def _acquired(self) -> AsyncIterator[Connection]:
         unit = current()
         try:
             if unit is not None:
                 connection = unit.connection
                 assert isinstance(connection, psycopg.AsyncConnection)  # ``unit_of_work`` made the unit
-                async with self._judged(connection), connection.transaction():
+                async with self._closing_if_broken(connection), connection.transaction():
                     yield connection
                 return
-            async with self._pool.connection() as connection, self._judged(connection):
+            async with self._pool.connection() as connection, self._closing_if_broken(connection):
                 yield connection
         except psycopg.Error as error:
-            raise worded(error) from None
+            raise as_server_error(error) from None
 
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[Connection]:
-        """Lend a connection inside a transaction that everything joins which the task does in the database."""
+        """Lend a connection inside of a transaction, which all other statements of the task join until the end."""
         try:
-            async with self._pool.connection() as connection, self._judged(connection):
+            async with self._pool.connection() as connection, self._closing_if_broken(connection):
                 unit = UnitOfWork(connection)
                 async with connection.transaction():
                     with unit.entered():
                         yield connection
         except psycopg.Error as error:
-            raise worded(error) from None
+            raise as_server_error(error) from None
         unit.committed()
 
     @asynccontextmanager
-    async def _judged(self, connection: Connection) -> AsyncIterator[None]:
-        """Close the connection after an error of the server behind it: the pool then opens another one."""
+    async def _closing_if_broken(self, connection: Connection) -> AsyncIterator[None]:
+        """Close the connection after an error of the PostgreSQL server behind it: the pool then opens another one."""
         try:
             yield
         except psycopg.Error as error:
@@ -155,12 +157,12 @@ class Pool:
 
 @asynccontextmanager
 async def open_pool(dsn: str, settings: DatabasePool, wait: float = 0) -> AsyncIterator[Pool]:
-    """Open the pool and close it at the end; ``wait`` as for ``connect_patiently``.
+    """Open the pool, and close it at the end; ``wait`` as for ``connect_patiently``, in seconds.
 
     Raises:
         StartupError: the database cannot be reached.
     """
-    await (await connect_patiently(dsn, settings.connect_timeout, wait)).close()  # it says why, which the pool does not
+    await (await connect_patiently(dsn, settings.connect_timeout, wait)).close()
     pool = _closed(dsn, settings)
     try:
         await pool.open(wait=True, timeout=settings.connect_timeout)
@@ -176,7 +178,7 @@ async def open_pool(dsn: str, settings: DatabasePool, wait: float = 0) -> AsyncI
 
 
 def closed_pool(dsn: str, settings: DatabasePool) -> Pool:
-    """Return a pool that has no connection and makes none, for what only wants to be described."""
+    """Return a pool that never connects, for commands that only describe the server."""
     pool = _closed(dsn, settings)
     return Pool(pool, Writability(dsn, pool.drain))
 

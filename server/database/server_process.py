@@ -1,8 +1,8 @@
-"""The number of a server process, and the advisory lock that tells other processes that it lives.
+"""The number of a server process, and the advisory lock that shows other processes that it is alive.
 
-Claims carry the number. When the lock is gone, so is the process, and work that it claimed shortly before may not have
-reached its worker (``server.engine.dispatch.orphans``). The lock is shared: two processes with the same number, or an
-older connection that the database has not closed yet, do not wait for one another.
+Claims carry the number. When the lock is free, the process has died, and work that it claimed shortly before may not
+have reached its worker (``server.engine.dispatch.orphans``). The lock is shared, so that nothing waits for it: neither
+a second process with the same number, nor a new connection while the database has not closed the old one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HOLD = "SELECT pg_advisory_lock_shared(%s, %s)"
 
 
 class ServerProcess:
-    """One incarnation of a worker process of the server."""
+    """The identity of this process: a random number that no other process is likely to have."""
 
     def __init__(self) -> None:
         self._number = secrets.randbelow(2**31 - 1) + 1
@@ -28,19 +28,19 @@ class ServerProcess:
 
     @property
     def number(self) -> int | None:
-        """The number, while the process holds the lock; without it, others would take the process for dead."""
+        """The number; None while the process does not hold the lock, because others would take it for dead."""
         return self._number if self._is_held else None
 
     async def hold(self, connection: Connection) -> None:
-        """Lock the number over a connection that lives as long as the process does."""
+        """Lock the number on a connection that lives as long as the process."""
         await connection.execute(KEEP_ALIVE)
         await connection.execute(HOLD, [LOCK_CLASS, self._number])
         self._is_held = True
 
     def lose(self) -> None:
-        """Note that the connection has ended, and the lock with it."""
+        """Record that the connection has ended, and the lock with it."""
         self._is_held = False
 
     def claim(self, worker_id: str, held_by: str | None) -> Claim:
-        """Return a claim for one poll."""
+        """Return a new claim for one poll, with the number of this process."""
         return Claim(worker_id, held_by, self.number)

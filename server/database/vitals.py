@@ -1,4 +1,4 @@
-"""What can be asked of a database that is to serve: its version, its rights, how fast it answers, what time it has."""
+"""Properties of a database that the server depends on: version, privileges, latency, clock."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import time
 from dataclasses import dataclass
 
 import psycopg
+from psycopg.rows import dict_row
 
 from core.named_queries import named_queries
 from server.database.connecting import Connection
-from server.database.refusals import worded
+from server.database.refusals import as_server_error
+from server.database.rows import SCALAR
 
 ROUND_TRIPS = 5
 
@@ -18,19 +20,19 @@ _SQL = named_queries(__package__, "vitals.sql")
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """What the database says of itself.
+    """Properties of a database, its role and its server.
 
     Attributes:
-        version: as ``server_version_num``: 160004.
-        encoding: of the database.
-        standby: whether it is in recovery, and so takes no writes.
-        read_only: whether our sessions take no writes, because it is a standby or they are set so.
-        may_create: whether our role may make tables.
-        may_make_role: whether our role may make the role that plugins' migrations run as.
-        free_connections: how many more there may be, this one not counted.
-        autovacuum_every: seconds between two looks of autovacuum at the database; None when it is off.
-        latency: seconds of the fastest of some round trips.
-        clock_ahead: seconds by which the database's clock is ahead of ours; negative when it is behind.
+        version: ``server_version_num``, such as 160004.
+        encoding: the encoding of the database.
+        standby: whether the server is in recovery, and takes no writes.
+        read_only: whether sessions are read-only, on a standby or by a setting.
+        may_create: whether the role may create tables.
+        may_make_role: whether the role may create the role that migrations of plugins run as.
+        free_connections: the number of further connections that the server accepts.
+        autovacuum_every: the seconds between two runs of autovacuum; None when it is off.
+        latency: the duration of the fastest of ``ROUND_TRIPS`` round trips, in seconds.
+        clock_ahead: the seconds by which the clock of the database is ahead of this machine's; negative when behind.
     """
 
     version: int
@@ -46,25 +48,23 @@ class Vitals:
 
 
 async def vitals(connection: Connection) -> Vitals:
-    """Ask for everything; changes nothing.
+    """Read the properties; nothing is changed.
 
     Raises:
-        FlovynError: the database refuses to say.
+        FlovynError: a statement failed.
     """
     try:
-        row = await (await connection.execute(_SQL["vitals"])).fetchone()
+        row = await (await connection.cursor(row_factory=dict_row).execute(_SQL["vitals"])).fetchone()
         latency, clock_ahead = min([await _clock(connection) for _ in range(ROUND_TRIPS)])
     except psycopg.Error as error:
-        raise worded(error) from None
+        raise as_server_error(error) from None
     assert row is not None
-    version, encoding, standby, read_only, may_create, may_make_role, free, every = row
-    return Vitals(version, encoding, standby, read_only, may_create, may_make_role, free, every, latency, clock_ahead)
+    return Vitals(**row, latency=latency, clock_ahead=clock_ahead)
 
 
 async def _clock(connection: Connection) -> tuple[float, float]:
-    """Return how long a round trip took, and how far the database's clock was ahead of ours in its middle."""
+    """Return the duration of a round trip, and how far the database's clock was ahead in its middle, in seconds."""
     before, started = time.time(), time.perf_counter()
-    row = await (await connection.execute(_SQL["clock"])).fetchone()
+    [now] = await (await connection.cursor(row_factory=SCALAR).execute(_SQL["clock"])).fetchall()
     took = time.perf_counter() - started
-    assert row is not None
-    return took, row[0] - (before + took / 2)
+    return took, float(now) - (before + took / 2)

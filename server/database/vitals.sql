@@ -1,5 +1,5 @@
 -- name: vitals
--- What a server needs to know of the database before it trusts it.
+-- The properties that the server depends on; see vitals.Vitals.
 SELECT
     current_setting('server_version_num')::int AS version,
     current_setting('server_encoding') AS encoding,

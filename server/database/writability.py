@@ -1,8 +1,8 @@
-"""Whether the database takes writes: asked over a connection of its own, and answered within a second in any case.
+"""Checks whether the database takes writes, over a connection of its own, and answers within a second in any case.
 
-The question must not wait for the pool: when the pool is exhausted, or its connections are stuck, the answer is needed
-most. And it must not be asked over the pool's connections: a session that was opened while the database was read-only
-may stay read-only for ever (``ALTER DATABASE ... SET default_transaction_read_only``).
+The check does not use the pool. When the pool is exhausted or its connections are stuck, the answer is needed most. And
+a session that was opened while the database was read-only may stay read-only for ever
+(``ALTER DATABASE ... SET default_transaction_read_only``).
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from core.errors import StartupError
 from server.database.connecting import Connection, answering, connect, cut
 
 ANSWER_WITHIN_S = 0.7
-"""Callers do not wait longer for a question that was asked so long ago."""
+"""A check counts as unanswered after this time."""
 
 KEEP_S = 1.0
-"""For how long an answer is given again without a new question; also the pause between two looks of ``doubt``."""
+"""The time for which an answer is reused without a new check; also the pause between two checks of ``doubt``."""
 
 GIVE_UP_S = 5.0
-"""After so long the connection is given up, and the next question opens another one."""
+"""After this time without an answer the connection is closed; the next check opens another one."""
 
 _QUESTION = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::bool"
 
@@ -37,10 +37,12 @@ _log = logging.getLogger(__name__)
 
 
 class Writability:
-    """Asks one question at a time, however many callers there are; opens its connection with the first one."""
+    """Runs one check at a time for any number of callers; connects to ``dsn`` at the first check.
+
+    ``renew`` replaces the connections of the pool, once the database takes writes again.
+    """
 
     def __init__(self, dsn: str, renew: Callable[[], Awaitable[None]]) -> None:
-        """Take where to connect, and what replaces the pool's connections once the database takes writes again."""
         self._dsn = dsn
         self._renew = renew
         self._connection: Connection | None = None
@@ -52,7 +54,7 @@ class Writability:
         self._doubted = False
 
     async def why_not(self) -> str | None:
-        """Return why the database takes no writes, or None when it does; never takes longer than a second."""
+        """Return the reason why the database takes no writes, within a second; None when it takes writes."""
         if self._answered_at is not None and time.monotonic() - self._answered_at < KEEP_S:
             return self._answer
         question = self._ask()
@@ -61,38 +63,38 @@ class Writability:
         return self._answer if done else _SILENT
 
     def doubt(self) -> None:
-        """Look every second, over new connections, until the database takes writes; then renew the pool's connections.
+        """Check every second, over new connections, until the database takes writes; then renew the pool.
 
-        Called when a statement of the pool met a read-only session.
+        To be called when a statement of the pool failed in a read-only session.
         """
         self._doubted = True
         if self._watch is None or self._watch.done():
             self._watch = asyncio.create_task(self._until_writable(), name="until the database takes writes")
 
     async def close(self) -> None:
-        """End what is under way, and close the connection."""
+        """Cancel the running check, and close the connection."""
         under_way = [task for task in (self._watch, self._question) if task is not None]
         self._watch = self._question = None
         for task in under_way:
             task.cancel()
         if self._connection is not None:
-            cut(self._connection)  # a statement without an answer would outlast the cancellation
+            cut(self._connection)  # a statement without an answer would outlive the cancellation
         if under_way:
             await asyncio.wait(under_way)
-        await self._hang_up()
+        await self._disconnect()
 
     def _ask(self) -> asyncio.Task[None]:
-        """Start a question, or join the one under way."""
+        """Start a check, or return the one that is running."""
         if self._question is None or self._question.done():
             self._asked_at = time.monotonic()
-            self._question = asyncio.create_task(self._look(), name="whether the database takes writes")
+            self._question = asyncio.create_task(self._check(), name="whether the database takes writes")
         return self._question
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         was_open = self._connection is not None
-        why, detail = await self._one_look()
-        if why == _AWAY and was_open:  # ended since the last question, which says nothing of the database now
-            why, detail = await self._one_look()
+        why, detail = await self._check_once()
+        if why == _AWAY and was_open:  # the old connection had ended, which says nothing about the database now
+            why, detail = await self._check_once()
         if why != self._answer:
             if why is None:
                 _log.info("the database takes writes again")
@@ -100,20 +102,20 @@ class Writability:
                 _log.warning("not ready: %s%s", why, f": {detail}" if detail else "")
         self._answer, self._answered_at = why, time.monotonic()
 
-    async def _one_look(self) -> tuple[str | None, str]:
-        """Return why the database takes no writes, if so, and what is for the log alone: it names hosts."""
+    async def _check_once(self) -> tuple[str | None, str]:
+        """Return the reason or None, and a detail that only the log may hold, because it names hosts."""
         try:
             if self._connection is None:
                 self._connection = await connect(self._dsn, GIVE_UP_S)
             with answering(self._connection, GIVE_UP_S):
                 row = await (await self._connection.execute(_QUESTION)).fetchone()
         except (psycopg.Error, StartupError) as error:
-            await self._hang_up()
+            await self._disconnect()
             return _AWAY, str(error)
         assert row is not None
         in_recovery, read_only = row
         if in_recovery or read_only:
-            await self._hang_up()  # the session may stay so, or lead to a server that is the primary no more
+            await self._disconnect()  # the session may stay read-only, or its server is no longer the primary
         return (_STANDBY if in_recovery else _READ_ONLY if read_only else None), ""
 
     async def _until_writable(self) -> None:
@@ -121,7 +123,7 @@ class Writability:
             self._doubted = False
             if self._question is not None:
                 await asyncio.wait([self._question])
-            await self._hang_up()
+            await self._disconnect()
             await asyncio.wait([self._ask()])
             if self._answer is None:
                 await self._renew()
@@ -129,7 +131,7 @@ class Writability:
                 self._doubted = True
             await asyncio.sleep(KEEP_S)
 
-    async def _hang_up(self) -> None:
+    async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()

@@ -1,7 +1,7 @@
-"""What a migration changed that is not its plugin's: the catalogs before and after, compared.
+"""Finds changes of a migration outside of its plugin, by two snapshots of the system catalogs.
 
-It needs no parser and so sees what any reader of SQL may miss. It runs inside the migration's
-transaction, which is rolled back when the answer is not empty.
+The comparison parses no SQL, and so finds changes that a parser may miss. It runs inside of the transaction of the
+migration, which is rolled back when there are such changes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from core.migration import table_prefix
 from core.named_queries import named_queries
 from server.database.connecting import Connection
+from server.database.rows import NAMED
 
 _SQL = named_queries(__package__, "catalog.sql")
 
@@ -20,31 +21,34 @@ Key = tuple[str, str, str]
 _ONLY_NEW = frozenset({"tie", "trigger of a cascade"})
 
 Snapshot = Mapping[Key, str]
-"""The definition of every object that is not the plugin's, and how many rows of such tables were written."""
+"""The definition of each object that the plugin does not own, and the number of rows written in such tables."""
 
 
 async def snapshot(connection: Connection, plugin: str) -> Snapshot:
-    """Return all objects but those of ``plugin``; compare two that were taken inside one transaction."""
+    """Return all objects except those of ``plugin``. Only snapshots of one transaction can be compared."""
     own = {"own": f"^{table_prefix(plugin)}[a-z0-9_]+$"}
-    rows = [row for query in _SQL.values() for row in await (await connection.execute(query, own)).fetchall()]
-    return {(kind, schema, name): definition for kind, schema, name, definition in rows}
+    found: dict[Key, str] = {}
+    for query in _SQL.values():
+        rows = await (await connection.cursor(row_factory=NAMED).execute(query, own)).fetchall()
+        found |= {(row.kind, row.schema, row.name): row.definition for row in rows}
+    return found
 
 
 def differences(before: Snapshot, after: Snapshot) -> Sequence[str]:
-    """Say in words what appeared, went or changed between two snapshots."""
+    """Describe the objects that were created, dropped or changed between two snapshots, one text for each."""
     words = []
     for key in sorted(before.keys() | after.keys()):
         kind, _, name = key
         if kind in _ONLY_NEW and (key in before or key not in after):
-            continue  # what an earlier migration tied may be renamed in part, and is welcome to go
+            continue  # ties of earlier migrations may be renamed or dropped
         if kind == "rows of" and before.get(key) != after.get(key):
             words.append(f"rows of {name} were changed")
         elif kind in _ONLY_NEW:
             words.append(f"{name}, which is not the plugin's" if kind == "tie" else name)
         elif key not in before:
-            words.append(f"{kind} {name} was made")
+            words.append(f"{kind} {name} was created")
         elif key not in after:
-            words.append(f"{kind} {name} is gone")
+            words.append(f"{kind} {name} was dropped")
         elif before[key] != after[key]:
             words.append(f"{kind} {name} was changed")
     return words

@@ -1,9 +1,8 @@
 -- name: objects
--- Everything that a migration can change, one row per object: what it is, the schema object that decides who owns it,
--- its own identity, and its definition. Left out is what changes by itself (statistics, sizes) or through a foreign key
--- that another table declares (internal triggers and the flags for them).
--- Own is what has an own name in the shared schema and is owned by the server's role or the plugins'; an index must
--- besides stand on an own table.
+-- All objects that a migration can change, one row per object: its kind, its schema, its name and its definition.
+-- Values are left out that change by themselves (statistics, sizes) or through a foreign key of another table
+-- (internal triggers and their flags). An object belongs to the plugin when it has a name of the plugin in the shared
+-- schema and is owned by the role of the server or of the plugins. An index must also be on a table of the plugin.
 WITH owner AS (
     SELECT oid FROM pg_roles WHERE rolname IN (current_user, left(current_user, 55) || '_plugins')
 ),
@@ -81,7 +80,7 @@ object AS (
     FROM pg_inherits AS i
     INNER JOIN relation AS r ON i.inhrelid = r.oid
     UNION ALL
-    -- the same tie seen from the parent: a plugin's partition of a core table changes the core table
+    -- the same relation seen from the parent: a partition of a core table in a plugin changes the core table
     SELECT 'child', r.nspname, i.inhrelid::regclass || ' under ' || r.relname, i.inhseqno::text
     FROM pg_inherits AS i
     INNER JOIN relation AS r ON i.inhparent = r.oid
@@ -92,7 +91,7 @@ object AS (
     FROM pg_sequence AS q
     INNER JOIN relation AS r ON q.seqrelid = r.oid
     UNION ALL
-    -- a foreign key to another plugin's table ties that plugin's hands
+    -- a foreign key to a table of another plugin restricts that plugin
     SELECT 'foreign key', n.nspname, k.conname || ' to ' || c.relname, pg_get_constraintdef(k.oid)
     FROM pg_constraint AS k
     INNER JOIN pg_class AS c ON k.confrelid = c.oid
@@ -134,7 +133,7 @@ object AS (
         )
     FROM pg_type AS t
     INNER JOIN pg_namespace AS n ON t.typnamespace = n.oid
-    -- an array type belongs to whom its element belongs
+    -- an array type has the owner of its element type
     LEFT JOIN pg_type AS element ON t.typelem = element.oid AND t.typcategory = 'A'
     WHERE
         n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
@@ -199,7 +198,7 @@ object AS (
     FROM pg_cast AS k
     INNER JOIN pg_type AS source ON k.castsource = source.oid
     INNER JOIN pg_type AS target ON k.casttarget = target.oid
-    -- a range type brings the cast to its multirange along
+    -- a range type creates the cast to its multirange
     WHERE k.oid >= 16384 AND NOT (source.typname ~ %(own)s AND target.typname ~ %(own)s)
     UNION ALL
     SELECT 'operator', '', o.oid::regoperator::text, o.oprcode::text
@@ -235,8 +234,9 @@ object AS (
     SELECT 'subscription', '', u.subname, u.subenabled::text
     FROM pg_subscription AS u
     UNION ALL
-    -- An object that depends on a type, function, sequence, operator, operator class or collation of others: their owner
-    -- can then no longer change it. Foreign keys and views depend on tables, which is allowed; extensions are shared.
+    -- An object that depends on a type, function, sequence, operator, operator class or collation of others: their
+    -- owner can then no longer change it. Foreign keys and views depend on tables, which is allowed; extensions are
+    -- shared.
     SELECT
         'tie', '',
         concat_ws(
@@ -272,8 +272,9 @@ SELECT kind, schema, name, definition
 FROM object
 
 -- name: written_rows
--- How many rows this session has changed in tables that are not the migration's own, by what it has not yet reported:
--- two such counts inside one transaction differ by what was changed between them.
-SELECT 'rows of', schemaname, relname, (n_tup_ins + n_tup_upd + n_tup_del)::text
+-- The number of rows that this session has changed in tables of others and not yet reported. Two such numbers of one
+-- transaction differ by the rows that were changed between them.
+SELECT
+    'rows of' AS kind, schemaname AS schema, relname AS name, (n_tup_ins + n_tup_upd + n_tup_del)::text AS definition
 FROM pg_stat_xact_user_tables
 WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 AND NOT (schemaname = 'public' AND relname ~ %(own)s)

@@ -1,7 +1,7 @@
 """Runs a migration outside of a transaction: one statement that builds, drops or validates without blocking.
 
-Nothing can be rolled back, so such a statement is resumable instead: what a killed attempt left behind is found before
-the next one, an invalid index is dropped and built anew, and the result is compared with what was before.
+Such a statement cannot be rolled back, so it is resumable: the next attempt finds the remains of a killed one, drops an
+invalid index and builds it again. Afterwards, the catalogs are compared with those before.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from psycopg import sql
 from core.errors import MigrationError
 from core.named_queries import named_queries
 from server.database.connecting import Connection
+from server.database.rows import NAMED
 from server.migrator import catalog, plugin_role
 from server.migrator.proof import MigrationPart, Statement
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 BUILD_TIMEOUT_S = 6 * 3600
 LOCK_TIMEOUT_S = 600
-"""A concurrent build waits for older transactions, and blocks nobody meanwhile."""
+"""A concurrent build waits for older transactions, and blocks no other statement while it waits."""
 
 _SQL = named_queries(__package__, "concurrently.sql")
 _log = logging.getLogger(__name__)
@@ -34,8 +35,8 @@ async def run_outside(connection: Connection, part: MigrationPart, record: Recor
     """Run the one statement of a part and record it.
 
     Raises:
-        MigrationError: PostgreSQL refused it, or something that is not the plugin's changed. What an attempt left
-            behind is removed by the next one.
+        MigrationError: PostgreSQL refused the statement, or an object outside of the plugin was changed. The next
+            attempt removes the remains of this one.
     """
     (statement,) = part.statements
     owner = part.pending.owner
@@ -54,7 +55,8 @@ async def run_outside(connection: Connection, part: MigrationPart, record: Recor
     changed = catalog.differences(before, await _objects(connection, owner))
     if changed:
         raise MigrationError(
-            f"{part.pending}: it changed what is not the plugin's, and runs outside a transaction, so this stays:"
+            f"{part.pending}: it changed objects that the plugin does not own; it runs outside a transaction, so the"
+            " changes stay:"
             f" {'; '.join(changed)}"
         )
     async with connection.transaction():
@@ -62,7 +64,7 @@ async def run_outside(connection: Connection, part: MigrationPart, record: Recor
 
 
 async def _objects(connection: Connection, owner: str) -> catalog.Snapshot:
-    """Return the objects of others; how many rows a transaction changed says nothing outside of one."""
+    """Return the objects of others, without the numbers of written rows: these count within a transaction only."""
     return {key: text for key, text in (await catalog.snapshot(connection, owner)).items() if key[0] != "rows of"}
 
 
@@ -71,7 +73,7 @@ async def _build(connection: Connection, part: MigrationPart, statement: Stateme
     made, dropped, rebuilt = statement.creates, statement.drops, statement.rebuilds
     for name, valid in await _indexes(connection, made or rebuilt or ""):
         if not valid and name != rebuilt:
-            _log.warning("migration %s: the invalid index %s of an earlier attempt is dropped", part.pending, name)
+            _log.warning("migration %s: dropping the invalid index %s of an earlier attempt", part.pending, name)
             await connection.execute(sql.SQL("DROP INDEX CONCURRENTLY {}").format(sql.Identifier(name)))
         elif name == made:
             return
@@ -88,10 +90,12 @@ async def _build(connection: Connection, part: MigrationPart, statement: Stateme
             " start again, an unfinished index is then built anew"
         ) from None
     if made is not None and (made, True) not in await _indexes(connection, made):
-        raise MigrationError(f"{part.pending}: index {made} is not valid; start again, it is then built anew")
+        raise MigrationError(f"{part.pending}: index {made} is not valid; start again: it is then built again")
 
 
 async def _indexes(connection: Connection, name: str) -> list[tuple[str, bool]]:
-    """Return the index of that name, and those that REINDEX CONCURRENTLY makes beside it, with their validity."""
-    rows = await (await connection.execute(_SQL["indexes"], {"name": name})).fetchall()
-    return [(index, valid) for index, valid in rows]
+    """Return the index ``name`` and those that REINDEX CONCURRENTLY creates for it, and whether each is valid."""
+    cursor = connection.cursor(row_factory=NAMED)
+    return [
+        (row.name, row.is_valid) for row in await (await cursor.execute(_SQL["indexes"], {"name": name})).fetchall()
+    ]

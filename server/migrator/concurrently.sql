@@ -5,8 +5,8 @@ SELECT
     set_config('standard_conforming_strings', 'on', false)
 
 -- name: indexes
--- REINDEX CONCURRENTLY builds name_ccnew and swaps it for name, which is then name_ccold.
-SELECT c.relname, i.indisvalid
+-- REINDEX CONCURRENTLY builds name_ccnew and swaps it with name, which is then name_ccold.
+SELECT c.relname AS name, i.indisvalid AS is_valid
 FROM pg_index AS i
 INNER JOIN pg_class AS c ON i.indexrelid = c.oid
 WHERE

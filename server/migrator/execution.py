@@ -1,7 +1,7 @@
-"""Runs one migration in one transaction: the checked statements, one at a time, and nothing else.
+"""Runs a migration in one transaction: the checked statements, one at a time, and nothing else.
 
-A plugin's migration runs on a session that was reset, as a role of its own where that is possible, and is rolled
-back when the catalogs show that something changed that is not the plugin's.
+The migration of a plugin runs in a session that was reset, as a role of its own where that is possible. It is rolled
+back when the catalogs show a change outside of the plugin.
 """
 
 from __future__ import annotations
@@ -17,24 +17,25 @@ from core.errors import MigrationError
 from core.migration import CORE
 from core.named_queries import named_queries
 from server.database.connecting import Connection
+from server.database.rows import SCALAR
 from server.migrator import catalog, own_objects, plugin_role
 from server.migrator.proof import MigrationPart, Statement
 
 LOCK_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 600
 IDLE_TIMEOUT_S = 60
-"""A plugin's migration may shorten these, and no more; ``migrations.lint.readers.refused`` has the same numbers."""
+"""A migration of a plugin may only shorten these timeouts; ``migrations.lint`` has the same numbers."""
 
 BATCHES_TIMEOUT_S = 6 * 3600
 ATTEMPTS = 12
 PAUSE_S = 1.0
-"""A migration that does not get its locks in time is tried again, so that calls may pass in between."""
+"""A migration that does not get its locks in time is tried again after a pause, in which calls can run."""
 
 _SQL = named_queries(__package__, "migrations.sql")
 _log = logging.getLogger(__name__)
 
 Record = Callable[[int], Awaitable[None]]
-"""Writes the tracking table, inside the transaction; gets the milliseconds that the migration took."""
+"""Writes the tracking table, inside of the transaction; its argument is the duration of the migration in ms."""
 
 
 class Executor:
@@ -48,10 +49,10 @@ class Executor:
         self._separate_role = separate_role
 
     async def run(self, part: MigrationPart, record: Record) -> None:
-        """Run a part and record it; all of it, or nothing, unless its file declares another way.
+        """Run a part and record it, in one transaction unless its file declares another mode.
 
         Raises:
-            MigrationError: PostgreSQL refused a statement, or something that is not the plugin's changed.
+            MigrationError: PostgreSQL refused a statement, or an object outside of the plugin was changed.
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -60,7 +61,7 @@ class Executor:
                 if attempt == ATTEMPTS:
                     raise MigrationError(
                         f"{part.pending}: a table was in use for too long ({ATTEMPTS} times {LOCK_TIMEOUT_S} s);"
-                        " nothing was changed, try again at a quieter time"
+                        " nothing was changed, try again when there is less load"
                     ) from None
                 _log.warning("migration %s did not get its locks; trying again in %g s", part.pending, PAUSE_S)
                 await asyncio.sleep(PAUSE_S)
@@ -78,22 +79,22 @@ class Executor:
             await self._attempt(part, record)
 
     async def _batches(self, part: MigrationPart, record: Record) -> None:
-        """Run a statement again and again, each time in a transaction of its own, until it changes no row.
+        """Repeat a statement, each time in a transaction of its own, until it changes no row.
 
-        A batch that was committed stays: after a kill the next start goes on behind it.
+        Committed batches stay: after a kill, the next start continues behind them.
         """
         started, total = time.monotonic(), 0
         while changed := await self._attempt(part, record):
             total += changed
-            _log.info("migration %s: %d rows so far", part.pending, total)
+            _log.info("migration %s: %d rows changed so far", part.pending, total)
             if time.monotonic() - started > BATCHES_TIMEOUT_S:
                 raise MigrationError(
-                    f"{part.pending}: {total} rows were changed in {BATCHES_TIMEOUT_S} s and there are more; what is"
-                    " done stays, start again to go on"
+                    f"{part.pending}: {total} rows were changed in {BATCHES_TIMEOUT_S} s, and more are left; the"
+                    " changes stay, start again to continue"
                 )
 
     async def _attempt(self, part: MigrationPart, record: Record) -> int:
-        """Run a part in one transaction and return the rows that changed; a batch that changed some is not recorded."""
+        """Run a part in one transaction; return the number of changed rows. A batch is recorded if it changed none."""
         started = time.monotonic()
         owner = part.pending.owner
         connection = self._connection
@@ -114,7 +115,8 @@ class Executor:
         changed = catalog.differences(before, await catalog.snapshot(connection, owner))
         if changed:
             raise MigrationError(
-                f"{part.pending}: it changed what is not the plugin's and was rolled back: {'; '.join(changed)}"
+                f"{part.pending}: it changed objects that the plugin does not own, and was rolled back:"
+                f" {'; '.join(changed)}"
             )
         harm = list(own_objects.faults(owner, own, await own_objects.snapshot(connection, owner)))
         if not self._separate_role:
@@ -137,7 +139,7 @@ class Executor:
             try:
                 if part.pending.owner != CORE and not separate:
                     await self._refuse_row_locks(part, statement)
-                # binary asks for the extended protocol, in which PostgreSQL takes one statement and no more
+                # binary selects the extended protocol, in which PostgreSQL accepts a single statement
                 rows = (await connection.execute(statement.text.encode(), binary=True)).rowcount
             except psycopg.errors.LockNotAvailable:
                 raise
@@ -154,9 +156,10 @@ class Executor:
         return max(rows, 0)
 
     async def _operators_limit(self) -> dict[str, int]:
-        """Return the operator's own limit for a transaction, where PostgreSQL (17 and newer) has one and it is set."""
-        row = await (await self._connection.execute(_SQL["transaction_timeout"])).fetchone()
-        return {"transaction_timeout": int(row[0])} if row and row[0] else {}
+        """Return the operator's own transaction_timeout (PostgreSQL 17 and newer), where it is set."""
+        cursor = self._connection.cursor(row_factory=SCALAR)
+        milliseconds = await (await cursor.execute(_SQL["transaction_timeout"])).fetchone()
+        return {"transaction_timeout": int(milliseconds)} if milliseconds else {}
 
     async def _refuse_row_locks(self, part: MigrationPart, statement: Statement) -> None:
         """Refuse a statement that locks rows of others; a role of its own would lack the right to."""
@@ -178,7 +181,7 @@ class Executor:
 
 
 def _limits() -> dict[str, int]:
-    """Return the longest waits in milliseconds, by the setting's name."""
+    """Return the timeouts of the server in milliseconds, by the name of the setting."""
     return {
         "lock_timeout": round(LOCK_TIMEOUT_S * 1000),
         "statement_timeout": STATEMENT_TIMEOUT_S * 1000,

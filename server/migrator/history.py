@@ -1,6 +1,6 @@
-"""What the database has of each owner's migrations against what the edition carries; no I/O.
+"""Compares the migrations that the database has with those of the edition; no I/O.
 
-An owner is the core or a plugin. The comparison refuses whatever cannot be right, and says why.
+An owner is the core or a plugin. A history that contradicts the edition is refused with the reason.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What there is to do, in order, and versions that only a newer edition knows."""
+    """The pending migrations in their order, and the applied versions that only a newer edition has."""
 
     pending: tuple[Pending, ...]
     ahead: tuple[Applied, ...]
 
 
 def compare(owners: Sequence[Owner], applied: Sequence[Applied]) -> Plan:
-    """Return what is pending for ``owners``, in their order.
+    """Return the plan for ``owners``, in their order.
 
     Raises:
         MigrationError: a migration was edited after it was applied, or comes before one that was applied.

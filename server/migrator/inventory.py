@@ -1,4 +1,4 @@
-"""Whose is what in the database: the core's, a plugin's, a plugin's that this edition lacks, or unknown."""
+"""Lists the objects of the database with their owners: the core, a plugin of the edition or another, or unknown."""
 
 from __future__ import annotations
 
@@ -13,19 +13,28 @@ from core.errors import MigrationError
 from core.migration import CORE, sql_name
 from core.named_queries import named_queries
 from server.database.connecting import Connection
+from server.database.rows import NAMED, SCALAR
 
 TRACKING_TABLE = "_plugin_migrations"
 
 _SQL = named_queries(__package__, "inventory.sql")
 _PLUGIN_OBJECT = re.compile(r"p_([a-z0-9]+(?:_[a-z0-9]+)*?)__")
 
-# the usual order: objects that others are made of come last
+# the usual order: objects that others are built on come last
 _DROPPED = ("materialized view", "view", "table", "sequence", "function", "domain", "type")
 
 
 @dataclass(frozen=True, slots=True)
 class OwnedObject:
-    """An object and whose it is: ``core``, ``plugin``, ``orphan`` or ``unknown``; with the plugin's name, if any."""
+    """An object of the database.
+
+    Attributes:
+        kind: the kind of the object, in lower case, such as ``table``.
+        name: its name, for a function with the types of its arguments.
+        owner: ``core``, ``plugin``, ``orphan`` (its plugin is not in the edition) or ``unknown``.
+        plugin: the name of the plugin, if any.
+        belongs_to: the table that the object belongs to, if any.
+    """
 
     kind: str
     name: str
@@ -35,22 +44,23 @@ class OwnedObject:
 
 
 async def objects(connection: Connection, plugins: Collection[str], core_names: Collection[str]) -> list[OwnedObject]:
-    """Return every object of the shared schema; ``core_names`` are the names that the core's migrations make."""
-    rows = await (await connection.execute(_SQL["objects"])).fetchall()
-    return [_owned(kind, name, belongs_to, plugins, core_names) for kind, name, belongs_to in rows]
+    """Return all objects of the shared schema; ``core_names`` are the names that the migrations of the core create."""
+    rows = await (await connection.cursor(row_factory=NAMED).execute(_SQL["objects"])).fetchall()
+    return [_owned(row.kind, row.name, row.belongs_to, plugins, core_names) for row in rows]
 
 
 async def count_rows(connection: Connection, table: str) -> int:
-    """Return how many rows a table has."""
-    row = await (await connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table)))).fetchone()
-    return int(row[0]) if row else 0
+    """Return the number of rows of a table."""
+    query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))
+    [count] = await (await connection.cursor(row_factory=SCALAR).execute(query)).fetchall()
+    return int(count)
 
 
 async def purge(connection: Connection, plugin: str, found: Sequence[OwnedObject]) -> None:
-    """Drop a plugin's objects and forget its migrations, all or nothing; nothing else goes with them.
+    """Drop the objects of a plugin and delete its rows of the tracking table, in one transaction, without CASCADE.
 
     Raises:
-        MigrationError: something that is not the plugin's depends on them.
+        MigrationError: an object outside of the plugin depends on them.
     """
     left = {kind: [each.name for each in found if each.kind == kind and each.belongs_to is None] for kind in _DROPPED}
     try:
@@ -60,7 +70,7 @@ async def purge(connection: Connection, plugin: str, found: Sequence[OwnedObject
             await connection.execute(_SQL["forget_plugin"], {"plugin": plugin})
     except psycopg.errors.DependentObjectsStillExist as error:
         reason = " ".join(f"{error.diag.message_primary} ({error.diag.message_detail})".split())
-        raise MigrationError(f"{plugin}: nothing was dropped, because something else depends on it: {reason}") from None
+        raise MigrationError(f"{plugin}: nothing was dropped, because another object depends on it: {reason}") from None
 
 
 async def _drop_round(connection: Connection, left: Mapping[str, list[str]]) -> dict[str, list[str]]:
@@ -92,14 +102,14 @@ async def _drop_round(connection: Connection, left: Mapping[str, list[str]]) -> 
 
 
 def _drop(kind: str, names: Sequence[str]) -> sql.Composed:
-    """Return one DROP of all names of a kind: together, so that they may refer to one another."""
+    """Return one DROP of all names of a kind: objects of one statement may refer to one another."""
     quoted = [_function(name) if kind == "function" else sql.Identifier(name) for name in names]
     word = "ROUTINE" if kind == "function" else kind.upper()
     return sql.SQL("DROP {} {}").format(sql.SQL(word), sql.SQL(", ").join(quoted))
 
 
 def _function(signature: str) -> sql.Composable:
-    """Return a function's signature, which PostgreSQL itself has quoted where that is needed."""
+    """Return the signature of a function, which PostgreSQL itself has quoted."""
     return sql.SQL(signature)
 
 

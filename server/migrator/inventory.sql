@@ -1,6 +1,6 @@
 -- name: objects
--- What stands in the schema that the server and its plugins share: one row per object that has a name of its own there.
--- An index and an owned sequence come with the table that they belong to.
+-- The objects of the schema that the server and its plugins share, with the table that an index or an owned sequence
+-- belongs to.
 SELECT
     CASE c.relkind
         WHEN 'r' THEN 'table' WHEN 'p' THEN 'table' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'

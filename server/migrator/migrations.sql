@@ -14,22 +14,22 @@ CREATE TABLE IF NOT EXISTS _plugin_migrations (
 SELECT to_regclass('_plugin_migrations') IS NOT NULL
 
 -- name: applied
-SELECT plugin, version, description, checksum FROM _plugin_migrations ORDER BY plugin, version
+SELECT plugin AS owner, version, description, checksum FROM _plugin_migrations ORDER BY plugin, version
 
 -- name: record
 INSERT INTO _plugin_migrations (plugin, version, description, checksum, duration_ms, applied_by)
 VALUES (%(plugin)s, %(version)s, %(description)s, %(checksum)s, %(duration_ms)s, %(applied_by)s)
 
 -- name: lock
--- One server migrates at a time; the others wait here and then find nothing to do.
+-- One server migrates at a time; the others wait here, and then find no pending migration.
 SELECT pg_advisory_lock(7305790140482421)
 
 -- name: forget
 DELETE FROM _plugin_migrations WHERE plugin = %(plugin)s AND version = %(version)s
 
 -- name: set_limits
--- A migration that waits for a lock makes every later query wait behind it: give up early instead.
--- Strings are read as the check read them, whatever the database's own setting.
+-- All later queries on a table wait behind a migration that waits for its lock, so the timeout is short.
+-- Strings are read as the linter reads them, whatever the setting of the database is.
 SELECT
     set_config('lock_timeout', %(lock_timeout)s, true),
     set_config('statement_timeout', %(statement_timeout)s, true),

@@ -1,4 +1,4 @@
-"""Brings the database to the schema of the edition: core first, then plugins by name.
+"""Migrates the database to the schema of the edition: the core first, then the plugins by name.
 
 One transaction per migration, one server at a time. No migration runs before all pending ones have a proof
 (``server.migrator.proof``): the build has checked the text with that digest.
@@ -14,13 +14,15 @@ from functools import partial
 from importlib.resources import files
 
 import psycopg
+from psycopg.rows import class_row
 
 from core.errors import MigrationError
 from core.migration import CORE, PluginMigration
 from core.named_queries import named_queries
 from core.plugin import Plugin
 from server.database.connecting import Connection
-from server.database.refusals import worded
+from server.database.refusals import as_server_error
+from server.database.rows import SCALAR
 from server.migrator import plugin_role
 from server.migrator.execution import Executor
 from server.migrator.history import Applied, Owner, Pending, Plan, compare
@@ -54,24 +56,26 @@ class Migrator:
         self._applied_by = applied_by
 
     async def plan(self, wanted: Sequence[Owner]) -> Plan:
-        """Return what is pending, changing nothing.
+        """Return the pending migrations; nothing is changed.
 
         Raises:
-            MigrationError: history and edition contradict each other, or PostgreSQL is too old.
+            MigrationError: the history contradicts the edition, or PostgreSQL is too old.
         """
         async with self._session() as connection:
             return await _plan(connection, wanted)
 
     async def apply(self, wanted: Sequence[Owner]) -> Sequence[Pending]:
-        """Run what is pending and return it.
+        """Run the pending migrations and return them.
 
         Raises:
-            MigrationError: names the migration; what ran before it stays applied, it itself does not.
+            MigrationError: a migration failed; the migrations before it stay applied.
         """
         plan = await self.plan(wanted)
         for row in plan.ahead:
             _log.warning(
-                "the database is ahead of this edition: %s has version %04d; serving on", row.owner, row.version
+                "the database is ahead of this edition: %s has version %04d; starting all the same",
+                row.owner,
+                row.version,
             )
         if not plan.pending:
             return ()
@@ -90,22 +94,22 @@ class Migrator:
         return proof_of(pending, wanted, self._proofs)
 
     async def applied(self) -> Sequence[Applied]:
-        """Return what the database has of every owner."""
+        """Return the applied migrations of all owners."""
         async with self._session() as connection:
             return await _applied(connection)
 
     async def rollback(self, owner: Owner, version: int) -> Sequence[Pending]:
-        """Take back the owner's migrations above ``version``, newest first, and return them.
+        """Roll back the migrations of an owner above ``version``, newest first, and return them.
 
         Raises:
-            MigrationError: one of them cannot be taken back; those above it are, it itself stays.
+            MigrationError: a migration cannot be rolled back; the newer ones are rolled back already.
         """
         async with self.alone(), self._session() as connection:
-            newer = (await _plan(connection, [owner])).ahead  # refuses edited history, too
+            newer = (await _plan(connection, [owner])).ahead  # also refuses an edited history
             if newer:
                 raise MigrationError(
                     f"{owner.name}: the database has version {newer[-1].version:04}, which this edition does not know;"
-                    " take it back with the edition that has it. Nothing was changed"
+                    " roll it back with the edition that has it. Nothing was changed"
                 )
             applied = {row.version for row in await _applied(connection) if row.owner == owner.name}
             undone = [each for each in reversed(owner.migrations) if each.version in applied and each.version > version]
@@ -113,21 +117,21 @@ class Migrator:
             executor = Executor(connection, separate_role=await plugin_role.prepare(connection))
             for part in parts:
                 await executor.run(part, partial(_forget, connection, part.pending))
-                _log.info("took back migration %s", part.pending)
+                _log.info("rolled back migration %s", part.pending)
             return [part.pending for part in parts]
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[Connection]:
-        """Lend a connection; what PostgreSQL refuses on it is an error of ours, in one line."""
+        """Lend a connection; errors of PostgreSQL on it become errors of the server, in one line."""
         async with await self._connect() as connection:
             try:
                 yield connection
             except psycopg.Error as error:
-                raise worded(error) from None
+                raise as_server_error(error) from None
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
-        """Hold the lock of migrations on a connection of its own: a reset session would let it go."""
+        """Hold the lock of migrations on a connection of its own: a session that is reset would release the lock."""
         async with self._session() as connection:
             try:
                 await connection.execute(f"SET lock_timeout = '{WAIT_FOR_OTHER_S}s'".encode())
@@ -186,7 +190,7 @@ async def _plan(connection: Connection, wanted: Sequence[Owner]) -> Plan:
 async def _applied(connection: Connection) -> list[Applied]:
     if not await _scalar(connection, "tracking_exists"):
         return []
-    return [Applied(*row) for row in await (await connection.execute(_SQL["applied"])).fetchall()]
+    return await (await connection.cursor(row_factory=class_row(Applied)).execute(_SQL["applied"])).fetchall()
 
 
 async def _forget(connection: Connection, pending: Pending, _duration_ms: int) -> None:
@@ -195,5 +199,4 @@ async def _forget(connection: Connection, pending: Pending, _duration_ms: int) -
 
 
 async def _scalar(connection: Connection, query: str) -> int:
-    row = await (await connection.execute(_SQL[query])).fetchone()
-    return int(row[0]) if row else 0
+    return int(await (await connection.cursor(row_factory=SCALAR).execute(_SQL[query])).fetchone() or 0)

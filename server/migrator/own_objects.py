@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from core.migration import table_prefix
 from core.named_queries import named_queries
 from server.database.connecting import Connection
+from server.database.rows import NAMED, SCALAR
 from server.migrator import linter
 from server.migrator.proof import Statement
 
@@ -35,9 +36,9 @@ async def snapshot(connection: Connection, plugin: str) -> OwnObjects:
     if not linter.is_installed():
         return OwnObjects(frozenset(), {})
     own = _own(plugin)
-    triggers = await (await connection.execute(_SQL["cascade_triggers"], own)).fetchall()
-    routines = await (await connection.execute(_SQL["routines"], own)).fetchall()
-    return OwnObjects(frozenset(fault for row in triggers if (fault := stops(row))), dict(routines))
+    triggers = await _rows(connection, "cascade_triggers", own)
+    routines = {row.signature: row.definition for row in await _rows(connection, "routines", own)}
+    return OwnObjects(frozenset(fault for row in triggers if (fault := stops(row))), routines)
 
 
 def faults(plugin: str, before: OwnObjects, after: OwnObjects) -> Sequence[str]:
@@ -49,42 +50,39 @@ def faults(plugin: str, before: OwnObjects, after: OwnObjects) -> Sequence[str]:
     return found
 
 
-def stops(row: Sequence[Any]) -> str | None:
+def stops(row: Any) -> str | None:
     """Return the fault of a trigger inside a cascade, or None."""
-    name, table, body, event, timing, each_row, conditional, language = row
     reason = None
-    if language == "plpgsql":
-        reason = linter.why_it_stops(body, event, timing, each_row=each_row)
-    elif timing == "before" and event == "delete":
+    if row.language == "plpgsql":
+        reason = linter.why_it_stops(row.body, row.event, row.timing, each_row=row.each_row)
+    elif row.timing == "before" and row.event == "delete":
         reason = "its function is not in PL/pgSQL"
-    if reason is None and conditional and timing == "before" and event == "delete":
+    if reason is None and row.conditional and row.timing == "before" and row.event == "delete":
         reason = "its WHEN can fail"
-    return f"trigger {name} on {table} may stop the server's {event.upper()} ({reason})" if reason else None
+    return f"trigger {row.name} on {row.table} may stop the server's {row.event.upper()} ({reason})" if reason else None
 
 
 async def too_long_waits(connection: Connection, limits: Mapping[str, int]) -> Sequence[str]:
-    """Return the timeouts, in words, that exceed ``limits`` (milliseconds by name); 0 waits for ever."""
-    rows = await (await connection.execute(_SQL["limits"])).fetchall()
+    """Describe the timeouts that exceed ``limits``, in milliseconds by name; 0 waits for ever."""
     return [
-        f"{name} is {value or 'off'}; at most {limits[name]} ms are allowed"
-        for name, value in rows
-        if name in limits and not 0 < value <= limits[name]
+        f"{row.name} is {row.milliseconds or 'off'}; at most {limits[row.name]} ms are allowed"
+        for row in await _rows(connection, "limits")
+        if row.name in limits and not 0 < row.milliseconds <= limits[row.name]
     ]
 
 
 async def locked_by(connection: Connection, plugin: str, statement: Statement) -> Sequence[str]:
-    """Return the tables of others of which a statement would lock rows, as its plan says.
+    """Return the tables of others in which a statement would lock rows, by its plan.
 
-    A plan does not tell which of several tables are meant by FOR UPDATE OF; when the names behind OF are all aliases of
-    the plugin's own tables, the others are only read.
+    A plan does not show the tables of FOR UPDATE OF. When all names after OF are aliases of own tables of the plugin,
+    the statement only reads the others.
     """
     if statement.row_locks is None:
         return ()
     explain = b"EXPLAIN (VERBOSE, COSTS OFF, FORMAT JSON) " + statement.text.encode()
-    row = await (await connection.execute(explain, binary=True)).fetchone()
-    assert row is not None
+    [explained] = await (await connection.cursor(row_factory=SCALAR).execute(explain, binary=True)).fetchall()
     prefix = table_prefix(plugin)
-    scans = [scan for lock in _nodes(row[0][0]["Plan"], "LockRows") for scan in _scans(lock)]
+    scans = [scan for lock in _nodes(explained[0]["Plan"], "LockRows") for scan in _scans(lock)]
     own = {alias for schema, name, alias in scans if schema == "public" and name.startswith(prefix)}
     named = set(statement.row_locks)
     if named and named <= own:
@@ -93,8 +91,12 @@ async def locked_by(connection: Connection, plugin: str, statement: Statement) -
 
 
 async def locked_tables(connection: Connection, plugin: str) -> Sequence[str]:
-    """Return tables of others in which this transaction holds row locks that no foreign key explains."""
-    return [row[0] for row in await (await connection.execute(_SQL["locked_tables"], _own(plugin))).fetchall()]
+    """Return the tables of others in which this transaction holds row locks that no foreign key explains."""
+    return [row.relname for row in await _rows(connection, "locked_tables", _own(plugin))]
+
+
+async def _rows(connection: Connection, query: str, parameters: Mapping[str, str] | None = None) -> list[Any]:
+    return await (await connection.cursor(row_factory=NAMED).execute(_SQL[query], parameters)).fetchall()
 
 
 def _own(plugin: str) -> Mapping[str, str]:
@@ -109,7 +111,7 @@ def _nodes(plan: Mapping[str, Any], kind: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _scans(plan: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield (schema, relation, alias) of every scan below a node of a plan."""
+    """Yield schema, relation and alias of each scan below a node of a plan."""
     if "Relation Name" in plan:
         yield plan.get("Schema", ""), plan["Relation Name"], plan.get("Alias", "")
     for child in plan.get("Plans", ()):

@@ -1,6 +1,6 @@
 -- name: cascade_triggers
--- Triggers of the plugin's tables that run inside a DELETE or UPDATE of the server's, because a chain of foreign keys
--- leads there: (trigger, table, body, event, timing, for each row, has a condition, language).
+-- Triggers on tables of the plugin that run inside of a DELETE or UPDATE of the server, because a chain of foreign keys
+-- leads to them.
 WITH RECURSIVE key AS (
     SELECT
         k.conrelid, k.confrelid, k.conkey, k.confdeltype, k.confupdtype,
@@ -34,24 +34,24 @@ fired AS (
     WHERE g.tgtype & 16 = 16 AND (g.tgattr = '' OR g.tgattr::int2[] && u.conkey)
 )
 SELECT
-    g.tgname, g.tgrelid::regclass::text, f.prosrc, g.event, CASE g.tgtype & 2 WHEN 2 THEN 'before' ELSE 'after' END,
-    g.tgtype & 1 = 1, g.tgqual IS NOT NULL, l.lanname
+    g.tgname AS name, g.tgrelid::regclass::text AS "table", f.prosrc AS body, g.event,
+    CASE g.tgtype & 2 WHEN 2 THEN 'before' ELSE 'after' END AS timing,
+    g.tgtype & 1 = 1 AS each_row, g.tgqual IS NOT NULL AS conditional, l.lanname AS language
 FROM fired AS g
 INNER JOIN pg_proc AS f ON g.tgfoid = f.oid
 INNER JOIN pg_language AS l ON f.prolang = l.oid
 WHERE NOT g.tgisinternal AND g.tgtype & 64 = 0
 
 -- name: routines
--- The definitions of the plugin's functions and procedures, as PostgreSQL has them.
-SELECT f.oid::regprocedure::text, pg_get_functiondef(f.oid)
+-- The functions and procedures of the plugin, with the definitions that PostgreSQL stores.
+SELECT f.oid::regprocedure::text AS signature, pg_get_functiondef(f.oid) AS definition
 FROM pg_proc AS f
 INNER JOIN pg_namespace AS n ON f.pronamespace = n.oid
 WHERE n.nspname = 'public' AND f.proname ~ %(own)s AND f.prokind IN ('f', 'p') AND f.prolang <> 12
 
 -- name: limits
--- The waits that this transaction allows itself, in milliseconds; 0 is for ever.
-SELECT
-    name, setting::bigint
+-- The timeouts of this transaction, in milliseconds; 0 waits for ever.
+SELECT name, setting::bigint AS milliseconds
 FROM pg_settings
 WHERE name IN ('lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')
 

@@ -1,7 +1,7 @@
-"""The role that plugins' migrations run as: PostgreSQL itself then refuses what a check may have missed.
+"""The role that migrations of plugins run as: PostgreSQL itself then refuses statements that a check may miss.
 
-It is used where the server's own role may make roles. Where not, migrations run as the server,
-checked by the linter and by the comparison of the catalogs alone.
+The role is used where the role of the server may create roles. Elsewhere, migrations run as the role of the server, and
+only the linter and the comparison of the catalogs check them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import psycopg
 
 from core.named_queries import named_queries
 from server.database.connecting import Connection
+from server.database.rows import SCALAR
 
 SQL = named_queries(__package__, "plugin_role.sql")
 
@@ -19,16 +20,15 @@ _log = logging.getLogger(__name__)
 
 
 async def prepare(connection: Connection) -> bool:
-    """Make the role and give it what it needs; return whether migrations can run as it."""
-    row = await (await connection.execute(SQL["may_make"])).fetchone()
-    if row is None or not row[0]:
-        _log.info("plugins' migrations run as the server's own role, which may not make another")
+    """Create the role with its privileges; return whether migrations can run as it."""
+    if not await (await connection.cursor(row_factory=SCALAR).execute(SQL["may_create"])).fetchone():
+        _log.info("migrations of plugins run as the role of the server, which may not create roles")
         return False
     try:
         async with connection.transaction():
-            for step in ("make", "join_it", "grant_on_core", "hand_over"):
+            for step in ("create", "join", "grant_on_core", "take_ownership"):
                 await connection.execute(SQL[step])
     except psycopg.errors.InsufficientPrivilege as error:
-        _log.warning("plugins' migrations run as the server's own role: %s", error.diag.message_primary)
+        _log.warning("migrations of plugins run as the role of the server: %s", error.diag.message_primary)
         return False
     return True

@@ -1,9 +1,9 @@
--- name: may_make
+-- name: may_create
 SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user
 
--- name: make
--- The role that plugins' migrations run as, named after the server's own: it owns what plugins own, and may read and
--- reference the rest.
+-- name: create
+-- The role that migrations of plugins run as, named after the role of the server. It owns the objects of plugins, and
+-- may read and reference the others.
 DO $$
 DECLARE
     plugins_role name := left(current_user, 55) || '_plugins';
@@ -16,12 +16,12 @@ EXCEPTION WHEN duplicate_object OR unique_violation THEN
 END
 $$
 
--- name: join_it
+-- name: join
 DO $$
 DECLARE
     plugins_role name := left(current_user, 55) || '_plugins';
 BEGIN
-    -- since PostgreSQL 16, whoever makes a role may administer it, and must still grant its use to itself
+    -- since PostgreSQL 16, the creator of a role may administer it, but must grant its use to itself
     IF NOT pg_has_role(current_user, plugins_role, 'USAGE') THEN
         EXECUTE format('GRANT %I TO CURRENT_USER', plugins_role);
     END IF;
@@ -51,8 +51,8 @@ BEGIN
 END
 $$
 
--- name: hand_over
--- Objects of plugins that an earlier start, without the role, has made under the server's own.
+-- name: take_ownership
+-- Objects of plugins that an earlier start created as the role of the server, because this role did not exist.
 DO $$
 DECLARE
     plugins_role name := left(current_user, 55) || '_plugins';

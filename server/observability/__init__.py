@@ -1,1 +1,1 @@
-"""What the server says about itself while it runs."""
+"""Logs, metrics, request ids, and the observers of calls."""

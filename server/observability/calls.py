@@ -1,4 +1,4 @@
-"""Tells the plugins' observers of every call; used by the guards of both APIs, so that no call escapes."""
+"""Reports every call to the observers of plugins, before and after it runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from core.errors import FlovynError, Unavailable
 from server.observability.request_id import REQUEST_ID
 
 BEFORE_TIMEOUT_S = 10.0
-"""How long a call waits for an observer, before and after its handler; then it is refused, or goes on without."""
+"""The longest time for which a call waits for an observer.
+
+Before its handler, the call is refused after this time; afterwards, it goes on.
+"""
 
 CANCELLED = "cancelled"
 
@@ -26,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CallEndpoint:
-    """What is the same for all calls of a route or method; see ``core.calls.Call``."""
+    """The properties that all calls of a route or method share; see ``core.calls.Call``."""
 
     protocol: Protocol
     operation: str
@@ -36,10 +39,9 @@ class CallEndpoint:
 
 
 class CallObservers:
-    """The observers of a process."""
+    """The observers of a process, each with the name of its plugin."""
 
     def __init__(self, observers: Sequence[tuple[str, CallObserver]], clock: Clock) -> None:
-        """Take the observers, each with the name of its plugin."""
         self._observers = observers
         self._before = [each for each in observers if type(each[1]).before is not CallObserver.before]
         self._after = [each for each in observers if type(each[1]).after is not CallObserver.after]
@@ -48,22 +50,22 @@ class CallObservers:
 
     @property
     def wants_before(self) -> bool:
-        """Whether anybody looks at a call before it runs."""
+        """Whether an observer is to be told of calls before they run."""
         return bool(self._before)
 
     def watch(self, endpoint: CallEndpoint, peer: str) -> WatchedCall | None:
-        """Begin to watch a call; None when nobody wants to know."""
+        """Begin to watch a call; None without observers."""
         return WatchedCall(self, endpoint, peer) if self._observers else None
 
     def now(self) -> datetime:
-        """Return the time of receipt."""
+        """Return the present time."""
         return self._clock.now()
 
     async def before(self, call: Call) -> None:
-        """Tell everybody that the call is about to run.
+        """Tell the observers that the call is about to run.
 
         Raises:
-            FlovynError: an observer refuses it.
+            FlovynError: an observer refused the call.
             Unavailable: an observer failed or took too long.
         """
         for plugin, observer in self._before:
@@ -74,10 +76,10 @@ class CallObservers:
                 raise
             except Exception as error:
                 _log.exception("the observer of plugin %r failed; the call is refused", plugin)
-                raise Unavailable("the call could not be recorded, and nothing was done; try again") from error
+                raise Unavailable("an observer of this server failed; the call did not run, try again later") from error
 
     async def after(self, call: Call, outcome: Outcome) -> None:
-        """Tell everybody how the call ended; a caller that goes away meanwhile does not keep them from it."""
+        """Tell the observers how the call ended, even when its caller disconnects in the meantime."""
         if self._after:
             telling = asyncio.create_task(self._tell(call, outcome))
             self._telling.add(telling)
@@ -85,7 +87,7 @@ class CallObservers:
             await asyncio.shield(telling)
 
     async def close(self) -> None:
-        """Wait until everybody has been told of the calls that have ended."""
+        """Wait until the observers have been told of all calls that have ended."""
         while self._telling:
             await asyncio.wait(self._telling)
 
@@ -99,10 +101,9 @@ class CallObservers:
 
 
 class WatchedCall:
-    """One call on its way through a guard, which fills in what it finds out."""
+    """One call in a guard, which sets the identity, the tenant and the resource as soon as it knows them."""
 
     def __init__(self, observers: CallObservers, endpoint: CallEndpoint, peer: str) -> None:
-        """Note when it came in."""
         self._observers = observers
         self._endpoint = endpoint
         self._peer = peer
@@ -114,12 +115,12 @@ class WatchedCall:
         self.resource_id: str | None = None
 
     async def before(self) -> None:
-        """Tell that the handler is about to run."""
+        """Tell the observers that the handler is about to run."""
         if self._observers.wants_before:
             await self._observers.before(self._call())
 
     async def after(self, code: str, resource_id: str | None = None, *, empty: bool = False) -> None:
-        """Tell how it ended: the code of what is answered, and what the answer names."""
+        """Tell the observers how the call ended: the code of the answer, and the resource that the answer names."""
         duration = time.perf_counter() - self._started
         outcome = Outcome(code, duration, self.resource_id or resource_id, empty)
         await self._observers.after(self._call(), outcome)
@@ -143,13 +144,13 @@ class WatchedCall:
 
 
 def text_of(values: Mapping[str, object], name: str) -> str | None:
-    """Return the value of a name as text, where it is one that can be shown."""
+    """Return the value of ``name`` as text; None unless it is a text, a number or a UUID."""
     value = values.get(name)
     return str(value) if isinstance(value, str | int | UUID) and value != "" else None
 
 
 def code_of(error: BaseException | None) -> str:
-    """Return the code of what a handler or a check raised; ``ok`` for nothing."""
+    """Return the code of an error that a handler or a check raised; ``ok`` for None."""
     if error is None:
         return OK
     if isinstance(error, asyncio.CancelledError | GeneratorExit):

@@ -1,6 +1,6 @@
 """Structured logs: text on a terminal, one JSON object per line otherwise.
 
-Everybody logs through the standard library: the message is a sentence, ``extra`` its data.
+All code logs through the standard library: the message is a sentence, and ``extra`` holds its data.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NOISY = ("grpc", "asyncio", "psycopg.pool", "gunicorn.error")
 
 
 def configure(settings: Log) -> None:
-    """Send every log line to standard error in the chosen form; safe to call again."""
+    """Send all log lines to standard error in the configured form; may be called again."""
     text = settings.format == "text" or (settings.format == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
         structlog.stdlib.add_log_level,

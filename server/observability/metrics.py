@@ -1,7 +1,7 @@
-"""Metrics in Prometheus' text format, the server's and the plugins', over all worker processes.
+"""Metrics of the server and its plugins, over all worker processes, in the text format of Prometheus.
 
-Each process writes its values into files of its own in one folder, which the supervising process makes; a scrape adds
-them up, whichever worker answers it. Without that folder (tests, commands) a process counts for itself.
+Each process writes its values into its own files in one folder, which the supervising process creates. A scrape adds up
+the values of all processes, in whichever worker it runs. Without the folder, as in tests, a process counts for itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import PluginError, Unavailable
 from core.metrics import Counter, Gauge, Histogram
 
-if TYPE_CHECKING:  # the library looks for the folder when it is imported, which must not be before it is there
+if TYPE_CHECKING:  # the library reads the variable of the folder when it is imported, which must be later
     import prometheus_client
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -28,40 +28,42 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _log = logging.getLogger(__name__)
 _PREFIX = "flovyn-metrics-"
 _OWNER = "owner"
-"""A file that is locked for as long as a process of the folder's server lives."""
+"""The name of a file that is locked as long as a process of the server lives."""
 
 _SUMS = ("counter", "histogram")
-"""Kinds whose values stay when their process has ended; they are added to those of process 0, which is none."""
+"""Kinds whose values outlive their process: they are added to the values of process 0, which does not exist."""
 
 
 @contextmanager
 def shared_folder() -> Iterator[None]:
-    """Make the folder for this process and those that it forks, and remove it at the end.
+    """Create the folder for this process and its forks, and remove it at the end.
 
     Folders of servers that were killed are removed, too.
     """
     _remove_orphans(Path(tempfile.gettempdir()))
     folder = tempfile.mkdtemp(prefix=_PREFIX)
     owner = os.getpid()
-    lock = os.open(Path(folder, _OWNER), os.O_CREAT | os.O_RDWR, 0o600)  # inherited by forks, closed by their end
+    lock = os.open(
+        Path(folder, _OWNER), os.O_CREAT | os.O_RDWR, 0o600
+    )  # forks inherit the lock, which is free when all of them have ended
     fcntl.flock(lock, fcntl.LOCK_EX)
     os.environ[FOLDER_VARIABLE] = folder
     try:
         yield
     finally:
-        if os.getpid() == owner:  # a forked worker leaves this context, too
+        if os.getpid() == owner:  # forked workers leave this context as well
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_orphans(parent: Path) -> None:
     for owner in parent.glob(f"{_PREFIX}*/{_OWNER}"):
-        with suppress(OSError), owner.open("r+b") as opened:  # another user's, or in use, or just removed
+        with suppress(OSError), owner.open("r+b") as opened:  # the folder of another user, in use, or just removed
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(owner.parent)
 
 
 def forget(pid: int) -> None:
-    """Leave the gauges of an ended worker out from now on, and keep its sums without its files."""
+    """Remove the gauges of an ended worker, and keep its sums without its files."""
     from prometheus_client import multiprocess
 
     folder = Path(os.environ[FOLDER_VARIABLE])
@@ -70,8 +72,8 @@ def forget(pid: int) -> None:
             multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
             for kind in _SUMS:
                 _add_up(folder / f"{kind}_{pid}.db", folder / f"{kind}_0.db")
-    except Exception:  # noqa: BLE001 - a disk that is full, a file half written: no reason to stop supervising
-        _log.exception("what the ended worker %d counted is lost", pid)
+    except Exception:  # noqa: BLE001 - a full disk or an incomplete file must not stop the supervisor
+        _log.exception("the values of the ended worker %d are lost", pid)
 
 
 def _add_up(ended: Path, sums: Path) -> None:
@@ -82,7 +84,7 @@ def _add_up(ended: Path, sums: Path) -> None:
     total: Any = MmapedDict(str(sums))  # type: ignore[no-untyped-call]
     try:
         values: Any = MmapedDict.read_all_values_from_file(str(ended))  # type: ignore[no-untyped-call]
-        for key, value, timestamp, _position in list(values):  # all is read before any is added
+        for key, value, timestamp, _position in list(values):  # read the whole file before adding anything
             total.write_value(key, total.read_value(key)[0] + value, timestamp)
     finally:
         total.close()
@@ -91,7 +93,7 @@ def _add_up(ended: Path, sums: Path) -> None:
 
 @contextmanager
 def _locked(folder: Path, how: int) -> Iterator[None]:
-    """Keep sums from being moved while they are read: they would count twice, or not at all."""
+    """Lock the folder: sums that are moved while they are read would count twice, or not at all."""
     opened = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(opened, how)
@@ -101,10 +103,9 @@ def _locked(folder: Path, how: int) -> Iterator[None]:
 
 
 class MetricsRegistry:
-    """Everything that one process counts."""
+    """The metrics of one process; with ``counts=False``, metrics are checked but record nothing."""
 
     def __init__(self, *, counts: bool = True) -> None:
-        """Start empty; one that does not count checks what is asked of it and shows nothing."""
         from prometheus_client import CollectorRegistry
 
         self._registry = CollectorRegistry()
@@ -112,11 +113,11 @@ class MetricsRegistry:
         self.counts = counts
 
     def of(self, owner: str) -> OwnMetrics:
-        """Return what makes the metrics of ``owner``: a plugin's name in underscores, or a part of the server."""
+        """Return the metrics of ``owner``: the name of a plugin in underscores, or of a part of the server."""
         return OwnMetrics(self, owner)
 
     def make(self, kind: _Kind, name: str, description: str, **more: Any) -> Any:
-        """Return the metric of that name, made at the first call.
+        """Return the metric ``name``; the first call creates it.
 
         Raises:
             PluginError: the name is not valid, or taken by a metric of another owner, type or set of labels.
@@ -128,12 +129,12 @@ class MetricsRegistry:
             try:
                 made = constructor(name, description, labelnames=kind.labels, registry=self._registry, **more)
             except ValueError as error:
-                raise PluginError(f"plugin {kind.owner!r}: the metric {name!r} cannot be made: {error}") from error
+                raise PluginError(f"plugin {kind.owner!r}: the metric {name!r} cannot be created: {error}") from error
             self._made[name] = kind, made
         first, metric = self._made[name]
         if first != kind:
             raise PluginError(
-                f"plugin {kind.owner!r}: the metric {name!r} is there already, as {first}; choose another name"
+                f"plugin {kind.owner!r}: the metric {name!r} exists already as {first}; choose another name"
             )
         return metric
 
@@ -141,7 +142,7 @@ class MetricsRegistry:
         """Return the values of all processes.
 
         Raises:
-            Unavailable: somebody removed the folder with the values.
+            Unavailable: the folder with the values was removed.
         """
         from prometheus_client import CollectorRegistry, generate_latest, multiprocess
 
@@ -154,12 +155,14 @@ class MetricsRegistry:
                 multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
                 return generate_latest(registry)
         except FileNotFoundError:
-            raise Unavailable(f"the folder of metrics {folder} was removed; restart the server to count anew") from None
+            raise Unavailable(
+                f"the folder of metrics {folder} was removed; restart the server to count again"
+            ) from None
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What two metrics of one name must have in common."""
+    """The properties that two metrics of one name must share."""
 
     owner: str
     type: str
@@ -170,10 +173,9 @@ class _Kind:
 
 
 class OwnMetrics:
-    """Implements ``core.metrics.Metrics``."""
+    """The metrics of one owner; implements ``core.metrics.Metrics``."""
 
     def __init__(self, registry: MetricsRegistry, owner: str) -> None:
-        """Take whose metrics these are."""
         self._registry = registry
         self._owner = owner
 
@@ -182,7 +184,7 @@ class OwnMetrics:
         return _Counter(self._make("Counter", name, description, labels), self._registry.counts)
 
     def gauge(self, name: str, description: str, labels: Sequence[str] = ()) -> Gauge:
-        """Return the gauge; processes' values are added up, those of ended processes left out."""
+        """Return the gauge; the values of all living processes are added up."""
         made = self._make("Gauge", name, description, labels, multiprocess_mode="livesum")
         return _Gauge(made, self._registry.counts)
 

@@ -1,5 +1,4 @@
-"""The tables as sets of rows: one repository per noun, its SQL beside it, lists in and lists out.
+"""Repositories: one for each kind of thing, with its SQL beside it. They accept and return lists.
 
-One call is one statement (arrays and ``unnest``), so that the engine can fold many concurrent
-calls into one commit.
+One call runs one statement on arrays (``unnest``), so that the engine can write many concurrent calls by one commit.
 """

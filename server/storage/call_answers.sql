@@ -1,6 +1,7 @@
 -- name: lock
--- Until the end of the transaction, nobody else carries out, or looks up, the call: of two at once, the second waits
--- here for the first one's answer. A statement of its own, so that the next one sees what was committed meanwhile.
+-- An advisory lock on the call, until the end of the transaction: the second of two concurrent copies waits here for
+-- the answer of the first. The lock is a statement of its own, so that the next statement sees what was committed
+-- meanwhile.
 SELECT pg_advisory_xact_lock(hashtextextended('flovyn-call:' || encode(%(call_hash)s::bytea, 'hex'), 0))
 
 -- name: find
@@ -9,7 +10,7 @@ FROM call_answer AS a
 WHERE a.tenant_id = %(tenant_id)s AND a.call_hash = %(call_hash)s AND a.expires_at > now()
 
 -- name: keep
--- One that is there has expired, or is the answer of an earlier deletion of the same name.
+-- An existing answer has expired, or belongs to an earlier deletion of the same name.
 INSERT INTO call_answer (tenant_id, call_hash, content_hash, answer, resource_id, expires_at)
 VALUES (
     %(tenant_id)s, %(call_hash)s, %(content_hash)s, %(answer)s, %(resource_id)s,
@@ -23,7 +24,7 @@ SET
     expires_at = excluded.expires_at
 
 -- name: clean
--- Expired answers of all tenants, a bounded number; those that somebody is replacing at this moment are left.
+-- A bounded number of expired answers of all tenants, except rows that are locked at this moment.
 WITH expired AS (
     SELECT a.tenant_id, a.call_hash
     FROM call_answer AS a

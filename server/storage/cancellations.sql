@@ -1,5 +1,5 @@
 -- name: request
--- A second request for a workflow changes nothing.
+-- A second request for the same workflow changes nothing.
 INSERT INTO cancellation_request (tenant_id, workflow_execution_id, reason, requested_by, cascades)
 SELECT tenant_id, workflow_id, reason, requested_by, cascades
 FROM unnest(%(tenant_id)s::uuid[], %(workflow_id)s::uuid[], %(reason)s::text[], %(requested_by)s::text[], %(cascades)s::boolean[])
@@ -8,7 +8,7 @@ ORDER BY tenant_id, workflow_id
 ON CONFLICT DO NOTHING
 
 -- name: request_named_children
--- Children as commands of their parents name them: by id; where no child has the id, by name.
+-- Children as the commands of their parents name them: by id, or by name when no child has the id.
 INSERT INTO cancellation_request (tenant_id, workflow_execution_id, reason, requested_by, cascades)
 SELECT DISTINCT ON (child.tenant_id, child.id) child.tenant_id, child.id, r.reason, r.requested_by, true
 FROM unnest(
@@ -33,7 +33,7 @@ ORDER BY child.tenant_id, child.id
 ON CONFLICT DO NOTHING
 
 -- name: request_children
--- The open children of workflows that were cancelled, for the reason of their parents.
+-- The open children of cancelled workflows, with the reason of their parents.
 INSERT INTO cancellation_request (tenant_id, workflow_execution_id, reason, requested_by, cascades)
 SELECT child.tenant_id, child.id, r.reason, r.requested_by, true
 FROM unnest(%(tenant_id)s::uuid[], %(workflow_id)s::uuid[], %(reason)s::text[], %(requested_by)s::text[])
@@ -45,8 +45,8 @@ ON CONFLICT (tenant_id, workflow_execution_id) DO UPDATE SET cascades = true
 RETURNING tenant_id, workflow_execution_id AS workflow_id, reason, requested_by, cascades
 
 -- name: cancelled_family
--- A cancelled workflow first, then those below it that were cancelled, or are being cancelled, after their parents: those
--- that ended before their parents were cancelled by themselves.
+-- A cancelled workflow, then its descendants that were cancelled after their parents or are being cancelled. A
+-- descendant that ended before its parent was cancelled by a request of its own.
 WITH RECURSIVE family AS (
     SELECT e.tenant_id, e.id, e.status, e.completed_at, 0 AS level
     FROM workflow_execution AS e
@@ -65,7 +65,7 @@ ORDER BY level, id
 LIMIT %(limit)s
 
 -- name: outstanding_below
--- Requests for open children of a cancelled workflow and of those below it: another call is about to carry them out.
+-- Requests for open children of a cancelled workflow and its descendants; another call is about to carry them out.
 WITH RECURSIVE family AS (
     SELECT e.tenant_id, e.id
     FROM workflow_execution AS e
@@ -95,7 +95,7 @@ FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 INNER JOIN cancellation_request AS c ON c.tenant_id = r.tenant_id AND c.workflow_execution_id = r.id
 
 -- name: outstanding
--- Requests that nobody has looked at: a workflow that is CANCELLING waits for its worker.
+-- Requests that are not yet carried out, except those of workflows in CANCELLING, which wait for their workers.
 SELECT c.tenant_id, c.workflow_execution_id AS workflow_id, c.reason, c.requested_by, c.cascades
 FROM cancellation_request AS c
 INNER JOIN workflow_execution AS e ON e.tenant_id = c.tenant_id AND e.id = c.workflow_execution_id
@@ -104,7 +104,7 @@ ORDER BY c.created_at
 LIMIT %(limit)s
 
 -- name: overdue
--- Workflows whose workers should have reported long ago, so that the cancellation could be carried out.
+-- Workflows in CANCELLING whose lease is over: their workers did not submit.
 SELECT c.tenant_id, c.workflow_execution_id AS workflow_id, c.reason, c.requested_by, c.cascades
 FROM workflow_execution AS e
 INNER JOIN cancellation_request AS c ON c.tenant_id = e.tenant_id AND c.workflow_execution_id = e.id

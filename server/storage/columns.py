@@ -1,4 +1,4 @@
-"""Turns rows into the columns that ``unnest`` takes."""
+"""Turns records into parameters of statements: one list for each column, for ``unnest``."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 from server.domain.claim import Claim
 
 SEPARATOR = "\x1f"
-"""Between texts that are joined; no poll can send it in a name."""
+"""The separator of joined texts; a name in a poll cannot contain it."""
 
 
 def columns(rows: Sequence[object], *names: str) -> dict[str, list[Any]]:
-    """Return one list per attribute name, in the order of ``rows``."""
+    """Return one list for each attribute name, in the order of ``rows``."""
     return {name: [value(row) for row in rows] for name, value in ((name, attrgetter(name)) for name in names)}
 
 
 def claim_columns(claims: Sequence[Claim | None]) -> dict[str, Any]:
-    """Return the columns that a claim fills; None stands for pending work.
+    """Return the columns of claims; None stands for pending work.
 
-    Every poll sends them, and most polls find nothing: a joined text is made many times faster than an array. SQL takes
-    it apart with ``string_to_array`` and reads an empty part as NULL.
+    Every poll sends them, and most polls find no work: a joined text is built many times faster than an array. SQL
+    splits it by ``string_to_array``, and reads an empty part as NULL.
     """
     return {
         "claim_id": SEPARATOR.join([str(claim.id) if claim else "" for claim in claims]),

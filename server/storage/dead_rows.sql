@@ -1,6 +1,7 @@
 -- name: tables
--- The dead rows of tables that change fast and that our role may vacuum, as autovacuum counts them, and whether they are too
--- many beside the live ones. Never in a large table: its dead rows grow so slowly, in proportion, that autovacuum is in time.
+-- The dead rows of fast-changing tables that the role may vacuum, by the counters of autovacuum, and whether they are
+-- too many for the live ones. Large tables are excluded: their share of dead rows grows slowly, so that autovacuum is
+-- in time.
 SELECT
     s.relname::text AS "table", s.n_dead_tup AS count,
     s.n_dead_tup > %(least)s + %(share)s * s.n_live_tup AND s.n_live_tup <= %(largest)s AS are_many
@@ -14,7 +15,7 @@ WHERE
 ORDER BY s.n_dead_tup DESC
 
 -- name: vacuum
--- Waits for no lock, and takes none that calls would wait for: it leaves the file's length alone.
+-- SKIP_LOCKED waits for no lock. TRUNCATE false avoids the exclusive lock that calls would wait for.
 VACUUM (SKIP_LOCKED, TRUNCATE false, PARALLEL 0)
 
 -- name: remaining

@@ -1,6 +1,6 @@
 -- name: outlook
--- In how many seconds something is due next, of each kind, of all tenants; each is the first entry of a small index.
--- It announces the leader to the other processes as well, because it is what the leader sends every few seconds.
+-- The seconds until work of each kind is due next, over all tenants; each is the first entry of a small index. The
+-- leader runs this statement every few seconds, so that it announces the leader to the other processes as well.
 SELECT
     extract(EPOCH FROM (SELECT min(t.fire_at) FROM timer AS t WHERE t.status = 'ACTIVE') - now())::double precision AS timers,
     extract(
@@ -16,7 +16,7 @@ SELECT
             WHERE t.deadline_at IS NOT NULL AND t.status IN ('PENDING', 'RUNNING')
         ) - now()
     )::double precision AS deadlines,
-    -- requests that nobody has looked at: a workflow that is CANCELLING waits for its worker
+    -- requests that are not yet carried out: a workflow in CANCELLING waits for its worker
     extract(
         EPOCH FROM (
             SELECT min(c.created_at)
@@ -25,15 +25,15 @@ SELECT
             WHERE e.status <> 'CANCELLING'
         ) - now()
     )::double precision AS cancellations,
-    -- whether anything is pending: in the order of the indexes, so that no table is read for it
+    -- ordered like the indexes, so that no table is read
     EXISTS (SELECT e.id FROM workflow_execution AS e WHERE e.status = 'PENDING' ORDER BY e.tenant_id, e.queue LIMIT 1)
     OR EXISTS (SELECT t.id FROM task_execution AS t WHERE t.status = 'PENDING' ORDER BY t.tenant_id, t.queue LIMIT 1)
     AS is_work_pending,
     pg_notify(%(channel)s::text, '')
 
 -- name: pending_queues
--- Queues of all tenants, after a given one, in which something is pending, with one probe of an index for each, and in
--- how many seconds the first task of a queue may be claimed: it may be scheduled for later.
+-- Queues of all tenants with pending work, behind a given queue, by one probe of an index for each. A task may be
+-- scheduled for later: due_in is the time until the first task of the queue may be claimed, in seconds.
 WITH RECURSIVE workflows AS (
     (
         SELECT e.tenant_id, e.queue

@@ -1,7 +1,7 @@
 -- name: insert_or_lock
--- Afterwards every key exists and is locked. The update that never happens locks keys that exist, in the order of the
--- rows, and inserts those that somebody deletes in the meantime; a lock in a statement of its own would miss them. What
--- the keys lead to is read by another statement, after the wait for the locks and not before.
+-- Afterwards all keys exist and are locked. The update that never happens locks existing keys, in the order of the
+-- rows, and inserts keys that another transaction deletes in the meantime; a separate SELECT FOR UPDATE would miss
+-- those. Another statement reads the holders, because its snapshot must be taken after the wait for the locks.
 INSERT INTO idempotency_key AS k (tenant_id, key, workflow_execution_id, task_execution_id, promise_id, expires_at)
 SELECT tenant_id, key, workflow_execution_id, task_execution_id, promise_id, now() + ttl * interval '1 second'
 FROM unnest(
@@ -33,7 +33,7 @@ LEFT JOIN task_execution AS task ON task.tenant_id = k.tenant_id AND task.id = k
 LEFT JOIN promise ON promise.tenant_id = k.tenant_id AND promise.id = k.promise_id
 
 -- name: point
--- Keys, locked by the first query, that lead to something new from now on.
+-- New holders of keys that the first query has locked.
 UPDATE idempotency_key AS k
 SET
     workflow_execution_id = c.workflow_execution_id,
@@ -47,7 +47,7 @@ FROM unnest(
 WHERE k.tenant_id = c.tenant_id AND k.key = c.key
 
 -- name: forget_workflows
--- Locked in the order in which claims lock them, so that neither waits for the other.
+-- Keys are locked in the same order as by claims, so that two transactions cannot wait for each other.
 WITH freed AS (
     SELECT k.tenant_id, k.key
     FROM idempotency_key AS k
@@ -61,7 +61,7 @@ USING freed
 WHERE k.tenant_id = freed.tenant_id AND k.key = freed.key
 
 -- name: clean
--- Expired keys of all tenants, a bounded number; those that somebody is using at this moment are left.
+-- A bounded number of expired keys of all tenants, except rows that are locked at this moment.
 WITH expired AS (
     SELECT k.tenant_id, k.key
     FROM idempotency_key AS k

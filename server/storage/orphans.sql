@@ -1,6 +1,6 @@
 -- name: claims
--- The server processes that have claims of at most age seconds, of all tenants, with their newest claim, and whether the
--- process lives: it holds a lock on its number. Both scans use the index over the times of claims.
+-- The server processes with claims of at most age seconds, over all tenants, with the time of their newest claim. A
+-- living process holds an advisory lock on its number. Both scans use the index on the time of claims.
 SELECT
     c.claimed_by AS number, max(c.claimed_at) AS newest, now() AS now, bool_or(held.number IS NOT NULL) AS is_alive
 FROM (
@@ -26,7 +26,7 @@ LEFT JOIN (
 GROUP BY c.claimed_by
 
 -- name: release_workflows
--- Workflow executions that dead processes claimed last. Their workers may have got them all the same: contested.
+-- Workflows that dead processes claimed last. Their workers may have received them all the same, hence contested.
 WITH orphan AS (
     SELECT e.tenant_id, e.id
     FROM unnest(%(number)s::integer[], %(since)s::timestamptz[]) AS d (number, since)
@@ -48,7 +48,7 @@ WHERE e.tenant_id = orphan.tenant_id AND e.id = orphan.id
 RETURNING e.tenant_id, e.queue, e.kind
 
 -- name: release_tasks
--- The same of tasks without a sign of life. Nobody knows of an attempt, so none is counted.
+-- The same for tasks without a heartbeat. No worker is known to have received them, so that no attempt is counted.
 WITH orphan AS (
     SELECT t.tenant_id, t.id
     FROM unnest(%(number)s::integer[], %(since)s::timestamptz[]) AS d (number, since)
@@ -72,7 +72,7 @@ WHERE t.tenant_id = orphan.tenant_id AND t.id = orphan.id
 RETURNING t.tenant_id, t.queue, t.kind
 
 -- name: disown_workflows
--- A process that ends in good order has delivered its claims: nobody need look for them.
+-- A process that ends in good order has delivered its claims: no other process needs to release them.
 UPDATE workflow_execution AS e
 SET claimed_by = NULL
 WHERE e.status = 'RUNNING' AND e.claimed_at >= now() - %(age)s * interval '1 second' AND e.claimed_by = %(number)s

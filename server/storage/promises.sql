@@ -6,7 +6,7 @@ WITH ORDINALITY AS p (tenant_id, id, workflow_id, name, timeout_ms, place)
 ORDER BY place
 
 -- name: named
--- Promises that commands of their own workflows name, by id or by name, in the order of their creation.
+-- Promises that commands of their workflows name, by id or by name, in the order of their creation.
 SELECT p.tenant_id, p.workflow_execution_id AS workflow_id, p.id, p.name, p.status = 'PENDING' AS is_pending
 FROM promise AS p
 WHERE
@@ -21,7 +21,8 @@ WHERE
 ORDER BY p.ordinal
 
 -- name: find
--- What clients name, not locked yet: one by its id or its key; of those with one name in a workflow, the oldest that is pending.
+-- The promises that clients name, without locks: by id, by key, or by name. Of several with one name in a workflow, the
+-- oldest pending one is meant.
 SELECT r.place, p.id, p.workflow_execution_id AS workflow_id
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(workflow_id)s::uuid[], %(name)s::text[], %(key)s::text[])
 WITH ORDINALITY AS r (tenant_id, id, workflow_id, name, key, place)
@@ -45,7 +46,7 @@ CROSS JOIN LATERAL (
 ) AS p
 
 -- name: settle
--- Under the locks of the promises' runs; those that are settled already are left as they are.
+-- Under the locks of the workflows; promises that are settled already stay as they are.
 UPDATE promise AS p
 SET status = s.status, value = s.value::json, error = s.error, settled_at = now()
 FROM unnest(%(tenant_id)s::uuid[], %(promise_id)s::uuid[], %(status)s::text[], %(value)s::text[], %(error)s::text[])
@@ -60,14 +61,14 @@ FROM promise AS p
 INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON p.tenant_id = r.tenant_id AND p.id = r.id
 
 -- name: abandon_of_workflows
--- The promises of workflows that have ended, whose rows the caller has locked.
+-- The promises of ended workflows, whose rows the caller has locked.
 UPDATE promise AS p
 SET status = 'ABANDONED', settled_at = now()
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 WHERE p.tenant_id = r.tenant_id AND p.workflow_execution_id = r.id AND p.status = 'PENDING'
 
 -- name: due
--- Runs with promises out of time, of all tenants, the longest overdue first; not locked yet.
+-- Workflows of all tenants with overdue promises, without locks.
 SELECT DISTINCT d.tenant_id, d.workflow_execution_id
 FROM (
     SELECT p.tenant_id, p.workflow_execution_id
@@ -78,7 +79,7 @@ FROM (
 ) AS d
 
 -- name: expire
--- The overdue promises of workflows that the caller has locked, in the order of their time-outs: each runs out once.
+-- The overdue promises of workflows that the caller has locked, in the order of their timeouts; each times out once.
 WITH expired AS (
     UPDATE promise AS p
     SET status = 'TIMEOUT', settled_at = now()

@@ -1,6 +1,6 @@
 -- name: supersede
--- The end of a failed workflow, and those failures of tasks on which it ended: ones after which its code did nothing more.
--- A failure that the code went on from stays, because replay would miss it.
+-- The end of a failed workflow, and the task failures that caused it: failures after which its code issued no command.
+-- A failure after which the code went on stays, because a replay needs it.
 WITH wanted AS (
     SELECT %(tenant_id)s::uuid AS tenant_id, %(id)s::uuid AS id
 ),
@@ -28,11 +28,11 @@ WHERE
     )
 RETURNING
     e.event_type,
-    -- without escapes that PostgreSQL's operators refuse a whole document for; ids hold none of them
+    -- PostgreSQL's operators refuse a whole document for these escapes; ids contain none of them
     regexp_replace(e.event_data::text, '\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '\ufffd', 'g')::json ->> 'taskExecutionId' AS task_id
 
 -- name: retried
--- How often an open workflow has been retried; nothing where it has not been, or has ended.
+-- How often an open workflow has been retried; no row when it has not been retried, or has ended.
 SELECT e.retry_count
 FROM workflow_execution AS e
 WHERE
@@ -42,7 +42,7 @@ WHERE
     AND e.status IN ('PENDING', 'RUNNING', 'WAITING', 'CANCELLING')
 
 -- name: requeue
--- Failed tasks, pending again, with as many retries and as much time as when they were scheduled.
+-- Makes failed tasks pending again, with the retries and the timeout of their TASK_SCHEDULED event.
 UPDATE task_execution AS t
 SET
     status = 'PENDING',
@@ -72,7 +72,7 @@ WHERE
 RETURNING t.queue, t.kind
 
 -- name: revive
--- The workflow, pending again, with the timers and promises that its end had abandoned.
+-- Makes the workflow pending again, with the timers and promises that its end abandoned.
 WITH timers AS (
     UPDATE timer AS t
     SET status = 'ACTIVE'

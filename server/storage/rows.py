@@ -10,18 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from psycopg.rows import namedtuple_row, scalar_row
-
 from core.connection import DatabaseConnection, RowFactory
 from core.plugin_services import Database
+from server.database.rows import NAMED, SCALAR
+
+__all__ = ["NAMED", "SCALAR", "ColumnsDifferError", "Row", "fetch", "fetch_one", "keyed_row", "read", "record_row"]
 
 Row = TypeVar("Row")
-
-NAMED: RowFactory[Any] = namedtuple_row
-"""Rows whose values are attributes, named like the columns."""
-
-SCALAR: RowFactory[Any] = scalar_row
-"""The one value of each row."""
 
 _MakeRow = Callable[[Sequence[Any]], Any]
 

@@ -43,7 +43,7 @@ FROM schedule AS s
 WHERE s.tenant_id = %(tenant_id)s AND s.id = %(id)s
 
 -- name: lock
--- One schedule, locked, so that it is not run by the clock at the same time.
+-- One schedule, locked, so that the schedule runner does not run it at the same time.
 SELECT
     -- use: schedule
 FROM schedule AS s
@@ -77,7 +77,7 @@ LIMIT %(limit)s OFFSET %(offset)s
 SELECT count(*) FROM schedule_run AS r WHERE r.tenant_id = %(tenant_id)s AND r.schedule_id = %(id)s
 
 -- name: due
--- Due schedules of all tenants, locked; those that another server is running are left to it.
+-- Due schedules of all tenants, locked, except those that another process has locked.
 SELECT
     -- use: schedule
 FROM schedule AS s
@@ -87,7 +87,7 @@ LIMIT %(limit)s
 FOR UPDATE SKIP LOCKED
 
 -- name: open
--- What schedules started last, as far as it is open.
+-- The work that schedules started last, where it is open.
 SELECT last.tenant_id, last.schedule_id, last.workflow_execution_id, last.task_execution_id
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS s (tenant_id, id)
 CROSS JOIN LATERAL (
@@ -102,7 +102,7 @@ LEFT JOIN task_execution AS task ON task.tenant_id = last.tenant_id AND task.id 
 WHERE coalesce(run.status, task.status) IN ('PENDING', 'RUNNING', 'WAITING', 'CANCELLING')
 
 -- name: record
--- What became of due instants, and when the schedules are due again.
+-- The outcomes of due instants, and when the schedules are due again.
 WITH done AS (
     SELECT *
     FROM unnest(

@@ -1,11 +1,11 @@
 -- name: positions
--- Where runs stand at this moment.
+-- The number of the newest event of each workflow.
 SELECT e.tenant_id, e.id, e.last_sequence
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 INNER JOIN workflow_execution AS e ON e.tenant_id = r.tenant_id AND e.id = r.id
 
 -- name: news
--- What has happened to many workflows since they were looked at; a bounded number of events.
+-- The events of many workflows after given numbers; a bounded number of events.
 SELECT e.tenant_id, e.workflow_execution_id, e.sequence, e.event_type, e.event_data::text, e.created_at
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(after)s::integer[]) AS r (tenant_id, id, after)
 INNER JOIN workflow_event AS e
@@ -15,7 +15,7 @@ ORDER BY e.tenant_id, e.workflow_execution_id, e.sequence
 LIMIT %(limit)s
 
 -- name: descendants
--- The workflows below each of many workflows.
+-- The descendants of many workflows.
 WITH RECURSIVE below (tenant_id, root, id) AS (
     SELECT c.tenant_id, c.parent_id, c.id
     FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
@@ -33,7 +33,7 @@ FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.id
 
 -- name: sources
--- Whether tasks that stream run, and for which workflow.
+-- Whether streaming tasks are running, and their workflows.
 SELECT t.tenant_id, t.id, t.workflow_execution_id, t.status = 'RUNNING' AS running
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.id

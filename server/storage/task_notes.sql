@@ -1,6 +1,6 @@
 -- name: report_progress
--- The progress of running tasks. Tells the state of every task that is known, and which were running. A former holder of
--- a task changes nothing of its successor's.
+-- The progress of running tasks. Returns the state of each task that exists, and whether it was running. A former
+-- holder of a task changes nothing.
 WITH request AS (
     SELECT r.*, r.sent_by = ANY (t.former_holders) AND r.sent_by IS DISTINCT FROM t.held_by AS is_former
     FROM unnest(
@@ -24,7 +24,7 @@ INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.task_id
 LEFT JOIN moved ON moved.tenant_id = t.tenant_id AND moved.id = t.id
 
 -- name: heartbeat
--- The same, of workers that only say that they are alive.
+-- The same for heartbeats.
 WITH request AS (
     SELECT r.*, r.sent_by = ANY (t.former_holders) AND r.sent_by IS DISTINCT FROM t.held_by AS is_former
     FROM unnest(%(tenant_id)s::uuid[], %(task_id)s::uuid[], %(sent_by)s::text[])
@@ -46,7 +46,7 @@ INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.task_id
 LEFT JOIN moved ON moved.tenant_id = t.tenant_id AND moved.id = t.id
 
 -- name: log
--- Lines in the order in which they came; those of unknown tasks are not written.
+-- Lines in the order of the call; lines of unknown tasks are not written.
 INSERT INTO task_log (tenant_id, task_execution_id, level, message)
 SELECT t.tenant_id, t.id, r.level, r.message
 FROM unnest(%(tenant_id)s::uuid[], %(task_id)s::uuid[], %(level)s::text[], %(message)s::text[])
@@ -62,7 +62,7 @@ INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.task_id
 LEFT JOIN task_state AS s ON s.tenant_id = t.tenant_id AND s.task_execution_id = t.id AND s.key = r.key
 
 -- name: set_state
--- In the order of the keys, so that two batches cannot wait for each other.
+-- In the order of the keys, so that two batches cannot wait for each other's row locks.
 INSERT INTO task_state (tenant_id, task_execution_id, key, value)
 SELECT t.tenant_id, t.id, r.key, r.value::json
 FROM unnest(%(tenant_id)s::uuid[], %(task_id)s::uuid[], %(key)s::text[], %(value)s::text[])
@@ -73,7 +73,7 @@ ON CONFLICT (tenant_id, task_execution_id, key) DO UPDATE SET value = excluded.v
 RETURNING tenant_id, task_execution_id
 
 -- name: clear_state
--- Single keys; a null key stands for all of a task's.
+-- Single keys; NULL stands for all keys of a task.
 WITH request AS (
     SELECT *
     FROM unnest(%(tenant_id)s::uuid[], %(task_id)s::uuid[], %(key)s::text[]) AS r (tenant_id, task_id, key)

@@ -44,7 +44,7 @@ WHERE
     AND (%(kind)s::text IS NULL OR t.kind = %(kind)s)
 
 -- name: attempts
--- Those that have ended, and the one that runs, which stands on the task; a result is the last attempt's.
+-- The ended attempts, and the running one, which is stored with the task. The output is that of the completed attempt.
 SELECT
     a.attempt, a.status, CASE WHEN a.status = 'COMPLETED' THEN t.output::text END AS output, a.error, a.worker_id,
     a.started_at, a.finished_at
@@ -76,7 +76,7 @@ WHERE
     AND (%(level)s::text IS NULL OR l.level = %(level)s)
 
 -- name: delete
--- A standalone task that nobody has begun.
+-- A pending standalone task.
 DELETE FROM task_execution AS t
 WHERE t.tenant_id = %(tenant_id)s AND t.id = %(id)s AND t.workflow_execution_id IS NULL AND t.status = 'PENDING'
 RETURNING t.id

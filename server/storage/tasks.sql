@@ -23,7 +23,7 @@ FROM unnest(
 )
 
 -- name: claim
--- Serves many pollers at once, as with runs: the tasks of a queue that are due go to its pollers in order.
+-- Serves many pollers at once, as with workflows: the due tasks of a queue go to its pollers in order.
 WITH wanted AS (
     SELECT *
     FROM unnest(%(tenant_id)s::uuid[], %(queue)s::text[], %(count)s::integer[])
@@ -77,7 +77,7 @@ RETURNING
     t.tenant_id, t.id, t.workflow_execution_id, t.kind, t.queue, t.input::text, t.execution_count AS attempt, t.claim_id
 
 -- name: release
--- Tasks whose pollers never got them: no attempt was made. The id of the claim says whether they are still held by it.
+-- Tasks that did not reach their pollers: no attempt was made. The id of the claim shows whether it is the present one.
 UPDATE task_execution AS t
 SET
     status = 'PENDING',
@@ -93,7 +93,7 @@ FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[], %(claim_id)s::uuid[]) AS r (t
 WHERE t.tenant_id = r.tenant_id AND t.id = r.id AND t.status = 'RUNNING' AND t.claim_id = r.claim_id
 
 -- name: release_claims
--- The same of claims of which nobody knows whether they were written, of all tenants; see workflows.sql.
+-- The same for claims of all tenants that may or may not have been written; see workflows.sql.
 WITH lost AS (
     SELECT t.tenant_id, t.id, t.claim_id
     FROM task_execution AS t
@@ -120,7 +120,7 @@ WHERE t.tenant_id = lost.tenant_id AND t.id = lost.id
 RETURNING lost.claim_id AS id, t.tenant_id, t.queue, t.kind
 
 -- name: lock
--- The rows that decide, locked in the order of their ids, after the workflows that they belong to.
+-- The states of tasks, locked in the order of their ids, after the workflows that they belong to.
 SELECT t.tenant_id, t.id, t.workflow_execution_id, t.kind, t.queue, t.status, t.execution_count AS attempt, t.max_retries,
     t.held_by, t.former_holders
 FROM task_execution AS t
@@ -129,8 +129,8 @@ ORDER BY t.tenant_id, t.id
 FOR UPDATE OF t
 
 -- name: settle
--- New states of locked tasks, and the attempts that have ended. A task that is tried again goes to the end of its queue.
--- An attempt that was given up and completed after all has its row already.
+-- New states of locked tasks, and their ended attempts. A task that is tried again goes to the end of its queue. An
+-- attempt has a row already when it was ended by the server and completed later.
 WITH step AS (
     SELECT *
     FROM unnest(
@@ -149,7 +149,7 @@ moved AS (
         worker_id = CASE WHEN step.ended THEN t.worker_id END,
         held_by = CASE WHEN step.ended THEN t.held_by END,
         claimed_by = NULL,
-        -- the last eight: more would only say that the task is hard to keep
+        -- the last eight are enough to recognise a late report
         former_holders = CASE
             WHEN step.ended OR t.held_by IS NULL THEN t.former_holders
             ELSE (array_prepend(t.held_by, array_remove(t.former_holders, t.held_by)))[1:8]
@@ -171,8 +171,8 @@ ON CONFLICT (tenant_id, task_execution_id, attempt) DO UPDATE
 SET status = excluded.status, error = excluded.error, finished_at = excluded.finished_at
 
 -- name: overdue
--- Open tasks past their deadline, of all tenants: a bounded number, the longest overdue first. Nothing is locked:
--- who fails them looks at each again under its lock.
+-- A bounded number of open tasks of all tenants past their deadline, the longest overdue first. No row is locked: the
+-- state of each task is read again under its lock.
 SELECT t.tenant_id, t.id
 FROM task_execution AS t
 WHERE t.deadline_at <= now() AND t.status IN ('PENDING', 'RUNNING')
@@ -180,14 +180,15 @@ ORDER BY t.deadline_at
 LIMIT %(limit)s
 
 -- name: expired_leases
--- Running tasks without a sign of life for their lease, of all tenants: a bounded number. The time-out of a task's kind
--- replaces the lease. Whether a worker of that name polls is not asked: workers share names. Nothing is locked, as above.
+-- A bounded number of running tasks of all tenants without a heartbeat for their lease. The timeout of the kind of the
+-- task replaces the lease. Polls of a worker of the same name do not count: workers share names. No row is locked, as
+-- above.
 SELECT t.tenant_id, t.id, t.execution_count
 FROM task_execution AS t
 LEFT JOIN definition AS d ON d.tenant_id = t.tenant_id AND d.category = 'TASK' AND d.kind = t.kind AND d.timeout_seconds > 0
 WHERE
     t.status = 'RUNNING'
-    -- the shortest lease that a kind can have: keeps the scan of the index away from tasks that have just been claimed
+    -- the shortest lease that a kind can have: the index scan then skips tasks that have just been claimed
     AND t.claimed_at < now() - least(%(lease)s, 1) * interval '1 second'
     AND greatest(t.claimed_at, t.last_heartbeat_at) < now() - coalesce(d.timeout_seconds, %(lease)s) * interval '1 second'
 ORDER BY t.claimed_at
@@ -199,7 +200,7 @@ FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.id
 
 -- name: cancel_of_workflows
--- The open tasks of workflows that have ended, whose rows the caller has locked.
+-- The open tasks of ended workflows, whose rows the caller has locked.
 WITH open AS (
     SELECT t.tenant_id, t.id, t.status
     FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)

@@ -2,7 +2,7 @@
     id, slug, name, tier, region, created_at
 
 -- name: create
--- Slugs and ids that exist are left out of the answer; one statement for any number of tenants.
+-- Tenants whose slug or id exists are left out of the result.
 INSERT INTO tenant (id, slug, name, tier, region)
 SELECT * FROM unnest(%(id)s::uuid[], %(slug)s::text[], %(name)s::text[], %(tier)s::text[], %(region)s::text[])
 ON CONFLICT DO NOTHING
@@ -10,14 +10,14 @@ RETURNING
     -- use: tenant
 
 -- name: upsert
--- Tenants of the configuration: the file decides on everything but the id.
+-- Tenants of the configuration, which overwrites all columns except the id.
 INSERT INTO tenant (id, slug, name, tier, region)
 SELECT * FROM unnest(%(id)s::uuid[], %(slug)s::text[], %(name)s::text[], %(tier)s::text[], %(region)s::text[])
 ON CONFLICT (id) DO UPDATE
 SET slug = excluded.slug, name = excluded.name, tier = excluded.tier, region = excluded.region
 
 -- name: named
--- The tenants of ids and of slugs; one by one through the two unique indexes.
+-- Tenants by id and by slug, through the two unique indexes.
 SELECT
     -- use: tenant
 FROM tenant WHERE id = ANY(%(ids)s::uuid[])

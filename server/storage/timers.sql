@@ -17,14 +17,14 @@ FROM unnest(%(tenant_id)s::uuid[], %(workflow_id)s::uuid[], %(timer_id)s::text[]
 WHERE t.tenant_id = r.tenant_id AND t.workflow_execution_id = r.workflow_id AND t.timer_id = r.timer_id AND t.status = 'ACTIVE'
 
 -- name: abandon_of_workflows
--- The timers of workflows that have ended, whose rows the caller has locked.
+-- The timers of ended workflows, whose rows the caller has locked.
 UPDATE timer AS t
 SET status = 'ABANDONED'
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 WHERE t.tenant_id = r.tenant_id AND t.workflow_execution_id = r.id AND t.status = 'ACTIVE'
 
 -- name: due
--- Runs with timers to fire, of all tenants, the longest overdue first; not locked yet.
+-- Workflows of all tenants with overdue timers, without locks.
 SELECT DISTINCT d.tenant_id, d.workflow_execution_id
 FROM (
     SELECT t.tenant_id, t.workflow_execution_id
@@ -35,7 +35,7 @@ FROM (
 ) AS d
 
 -- name: fire
--- The due timers of workflows that the caller has locked, in the order in which they were due: each is fired once.
+-- The due timers of workflows that the caller has locked, in the order of their times; each fires once.
 WITH fired AS (
     UPDATE timer AS t
     SET status = 'FIRED'

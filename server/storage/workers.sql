@@ -1,5 +1,5 @@
 -- name: register
--- Worker, definitions and capabilities in one statement; a worker's former capabilities go.
+-- Worker, definitions and capabilities in one statement; capabilities that are not announced again are deleted.
 WITH known AS (
     INSERT INTO worker (
         tenant_id, id, worker_name, worker_version, worker_type, team_id, host_name, process_id, metadata
@@ -74,7 +74,7 @@ able AS (
 SELECT id FROM known
 
 -- name: heartbeat
--- Signs of life of workers that call themselves by their id or by their name; tells by which they were found.
+-- Heartbeats of workers, which name themselves by id or by name; returns the names as they were given.
 WITH request AS (
     SELECT *
     FROM unnest(%(tenant_id)s::uuid[], %(worker)s::text[], %(worker_id)s::uuid[]) AS r (tenant_id, worker, worker_id)

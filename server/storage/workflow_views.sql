@@ -47,8 +47,8 @@ WHERE v.tenant_id = %(tenant_id)s AND v.workflow_execution_id = %(id)s AND v.seq
 ORDER BY v.sequence
 
 -- name: state
--- The history is the truth: the last event of each key says what it is. Keys are compared as they are written, at the
--- beginning of the document: PostgreSQL's operators refuse a whole document for one \u0000 in a payload.
+-- The last event of each key holds its value. Keys are compared as text, at the beginning of the document: the
+-- operators of PostgreSQL refuse a whole document that contains \u0000.
 SELECT last.event_data
 FROM (
     SELECT DISTINCT ON (spelled.key)

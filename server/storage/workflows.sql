@@ -1,5 +1,5 @@
 -- name: start
--- Runs and their first events, in one statement; returns those that begin as claimed.
+-- Workflows and their first events, in one statement; returns the workflows that are inserted as claimed.
 WITH request AS (
     SELECT *
     FROM unnest(
@@ -40,8 +40,9 @@ FROM run
 WHERE claimed_at IS NOT NULL
 
 -- name: claim
--- Serves many pollers at once. A group is the pollers of one queue that want the same kinds; its
--- oldest runs go to its pollers in order. A workflow that two groups picked is handed to one of them.
+-- Serves many pollers at once. A group is the pollers of one queue that poll for the same kinds; the oldest workflows
+-- go to its pollers in order. A workflow that two groups picked is claimed by one of them. SKIP LOCKED: concurrent
+-- claims do not wait for each other, and take different rows.
 WITH wanted AS (
     SELECT *
     FROM unnest(%(tenant_id)s::uuid[], %(queue)s::text[], %(kinds)s::text[], %(count)s::integer[])
@@ -96,8 +97,8 @@ RETURNING
     e.last_sequence, e.created_at, e.claimed_at, e.claim_id
 
 -- name: release
--- Workflows whose pollers never got them; the id of the claim says whether they are still held by it. One that is to be
--- cancelled waits for no worker any more: its lease is over.
+-- Workflows that did not reach their pollers; the id of the claim shows whether the claim is still the present one. A
+-- workflow in CANCELLING waits for no worker any more: its lease ends at once.
 UPDATE workflow_execution AS e
 SET
     status = CASE WHEN e.status = 'RUNNING' THEN 'PENDING' ELSE e.status END,
@@ -115,8 +116,8 @@ WHERE
     AND e.claim_id = r.claim_id
 
 -- name: release_claims
--- The same of claims of which nobody knows whether they were written, of all tenants. The index over the times of claims
--- finds them: they are no older than age. Of locked rows, the next look finds out.
+-- The same for claims of all tenants that may or may not have been written. They are no older than age, so that the
+-- index on the time of claims finds them. Locked rows are left to the next attempt.
 WITH lost AS (
     SELECT e.tenant_id, e.id, e.claim_id
     FROM workflow_execution AS e
@@ -140,8 +141,8 @@ WHERE e.tenant_id = lost.tenant_id AND e.id = lost.id
 RETURNING lost.claim_id AS id, e.tenant_id, e.queue, e.kind
 
 -- name: reclaim
--- Workflows whose lease is over, or whose worker shows no life, of all tenants: a bounded number, and those that another
--- process is taking are left to it. Workers poll under their id or under their name.
+-- Workflows of all tenants whose lease is over, or whose worker sends no heartbeats: a bounded number. Rows that
+-- another process has locked are left to it. Workers poll by their id or by their name.
 WITH expired AS (
     SELECT e.tenant_id, e.id
     FROM workflow_execution AS e
@@ -185,7 +186,7 @@ RETURNING e.tenant_id, e.queue, e.kind
     e.history_bytes, e.claim_id::text, e.held_by, e.contested, encode(e.submission_digest, 'hex') AS submission_digest
 
 -- name: lock
--- The rows that decide, locked in the order of their ids so that two batches cannot wait for each other.
+-- The states of workflows, locked in the order of their ids, so that two batches cannot wait for each other.
 SELECT
     -- use: state
 FROM workflow_execution AS e
@@ -194,7 +195,7 @@ ORDER BY e.tenant_id, e.id
 FOR UPDATE OF e
 
 -- name: lock_owners
--- The same of the workflows that tasks belong to; a task's run never changes.
+-- The same for the workflows of tasks; the workflow of a task never changes.
 SELECT
     -- use: state
 FROM workflow_execution AS e
@@ -208,7 +209,7 @@ ORDER BY e.tenant_id, e.id
 FOR UPDATE OF e
 
 -- name: lock_with_parents
--- Like the query above, and those workflows' parents with them: they hear of the ends of their children.
+-- Like the query above, with the parents of the workflows, which get an event when a child ends.
 WITH wanted AS (
     SELECT *
     FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
@@ -229,7 +230,7 @@ ORDER BY e.tenant_id, e.id
 FOR UPDATE OF e
 
 -- name: lock_free
--- Like the query above, of those rows that nobody else has locked.
+-- Like the query above, for the rows that no other transaction has locked.
 SELECT
     -- use: state
 FROM workflow_execution AS e
@@ -238,7 +239,7 @@ ORDER BY e.tenant_id, e.id
 FOR UPDATE OF e SKIP LOCKED
 
 -- name: apply
--- New states and their events, under the locks of the query above.
+-- New states and their events, under the locks of the queries above.
 WITH step AS (
     SELECT *
     FROM unnest(
@@ -278,7 +279,7 @@ FROM unnest(
 ) AS v (tenant_id, id, sequence, event_type, event_data)
 
 -- name: histories
--- With the claim that is present at the same moment, on the first event.
+-- The first event carries the present claim, so that history and claim are of the same moment.
 SELECT
     e.tenant_id, e.workflow_execution_id, e.sequence, e.event_type, e.event_data::text,
     CASE WHEN e.sequence = 1 THEN run.claim_id::text END AS claim_id
@@ -289,13 +290,13 @@ WHERE NOT e.superseded
 ORDER BY e.tenant_id, e.workflow_execution_id, e.sequence
 
 -- name: parents
--- Those of the workflows that exist, with their parents.
+-- The workflows that exist, with their parents.
 SELECT e.tenant_id, e.id, e.parent_id
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 INNER JOIN workflow_execution AS e ON e.tenant_id = r.tenant_id AND e.id = r.id
 
 -- name: prune
--- Workflows that ended long ago, of all tenants, with everything that belongs to them; a bounded number.
+-- A bounded number of workflows of all tenants that ended long ago; the foreign keys delete everything of them.
 WITH old AS (
     SELECT e.tenant_id, e.id
     FROM workflow_execution AS e

@@ -1,5 +1,5 @@
-"""Tells whether an edition's file, what lies beside it and its unpacked copies are as the build made them.
+"""Verifies that an edition's file, the files beside it and its unpacked copies are as the build wrote them.
 
-The build seals with the same code that checks, so there is one definition of what a whole edition is. Imports the
-standard library alone: ``verify`` must work, and soon, on a file of which one does not know what state it is in.
+The build seals with the code that verifies, so that an intact edition is defined once. The package imports the standard
+library alone: ``verify`` must work, and start quickly, on a file that may be damaged.
 """

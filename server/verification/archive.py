@@ -1,4 +1,4 @@
-"""Checks the content of an edition's file against its seal and, member by member, against the manifest inside."""
+"""Verifies the content of an edition's file by its seal and, member by member, by the manifest inside."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ MANIFEST = "flovyn_edition/manifest.json"
 SBOM = "flovyn_edition/sbom.cdx.json"
 ABOUT = "PEX-INFO"
 BOOT = ".bootstrap/pex/venv/venv_pex.py"
-"""The member that an environment's ``__main__.py`` consists of."""
+"""The member that PEX copies into ``__main__.py`` of an environment."""
 
 INSTALLER = ".bootstrap/pex/venv/installer.py"
-"""PEX's own program that makes environments: it holds the texts of the modules that it adds to them."""
+"""The program of PEX that creates environments; it contains the texts of the modules that it adds to them."""
 
 _DOCUMENTS = (MANIFEST, SBOM, ABOUT, BOOT, INSTALLER)
 
 SCHEMA = 1
-"""Version of the manifest."""
+"""The version of the manifest's form."""
 
 
 class NotReadable(ValueError):
-    """The archive or its manifest cannot be read; the text says why."""
+    """The archive or its manifest cannot be read, for the reason in the text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What was found of a file.
+    """The result of the verification of a file.
 
     Attributes:
-        problems: one line for each; none when the file is whole.
+        problems: one line for each problem; none when the file is intact.
         manifest: the manifest inside; empty when it cannot be read.
-        documents: content, by member, of the manifest, the SBOM, PEX-INFO and PEX's programs.
-        pex_hash: names the file's unpacked copies; empty when it cannot be read.
+        documents: the content of the manifest, the SBOM, PEX-INFO and the programs of PEX, by member.
+        pex_hash: the hash that names the unpacked copies of the file; empty when it cannot be read.
     """
 
     problems: list[str]
@@ -50,7 +50,7 @@ class Inspected:
 
 
 def inspect(content: bytes) -> Inspected:
-    """Check a whole file; the seal first, then what the manifest says, so that what differs has a name."""
+    """Verify a file: the seal first, then each member by the manifest, so that a difference has a name."""
     broken = seal.problem(content)
     problems = [broken] if broken else []
     try:
@@ -69,11 +69,11 @@ def opened(content: bytes | io.BytesIO) -> zipfile.ZipFile:
     """Open the archive.
 
     Raises:
-        NotReadable: its directory makes no sense.
+        NotReadable: its directory is damaged.
     """
     try:
         return zipfile.ZipFile(io.BytesIO(content) if isinstance(content, bytes) else content)
-    except Exception as error:  # noqa: BLE001 - damaged bytes make zipfile raise what they like
+    except Exception as error:  # noqa: BLE001 - damaged bytes make zipfile raise any error
         raise NotReadable(f"cannot be read as an archive: {error}") from None
 
 
@@ -81,7 +81,7 @@ def read_manifest(archive: zipfile.ZipFile) -> Mapping[str, Any]:
     """Return the manifest inside.
 
     Raises:
-        NotReadable: there is none, or not one that this program understands.
+        NotReadable: it is missing, damaged, or of another schema.
     """
     content = content_of(archive, MANIFEST)
     if content is None:
@@ -100,7 +100,7 @@ def read_manifest(archive: zipfile.ZipFile) -> Mapping[str, Any]:
 
 
 def member_problems(archive: zipfile.ZipFile, members: Mapping[str, str]) -> Iterator[str]:
-    """Yield a line for each member that is changed, missing, added or there twice."""
+    """Yield a line for each member that is changed, missing, added or repeated."""
     counts = Counter(info.filename for info in archive.infolist() if not info.is_dir())
     for name in sorted(counts.keys() | members.keys() | {MANIFEST}):
         if counts[name] > 1:
@@ -114,16 +114,16 @@ def member_problems(archive: zipfile.ZipFile, members: Mapping[str, str]) -> Ite
 
 
 def is_as_listed(archive: zipfile.ZipFile, name: str, digest: str) -> bool:
-    """Return whether a member's content has the digest."""
+    """Return whether the content of a member has the digest."""
     content = content_of(archive, name)
     return content is not None and hashlib.sha256(content).hexdigest() == digest
 
 
 def content_of(archive: zipfile.ZipFile, name: str) -> bytes | None:
-    """Return a member's content, or None when it is missing or damaged."""
+    """Return the content of a member; None when it is missing or damaged."""
     try:
         return archive.read(name)
-    except Exception:  # noqa: BLE001 - damaged bytes make zipfile raise what they like
+    except Exception:  # noqa: BLE001 - damaged bytes make zipfile raise any error
         return None
 
 
@@ -133,7 +133,7 @@ def header(content: bytes | bytearray, archive: zipfile.ZipFile) -> bytes:
 
 
 def header_problems(content: bytes, archive: zipfile.ZipFile, manifest: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line when the shell header is not the one of the manifest."""
+    """Yield a line when the shell header differs from the manifest."""
     if hashlib.sha256(header(content, archive)).hexdigest() != manifest["header_sha256"]:
         yield "shell header: differs from the manifest"
 

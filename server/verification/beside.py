@@ -1,4 +1,4 @@
-"""Checks the files that the build writes beside an edition: its manifest, SBOM, provenance and checksums."""
+"""Verifies the files that the build writes beside an edition: manifest, SBOM, provenance and checksums."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from server.verification.archive import MANIFEST, SBOM
 SUMS = ".SHA256SUMS"
 PROVENANCE = ".intoto.jsonl"
 INSIDE = {".manifest.json": MANIFEST, ".cdx.json": SBOM}
-"""Files that lie inside as well, by the ending that takes the place of ``.pex``."""
+"""Files that the edition contains as well: the member, by the ending that replaces ``.pex``."""
 
 
 def files(pex: Path) -> list[Path]:
-    """Return those of the files that are there; an edition works without any of them."""
+    """Return the files that exist; an edition works without them."""
     return [path for ending in (*INSIDE, PROVENANCE, SUMS) if (path := pex.with_suffix(ending)).is_file()]
 
 
@@ -24,8 +24,8 @@ def problems(pex: Path, content: bytes, documents: Mapping[str, bytes]) -> Itera
     """Yield a line for each file that disagrees with the edition or with its checksum.
 
     Args:
-        pex: the edition's file.
-        content: what it holds.
+        pex: the path of the edition's file.
+        content: its content.
         documents: the manifest and the SBOM inside, by member.
     """
     digest = hashlib.sha256(content).hexdigest()
@@ -40,7 +40,7 @@ def problems(pex: Path, content: bytes, documents: Mapping[str, bytes]) -> Itera
 
 
 def subjects(path: Path) -> dict[str, str]:
-    """Return the digests that a provenance statement is about, by name; none when it is no statement."""
+    """Return the digests of the subjects of a provenance statement, by name; none when it is malformed."""
     try:
         statement = json.loads(path.read_bytes())
         return {each["name"]: each["digest"]["sha256"] for each in statement["subject"]}
@@ -61,7 +61,7 @@ def _wrong_sums(sums: Path, name: str, digest: str) -> Iterator[str]:
 
 
 def _lines(sums: Path) -> Iterator[tuple[str, str]]:
-    """The lines of sha256sum: a digest, two spaces, a name; only names of this folder count."""
+    """Yield name and digest of each line of sha256sum; names of other folders are left out."""
     for line in sums.read_text(encoding="utf-8", errors="replace").splitlines():
         digest, _, name = line.partition("  ")
         if name and Path(name).name == name:

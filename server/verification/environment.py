@@ -1,8 +1,8 @@
-"""Checks what PEX makes of an environment around the packages: the program that starts them, and what lies beside it.
+"""Verifies the files of an environment outside of its packages: the program that starts them, and the rest.
 
-A start runs ``bin/python -I <environment>``, which puts the environment's folder before everything else on the path of
-imports: a module in it would take the place of the server's. So every file there is known: PEX's program is made again,
-from its template in the file and the file's own PEX-INFO, and compared to the letter; other files count as added.
+A start runs ``bin/python -I <environment>``, which puts the folder of the environment first on the import path: a
+module in it would replace a module of the server. Therefore all files of the folder must be known. The program of PEX
+is built again, from its template in the edition's file and from PEX-INFO, and compared. Other files count as added.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ _MAIN = "__main__.py"
 _FOLDERS = {"__pycache__", "bin", "include", "lib"}
 _LINKS = {"lib64": "lib", "pex": _MAIN}
 _FILES = {".last-access", ABOUT, _MAIN, "pex-repl", "pyvenv.cfg"}
-"""``pex-repl`` is nothing that a start runs: the shell header takes PEX_INTERPRETER away."""
+"""No start runs ``pex-repl``: the shell header removes PEX_INTERPRETER."""
 
 _OF_VENV = {"Activate.ps1", "activate", "activate.csh", "activate.fish"}
 _PYTHON = re.compile(r"python3\.\d+")
 _PYTHON_LINKS = {"python", "python3", "𝜋thon"}
-"""The last one is CPython's own, from 3.14 on."""
+"""CPython itself creates the last one, from 3.14 on."""
 
 _CFG_KEYS = {"home", "include-system-site-packages", "version", "prompt", "executable", "command"}
 
 _TEMPLATE = re.compile(r'dedent\(\n +"""\\\n( +\{shebang\}\n.*?\n) +"""\n', re.DOTALL)
 _SHEBANGS = ("#!{python} -I", "#!/bin/sh\n'''': pshprs\nexec {python} -I \"$0\" \"$@\"\n'''")
-"""The second form is for paths that are too long for the first one."""
+"""PEX uses the second form for paths that are too long for the first."""
 
 _SCRIPT_START = b"#!python\n"
 _SCRIPT_HEAD = re.compile(
@@ -44,28 +44,28 @@ _SCRIPT_HEAD = re.compile(
         for name, form in zip((b"short", b"long"), _SHEBANGS, strict=True)
     )
 )
-"""PEX puts these lines in place of the start; the path of the interpreter may be the short one of the environment."""
+"""PEX replaces the start with these lines; the interpreter may have the short path of the environment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What an environment was made of.
+    """The edition's file that an environment was created from.
 
     Attributes:
-        members: digests by member of the edition's file.
-        documents: content, by member, of PEX-INFO and of PEX's programs.
+        members: the digests of the members.
+        documents: the content of PEX-INFO and of the programs of PEX, by member.
     """
 
     members: Mapping[str, str]
     documents: Mapping[str, bytes]
 
     def text(self, member: str) -> str:
-        """Return a document as text; empty when it is not there."""
+        """Return a document as text; empty when it is missing."""
         return self.documents.get(member, b"").decode(errors="replace")
 
 
 def problems(folder: Path, origin: Origin) -> Iterator[str]:
-    """Yield a line for each file of an environment, but for its packages, that is changed, missing or added."""
+    """Yield a line for each changed, missing or added file of an environment outside of its packages."""
     yield from _layout(folder)
     yield from _interpreter(folder)
     yield from _scripts(folder / "bin", origin.members)
@@ -95,7 +95,7 @@ def _layout(folder: Path) -> Iterator[str]:
 
 
 def _interpreter(folder: Path) -> Iterator[str]:
-    """The environment's interpreter must be a link to one outside, and ``pyvenv.cfg`` must say the same."""
+    """Yield a line unless the interpreter is a link to one outside, and ``pyvenv.cfg`` names the same one."""
     real = [each for each in _inside(folder / "bin") if _PYTHON.fullmatch(each.name)]
     for each in real:
         if not each.is_symlink() or not each.readlink().is_absolute():
@@ -117,7 +117,7 @@ def _interpreter(folder: Path) -> Iterator[str]:
 
 
 def _scripts(folder: Path, members: Mapping[str, str]) -> Iterator[str]:
-    """The folder comes first on PATH: a program in it would take the place of the system's."""
+    """Yield a line for each unknown script. The folder is first on PATH: a program in it would replace the system's."""
     digests: dict[str, set[str]] = {}
     for member, digest in members.items():
         _, found, name = member.partition("/.prefix/bin/")
@@ -135,7 +135,7 @@ def _scripts(folder: Path, members: Mapping[str, str]) -> Iterator[str]:
 
 
 def _is_script(path: Path, digests: set[str]) -> bool:
-    """Whether a script is a member's, but for the lines that name the interpreter of this environment."""
+    """Return whether a script equals a member, except for the lines that name the interpreter."""
     content = _read(path)
     head = _SCRIPT_HEAD.match(content)
     if head is None:
@@ -147,7 +147,7 @@ def _is_script(path: Path, digests: set[str]) -> bool:
 
 
 def _is_main(folder: Path, origin: Origin) -> bool:
-    """Whether ``__main__.py`` is what PEX writes: its template with the program, PEX-INFO and this very environment."""
+    """Return whether ``__main__.py`` is what PEX writes: its template with the values of this environment."""
     template = _TEMPLATE.search(origin.text(INSTALLER))
     about = _json(origin.documents.get(ABOUT, b""))
     found = _read(folder / _MAIN).decode(errors="replace")
@@ -182,7 +182,7 @@ def _said_python(main: str) -> str | None:
 
 
 def _is_of(folder: Path, python: str) -> bool:
-    """Whether the path is the interpreter of this environment, maybe by the short name that PEX gives environments."""
+    """Return whether the path is the interpreter of this environment, also by the short path that PEX creates."""
     path = Path(python)
     return bool(_PYTHON.fullmatch(path.name)) and path.parent.resolve() == (folder / "bin").resolve()
 

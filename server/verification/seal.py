@@ -1,9 +1,8 @@
-"""The seal: the digest of a whole edition, in the comment at the very end of its zip archive.
+"""The seal: the digest of a whole edition, in the comment at the end of its zip archive.
 
-Every byte of the file but the sixty-four of the digest itself is under it: the shell header, the members, the dead
-bytes between them, the directory and the words that announce the seal. It finds damage, and changes by somebody who
-does not know of it. It is no signature: who can write the file can seal it again, and only a digest that came another
-way (``SHA256SUMS``, the provenance) tells that.
+The digest covers every byte of the file except its own sixty-four: the shell header, the members, the bytes between
+them, the directory and the prefix of the seal. It finds damage and accidental changes. It is no signature: a person who
+can write the file can seal it again. Only a digest from another source (``SHA256SUMS``, the provenance) shows that.
 """
 
 from __future__ import annotations
@@ -15,11 +14,15 @@ _ANNOUNCED = b"flovyn-seal:"
 _DIGITS = 64
 
 BLANK = _ANNOUNCED + b"0" * _DIGITS
-"""The comment of an archive that is about to be sealed."""
+"""The comment of an archive before it is sealed."""
 
 
 def seal(path: Path) -> None:
-    """Write the digest into a file that ends with ``BLANK``."""
+    """Write the digest into a file that ends with ``BLANK``.
+
+    Raises:
+        ValueError: the file does not end with it.
+    """
     content = path.read_bytes()
     if not content.endswith(BLANK):
         raise ValueError(f"{path} does not end with a blank seal")
@@ -29,7 +32,7 @@ def seal(path: Path) -> None:
 
 
 def problem(content: bytes | bytearray) -> str | None:
-    """Return what is wrong with the seal of a file's content, or None."""
+    """Return the problem of the seal of a file's content; None when it is intact."""
     view = memoryview(content)
     if bytes(view[-len(BLANK) : -_DIGITS]) != _ANNOUNCED:
         return "has no seal at its end: it was cut off, changed, or made by another builder"

@@ -1,10 +1,10 @@
-"""Checks the copies that an edition has unpacked itself into: what really runs.
+"""Verifies the unpacked copies of an edition, which are what Python really runs.
 
-PEX unpacks a file once below its root: wheels and sources into folders that several editions may share, a folder that
-mirrors the archive, and a virtual environment that links to them. Both of the latter are compared with the manifest,
-through their links. Modules that PEX adds must be, word for word, those that its own program in the file holds; what it
-makes around the packages is checked by ``server.verification.environment``. Not covered, because no build knows them:
-``RECORD`` files, and the interpreter itself.
+PEX unpacks a file once below its root: wheels and sources into folders that several editions may share, a mirror of the
+archive, and a virtual environment that links to the folders. The mirror and the environment are compared with the
+manifest, through their links. A module that PEX adds must equal its text in the program of PEX in the file. The files
+around the packages are verified by ``server.verification.environment``. ``RECORD`` files and the interpreter itself are
+not covered, because the build does not know them.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from server.verification.environment import Origin
 
 _HASH = re.compile(r"[0-9a-f]{40}")
 _OF_PEX = re.compile(r"PEX_EXTRA_SYS_PATH\.(py|pth)|[^/]+\.dist-info/(RECORD|INSTALLER|REQUESTED|direct_url\.json)")
-"""What PEX writes into an environment besides the members."""
+"""Files that PEX adds to an environment."""
 
 _MODULES_OF_PEX = ("PEX_EXTRA_SYS_PATH.py", "PEX_EXTRA_SYS_PATH.pth")
 _INDENT = " " * 16
-"""How deep PEX's program holds the text of a module."""
+"""The indentation of the text of a module in the program of PEX."""
 
 _LAYOUT = "PEX-LAYOUT"
 _MIRROR_OF_PEX = re.compile(rf"{_LAYOUT}|\.last-access")
@@ -40,9 +40,9 @@ class Copy:
     """One unpacked copy.
 
     Attributes:
-        folder: what is compared.
-        expected: digests by path in the folder.
-        generated: matches what PEX adds.
+        folder: the folder that is compared.
+        expected: the digests, by path in the folder.
+        generated: matches the paths of files that PEX adds.
     """
 
     folder: Path
@@ -51,24 +51,24 @@ class Copy:
 
     @property
     def environment(self) -> Path | None:
-        """The environment whose packages these are; None for a mirror."""
+        """The environment of these packages; None for a mirror."""
         return self.folder.parents[2] if self.generated is _OF_PEX else None
 
 
 def root_of(prefix: Path) -> Path | None:
-    """Return PEX's root, given the running environment's ``sys.prefix``; None when it is not one of PEX's."""
+    """Return the root of PEX for the ``sys.prefix`` of an environment; None when PEX did not create it."""
     real = prefix.resolve()
     return next((parent.parent for parent in real.parents if parent.name == "venvs"), None)
 
 
 def copies(root: Path, pex_hash: str, members: Mapping[str, str], manifest: bytes) -> list[Copy]:
-    """Return the copies of a file that are there.
+    """Return the copies of a file that exist.
 
     Args:
-        root: PEX's root.
-        pex_hash: the file's, out of its PEX-INFO.
-        members: digests by member.
-        manifest: content of the manifest, which is unpacked like the members that it lists.
+        root: the root of PEX.
+        pex_hash: the hash in the file's PEX-INFO.
+        members: the digests of the members.
+        manifest: the content of the manifest, which is unpacked like the members that it lists.
     """
     if not _HASH.fullmatch(pex_hash):
         return []
@@ -82,7 +82,7 @@ def copies(root: Path, pex_hash: str, members: Mapping[str, str], manifest: byte
 
 
 def in_environment(members: Mapping[str, str]) -> dict[str, str]:
-    """Return what an environment's ``site-packages`` holds: the sources, and the wheels side by side."""
+    """Return the digests of ``site-packages`` of an environment, by path: sources and wheels are side by side."""
     found = {}
     for name, digest in members.items():
         inner = name.split("/", 2)[2] if name.startswith(".deps/") else name
@@ -93,13 +93,13 @@ def in_environment(members: Mapping[str, str]) -> dict[str, str]:
 
 
 def in_mirror(members: Mapping[str, str]) -> dict[str, str]:
-    """Return what the mirror of the archive holds."""
+    """Return the digests of the mirror of the archive, by path."""
     return {name: digest for name, digest in members.items() if not name.startswith("__pex__/")}
 
 
 def problems(found: list[Copy], origin: Origin) -> Iterator[str]:
-    """Yield a line for each file of the copies that is changed, missing or added."""
-    digest = _remembering()
+    """Yield a line for each changed, missing or added file of the copies."""
+    digest = _digest_cache()
     installer = origin.text(INSTALLER)
     for copy in found:
         there = dict(files(copy.folder))
@@ -124,15 +124,15 @@ def _is_as_generated(name: str, path: str, installer: str) -> bool:
 
 
 def files(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield the files below a folder, through links, as path in the folder and path; compiled modules are left out."""
+    """Yield path in the folder and path of each file below it, through links; compiled modules are left out."""
     start = len(f"{folder}/")
     for parent, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if name != "__pycache__"]
         yield from ((f"{parent}/{name}"[start:], f"{parent}/{name}") for name in names)
 
 
-def _remembering() -> Callable[[str], str]:
-    """A digest of files that reads none twice: copies link to the same ones."""
+def _digest_cache() -> Callable[[str], str]:
+    """Return a function that returns the digest of a file; copies link to the same files, so each is read once."""
     known: dict[tuple[int, int], str] = {}
 
     def digest(path: str) -> str:
@@ -150,7 +150,7 @@ def _remembering() -> Callable[[str], str]:
 
 
 def _is_of_pex(path: str, installer: str) -> bool:
-    """Whether a module is one of the texts in PEX's program: an indented block, or a line in quotes."""
+    """Return whether a module is one of the texts in the program of PEX: an indented block, or a line in quotes."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError):

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.pq import TransactionStatus
+from psycopg.rows import namedtuple_row
 
 from core.named_queries import named_queries
 from migrations.lint import core_locks, sections, split
@@ -116,7 +117,8 @@ def take(connection: Connection, tables: list[str]) -> Picture:
 
 def faults_of_own(connection: Connection) -> list[str]:
     """Return the faults that the migrator finds in the plugin's own triggers and functions."""
-    triggers = connection.execute(OBJECTS["cascade_triggers"].encode(), OWN).fetchall()
+    named = connection.cursor(row_factory=namedtuple_row)
+    triggers = named.execute(OBJECTS["cascade_triggers"].encode(), OWN).fetchall()
     routines = connection.execute(OBJECTS["routines"].encode(), OWN).fetchall()
     faults = [fault for row in triggers if (fault := own_objects.stops(row))]
     return faults + [str(each) for _, definition in routines for each in routine_faults(PLUGIN, definition)]

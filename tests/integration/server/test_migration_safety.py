@@ -58,7 +58,7 @@ def as_role_maker(database: str) -> Iterator[str]:
 
 
 UNSEEN = [
-    ("CREATE TABLE stray (a int)", "table stray was made"),
+    ("CREATE TABLE stray (a int)", "table stray was created"),
     ("ALTER TABLE tenant ADD COLUMN extra int", "must be owner"),
     ("DROP TABLE worker_capability", "must be owner"),
     ("DELETE FROM tenant", "permission denied"),
@@ -66,10 +66,10 @@ UNSEEN = [
     ("TRUNCATE workflow_event", "permission denied"),
     ("CREATE TRIGGER t BEFORE INSERT ON tenant EXECUTE FUNCTION suppress_redundant_updates_trigger()", "permission"),
     ("CREATE ROLE intruder", "permission denied"),
-    ("CREATE SCHEMA hidden", "permission denied|schema hidden was made"),
-    ("ALTER ROLE postgres_plugins SET search_path = x", "setting .* was made|permission denied|changed"),
+    ("CREATE SCHEMA hidden", "permission denied|schema hidden was created"),
+    ("ALTER ROLE postgres_plugins SET search_path = x", "setting .* was created|permission denied|changed"),
     ("UPDATE _plugin_migrations SET checksum = ''", "permission denied"),
-    ("RESET ROLE; DROP TABLE worker_capability", "table worker_capability is gone"),
+    ("RESET ROLE; DROP TABLE worker_capability", "table worker_capability was dropped"),
 ]
 
 
@@ -103,7 +103,7 @@ async def test_without_that_right_migrations_run_as_the_server(as_owner: str) ->
     """An operator who gives no such right gets the check and the comparison, and a server that works."""
     await _apply(as_owner, _owner(ITEMS))
     assert _one(as_owner, "SELECT tableowner FROM pg_tables WHERE tablename = 'p_sample__items'") == "plain_owner"
-    with pytest.raises(MigrationError, match="table stray was made"):
+    with pytest.raises(MigrationError, match="table stray was created"):
         await _apply(as_owner, _owner(ITEMS, "CREATE TABLE stray (a int)"))
     with pytest.raises(MigrationError, match="rows of tenant were changed"):
         await _apply(as_owner, _owner(ITEMS, "INSERT INTO tenant VALUES (gen_random_uuid(), 'x', 'x')"))

@@ -301,7 +301,7 @@ async def test_a_plugins_own_constraint_is_no_call_at_the_same_moment(client: Cl
     await client.rest("POST", "/api/v1/p/hello-world/greetings", {"name": "Ada"}, CALLER_KEY)
     status, text, code, said = await _greeted(client, "Bob")
     assert (status, code) == (409, grpc.StatusCode.ALREADY_EXISTS)
-    assert text == said == f"something with the same values exists already; they have to be unique ({GREETINGS}_times)"
+    assert text == said == f"a row with the same values exists already; the values must be unique ({GREETINGS}_times)"
 
 
 async def test_a_number_that_a_plugins_column_cannot_hold_is_the_callers(client: Client, database: str) -> None:
@@ -317,7 +317,7 @@ async def test_a_number_that_a_plugins_column_cannot_hold_is_the_callers(client:
 REFUSED = {
     "1, 1, 'x', now()": (AlreadyExists, "p_numbers__things_pkey"),
     "2, 99999, 'x', now()": (InvalidInput, "a number is outside the range"),
-    "2, -1, 'x', now()": (InvalidInput, "breaks the rule p_numbers__things_b_check"),
+    "2, -1, 'x', now()": (InvalidInput, "violates the constraint p_numbers__things_b_check"),
     "2, 1, 'long', now()": (InvalidInput, "a text is longer"),
     "2, 1, 'x', now() + interval '1000000 years'": (InvalidInput, "a point in time is outside"),
     "'zwei', 1, 'x', now()": (InvalidInput, "a value is malformed"),

@@ -228,13 +228,13 @@ async def test_readiness_does_not_wait_for_the_pool(database: str) -> None:
 async def test_many_probes_are_one_question(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many ask within a second, the database is asked once."""
     asked: list[None] = []
-    look = Writability._one_look
+    look = Writability._check_once
 
     async def counted(self: Writability) -> tuple[str | None, str]:
         asked.append(None)
         return await look(self)
 
-    monkeypatch.setattr(Writability, "_one_look", counted)
+    monkeypatch.setattr(Writability, "_check_once", counted)
     monkeypatch.setattr("server.database.writability.KEEP_S", 60)
     async with open_pool(database, DatabasePool()) as pool:
         assert set(await asyncio.gather(*(pool.writes.why_not() for _ in range(100)))) == {None}

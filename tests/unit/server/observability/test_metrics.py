@@ -93,7 +93,7 @@ def test_two_plugins_do_not_share_a_metric_by_accident() -> None:
         registry.of("worker").gauge("token_checks", "Checks", ["kind"])
     with pytest.raises(PluginError, match="'worker': the metric"):
         registry.of("worker").counter("token_checks", "Checks", ["other"])
-    with pytest.raises(PluginError, match=r"'worker': the metric .* cannot be made"):
+    with pytest.raises(PluginError, match=r"'worker': the metric .* cannot be created"):
         registry.of("worker").counter("token_checks_total", "Checks")
 
 
