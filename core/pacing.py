@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 SMALL_BYTES = 4096
@@ -32,6 +34,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._busy = False
+        self._owed = 0.0
         self._waiting: OrderedDict[Hashable, deque[asyncio.Future[None]]] = OrderedDict()
 
     async def run(self, owner: Hashable, work: Callable[[], Result]) -> Result:
@@ -43,11 +46,12 @@ class Turns:
         try:
             return work()
         finally:
-            took = time.perf_counter() - began
-            if took < SHORT_S:
+            self._owed += time.perf_counter() - began
+            if self._owed < SHORT_S:
                 self._next()
-            else:
-                asyncio.get_running_loop().call_later(took, self._next)
+            else:  # also after a series of short pieces, none of which is worth a pause
+                asyncio.get_running_loop().call_later(self._owed, self._next)
+                self._owed = 0.0
 
     async def _wait(self, owner: Hashable) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -90,3 +94,27 @@ async def paced(size: int, work: Callable[[], Result]) -> Result:
     if size <= SMALL_BYTES or pace is None:
         return work()
     return await pace.turns.run(pace.owner, work)
+
+
+async def paced_groups(
+    items: Iterable[Item], size_of: Callable[[Item], int], work: Callable[[list[Item]], Result]
+) -> list[Result]:
+    """Do synchronous ``work`` on groups of items, each group in the caller's turn; return the result of each group.
+
+    Args:
+        items: the items, in order.
+        size_of: returns the bytes of an item, which decide how many items make a group of about ``CHUNK_BYTES``.
+        work: works on one group.
+    """
+    results: list[Result] = []
+    group: list[Item] = []
+    size = 0
+    for item in items:
+        group.append(item)
+        size += size_of(item)
+        if size >= CHUNK_BYTES:
+            results.append(await paced(size, partial(work, group)))
+            group, size = [], 0
+    if group:
+        results.append(await paced(size, partial(work, group)))
+    return results

@@ -13,9 +13,6 @@ from core.errors import LimitExceeded
 from core.pacing import PACE, Pace, Turns
 from server.config.limits import Limits
 
-SMALL_REQUEST_BYTES = 512
-"""A request of at most so many bytes cannot ask for expensive work."""
-
 
 class _Load:
     """The calls of one owner that are under way."""
@@ -125,8 +122,7 @@ class CallSlot:
         """
         owner = identity.tenant_id or identity.id
         self._tenant = self._caps.tenants.add(owner, self._size, parks=self._parks)
-        if self._size > SMALL_REQUEST_BYTES:
-            PACE.set(Pace(self._caps.turns, owner))
+        PACE.set(Pace(self._caps.turns, owner))
 
     def release(self) -> None:
         """End the count of the call."""

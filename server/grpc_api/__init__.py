@@ -1,1 +1,1 @@
-"""The gRPC side: ``flovyn.v1`` and the plugins' services on one ``grpc.aio`` server."""
+"""The gRPC API: ``flovyn.v1`` and the services of plugins on one ``grpc.aio`` server."""

@@ -24,7 +24,14 @@ from server.engine.dispatch.connections import ConnectionActivity
 from server.grpc_api.call_context import CONNECTION, DEADLINE
 from server.grpc_api.conversions import uuid_field
 from server.grpc_api.text_gate import check_message, check_metadata
-from server.grpc_api.wire import check_small_counts, message_error, parsed, parsed_in_turns, text_on_wire
+from server.grpc_api.wire import (
+    SerializedMessage,
+    check_small_counts,
+    message_error,
+    parsed,
+    parsed_in_turns,
+    text_on_wire,
+)
 from server.observability.calls import CallEndpoint
 from server.observability.request_id import REQUEST_ID, new_request_id
 
@@ -65,7 +72,7 @@ class ServedMethod:
         number = tenant.number if tenant is not None and is_text and method.scope is not Scope.SERVER else None
         return cls(endpoint, checks, method, request_class, response_class, tuple(resource_field.split(".")), number)
 
-    def resource_id(self, message: Message) -> str | None:
+    def resource_id(self, message: Message | SerializedMessage) -> str | None:
         """Return the id of the resource that a message names, where it names one."""
         value: Any = message
         for name in self.resource_field:

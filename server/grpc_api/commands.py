@@ -1,16 +1,15 @@
-"""The commands of a submission as values: every payload and name checked before anything is decided."""
+"""The commands of a submission as values. All payloads and names are checked before the engine gets the commands."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from core.errors import InvalidInput
 from core.fields import free_text, name_field, optional_text
 from core.launchers import DEFAULT_MAX_RETRIES, DEFAULT_QUEUE
 from core.limits import MAX_QUEUE
-from core.pacing import CHUNK_BYTES, paced
+from core.pacing import paced_groups
 from core.payload import parse_payload
 from proto.flovyn.v1 import workflow_pb2 as pb
 from server.domain import command as c
@@ -18,7 +17,7 @@ from server.domain.task import usable_timeout
 from server.grpc_api.conversions import key_field, uuid_field
 
 COMMAND_COST = 128
-"""Bytes whose reading takes as long as that of a command without any."""
+"""Bytes that take as long to read as an empty command."""
 
 
 def _schedule_task(data: pb.ScheduleTaskCommand) -> c.ScheduleTask:
@@ -51,14 +50,14 @@ def _schedule_child(data: pb.ScheduleChildWorkflowCommand) -> c.ScheduleChild:
 
 
 def inherited_queue(queue: str) -> str | None:
-    """Return the queue of a child; empty and the default one mean the parent's."""
+    """Return the queue of a child; None for an empty and the default queue, which mean the parent's queue."""
     return None if queue in {"", DEFAULT_QUEUE} else name_field(queue, "queue", MAX_QUEUE)
 
 
 def _cancel_child(data: pb.RequestCancelChildWorkflowCommand) -> c.CancelChild:
-    named = data.child_workflow_execution_id
+    child_id = data.child_workflow_execution_id
     return c.CancelChild(
-        child_id=uuid_field(named, "child_workflow_execution_id") if named else None,
+        child_id=uuid_field(child_id, "child_workflow_execution_id") if child_id else None,
         name=optional_text(data.child_execution_name, "child_execution_name"),
         reason=free_text(data.reason),
     )
@@ -93,22 +92,13 @@ _COMMANDS: Mapping[str, Callable[[Any], c.Command]] = {
 
 
 async def commands_of(messages: Sequence[pb.WorkflowCommand]) -> list[c.Command]:
-    """Return the commands of a submission, without those that mean nothing; many or large ones are read in turns.
+    """Return the commands of a submission, without empty ones; many or large commands are read in turns.
 
     Raises:
         InvalidInput: as ``command_of``.
     """
-    found: list[c.Command] = []
-    group: list[pb.WorkflowCommand] = []
-    size = 0
-    for number, message in enumerate(messages, 1):
-        group.append(message)
-        size += message.ByteSize() + COMMAND_COST
-        if size >= CHUNK_BYTES or number == len(messages):
-            read = await paced(size, partial(_read, group))
-            found += read
-            group, size = [], 0
-    return found
+    groups = await paced_groups(messages, lambda message: message.ByteSize() + COMMAND_COST, _read)
+    return [command for group in groups for command in group]
 
 
 def _read(messages: Sequence[pb.WorkflowCommand]) -> list[c.Command]:
@@ -116,9 +106,9 @@ def _read(messages: Sequence[pb.WorkflowCommand]) -> list[c.Command]:
 
 
 def command_of(message: pb.WorkflowCommand) -> c.Command | None:
-    """Return the command; None for the commands without data that some workers send and mean nothing by.
+    """Return the command; None for a command without type and data, which some workers send.
 
-    Where the type and the data disagree, the data counts.
+    The data counts where it contradicts the type.
 
     Raises:
         InvalidInput: a field is not valid, or the command has no data.

@@ -1,4 +1,4 @@
-"""Fields of messages as domain values, checked; every problem names its field. Texts: ``core.fields``."""
+"""Checked conversions of message fields to domain values; errors name the field. Texts: ``core.fields``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def uuid_field(value: str, field: str) -> UUID:
     """Return the UUID in ``value``.
 
     Raises:
-        InvalidInput: it is none.
+        InvalidInput: the value is no UUID.
     """
     if not _UUID.fullmatch(value):
         raise InvalidInput(f"{field} must be a UUID, such as 0b6bbd0e-4f0c-4c0e-9f1a-6f6b8a1f2c3d")
@@ -29,16 +29,16 @@ def uuid_field(value: str, field: str) -> UUID:
 
 
 def optional_uuid(value: str) -> UUID | None:
-    """Return the UUID in ``value``, or None when it is none."""
+    """Return the UUID in ``value``, or None where it is no UUID."""
     return UUID(value) if _UUID.fullmatch(value) else None
 
 
 async def payload_field(data: bytes, field: str) -> Json:
-    """Return the JSON of ``field``, a large one in its turn (``core.pacing``); empty means null.
+    """Return the payload of ``field``, checked in turns where it is large (``core.pacing``); empty means null.
 
     Raises:
-        InvalidInput: it is not valid JSON, or has too many values; see ``parse_payload``.
-        TooLarge: it is larger than a payload may be.
+        InvalidInput: the payload is not valid JSON, or has too many values; see ``parse_payload``.
+        TooLarge: the payload has more than ``MAX_PAYLOAD_BYTES``.
     """
     if len(data) <= SMALL_BYTES:
         return parse_payload(data, field)
@@ -46,24 +46,24 @@ async def payload_field(data: bytes, field: str) -> Json:
 
 
 def optional_payload(data: bytes, field: str) -> Json | None:
-    """Return the JSON of ``field``, or None when it is empty or null."""
+    """Return the payload of ``field``, or None where it is empty or null."""
     payload = parse_payload(data, field)
     return None if payload == NULL else payload
 
 
 def tenant_of(identity: Identity) -> UUID:
-    """Return the tenant of a call whose message names none; the authorizer has made sure that there is one.
+    """Return the tenant of a call whose message names none.
 
     Raises:
         InvalidInput: the credentials belong to no tenant.
     """
     if identity.tenant_id is None:
-        raise InvalidInput("this call needs credentials of a tenant: without them nothing says whose things are meant")
+        raise InvalidInput("tenant credentials are required for this call")
     return identity.tenant_id
 
 
 def key_field(request: Any) -> IdempotencyKey | None:
-    """Return the idempotency key of a message that may have one, in the fields that all such messages have.
+    """Return the idempotency key of a message that has the fields for one; None where they are not set.
 
     Raises:
         InvalidInput: the key or its time to live is not valid.

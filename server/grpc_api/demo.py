@@ -1,8 +1,8 @@
-"""The demo of ``flovyn-server dev --demo``: a client and a worker that carry one order through.
+"""The demo of ``flovyn-server dev --demo``: a client and a worker that execute one workflow, an order.
 
-They speak the same wire protocol as any SDK and know nothing else of the server. The order reserves stock and asks for
-a price at the same time, charges a card (which fails at first), waits for a timer, for an approval that is given over
-REST, and for a signal, and has a child workflow write the invoice.
+They use only the wire protocol, as SDKs do. The order reserves stock and asks for a price at the same time, and charges
+a card, which fails at first. It then waits for a timer, for an approval over REST and for a signal. A child workflow
+writes the invoice.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from proto.flovyn.v1 import task_pb2, task_pb2_grpc, worker_pb2, worker_pb2_grpc
 ORDER, INVOICE = "order", "invoice"
 QUEUE = "demo"
 TIMEOUT_S = 20.0
-"""The demo gives up after this long."""
+"""Seconds after which the demo fails."""
 
 PAUSE_S = 0.05
 
@@ -31,7 +31,7 @@ Command = workflow_pb2.WorkflowCommand
 
 
 def order_commands(workflow_id: str, history: Sequence[Event]) -> list[Command]:
-    """Return what the order does next, given its history: the step whose turn has come, or nothing but to wait."""
+    """Return the commands of the order's next step, given its history; none while the order waits."""
     types = [event_type for event_type, _ in history]
     ended = dict(history)
     tasks = (types.count("TASK_SCHEDULED"), types.count("TASK_COMPLETED"))
@@ -43,7 +43,7 @@ def order_commands(workflow_id: str, history: Sequence[Event]) -> list[Command]:
         (_agreed(types) and "CHILD_WORKFLOW_INITIATED" not in types, lambda: [_child(workflow_id)]),
         ("CHILD_WORKFLOW_COMPLETED" in types, lambda: [_complete(ended["CHILD_WORKFLOW_COMPLETED"]["output"])]),
     )
-    return next((commands() for has_come, commands in steps if has_come), [])
+    return next((commands() for is_due, commands in steps if is_due), [])
 
 
 def _cool_off() -> list[Command]:
@@ -55,12 +55,12 @@ def _ask() -> list[Command]:
 
 
 def _agreed(types: Sequence[str]) -> bool:
-    """Whether the approval and the address have come, in whichever order."""
+    """Return whether the approval and the address have come, in either order."""
     return {"PROMISE_RESOLVED", "SIGNAL_RECEIVED"} <= set(types)
 
 
 def invoice_commands(_workflow_id: str, _history: Sequence[Event]) -> list[Command]:
-    """Return what the child does: it records a number and completes."""
+    """Return the commands of the child: it records a number and completes."""
     number = workflow_pb2.RecordOperationCommand(operation_name="number", result=b"1")
     return [Command(record_operation=number), _complete("invoice 1")]
 
@@ -89,10 +89,9 @@ def _complete(output: object) -> Command:
 
 
 class DemoWorker:
-    """A worker for the order, its child and its tasks."""
+    """A worker for the order, its child workflow and its tasks."""
 
     def __init__(self, channel: grpc.aio.Channel, token: str, tenant_id: str) -> None:
-        """Take the connection and the credentials."""
         self._dispatch = workflow_pb2_grpc.WorkflowDispatchStub(channel)
         self._tasks = task_pb2_grpc.TaskExecutionStub(channel)
         self._lifecycle = worker_pb2_grpc.WorkerLifecycleStub(channel)
@@ -110,7 +109,7 @@ class DemoWorker:
             ),
             metadata=self._metadata,
         )
-        await asyncio.gather(self._serve_runs(registered.worker_id), self._serve_tasks(registered.worker_id))
+        await asyncio.gather(self._serve_workflows(registered.worker_id), self._serve_tasks(registered.worker_id))
 
     async def history(self, workflow_id: str) -> list[Event]:
         """Return type and data of a workflow's events."""
@@ -118,7 +117,7 @@ class DemoWorker:
         answer = await self._dispatch.GetEvents(request, metadata=self._metadata)
         return [(event.event_type, json.loads(event.event_data)) for event in answer.events]
 
-    async def _serve_runs(self, worker_id: str) -> None:
+    async def _serve_workflows(self, worker_id: str) -> None:
         poll = workflow_pb2.PollRequest(worker_id=worker_id, tenant_id=self._tenant_id, queue=QUEUE)
         while True:
             answer = await self._dispatch.PollWorkflow(poll, metadata=self._metadata)
@@ -152,15 +151,14 @@ class DemoWorker:
 
 
 class Rest:
-    """The few REST calls of the demo, below the tenant's place."""
+    """The REST calls of the demo, below the path of the tenant."""
 
     def __init__(self, tenant_url: str, token: str) -> None:
-        """Take where the tenant is served, and the credentials."""
         self._url = tenant_url
         self._token = token
 
     async def call(self, path: str, body: object = None) -> Any:
-        """GET a place, or POST a body to it."""
+        """GET a path, or POST a body to it."""
         return await asyncio.to_thread(self._call, path, body)
 
     def _call(self, path: str, body: object) -> Any:
@@ -172,10 +170,10 @@ class Rest:
 
 
 async def run_demo(grpc_address: str, tenant_url: str, token: str, say: Callable[[str], Any]) -> None:
-    """Start an order, let a worker carry it to its end, and print its history.
+    """Start an order, serve it with a worker until it ends, and print its history.
 
     Raises:
-        Unavailable: it did not end within ``TIMEOUT_S``.
+        Unavailable: the order did not end within ``TIMEOUT_S``, or the server refused a call.
     """
     rest = Rest(tenant_url, token)
     tenant_id = (await rest.call(""))["id"]
@@ -213,7 +211,7 @@ async def _order(channel: grpc.aio.Channel, token: str, tenant_id: str, worker: 
 
 
 async def _until(worker: DemoWorker, workflow_id: str, event_type: str) -> dict[str, Any]:
-    """Return the data of the first such event of the workflow, once there is one."""
+    """Wait for the first event of this type in the workflow; return its data."""
     while True:
         found = [data for each, data in await worker.history(workflow_id) if each == event_type]
         if found:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import copy_context
 from functools import partial
+from operator import methodcaller
 from typing import Any
 
 import grpc
@@ -25,9 +26,12 @@ from server.admission.pipeline import Admission, AdmittedCall
 from server.engine.dispatch.connections import ConnectionActivity
 from server.engine.repeats import HEADER, REPLAYED, Answer, Repeats, SentCall, checked_key
 from server.grpc_api.call import Context, GrpcCall, MessageCall, ServedMethod
+from server.grpc_api.wire import SerializedMessage
 from server.observability.calls import CallEndpoint
 
 _log = logging.getLogger(__name__)
+
+Response = Message | SerializedMessage
 
 
 class InFlight:
@@ -106,13 +110,13 @@ class GrpcGuard:
         served = ServedMethod.of(path, self._admission.auth.of(path), method, request_class, response_class)
         codecs: dict[str, Any] = {
             "request_deserializer": None,  # admission parses: an unknown caller must not cause parsing
-            "response_serializer": response_class.SerializeToString,
+            "response_serializer": methodcaller("SerializeToString"),
         }
         if descriptor.server_streaming:
             return grpc.unary_stream_rpc_method_handler(partial(self._stream, served), **codecs)
         return grpc.unary_unary_rpc_method_handler(partial(self._unary, served), **codecs)
 
-    async def _unary(self, served: ServedMethod, data: bytes, context: Context) -> Message:
+    async def _unary(self, served: ServedMethod, data: bytes, context: Context) -> Response:
         self.in_flight.count(context)
         call = MessageCall(served, data, context, self._connections, self._max_commands)
         del data
@@ -130,7 +134,7 @@ class GrpcGuard:
             raise  # ``abort`` ends the call
         return response
 
-    async def _stream(self, served: ServedMethod, data: bytes, context: Context) -> AsyncIterator[Message]:
+    async def _stream(self, served: ServedMethod, data: bytes, context: Context) -> AsyncIterator[Response]:
         self.in_flight.count(context)
         call = MessageCall(served, data, context, self._connections, self._max_commands)
         del data
@@ -148,7 +152,7 @@ class GrpcGuard:
         if problem is not None:
             await abort(context, served.endpoint.operation, problem)
 
-    async def _response(self, served: ServedMethod, call: MessageCall, context: Context) -> Message:
+    async def _response(self, served: ServedMethod, call: MessageCall, context: Context) -> Response:
         """Return the handler's response, or the stored one of an earlier call with the same idempotency key."""
         handler: Any = served.method.handler
         key = call.headers.get(HEADER) if served.method.repeated.takes_key else None
@@ -179,9 +183,10 @@ async def abort(context: Context, operation: str, error: BaseException) -> None:
     await context.abort(status, answer.text)
 
 
-def _checked_response(served: ServedMethod, response: Message) -> Message:
-    """Return the handler's response when it is a message of the declared type."""
-    if not isinstance(response, served.response_class):
+def _checked_response(served: ServedMethod, response: Response) -> Response:
+    """Return the handler's response if it is a message of the declared type."""
+    message_class = response.message_class if isinstance(response, SerializedMessage) else type(response)
+    if message_class is not served.response_class:
         expected = served.response_class.DESCRIPTOR.full_name
         raise TypeError(
             f"the handler of {served.endpoint.operation} returned {type(response).__name__}; {expected} is expected"

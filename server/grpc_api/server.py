@@ -1,11 +1,11 @@
 """The ``grpc.aio`` server of a worker process.
 
-It is made after the fork and never before: grpc objects do not survive one. All workers listen on
-the one port (SO_REUSEPORT), which the supervising process holds against strangers.
+It is made after the fork, because grpc objects do not survive a fork. All worker processes listen on one port
+(SO_REUSEPORT). The supervising process also binds it, so that no other program can.
 
-grpc.aio takes a call off a listener and then, some turns of the event loop later, the next one. Under load the others
-would wait there, one by one, and reach the batches of ``core.batching`` too late to be written together. So all methods
-are registered, since each registered method has a queue of its own, and every worker has several listeners.
+grpc.aio takes one call from a listener, and the next one only some turns of the event loop later. Under load, calls
+would wait there one by one, and reach the batches of ``core.batching`` too late to be written together. So all methods
+are registered, because each registered method has a queue of its own, and each worker process has several listeners.
 """
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ from server.grpc_api import reflection
 from server.grpc_api.guard import GrpcGuard
 
 MAX_PING_STRIKES = 20
-"""Pings in a row, without data in between, that come sooner than they may, before the connection is closed."""
+"""Pings in a row that come too soon, without data in between, after which the connection is closed."""
 
 _OPTIONS = (
     ("grpc.so_reuseport", 1),
-    # bursts of parked polls must queue, not be shed
+    # a burst of polls must queue; the library would refuse polls above the default
     ("grpc.server.max_pending_requests", 100_000),
     ("grpc.server.max_pending_requests_hard_limit", 100_000),
-    # workers ping without calls in flight
+    # workers ping while they have no call under way
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.http2.max_ping_strikes", MAX_PING_STRIKES),
-    # a client that has gone without a word, or says nothing at all, must not keep its connection
+    # a connection ends when its client is gone, or sends nothing at all
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.http2.settings_timeout", 10_000),
     ("grpc.max_connection_idle_ms", 300_000),
-    # beyond the first, metadata is refused at random; beyond the second, always
+    # above the first size, the library refuses metadata at random; above the second, always
     ("grpc.max_metadata_size", 16 * KIB),
     ("grpc.absolute_max_metadata_size", 32 * KIB),
 )
 LISTENERS = 4
-"""Of a worker process; the kernel spreads connections over them. More of them gained nothing."""
+"""Listeners of a worker process; the kernel spreads connections over them. More of them were not faster."""
 _LEFTOVERS_S = 0.05
 
 MAX_METHOD_CHARACTERS = 200
-"""Of an unknown method's name in the log."""
+"""Characters of the name of an unknown method in the log."""
 
 _unknown = LogLimit(logging.getLogger(__name__))
 
@@ -62,7 +62,7 @@ HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 
 class _Unknown(grpc.GenericRpcHandler):
-    """Leaves a log line of calls to methods that nobody serves; the library answers UNIMPLEMENTED."""
+    """Logs calls to methods that no service has; the library answers UNIMPLEMENTED."""
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> None:
         """Log the method."""
@@ -71,10 +71,12 @@ class _Unknown(grpc.GenericRpcHandler):
 
 
 class GrpcServer:
-    """Serves the given services, the standard health service and server reflection."""
+    """Serves the given services, the standard health service and server reflection.
+
+    It accepts about ``connections`` connections.
+    """
 
     def __init__(self, services: Sequence[GrpcService], guard: GrpcGuard, limits: Limits, connections: int) -> None:
-        """Make the server; it listens from ``start`` on. It takes about ``connections`` connections."""
         self._options = (
             *_OPTIONS,
             ("grpc.max_receive_message_length", limits.grpc_message_bytes),
@@ -94,11 +96,11 @@ class GrpcServer:
             listener.add_registered_method_handlers(service, methods)
         listener.add_generic_rpc_handlers([reflected])
         health_pb2_grpc.add_HealthServicer_to_server(self._health, listener)
-        listener.add_generic_rpc_handlers([_Unknown()])  # the last one that is asked
+        listener.add_generic_rpc_handlers([_Unknown()])  # must be the last one
         return listener
 
     async def start(self, host: str, port: int) -> None:
-        """Listen and report SERVING."""
+        """Listen, and report SERVING."""
         for listener in self._listeners:
             listener.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         for listener in self._listeners:
@@ -109,7 +111,7 @@ class GrpcServer:
     async def drain(self, grace: float) -> None:
         """Refuse new calls, let those in flight end within ``grace`` seconds, then close.
 
-        Calls of the health service's ``Watch`` never end by themselves; they are cut once only they are left.
+        Calls of the health service's ``Watch`` never end by themselves; they are cut when all other calls have ended.
         """
         await self._health.enter_graceful_shutdown()
         stopping = asyncio.ensure_future(self._stop(grace))

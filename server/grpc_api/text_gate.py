@@ -1,8 +1,7 @@
-"""Lets no text into the gRPC API that could not be stored or answered: one gate for all methods, plugins' too.
+"""Refuses every text over gRPC that could not be stored or answered, for the methods of plugins, too.
 
-protobuf refuses messages whose strings are not UTF-8 when it parses them, so what is left to find is the NUL character.
-Bytes that a handler decodes are checked by ``core.payload``. How long texts may be is bounded by the size of a
-message.
+protobuf refuses messages with strings that are not UTF-8 when it parses them. So only the NUL character is left to
+find. Bytes that a handler decodes are checked by ``core.payload``. The size of a message bounds its texts.
 """
 
 from __future__ import annotations
@@ -18,22 +17,22 @@ from core.text import NUL, flaw
 
 
 def check_message(data: bytes, message: Message, free_texts: Collection[str]) -> None:
-    """Let a parsed message pass; ``free_texts`` are the names of the fields whose texts the handler makes storable.
+    """Check the texts of a parsed message, except for fields in ``free_texts``, whose texts the handler makes storable.
 
     Raises:
-        InvalidInput: a text in it holds a NUL character.
+        InvalidInput: a text holds a NUL character.
     """
-    if b"\x00" in data:  # few messages hold such a byte; only they are walked through
+    if b"\x00" in data:  # few messages hold such a byte, and only their fields are read
         for place, text in _texts(message, "", free_texts):
             if NUL in text:
                 raise InvalidInput(f"{place} {flaw(text)}")
 
 
 def check_metadata(metadata: Mapping[str, str]) -> None:
-    """Let the metadata of a call pass.
+    """Check the texts of the metadata of a call.
 
     Raises:
-        InvalidInput: a text in it could not be stored.
+        InvalidInput: a text cannot be stored.
     """
     for name, value in metadata.items():
         if problem := flaw(value):

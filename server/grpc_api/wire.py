@@ -6,7 +6,7 @@ ends where a field ends. Merging the pieces one by one gives the message: protob
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -47,6 +47,25 @@ class _Repeated(NamedTuple):
     name: str
     full_name: str
     inner: Descriptor | None
+
+
+class SerializedMessage:
+    """A large response that is serialized already, in parts: parts of a message, one after the other, are the message.
+
+    Serializing 50 MiB at once holds the event loop for longer than a call may.
+    """
+
+    def __init__(self, message_class: type[Message], parts: Sequence[bytes]) -> None:
+        self.message_class = message_class
+        self._parts = parts
+
+    def ListFields(self) -> Sequence[bytes]:  # noqa: N802 - the name that messages have for it
+        """Return the parts; none where no field is set."""
+        return self._parts
+
+    def SerializeToString(self) -> bytes:  # noqa: N802
+        """Return the whole message."""
+        return b"".join(self._parts)
 
 
 class _NotAMessage(Exception):

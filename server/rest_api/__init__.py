@@ -1,1 +1,1 @@
-"""The REST side: falcon's ASGI app, one guard before every route, one mapping of errors."""
+"""The REST API: falcon's ASGI app, with a guard before every route."""

@@ -1,4 +1,4 @@
-"""Builds falcon's app from routes. What is not a route here does not exist; what is, is guarded."""
+"""Builds falcon's app from routes. Every route is guarded, except the health checks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class RequestIds:
-    """Gives every request an id: the caller's own, or a new one."""
+    """Sets the id of each request: the caller's own, or a new one."""
 
     async def process_request(self, request: falcon.asgi.Request, _response: falcon.asgi.Response) -> None:
         """Set the id for log lines."""
@@ -39,12 +39,12 @@ class RequestIds:
         _resource: object,
         _ok: bool,  # noqa: FBT001
     ) -> None:
-        """Tell the caller."""
+        """Send the id to the caller."""
         response.set_header("x-request-id", REQUEST_ID.get())
 
 
-def places(routes: Sequence[RestRoute]) -> Iterator[tuple[str, RestRoute]]:
-    """Yield every path that is served, aliases too, with its route."""
+def paths_of(routes: Sequence[RestRoute]) -> Iterator[tuple[str, RestRoute]]:
+    """Yield every path that is served, aliases included, with its route."""
     for route in routes:
         for path in (route.path, *route.aliases):
             yield path, route
@@ -54,7 +54,7 @@ def build_app(routes: Sequence[RestRoute], guard: RestGuard, health: Health) -> 
     """Return the app with the guarded routes and the open health checks.
 
     Raises:
-        StartupError: two routes claim one method and path.
+        StartupError: two routes claim the same method and path.
     """
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(
         middleware=[RequestIds(), PathGate(), EncodedSlashes()], request_type=text_gate.Request
@@ -64,9 +64,9 @@ def build_app(routes: Sequence[RestRoute], guard: RestGuard, health: Health) -> 
     health.add_to(app)
     by_path: dict[str, dict[str, RestRoute]] = defaultdict(dict)
     spelled: dict[str, str] = {}
-    for path, route in places(routes):
+    for path, route in paths_of(routes):
         if route.method in by_path[path] or spelled.setdefault(shape(path), path) != path:
-            raise StartupError(f"two routes claim {route.method} {path}, or one like it with other parameter names")
+            raise StartupError(f"two routes claim {route.method} {path}, or the same path with other parameter names")
         by_path[path][route.method] = route
     for path, methods in by_path.items():
         responders = {f"on_{name.lower()}": guard.responder(route) for name, route in methods.items()}
@@ -79,7 +79,7 @@ def build_app(routes: Sequence[RestRoute], guard: RestGuard, health: Health) -> 
 
 
 def _no_options(methods: list[str]) -> Responder:
-    """Refuse OPTIONS, which falcon would answer by itself, to strangers too."""
+    """Return a responder that refuses OPTIONS, which falcon would answer by itself, even to unknown callers."""
 
     async def refuse(_resource: object, _request: Any, _response: Any, **_parameters: Any) -> None:
         raise falcon.HTTPMethodNotAllowed(methods)

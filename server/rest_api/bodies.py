@@ -1,4 +1,4 @@
-"""Reads the body or the query string of a request: sizes and counts first, then JSON, then the model."""
+"""Reads the body or the query string of a request: checks sizes and counts, then the JSON, then the model."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ BODY = "the body"
 
 
 def size_of(request: falcon.asgi.Request) -> int:
-    """Return the size of the body as the head of the request says it; the largest one where the head does not."""
+    """Return the size of the body by the head of the request; the largest size where the head does not have it."""
     if request.content_length is not None:
         return request.content_length
     return MAX_BODY_BYTES if request.get_header("transfer-encoding") else 0
 
 
 async def body(request: falcon.asgi.Request, model: type[BaseModel]) -> BaseModel:
-    """Read the body and validate it; a large one is parsed in its turn (``core.pacing``).
+    """Read and validate the body; a large one is parsed in turns (``core.pacing``).
 
     Raises:
-        TooLarge: it has more than ``MAX_BODY_BYTES``; one whose head says so is not read.
-        InvalidInput: it is not JSON, has too many values, or does not fit the model.
+        TooLarge: the body has more than ``MAX_BODY_BYTES``; it is not read where the head of the request says so.
+        InvalidInput: the body is not JSON, has too many values, or does not fit the model.
     """
     data = b"" if size_of(request) > MAX_BODY_BYTES else await request.stream.read(MAX_BODY_BYTES + 1)
     if max(len(data), size_of(request)) > MAX_BODY_BYTES:
@@ -42,22 +42,22 @@ async def body(request: falcon.asgi.Request, model: type[BaseModel]) -> BaseMode
     if not data and not needs_body(model):
         data = b"{}"
     parsed = await paced(len(data), partial(_parsed, data, request.content_type, shape_of(model)))
-    return await paced(len(data), partial(fitting, model, parsed, BODY))
+    return await paced(len(data), partial(validated, model, parsed, BODY))
 
 
-def fitting(model: type[BaseModel], data: Any, what: str) -> BaseModel:
-    """Return ``data`` as a value of the model; ``what`` names the data in errors.
+def validated(model: type[BaseModel], data: Any, name: str) -> BaseModel:
+    """Return ``data`` as a value of the model; ``name`` names it in errors.
 
     Raises:
-        InvalidInput: it does not fit; the text names the first problems.
+        InvalidInput: the data does not fit the model; the text names the first problems.
     """
-    _check_members(data, what)
+    _check_members(data, name)
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise InvalidInput(f"{what} does not fit: {_problems(error)}") from None
+        raise InvalidInput(f"{name} does not fit: {_problems(error)}") from None
     except RecursionError:
-        raise InvalidInput(f"{what} is nested too deeply") from None
+        raise InvalidInput(f"{name} is nested too deeply") from None
 
 
 def _parsed(data: bytes, content_type: str | None, shape: Shape) -> Any:
@@ -78,13 +78,13 @@ def _problems(error: ValidationError) -> str:
     details = error.errors(include_url=False, include_context=False, include_input=False)
     shown = [f"{'.'.join(map(str, each['loc'])) or 'body'}: {each['msg']}" for each in details[:MAX_PROBLEMS]]
     more = len(details) - len(shown)
-    return "; ".join([*shown, *([f"and {more} problems more"] if more else [])])
+    return "; ".join([*shown, *([f"and {more} more problems"] if more else [])])
 
 
-def _check_members(data: Any, what: str) -> None:
-    """Return when there are few values outside of payloads: every value can be a problem, which costs time to describe.
+def _check_members(data: Any, name: str) -> None:
+    """Check the number of values outside of payloads: each of them can be a problem, which takes time to describe.
 
-    Payloads, which are still texts, have limits of their own.
+    Payloads are still texts here, and have limits of their own.
     """
     left = MAX_BODY_MEMBERS
     open_values = [data]
@@ -93,5 +93,5 @@ def _check_members(data: Any, what: str) -> None:
         if isinstance(value, dict | list):
             left -= len(value)
             if left < 0:
-                raise InvalidInput(f"{what} has more than {MAX_BODY_MEMBERS} values outside of payloads")
+                raise InvalidInput(f"{name} has more than {MAX_BODY_MEMBERS} values outside of payloads")
             open_values += value.values() if isinstance(value, dict) else value

@@ -24,7 +24,7 @@ from server.auth.stack import OPEN, Answers, AuthStack, Checks
 from server.config.path_rules import UNNAMED, Segment, names
 from server.observability.calls import CallEndpoint
 from server.rest_api import error_mapping
-from server.rest_api.bodies import body, fitting, size_of
+from server.rest_api.bodies import body, size_of, validated
 from server.rest_api.text_gate import check_head
 
 
@@ -124,7 +124,7 @@ class RestCall(ProtocolCall):
         context.identity = self.identity
         context.tenant_id = self.tenant_id
         if route.query_model is not None:
-            context.query = fitting(route.query_model, self._request.params, "the query string")
+            context.query = validated(route.query_model, self._request.params, "the query string")
         if route.request_model is not None:
             context.body = await body(self._request, route.request_model)
 

@@ -1,4 +1,4 @@
-"""Parts of bodies that several resources share, checked."""
+"""Checks and conversions of the parts of bodies that several resources have."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ _TTL = re.compile(r"([0-9]{1,9})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def path_id(text: str, what: str) -> UUID:
+def path_id(text: str, resource: str) -> UUID:
     """Return the id in a path.
 
     Raises:
-        NotFound: it is no UUID, so nothing has it.
+        NotFound: the text is no UUID, so no resource has it.
     """
     try:
         return UUID(text)
     except ValueError:
-        raise NotFound(f"there is no {what} {text!r}: ids are UUIDs") from None
+        raise NotFound(f"there is no {resource} {text!r}: ids are UUIDs") from None
 
 
 def payload(value: JsonText, field: str) -> Json:
-    """Return the payload of a body's field, which the guard has read.
+    """Return the payload in a field of a body.
 
     Raises:
-        TooLarge: it is larger than a payload may be.
+        TooLarge: the payload has more than ``MAX_PAYLOAD_BYTES``.
     """
     return sized(value.text, field)
 
 
 def shown(document: Json | None) -> JsonText:
-    """Return a stored payload as a part of an answer; where there is none, null."""
+    """Return a stored payload as a part of an answer; null where there is none."""
     return JsonText(NULL if document is None else readable(document))
 
 
 def idempotency_key(key: str | None, ttl: str) -> IdempotencyKey | None:
-    """Return the key of a body; its time to live is written ``30s``, ``5m``, ``2h`` or ``7d``.
+    """Return the idempotency key of a body; a time to live is written ``30s``, ``5m``, ``2h`` or ``7d``.
 
     Raises:
         InvalidInput: the key or its time to live is not valid.
@@ -51,15 +51,15 @@ def idempotency_key(key: str | None, ttl: str) -> IdempotencyKey | None:
         return None
     match = _TTL.fullmatch(ttl)
     if match is None:
-        raise InvalidInput(f"idempotencyKeyTTL {ttl!r} is not valid: write a number and s, m, h or d, such as 24h")
+        raise InvalidInput(f"idempotencyKeyTTL {ttl!r} is not valid; send a number and s, m, h or d, such as 24h")
     return checked_key(key, int(match[1]) * _SECONDS[match[2]])
 
 
 def empty_object() -> JsonText:
-    """Return the payload of a body that does without one."""
+    """Return the default of a payload that is an object."""
     return JsonText(Json("{}"))
 
 
 def null() -> JsonText:
-    """Return the payload that is null."""
+    """Return the default of a payload that may be null."""
     return JsonText(NULL)

@@ -1,9 +1,9 @@
-"""The OpenAPI 3.0 document, made of the routes and their models; nothing of it is written by hand.
+"""The OpenAPI 3.0 document, generated from the routes and their models.
 
-3.0 and not 3.1, because client generators stumble over 3.1's nullable types.
+It is 3.0 and not 3.1, because client generators do not understand the nullable types of 3.1.
 
-Each owner, the core or a plugin, has a part of its own, so that a plugin whose models cannot be described spoils nobody
-else's. The build makes every plugin's part once, too, and refuses a plugin where that fails.
+The core and each plugin have a part of their own, so that a plugin whose models cannot be described affects no other
+part. The build makes the part of each plugin as well, and refuses a plugin for which this fails.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from core.rest_model import ErrorBody, needs_body
 
 COMPONENTS = "#/components/schemas/"
 CORE = ""
-"""The owner of what is no plugin's."""
+"""The name of the core's part."""
 
 _PARAMETER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _ERRORS = {
     "400": "The request does not fit; the text names the field.",
     "401": "The credentials are missing or not valid.",
     "403": "The caller may not do this.",
-    "404": "There is no such thing that the caller may see.",
-    "429": "There are too many of these; the text says what the limit is.",
+    "404": "There is no such resource that the caller may see.",
+    "429": "A limit is exceeded; the text names it.",
     "503": "The database does not answer at the moment; try again.",
 }
 _ERRORS_OF_CHANGES = {
-    "409": "The thing is in a state that does not allow it, or its name or key belongs to another one.",
+    "409": "The state of the resource does not allow this, or its name or key belongs to another resource.",
     "413": "The body, or a part of it, is too large.",
 }
 _REUSED_KEY = "The Idempotency-Key belongs to an earlier request with another content."
 _REPEATED = {
     Repeat.SAME: "Sent again, it changes nothing more.",
-    Repeat.LAST: "Sent again at once, it changes nothing more; sent again later, it overwrites what others wrote in"
-    " between, unless it has an Idempotency-Key.",
+    Repeat.LAST: "Sent again at once, it changes nothing more; sent again later, it overwrites changes that others made"
+    " in between, unless it has an Idempotency-Key.",
     Repeat.COUNTS: "Each request counts, unless it has an Idempotency-Key.",
 }
 _log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One owner's part: JSON values throughout."""
+    """The part of the core or of a plugin, of JSON values only."""
 
     paths: Mapping[str, Mapping[str, Any]]
     schemas: Mapping[str, Any]
@@ -63,10 +63,10 @@ class Part:
 def document(
     build_info: BuildInfo, routes: Sequence[RestRoute], fragments: Mapping[str, OpenApiFragment]
 ) -> dict[str, Any]:
-    """Return the document of all routes, with what plugins add to their own part; JSON values throughout.
+    """Return the document of all routes with the additions of plugins, of JSON values only.
 
-    A plugin's schemas get its name and a dot in front; its operations stand under a tag of its name. A plugin whose
-    part cannot be made is left out, and named in the log.
+    The schemas of a plugin have its name and a dot in front, and its operations have a tag with its name. The part of a
+    plugin that cannot be made is left out, and the plugin is named in the log.
     """
     by_owner: dict[str, list[RestRoute]] = {CORE: []}
     for route in routes:
@@ -75,7 +75,7 @@ def document(
     for plugin in sorted((by_owner.keys() | fragments.keys()) - {CORE}):
         try:
             parts.append(part(plugin, by_owner.get(plugin, []), fragments.get(plugin, OpenApiFragment())))
-        except Exception:  # noqa: BLE001 - of whatever kind; the others must not suffer
+        except Exception:  # noqa: BLE001 - a failing plugin must not affect the others
             _log.exception("plugin %r: its part of the OpenAPI document cannot be made and is left out", plugin)
     return {
         "openapi": "3.0.3",
@@ -94,10 +94,10 @@ def document(
 
 
 def part(plugin: str, routes: Sequence[RestRoute], fragment: OpenApiFragment) -> Part:
-    """Return the part of the document that a plugin's routes, or the core's, make.
+    """Return the part of the document for the routes of a plugin or of the core.
 
     Raises:
-        Exception: of whatever kind pydantic has for a model that it cannot describe; or a value is none of JSON's.
+        Exception: pydantic cannot describe a model, or a value is no JSON value.
     """
     schemas, references = _schemas(plugin, routes)
     paths: dict[str, dict[str, Any]] = {}
@@ -117,7 +117,7 @@ def part(plugin: str, routes: Sequence[RestRoute], fragment: OpenApiFragment) ->
 
 
 def _drop_flattened(paths: Mapping[str, Any], schemas: dict[str, Any], queries: set[str]) -> None:
-    """Remove the schemas of queries, whose members stand as parameters, unless something else refers to them."""
+    """Remove the schemas of queries, whose members are parameters, unless another schema refers to them."""
     used = set(_references([paths, schemas]))
     for reference in queries - used:
         del schemas[reference.removeprefix(COMPONENTS)]
@@ -173,20 +173,20 @@ def _success(route: RestRoute, status: int, schema: Any) -> dict[str, Any]:
 
 
 def _operation_ids(plugin: str, routes: Sequence[RestRoute]) -> dict[tuple[str, str], str]:
-    """Return an identifier for each route: words of its path, a number after those that would have one already.
+    """Return an identifier for each route: the words of its path, and a number where two routes have the same words.
 
-    Two underscores end a plugin's name, so ``/c`` of ``a-b`` and ``/b/c`` of ``a`` differ.
+    Two underscores end the name of a plugin, so that ``/c`` of ``a-b`` and ``/b/c`` of ``a`` differ.
     """
     place = f"{REST_PREFIX}{plugin}/" if plugin else "/api/v1/"
     owner = f"p_{sql_name(plugin)}__" if plugin else ""
     made: dict[tuple[str, str], str] = {}
     for route in routes:
         words = "_".join(re.findall(r"[A-Za-z0-9]+", route.path.removeprefix(place)))
-        wanted = base = f"{route.method.lower()}_{owner}{words}"
+        identifier = base = f"{route.method.lower()}_{owner}{words}"
         number = 2
-        while wanted in made.values():
-            wanted, number = f"{base}_{number}", number + 1
-        made[route.method, route.path] = wanted
+        while identifier in made.values():
+            identifier, number = f"{base}_{number}", number + 1
+        made[route.method, route.path] = identifier
     return made
 
 
@@ -208,23 +208,26 @@ def _query_parameters(
 def _header_parameters(route: RestRoute) -> Iterator[dict[str, Any]]:
     if not route.repeated.takes_key:
         return
-    what = "Any text that is the caller's own for this request. Sent again with it, the request gets the same answer."
+    text = "A text that the caller chooses for this request. Sent again with it, the request gets the same answer."
     if route.secret_answer:
-        what = "As elsewhere, but for the answer, which holds a secret: sent again, the request is refused with 409."
+        text = (
+            "A text that the caller chooses for this request. The answer holds a secret and is not stored: sent again"
+        )
+        text += " with this text, the request is refused with 409."
     schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY}
-    yield {"name": "Idempotency-Key", "in": "header", "required": False, "description": what, "schema": schema}
+    yield {"name": "Idempotency-Key", "in": "header", "required": False, "description": text, "schema": schema}
 
 
 def _schemas(plugin: str, routes: Sequence[RestRoute]) -> tuple[dict[str, Any], dict[type[BaseModel], str]]:
-    """Return the owner's schemas by name, and the reference of each model."""
-    wanted: dict[type[BaseModel], str] = {} if plugin else {ErrorBody: "serialization"}
+    """Return the schemas of a plugin or of the core by name, and the reference of each model."""
+    modes: dict[type[BaseModel], str] = {} if plugin else {ErrorBody: "serialization"}
     for route in routes:
         for model in (route.request_model, route.query_model):
             if model is not None:
-                wanted[model] = "validation"
+                modes[model] = "validation"
         if route.response_model is not None:
-            wanted.setdefault(route.response_model, "serialization")
-    pairs: Any = list(wanted.items())
+            modes.setdefault(route.response_model, "serialization")
+    pairs: Any = list(modes.items())
     made, definitions = models_json_schema(pairs, by_alias=True, ref_template=COMPONENTS + _own(plugin, "{model}"))
     schemas = {_own(plugin, name): _as_30(schema) for name, schema in definitions.get("$defs", {}).items()}
     return schemas, {model: made[model, mode]["$ref"] for model, mode in pairs}
@@ -241,7 +244,7 @@ def _plugin_of(route: RestRoute) -> str:
 
 
 def _prefixed(part: Any, plugin: str, schemas: Mapping[str, Any]) -> Any:
-    """Return a part of a fragment with its references to the plugin's own schemas prefixed."""
+    """Return a part of a fragment with the plugin's name in its references to the plugin's schemas."""
     if isinstance(part, Mapping):
         return {key: _prefixed(value, plugin, schemas) for key, value in part.items()}
     if isinstance(part, list | tuple):
@@ -252,7 +255,7 @@ def _prefixed(part: Any, plugin: str, schemas: Mapping[str, Any]) -> Any:
 
 
 def _as_30(schema: Any) -> Any:
-    """Return a JSON schema as OpenAPI 3.0 writes it."""
+    """Return a JSON schema in the form of OpenAPI 3.0."""
     if isinstance(schema, list):
         return [_as_30(each) for each in schema]
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""Requests that are sent again: a route's handler, wrapped so that a request with an ``Idempotency-Key`` runs once."""
+"""Runs a request with an ``Idempotency-Key`` once, and answers it from the stored answer when it is sent again."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Response = falcon.asgi.Response
 
 
 def repeatable(route: RestRoute, repeats: Repeats) -> RestHandler:
-    """Return the route's handler as requests reach it: those without a key as before."""
+    """Return the handler of the route, wrapped for requests that are sent again; without a key it runs unchanged."""
     if route.method == "DELETE" and route.repeated is Repeat.SAME:
 
         async def delete(request: Request, response: Response, **parameters: Any) -> None:
-            work = _Work(route, request, response, parameters)
-            answer = await repeats.deleted(work.sent(""), work.carry_out)
+            sent = _Request(route, request, response, parameters)
+            answer = await repeats.deleted(sent.call(""), sent.carry_out)
             if answer.replayed:
-                _give(answer, response)
+                _write(answer, response)
 
         return delete
     if not route.repeated.takes_key:
@@ -34,16 +34,16 @@ def repeatable(route: RestRoute, repeats: Repeats) -> RestHandler:
         if key is None:
             await route.handler(request, response, **parameters)
             return
-        work = _Work(route, request, response, parameters)
-        answer = await repeats.once(work.sent(checked_key(key)), work.carry_out, secret=route.secret_answer)
+        sent = _Request(route, request, response, parameters)
+        answer = await repeats.once(sent.call(checked_key(key)), sent.carry_out, secret=route.secret_answer)
         if answer.replayed:
-            _give(answer, response)
+            _write(answer, response)
 
     return once
 
 
-class _Work:
-    """One request on its way through its handler."""
+class _Request:
+    """One request and its response, for ``Repeats``."""
 
     def __init__(self, route: RestRoute, request: Request, response: Response, parameters: dict[str, Any]) -> None:
         self._route = route
@@ -51,8 +51,8 @@ class _Work:
         self._response = response
         self._parameters = parameters
 
-    def sent(self, key: str) -> SentCall:
-        """Return the request as far as it can be sent again."""
+    def call(self, key: str) -> SentCall:
+        """Return the parts of the request that make it the same request when it is sent again."""
         context = self._request.context
         named = json.dumps([self._parameters, self._request.query_string], sort_keys=True).encode()
         content = named + getattr(context, "sent", b"")
@@ -60,7 +60,7 @@ class _Work:
         return SentCall(context.tenant_id, context.identity, operation, key, content)
 
     async def carry_out(self) -> Answer:
-        """Run the handler and return its answer: the status, the headers, and the body as it is sent.
+        """Run the handler; return its answer: the status, the headers and the body.
 
         Raises:
             NotOffered: the answer is a stream.
@@ -68,7 +68,9 @@ class _Work:
         response = self._response
         await self._route.handler(self._request, response, **self._parameters)
         if response.stream is not None:
-            raise NotOffered(f"the answer to this request is a stream, which cannot be stored: leave {HEADER} out")
+            raise NotOffered(
+                f"the answer to this request is a stream, which cannot be stored; send it without {HEADER}"
+            )
         body = await response.render_body() or b""
         media = response.media if isinstance(response.media, dict) else {}
         resource_id = self._parameters.get(self._route.resource_id) or media.get(self._route.resource_id)
@@ -76,8 +78,8 @@ class _Work:
         return Answer(head + b"\n" + body, None if resource_id is None else str(resource_id))
 
 
-def _give(answer: Answer, response: Response) -> None:
-    """Answer as before."""
+def _write(answer: Answer, response: Response) -> None:
+    """Write a stored answer into the response."""
     head, _, body = answer.content.partition(b"\n")
     response.status, headers = json.loads(head)
     response.set_headers(headers)

@@ -1,17 +1,19 @@
-"""All routes of the server itself; plugins bring theirs."""
+"""All routes of the server itself, without those of plugins."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from core.endpoints import RestRoute
+import falcon.asgi
+
+from core.auth import Action
+from core.endpoints import RestRoute, Scope
 from core.plugin_services import Database
 from server.engine.engine import Engine
-from server.observability.metrics import MetricsRegistry
+from server.observability.metrics import CONTENT_TYPE, MetricsRegistry
 from server.rest_api.resources.discovery import Discovery
 from server.rest_api.resources.docs import Docs
-from server.rest_api.resources.metrics import MetricsText
 from server.rest_api.resources.promises import PromiseSettlements
 from server.rest_api.resources.schedules import ScheduleRoutes
 from server.rest_api.resources.streams import StreamResources
@@ -41,6 +43,24 @@ def server_routes(
         *TaskExecutions(engine.tasks, tasks).routes(),
         *StreamResources(engine.streams, tasks).routes(),
         *Discovery(WorkerViewRepository(database, worker_silence)).routes(),
-        *MetricsText(metrics).routes(),
+        _metrics_route(metrics),
         *Docs(make_document).routes(),
     ]
+
+
+def _metrics_route(metrics: MetricsRegistry) -> RestRoute:
+    async def text(_request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
+        response.content_type = CONTENT_TYPE
+        response.data = metrics.text()  # of all worker processes
+
+    return RestRoute(
+        "GET",
+        "/_/metrics",
+        text,
+        Action.VIEW,
+        "metrics",
+        "Metrics in the text format of Prometheus",
+        scope=Scope.SERVER,
+        produces=("text/plain",),
+        tag="server",
+    )

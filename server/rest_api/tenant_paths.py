@@ -1,4 +1,4 @@
-"""Where a tenant's things are served: one canonical place, and the places that older clients know."""
+"""The paths of a tenant's resources: one canonical path, and the paths of older clients."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ OLDER = ("/api/tenants/{slug}", "/api/orgs/{slug}")
 
 
 def canonical(path: str) -> str:
-    """Return the place of a tenant's thing, such as ``/task-executions``."""
+    """Return the canonical path of a resource such as ``/task-executions``."""
     return CANONICAL + path
 
 
 def older(*paths: str) -> tuple[str, ...]:
-    """Return the places where older clients look for it, under each of its names."""
+    """Return the paths of older clients for each of these names of a resource."""
     return tuple(base + path for path in paths for base in OLDER)

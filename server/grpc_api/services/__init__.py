@@ -1,1 +1,1 @@
-"""One module per service of ``flovyn.v1``: it translates messages and calls the engine."""
+"""One module per service of ``flovyn.v1``: each translates messages and calls the engine."""

@@ -1,4 +1,4 @@
-"""``flovyn.v1.TaskExecution``: workers poll for tasks and report on them, clients submit standalone ones."""
+"""``flovyn.v1.TaskExecution``: workers poll for tasks and report on them; clients submit standalone tasks."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class TaskExecution:
         return GrpcService(pb.DESCRIPTOR.services_by_name["TaskExecution"], methods)
 
     async def submit_task(self, request: pb.SubmitTaskRequest, identity: Identity) -> pb.SubmitTaskResponse:
-        """Create a task, standalone or for a workflow; the answer is given when it is committed."""
+        """Create a task, standalone or for a workflow; answer after the commit."""
         launch = TaskLaunch(
             tenant_id=uuid_field(request.tenant_id, "tenant_id"),
             kind=request.kind,
@@ -95,7 +95,7 @@ class TaskExecution:
         )
 
     async def poll_task(self, request: pb.PollTaskRequest, identity: Identity) -> pb.PollTaskResponse:
-        """Hand a task to a worker; no work is an empty answer. See ``WorkflowDispatch.poll_workflow``."""
+        """Claim a task for a worker; the answer is empty without work. See ``WorkflowDispatch.poll_workflow``."""
         slot = TaskSlot(
             tenant_id=uuid_field(request.tenant_id, "tenant_id"),
             queue=queue_field(request.queue),
@@ -116,20 +116,20 @@ class TaskExecution:
             await self._tasks.release([task])
 
     async def complete_task(self, request: pb.CompleteTaskRequest, identity: Identity) -> empty_pb2.Empty:
-        """Record a task's result, once."""
+        """Complete a task; only the first report of an attempt counts."""
         output = await payload_field(request.output, "output")
         return await self._report(request, identity, TaskOutcome.COMPLETED, output=output)
 
     async def fail_task(self, request: pb.FailTaskRequest, identity: Identity) -> empty_pb2.Empty:
-        """Record that an attempt failed: the task is tried again, or fails for good."""
+        """Fail an attempt; the task is tried again, or fails after its last attempt."""
         return await self._report(request, identity, TaskOutcome.FAILED, error=free_text(request.error))
 
     async def cancel_task(self, request: pb.CancelTaskRequest, identity: Identity) -> empty_pb2.Empty:
-        """Cancel an open task; its worker learns of it from its next heartbeat."""
+        """Cancel an open task; its worker is told by an error of its next heartbeat."""
         return await self._report(request, identity, TaskOutcome.CANCELLED, error="Task cancelled by request")
 
     async def report_progress(self, request: pb.ReportProgressRequest, identity: Identity) -> empty_pb2.Empty:
-        """Keep how far a running task has come."""
+        """Store the progress of a running task."""
         progress = checked_progress(request.progress)
         details = free_text(request.details) or None
         tenant_id, task_id = _task(request, identity)
@@ -141,7 +141,7 @@ class TaskExecution:
         return empty_pb2.Empty()
 
     async def heartbeat(self, request: pb.HeartbeatRequest, identity: Identity) -> empty_pb2.Empty:
-        """Note that the task's worker is alive; an error tells the worker that the task does not run any more."""
+        """Renew the lease of a running task; an error tells the worker that the task has ended."""
         await self._tasks.heartbeat(_beat(request, identity))
         return empty_pb2.Empty()
 
@@ -153,26 +153,26 @@ class TaskExecution:
         return empty_pb2.Empty()
 
     async def get_state(self, request: pb.GetStateRequest, identity: Identity) -> pb.GetStateResponse:
-        """Return what the task keeps under a key."""
+        """Return the value of a key in the state of a task."""
         value = await self._tasks.get_state(StateKey(*_task(request, identity), name_field(request.key, "key")))
         self._tasks.sign(_beat(request, identity))
         return pb.GetStateResponse(value=readable(value or Json("")).encode(), found=value is not None)
 
     async def set_state(self, request: pb.SetStateRequest, identity: Identity) -> empty_pb2.Empty:
-        """Keep a value for the task's later attempts."""
+        """Set the value of a key in the state of a task, which later attempts can read."""
         value = await payload_field(request.value, "value")
         await self._tasks.set_state(StateEntry(*_task(request, identity), name_field(request.key, "key"), value))
         self._tasks.sign(_beat(request, identity))
         return empty_pb2.Empty()
 
     async def clear_state(self, request: pb.ClearStateRequest, identity: Identity) -> empty_pb2.Empty:
-        """Forget a key."""
+        """Delete a key from the state of a task."""
         await self._tasks.clear_state(_task(request, identity), name_field(request.key, "key"))
         self._tasks.sign(_beat(request, identity))
         return empty_pb2.Empty()
 
     async def clear_all_state(self, request: pb.ClearAllStateRequest, identity: Identity) -> empty_pb2.Empty:
-        """Forget everything that the task keeps."""
+        """Delete the state of a task."""
         await self._tasks.clear_state(_task(request, identity))
         self._tasks.sign(_beat(request, identity))
         return empty_pb2.Empty()
@@ -180,16 +180,16 @@ class TaskExecution:
     async def stream_task_data(
         self, request: pb.StreamTaskDataRequest, identity: Identity
     ) -> pb.StreamTaskDataResponse:
-        """Pass a chunk of a running task on to those who watch the task or its workflow.
+        """Send a chunk of a running task to the streams of the task and of its workflow.
 
-        Streaming is best effort and breaks no task: a chunk of one that does not run any more, or that cannot be looked
-        up at the moment, is acknowledged and dropped.
+        Streaming is best effort and fails no task: a chunk of a task that has ended, or that cannot be looked up now,
+        is acknowledged and dropped.
         """
         if request.type not in _CHUNKS:
             raise InvalidInput(f"type {request.type} is not a StreamEventType that can be sent")
         task = _task(request, identity)
         payload = free_text(request.payload)
-        _workflow_id(request)  # checked; the stored task says where it belongs
+        _workflow_id(request)  # only checked: the stored task names its workflow
         try:
             source = await self._streams.sources.of(task)
         except (Unavailable, LimitExceeded) as error:
@@ -202,7 +202,7 @@ class TaskExecution:
         return pb.StreamTaskDataResponse(acknowledged=True)
 
     async def get_state_keys(self, request: pb.GetStateKeysRequest, identity: Identity) -> pb.GetStateKeysResponse:
-        """Return the keys under which the task keeps something."""
+        """Return the keys of the state of a task."""
         keys = await self._tasks.state_keys(_task(request, identity))
         self._tasks.sign(_beat(request, identity))
         return pb.GetStateKeysResponse(keys=keys)
@@ -214,19 +214,19 @@ class TaskExecution:
 
 
 def _task(request: Any, identity: Identity) -> tuple[UUID, UUID]:
-    """Return the tenant and the task that a call is about."""
+    """Return the tenant and the id of the task that a call names."""
     return tenant_of(identity), uuid_field(request.task_execution_id, "task_execution_id")
 
 
 def _beat(request: Any, identity: Identity) -> Heartbeat:
-    """Return the sign of life that a call about a task is."""
+    """Return the heartbeat that every call about a task implies."""
     return Heartbeat(*_task(request, identity), holder(identity))
 
 
 def _workflow_id(request: Any) -> UUID | None:
-    """Return the workflow that a task belongs to; a standalone one says none."""
-    said = request.workflow_execution_id
-    return uuid_field(said, "workflow_execution_id") if said else None
+    """Return the workflow of a task; None for a standalone task."""
+    text = request.workflow_execution_id
+    return uuid_field(text, "workflow_execution_id") if text else None
 
 
 def _timeout(milliseconds: int) -> timedelta | None:

@@ -1,4 +1,4 @@
-"""``flovyn.v1.WorkerLifecycle``: workers announce themselves."""
+"""``flovyn.v1.WorkerLifecycle``: workers register themselves and send heartbeats."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ class WorkerLifecycle:
     """Handlers of the service."""
 
     def __init__(self, workers: Workers) -> None:
-        """Take the engine."""
         self._workers = workers
 
     def service(self) -> GrpcService:
@@ -41,7 +40,7 @@ class WorkerLifecycle:
     async def register_worker(
         self, request: pb.WorkerRegistrationRequest, identity: Identity
     ) -> pb.WorkerRegistrationResponse:
-        """Store the worker and answer the id by which its name is known; workers may share kinds and names."""
+        """Store a worker; answer the id of its name. Several workers may have one name and the same kinds."""
         worker_id = await self._workers.register(
             Registration(
                 tenant_id=uuid_field(request.tenant_id, "tenant_id"),
@@ -59,7 +58,7 @@ class WorkerLifecycle:
         return pb.WorkerRegistrationResponse(worker_id=str(worker_id), success=True)
 
     async def send_heartbeat(self, request: pb.WorkerHeartbeatRequest, identity: Identity) -> empty_pb2.Empty:
-        """Note that a worker is alive. The kinds that it lists are those that it registered: they are not looked at."""
+        """Store that a worker is alive. The kinds in the message are ignored: they repeat the registration."""
         await self._workers.heartbeat((tenant_of(identity), name_field(request.worker_id, "worker_id")))
         return empty_pb2.Empty()
 
@@ -71,7 +70,7 @@ def _worker_type(value: str) -> str:
 
 
 async def _definitions(request: pb.WorkerRegistrationRequest) -> tuple[Definition, ...]:
-    """Return the kinds that the worker can run, each once: the last announcement of a kind counts."""
+    """Return the kinds of the worker, each once: the last entry of a kind counts."""
     unique: dict[tuple[Category, str], Definition] = {}
     for category, capabilities in ((Category.WORKFLOW, request.workflows), (Category.TASK, request.tasks)):
         for each in capabilities:

@@ -1,4 +1,4 @@
-"""``flovyn.v1.WorkflowDispatch``: clients start runs, workers poll and submit."""
+"""``flovyn.v1.WorkflowDispatch``: clients start workflows, workers poll for them and submit commands."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from core.endpoints import GrpcMethod, GrpcService, Repeat
 from core.errors import InvalidInput, NotFound, NotOffered
 from core.fields import free_text, name_field, optional_text, queue_field
 from core.launchers import WorkflowLaunch
+from core.pacing import paced_groups
 from core.payload import readable
 from proto.flovyn.v1 import workflow_pb2 as pb
 from server.domain.claim import NewClaim
@@ -21,6 +22,7 @@ from server.domain.idempotency import checked_key
 from server.domain.promise import parse_ref, rejected, resolved
 from server.domain.submission import SubmissionOutcome
 from server.domain.workflow import ClaimedWorkflow, PollSlot
+from server.domain.workflow_event import Event
 from server.engine.engine import Engine
 from server.engine.submission.commands import submission
 from server.engine.workflows.children import ChildRequest
@@ -28,10 +30,13 @@ from server.engine.workflows.signals import Signal, SignalWithStart
 from server.grpc_api.call_context import CLAIMED, holder, is_too_late, within_deadline
 from server.grpc_api.commands import commands_of, inherited_queue
 from server.grpc_api.conversions import key_field, optional_uuid, payload_field, tenant_of, uuid_field
+from server.grpc_api.wire import SerializedMessage
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-RUN = "workflow_execution_id"
+WORKFLOW_FIELD = "workflow_execution_id"
 DIGEST_BYTES = 16
+EVENT_COST = 128
+"""Bytes that take as long to answer as an event without data."""
 
 _OUTCOMES: Mapping[int, SubmissionOutcome] = {
     pb.WORKFLOW_STATUS_UNSPECIFIED: SubmissionOutcome.RUNNING,
@@ -59,7 +64,7 @@ class WorkflowDispatch:
     def service(self) -> GrpcService:
         """Return the service with the methods that this server offers."""
         methods = {
-            "StartWorkflow": GrpcMethod(self.start_workflow, Action.EXECUTE, "workflow", resource_id=RUN),
+            "StartWorkflow": GrpcMethod(self.start_workflow, Action.EXECUTE, "workflow", resource_id=WORKFLOW_FIELD),
             "StartChildWorkflow": GrpcMethod(
                 self.start_child_workflow, Action.EXECUTE, "workflow", resource_id="child_workflow_execution_id"
             ),
@@ -80,7 +85,7 @@ class WorkflowDispatch:
             ),
             "SignalWorkflow": GrpcMethod(self.signal_workflow, Action.UPDATE, "workflow-execution"),
             "SignalWithStartWorkflow": GrpcMethod(
-                self.signal_with_start_workflow, Action.EXECUTE, "workflow", resource_id=RUN
+                self.signal_with_start_workflow, Action.EXECUTE, "workflow", resource_id=WORKFLOW_FIELD
             ),
             "ResolvePromise": GrpcMethod(
                 self.resolve_promise,
@@ -102,7 +107,7 @@ class WorkflowDispatch:
         return GrpcService(pb.DESCRIPTOR.services_by_name["WorkflowDispatch"], methods)
 
     async def start_workflow(self, request: pb.StartWorkflowRequest, identity: Identity) -> pb.StartWorkflowResponse:
-        """Start a workflow; the answer is given when it is committed."""
+        """Start a workflow; answer after the commit."""
         for field in ("workflow_definition_id", "parent_workflow_execution_id"):
             if request.HasField(field):
                 raise NotOffered(f"{field} is not offered by this version of the server; leave it out")
@@ -142,9 +147,9 @@ class WorkflowDispatch:
         return pb.StartChildWorkflowResponse(child_workflow_execution_id=str(child_id))
 
     async def poll_workflow(self, request: pb.PollRequest, identity: Identity) -> pb.PollResponse:
-        """Hand a workflow to a worker; no work is an empty answer.
+        """Claim a workflow for a worker; the answer is empty without work.
 
-        ``timeout_seconds`` does not lengthen the wait: some workers block their whole process on this call.
+        ``timeout_seconds`` does not lengthen the wait, because some workers block their whole process on this call.
         """
         slot = PollSlot(
             tenant_id=uuid_field(request.tenant_id, "tenant_id"),
@@ -169,7 +174,7 @@ class WorkflowDispatch:
     async def subscribe_to_notifications(
         self, request: pb.SubscriptionRequest, identity: Identity
     ) -> AsyncIterator[pb.WorkAvailableEvent]:
-        """Tell of work in a queue. News may be lost: workers must poll all the same."""
+        """Stream wake-ups of a queue. Wake-ups may be lost, so workers must poll as well."""
         tenant_id, queue = uuid_field(request.tenant_id, "tenant_id"), queue_field(request.queue)
         with self._open_streams.counting(tenant_id):
             async for _ in self._workflows.watch((tenant_id, queue)):
@@ -179,26 +184,20 @@ class WorkflowDispatch:
     async def get_visual_workflow_definition_by_id(
         self, request: pb.GetVisualWorkflowDefinitionByIdRequest, identity: Identity
     ) -> pb.GetVisualWorkflowDefinitionByIdResponse:
-        """Refuse: there are no visual workflows on this server."""
+        """Refuse the call: this server has no visual workflows."""
         raise NotFound(f"there is no visual workflow definition {request.workflow_definition_id!r} in this tenant")
 
-    async def get_events(self, request: pb.GetEventsRequest, identity: Identity) -> pb.GetEventsResponse:
-        """Return the whole history of a workflow, ascending."""
+    async def get_events(self, request: pb.GetEventsRequest, identity: Identity) -> SerializedMessage:
+        """Return the whole history of a workflow in ascending order."""
         workflow_id = uuid_field(request.workflow_execution_id, "workflow_execution_id")
         events = await self._workflows.history((tenant_of(identity), workflow_id), holder(identity))
-        return pb.GetEventsResponse(
-            events=[
-                pb.WorkflowEvent(
-                    sequence_number=event.sequence, event_type=event.type, event_data=readable(event.data).encode()
-                )
-                for event in events
-            ]
-        )
+        parts = await paced_groups(events, _event_size, _serialized_events)
+        return SerializedMessage(pb.GetEventsResponse, parts)
 
     async def report_execution_spans(
         self, request: pb.ReportExecutionSpansRequest, identity: Identity
     ) -> pb.ReportExecutionSpansResponse:
-        """Count what a worker says that it executed."""
+        """Count the spans that a worker reports."""
         spans = [(span.span_type, optional_uuid(span.workflow_id)) for span in request.spans]
         accepted = await self._spans.report(tenant_of(identity), spans)
         return pb.ReportExecutionSpansResponse(accepted_count=accepted, rejected_count=len(spans) - accepted)
@@ -206,17 +205,17 @@ class WorkflowDispatch:
     async def submit_workflow_commands(
         self, request: pb.SubmitWorkflowCommandsRequest, identity: Identity
     ) -> empty_pb2.Empty:
-        """Take what a worker's activation came to."""
+        """Submit the commands and the outcome of an activation."""
         workflow_id = uuid_field(request.workflow_execution_id, "workflow_execution_id")
         if request.status not in _OUTCOMES:
             raise InvalidInput(f"status {request.status} is not a WorkflowStatus")
-        given = await commands_of(request.commands)
+        commands = await commands_of(request.commands)
         outcome = _OUTCOMES[request.status]
         key = (tenant_of(identity), workflow_id)
         sent = request.SerializeToString(deterministic=True)
         digest = hashlib.blake2b(sent, digest_size=DIGEST_BYTES).hexdigest()
         await self._workflows.submit(
-            submission(*key, given, outcome, len(sent), digest=digest, sent_by=holder(identity))
+            submission(*key, commands, outcome, len(sent), digest=digest, sent_by=holder(identity))
         )
         return empty_pb2.Empty()
 
@@ -258,16 +257,29 @@ class WorkflowDispatch:
         )
 
     async def resolve_promise(self, request: pb.ResolvePromiseRequest, identity: Identity) -> empty_pb2.Empty:
-        """Give a promise its value; one that is settled already stays as it is."""
+        """Resolve a promise; a settled promise does not change."""
         outcome = resolved(await payload_field(request.value, "value"))
         await self._promises.settle(parse_ref(tenant_of(identity), request.promise_id), outcome)
         return empty_pb2.Empty()
 
     async def reject_promise(self, request: pb.RejectPromiseRequest, identity: Identity) -> empty_pb2.Empty:
-        """Let a promise fail; one that is settled already stays as it is."""
+        """Reject a promise; a settled promise does not change."""
         outcome = rejected(free_text(request.error))
         await self._promises.settle(parse_ref(tenant_of(identity), request.promise_id), outcome)
         return empty_pb2.Empty()
+
+
+def _event_size(event: Event) -> int:
+    return len(event.data) + EVENT_COST
+
+
+def _serialized_events(events: list[Event]) -> bytes:
+    response = pb.GetEventsResponse()
+    for event in events:
+        response.events.add(
+            sequence_number=event.sequence, event_type=event.type, event_data=readable(event.data).encode()
+        )
+    return response.SerializeToString()
 
 
 def _execution(workflow: ClaimedWorkflow) -> pb.WorkflowExecution:

@@ -1,4 +1,4 @@
-"""``flovyn.v1.WorkflowQuery``: not offered, and said so. No worker of the existing families answers queries."""
+"""``flovyn.v1.WorkflowQuery``: not offered, because no existing worker answers queries."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ class WorkflowQuery:
         return GrpcService(pb.DESCRIPTOR.services_by_name["WorkflowQuery"], methods)
 
     async def query_workflow(self, request: pb.QueryWorkflowRequest, identity: Identity) -> pb.QueryWorkflowResponse:
-        """Refuse."""
-        raise NotOffered("this server offers no queries to running workflows; read the run's events instead")
+        """Refuse the call."""
+        raise NotOffered("queries of running workflows are not offered; read the events of the workflow instead")

@@ -1,1 +1,1 @@
-"""One module per noun: its routes as values and their handlers."""
+"""The REST resources, one module for each: its routes and their handlers."""

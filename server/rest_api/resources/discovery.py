@@ -1,4 +1,4 @@
-"""``…/workers``, ``…/workflow-definitions`` and ``…/task-definitions``: what there is, and who can run it."""
+"""``…/workers``, ``…/workflow-definitions`` and ``…/task-definitions``: the workers of a tenant and their kinds."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from core.payload import readable
 from core.rest_model import Page, PageQuery, Payload, RestModel
 from server.domain.worker import Category
 from server.domain.worker_view import DefinitionView, WorkerView
+from server.rest_api.answers import answer_list, body_in_turn
 from server.rest_api.fields import path_id, shown
 from server.rest_api.tenant_paths import canonical, older
 from server.storage.worker_views import WorkerViewRepository
@@ -30,14 +31,14 @@ Response = falcon.asgi.Response
 
 
 class WorkerStatus(StrEnum):
-    """Whether a worker has shown life lately."""
+    """Liveness of a worker: whether it polled, or sent a heartbeat, lately."""
 
     ONLINE = "ONLINE"
     OFFLINE = "OFFLINE"
 
 
 class Availability(StrEnum):
-    """Whether somebody can run a kind: all of its workers, some of them, or none."""
+    """Availability of a kind: all, some or none of its workers are online."""
 
     AVAILABLE = "AVAILABLE"
     DEGRADED = "DEGRADED"
@@ -45,7 +46,7 @@ class Availability(StrEnum):
 
 
 class WorkerType(StrEnum):
-    """What a worker polls for."""
+    """The executions that a worker polls for."""
 
     WORKFLOW = "WORKFLOW"
     TASK = "TASK"
@@ -53,7 +54,7 @@ class WorkerType(StrEnum):
 
 
 class WorkerQuery(PageQuery):
-    """Which workers are wanted."""
+    """Query of a list of workers."""
 
     worker_type: WorkerType | None = Field(default=None, alias="type")
 
@@ -90,7 +91,7 @@ class WorkerList(Page):
 
 
 class DefinitionBody(RestModel):
-    """A kind of workflow or task, as the worker that registered last announced it."""
+    """A workflow kind or task kind, as the last registration of it says."""
 
     id: UUID
     kind: str
@@ -121,13 +122,13 @@ class DefinitionBody(RestModel):
 
 
 class WorkflowDefinitions(Page):
-    """A page of kinds of workflows."""
+    """A page of workflow kinds."""
 
     workflow_definitions: list[DefinitionBody]
 
 
 class TaskDefinitions(Page):
-    """A page of kinds of tasks."""
+    """A page of task kinds."""
 
     task_definitions: list[DefinitionBody]
 
@@ -139,10 +140,9 @@ def _availability(definition: DefinitionView) -> Availability:
 
 
 class Discovery:
-    """The handlers."""
+    """Routes and handlers of workers and kinds."""
 
     def __init__(self, views: WorkerViewRepository) -> None:
-        """Take where workers and definitions are read."""
         self._views = views
 
     def routes(self) -> list[RestRoute]:
@@ -195,15 +195,15 @@ class Discovery:
         query: WorkerQuery = request.context.query
         tenant_id: UUID = request.context.tenant_id
         workers, total = await self._views.workers(tenant_id, query.worker_type, query.limit, query.offset)
-        bodies = [WorkerBody.of(worker) for worker in workers]
-        response.media = WorkerList(workers=bodies, total=total, limit=query.limit, offset=query.offset).as_json()
+        page = WorkerList(workers=[], total=total, limit=query.limit, offset=query.offset)
+        await answer_list(response, page, "workers", workers, WorkerBody.of)
 
     async def worker(self, request: Request, response: Response, id: str) -> None:  # noqa: A002 - the path's name
         """Return a worker."""
         worker = await self._views.worker(request.context.tenant_id, path_id(id, "worker"))
         if worker is None:
             raise NotFound(f"there is no worker {id} in this tenant")
-        response.media = WorkerBody.of(worker).as_json()
+        response.media = await body_in_turn(worker, WorkerBody.of)
 
     async def definitions(
         self,
@@ -212,17 +212,16 @@ class Discovery:
         request: Request,
         response: Response,
     ) -> None:
-        """List what is defined, by kind."""
+        """List definitions by kind."""
         query: PageQuery = request.context.query
         found, total = await self._views.definitions(request.context.tenant_id, category, query.limit, query.offset)
         member = f"{category.lower()}_definitions"
-        bodies = [DefinitionBody.of(each) for each in found]
-        page = {"total": total, "limit": query.limit, "offset": query.offset}
-        response.media = model.model_validate({member: bodies, **page}).as_json()
+        page = model.model_validate({member: [], "total": total, "limit": query.limit, "offset": query.offset})
+        await answer_list(response, page, member, found, DefinitionBody.of)
 
     async def definition(self, category: Category, request: Request, response: Response, kind: str) -> None:
         """Return a definition."""
         found = await self._views.definition(request.context.tenant_id, category, kind)
         if found is None:
-            raise NotFound(f"no worker of this tenant has announced the {category.lower()} kind {kind!r}")
-        response.media = DefinitionBody.of(found).as_json()
+            raise NotFound(f"no worker of this tenant has registered the {category.lower()} kind {kind!r}")
+        response.media = await body_in_turn(found, DefinitionBody.of)

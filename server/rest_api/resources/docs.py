@@ -1,6 +1,6 @@
-"""``/api/docs``: the OpenAPI document and a page that lists what it says.
+"""``/api/docs``: the OpenAPI document, and a page that lists its endpoints.
 
-Both need credentials like everything else; ``exclude_paths = ["/api/docs*"]`` opens them.
+Both need credentials; ``exclude_paths = ["/api/docs*"]`` opens them.
 """
 
 from __future__ import annotations
@@ -29,10 +29,9 @@ td{{padding:.15rem 1rem .15rem 0;vertical-align:top}}.m{{font-weight:600}}</styl
 
 
 class Docs:
-    """The handlers. The document is made once, when somebody asks for it: a start need not wait for it."""
+    """Routes and handlers of the document. The first request makes it, so that a start does not wait for it."""
 
     def __init__(self, make: Callable[[], Mapping[str, Any]]) -> None:
-        """Take what makes the document."""
         self._make = make
         self._making = asyncio.Lock()
         self._shown: tuple[bytes, str] | None = None

@@ -1,4 +1,4 @@
-"""Health checks: the only endpoints that need no credentials. They say what runs here, nothing of its users."""
+"""Health checks: the only endpoints without credentials. They show the edition, and nothing of its users."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from core.build_info import BuildInfo
 
 
 class Health:
-    """``/_/health`` (alive, and which edition), ``/_/health/ready`` (may be sent work)."""
+    """``/_/health``: the process is alive, and its edition. ``/_/health/ready``: the process can serve calls.
+
+    Args:
+        build_info: the edition.
+        why_not_ready: returns, for each component, the reason why it does not work; None where it works.
+    """
 
     def __init__(self, build_info: BuildInfo, why_not_ready: Callable[[], Awaitable[dict[str, str | None]]]) -> None:
-        """Take the edition and what tells, per component, why it does not work: None where it does."""
         self._body = {
             "status": "UP",
             "version": build_info.version,
@@ -39,9 +43,9 @@ class Health:
         await self.on_get(request, response)
 
     async def on_get_ready(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        """Answer 200 when everything that serving needs works, otherwise 503 and the reasons.
+        """Answer 200 when all components work, otherwise 503 with the reasons.
 
-        The answer is for everybody: the reasons name no hosts; the server's log does.
+        The answer needs no credentials, so the reasons name no hosts; the log does.
         """
         found = await self._why_not_ready()
         reasons = {name: reason for name, reason in found.items() if reason is not None}

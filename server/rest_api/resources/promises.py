@@ -25,19 +25,19 @@ Response = falcon.asgi.Response
 
 
 class ResolvePromise(RestModel):
-    """The value of a promise."""
+    """A resolution of a promise."""
 
     value: Payload = Field(default_factory=null)
 
 
 class RejectPromise(RestModel):
-    """Why a promise fails."""
+    """A rejection of a promise."""
 
     error: str
 
 
 class SettledPromise(RestModel):
-    """What became of a settlement; the first one counts."""
+    """The result of a settlement; only the first settlement of a promise counts."""
 
     resolved: bool
     already_resolved: bool
@@ -45,7 +45,7 @@ class SettledPromise(RestModel):
 
 
 class PromiseSettlements:
-    """The handlers."""
+    """Routes and handlers of promises."""
 
     def __init__(self, promises: Promises) -> None:
         """Take the engine's part."""
@@ -59,12 +59,12 @@ class PromiseSettlements:
         ]
 
     async def resolve(self, request: Request, response: Response, ident: str) -> None:
-        """Give a promise its value."""
+        """Resolve a promise."""
         body: ResolvePromise = request.context.body
         await self._settle(request, response, ident, resolved(payload(body.value, "value")))
 
     async def reject(self, request: Request, response: Response, ident: str) -> None:
-        """Let a promise fail."""
+        """Reject a promise."""
         body: RejectPromise = request.context.body
         await self._settle(request, response, ident, rejected(free_text(body.error)))
 
@@ -74,7 +74,7 @@ class PromiseSettlements:
 
 
 def _ref(tenant_id: UUID, ident: str) -> PromiseRef:
-    """Return the promise that a path names; a key may hold anything, colons and slashes included."""
+    """Return the promise that a path names; a key may hold any character, colons and slashes included."""
     if ident.startswith("key:"):
         return PromiseRef(tenant_id, key=ident.removeprefix("key:"))
     return PromiseRef(tenant_id, id=path_id(ident.removeprefix("id:"), "promise"))

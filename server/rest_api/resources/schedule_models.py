@@ -1,4 +1,4 @@
-"""Bodies of schedules and of what became of their due instants."""
+"""Bodies of schedules and of the starts at their due instants."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from core.rest_model import Moment, Page, Payload, RestModel
 from server.domain.schedule import MissedRunPolicy, OverlapPolicy, Schedule, ScheduleRun, ScheduleSpec, TargetType
 from server.rest_api.fields import empty_object, payload, shown
 
-MOST_RETRIES = 10
+MAX_RETRIES = 10
 
 
 class Once(RestModel):
-    """At one moment."""
+    """The timing of a schedule that starts its target once."""
 
     type: Literal["once"]
     run_at: Moment
 
 
 class Recurring(RestModel):
-    """As a cron line of five fields says, in an IANA time zone."""
+    """The timing of a recurring schedule: a cron line of five fields, in an IANA time zone."""
 
     type: Literal["recurring"]
     cron: str
@@ -51,11 +51,11 @@ class TaskTarget(RestModel):
     queue: str = DEFAULT_QUEUE
     input: Payload = Field(default_factory=empty_object)
     metadata: dict[str, str] = Field(default_factory=dict)
-    max_retries: int = Field(default=DEFAULT_MAX_RETRIES, ge=0, le=MOST_RETRIES)
+    max_retries: int = Field(default=DEFAULT_MAX_RETRIES, ge=0, le=MAX_RETRIES)
 
 
 class ScheduleInput(RestModel):
-    """A schedule to create, or to put in the place of one."""
+    """A schedule to create, or to replace another one with."""
 
     name: str
     description: str | None = None
@@ -66,7 +66,7 @@ class ScheduleInput(RestModel):
     enabled: bool = True
 
     def spec(self) -> ScheduleSpec:
-        """Return what the body says."""
+        """Return the specification that the body describes."""
         timing, target = self.schedule_type, self.target
         return ScheduleSpec(
             name=self.name,
@@ -92,7 +92,7 @@ class ScheduleBody(ScheduleInput):
 
     id: UUID
     next_run_at: datetime | None
-    next_run_at_local: str | None = Field(description="the same moment by the clocks of the schedule's time zone")
+    next_run_at_local: str | None = Field(description="nextRunAt in the time zone of the schedule")
     last_run_at: datetime | None
     run_count: int
     created_at: datetime
@@ -130,7 +130,7 @@ class ScheduleList(Page):
 
 
 class ScheduleRunBody(RestModel):
-    """What became of a due instant."""
+    """The start, or the reason for none, at a due instant."""
 
     id: UUID
     scheduled_for: datetime
@@ -142,7 +142,7 @@ class ScheduleRunBody(RestModel):
 
     @classmethod
     def of(cls, run: ScheduleRun) -> ScheduleRunBody:
-        """Return the body of what became of a due instant."""
+        """Return the body of a start at a due instant."""
         return cls(
             id=run.id,
             scheduled_for=run.scheduled_for,

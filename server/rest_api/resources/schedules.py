@@ -1,4 +1,4 @@
-"""``…/schedules``: what starts workflows and tasks by the clock."""
+"""``…/schedules``: schedules, which start workflow executions and tasks again and again."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from core.auth import Action
 from core.endpoints import Repeat, RestRoute
 from core.rest_model import PageQuery
 from server.engine.schedules.schedules import Schedules
+from server.rest_api.answers import answer_list, body_in_turn
 from server.rest_api.fields import path_id
 from server.rest_api.resources import schedule_models as m
 from server.rest_api.tenant_paths import canonical, older
@@ -24,7 +25,7 @@ Response = falcon.asgi.Response
 
 
 class ScheduleRoutes:
-    """The handlers."""
+    """Routes and handlers of schedules."""
 
     def __init__(self, schedules: Schedules) -> None:
         """Take the engine's part."""
@@ -43,17 +44,23 @@ class ScheduleRoutes:
             _route("PUT", one, self.replace, "Replace a schedule", action=Action.UPDATE, **body),
             _route("DELETE", one, self.delete, "Delete a schedule", action=Action.DELETE, status=204),
             update(f"{one}/pause", self.pause, "Pause a schedule"),
-            update(f"{one}/resume", self.resume, "Let a schedule go on"),
+            update(f"{one}/resume", self.resume, "Resume a schedule"),
             _route(
                 "POST",
                 f"{one}/trigger",
                 self.trigger,
-                "Start its target now",
+                "Start the target of a schedule now",
                 action=Action.EXECUTE,
                 response=m.ScheduleRunBody,
                 status=201,
             ),
-            view(f"{one}/runs", self.runs, "What became of due instants", query=PageQuery, response=m.ScheduleRuns),
+            view(
+                f"{one}/runs",
+                self.runs,
+                "List the starts at due instants, newest first",
+                query=PageQuery,
+                response=m.ScheduleRuns,
+            ),
         ]
 
     async def create(self, request: Request, response: Response) -> None:
@@ -61,24 +68,26 @@ class ScheduleRoutes:
         body: m.ScheduleInput = request.context.body
         tenant_id: UUID = request.context.tenant_id
         schedule = await self._schedules.create(tenant_id, body.spec(), request.context.identity.id)
-        response.media = m.ScheduleBody.of(schedule).as_json()
+        response.media = await body_in_turn(schedule, m.ScheduleBody.of)
 
     async def list(self, request: Request, response: Response) -> None:
         """List schedules, newest first."""
         query: PageQuery = request.context.query
         found, total = await self._schedules.page(request.context.tenant_id, query.limit, query.offset)
-        bodies = [m.ScheduleBody.of(each) for each in found]
-        page = m.ScheduleList(schedules=bodies, total=total, limit=query.limit, offset=query.offset)
-        response.media = page.as_json()
+        page = m.ScheduleList(schedules=[], total=total, limit=query.limit, offset=query.offset)
+        await answer_list(response, page, "schedules", found, m.ScheduleBody.of)
 
     async def get(self, request: Request, response: Response, id: str) -> None:  # noqa: A002 - the path's name
         """Return a schedule."""
-        response.media = m.ScheduleBody.of(await self._schedules.get(_key(request, id))).as_json()
+        schedule = await self._schedules.get(_key(request, id))
+        response.media = await body_in_turn(schedule, m.ScheduleBody.of)
 
     async def replace(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
-        """Put another schedule in the place of one."""
+        """Replace a schedule."""
         body: m.ScheduleInput = request.context.body
-        response.media = m.ScheduleBody.of(await self._schedules.replace(_key(request, id), body.spec())).as_json()
+        response.media = await body_in_turn(
+            await self._schedules.replace(_key(request, id), body.spec()), m.ScheduleBody.of
+        )
 
     async def delete(self, request: Request, _response: Response, id: str) -> None:  # noqa: A002
         """Delete a schedule."""
@@ -86,18 +95,22 @@ class ScheduleRoutes:
 
     async def pause(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
         """Pause a schedule."""
-        response.media = m.ScheduleBody.of(await self._schedules.switch(_key(request, id), enabled=False)).as_json()
+        response.media = await body_in_turn(
+            await self._schedules.switch(_key(request, id), enabled=False), m.ScheduleBody.of
+        )
 
     async def resume(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
-        """Let a schedule go on."""
-        response.media = m.ScheduleBody.of(await self._schedules.switch(_key(request, id), enabled=True)).as_json()
+        """Resume a schedule."""
+        response.media = await body_in_turn(
+            await self._schedules.switch(_key(request, id), enabled=True), m.ScheduleBody.of
+        )
 
     async def trigger(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
-        """Start a schedule's target now."""
+        """Start the target of a schedule now."""
         response.media = m.ScheduleRunBody.of(await self._schedules.trigger(_key(request, id))).as_json()
 
     async def runs(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
-        """Return a page of what became of due instants."""
+        """Return a page of the starts at due instants, newest first."""
         query: PageQuery = request.context.query
         found, total = await self._schedules.runs(_key(request, id), query.limit, query.offset)
         bodies = [m.ScheduleRunBody.of(each) for each in found]

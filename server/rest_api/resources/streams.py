@@ -1,4 +1,4 @@
-"""``…/stream``: what tasks stream, and changes of state, as server-sent events."""
+"""``…/stream``: the chunks of tasks, and changes of status, as server-sent events."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from server.storage.task_views import TaskViewRepository
 TAG = "streams"
 KEEP_ALIVE_S = 15.0
 IDLE_S = 300.0
-"""A stream without anything to show for so long is ended; a client that still wants it opens it again."""
+"""A stream without events for so long is ended; its client may open it again."""
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
-_RUN, _TASK = "/workflow-executions/{id}/stream", "/task-executions/{id}/stream"
+_WORKFLOW, _TASK = "/workflow-executions/{id}/stream", "/task-executions/{id}/stream"
 
 Request = falcon.asgi.Request
 Response = falcon.asgi.Response
 Follow = Callable[[Subscription], AbstractAsyncContextManager[None]]
 Text = Callable[[StreamItem, int], tuple[str, str]]
-"""Id and data of the event that shows something, given its number."""
+"""Returns the id and the data of the event for an item, given its number."""
 
 
 class StreamResources:
-    """The handlers."""
+    """Routes and handlers of streams."""
 
     def __init__(self, streams: StreamCalls, views: TaskViewRepository) -> None:
         self._streams = streams
@@ -50,14 +50,19 @@ class StreamResources:
         """Return the routes."""
         own = "/api/v1/workflows/{id}/stream"
         parts: tuple[tuple[str, Any, str, tuple[str, ...]], ...] = (
-            (_RUN, self.of_workflow, "What a workflow's tasks stream", (*older(_RUN, "/stream/workflows/{id}"), own)),
             (
-                _RUN + "/consolidated",
-                self.of_family,
-                "The same of a workflow and all below it",
-                (*older(_RUN + "/consolidated", "/stream/workflows/{id}/consolidated"), own + "/consolidated"),
+                _WORKFLOW,
+                self.of_workflow,
+                "Stream the chunks of a workflow's tasks",
+                (*older(_WORKFLOW, "/stream/workflows/{id}"), own),
             ),
-            (_TASK, self.of_task, "What a task streams", older(_TASK, "/stream/tasks/{id}")),
+            (
+                _WORKFLOW + "/consolidated",
+                self.of_family,
+                "Stream the chunks of a workflow and all of its descendants",
+                (*older(_WORKFLOW + "/consolidated", "/stream/workflows/{id}/consolidated"), own + "/consolidated"),
+            ),
+            (_TASK, self.of_task, "Stream the chunks of a task", older(_TASK, "/stream/tasks/{id}")),
         )
         return [
             RestRoute(
@@ -65,7 +70,7 @@ class StreamResources:
                 canonical(path),
                 handler,
                 Action.VIEW,
-                "workflow-execution" if path.startswith(_RUN) else "task-execution",
+                "workflow-execution" if path.startswith(_WORKFLOW) else "task-execution",
                 summary,
                 aliases=aliases,
                 produces=("text/event-stream",),
@@ -76,14 +81,14 @@ class StreamResources:
 
     async def of_workflow(self, request: Request, response: Response, id: str) -> None:  # noqa: A002 - the path's name
         """Stream a workflow."""
-        workflow = await self._run(request, id)
+        workflow = await self._get(request, id)
         self._open(
             response, workflow, lambda watch: self._streams.follow_workflow(workflow, watch, descendants=False), _plain
         )
 
     async def of_family(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
-        """Stream a workflow and its descendants; every piece says which of them it is of."""
-        workflow = await self._run(request, id)
+        """Stream a workflow and its descendants; each event names its workflow execution."""
+        workflow = await self._get(request, id)
 
         def wrapped(shown: StreamItem, number: int) -> tuple[str, str]:
             owner = str(shown.workflow_id or workflow[1])
@@ -94,13 +99,13 @@ class StreamResources:
         )
 
     async def of_task(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
-        """Stream a task, standalone or a workflow's."""
+        """Stream a task, standalone or of a workflow."""
         task = (request.context.tenant_id, path_id(id, "task"))
         if await self._views.get(*task) is None:
             raise NotFound(f"there is no task {id} in this tenant")
         self._open(response, task, lambda watch: self._streams.follow_task(task, watch), _plain)
 
-    async def _run(self, request: Request, ident: str) -> tuple[UUID, UUID]:
+    async def _get(self, request: Request, ident: str) -> tuple[UUID, UUID]:
         workflow = (request.context.tenant_id, path_id(ident, "workflow execution"))
         if not await self._views.is_workflow(*workflow):
             raise NotFound(f"there is no workflow execution {ident} in this tenant")
@@ -123,7 +128,7 @@ class StreamResources:
                 await watch.wait(KEEP_ALIVE_S)
                 news, lost = watch.take()
                 if lost:
-                    yield SSEvent(comment=f"{lost} events were lost: this client reads too slowly")
+                    yield SSEvent(comment=f"{lost} events were dropped because this client reads too slowly")
                 for shown in news:
                     number, last = number + 1, loop.time()
                     ident, data = text(shown, number)
@@ -137,7 +142,7 @@ def _plain(shown: StreamItem, number: int) -> tuple[str, str]:
 
 
 def _value(payload: str) -> Json:
-    """Return what a task streamed as it stands; what is not JSON is shown as text."""
+    """Return a chunk as JSON; a chunk that is not JSON becomes a text."""
     try:
         return payload_of(payload, "payload")
     except FlovynError:
@@ -145,5 +150,5 @@ def _value(payload: str) -> Json:
 
 
 def _lines(data: str) -> str:
-    """Return data as the format wants it: every further line begins with its own ``data:``."""
+    """Return data in the format of server-sent events, where each further line begins with ``data:``."""
     return "\ndata: ".join(_LINE_END.split(data))

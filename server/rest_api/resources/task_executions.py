@@ -1,4 +1,4 @@
-"""``…/task-executions``: standalone tasks; and the tasks of a workflow below the workflow's own place."""
+"""``…/task-executions``: standalone tasks. The tasks of a workflow are below the path of the workflow."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from core.errors import InvalidInput, NotFound
 from core.launchers import TaskLaunch
 from server.domain.task_view import TaskFilter, TaskView
 from server.engine.engine import TaskCalls
+from server.rest_api.answers import answer_list, body_in_turn
 from server.rest_api.fields import idempotency_key, path_id, payload
 from server.rest_api.resources.task_models import (
     AttemptBody,
@@ -33,18 +34,18 @@ from server.rest_api.tenant_paths import canonical, older
 from server.storage.task_views import TaskViewRepository
 
 TAG = "tasks"
-MOST_OF_A_RUN = 10_000
+MAX_TASKS_OF_WORKFLOW = 10_000
 
-_HERE = "/task-executions"
-_BEFORE = "/tasks"
-_OF_RUN = "/workflow-executions/{id}/tasks"
+_PATH = "/task-executions"
+_OLDER = "/tasks"
+_OF_WORKFLOW = "/workflow-executions/{id}/tasks"
 
 Request = falcon.asgi.Request
 Response = falcon.asgi.Response
 
 
 class TaskExecutions:
-    """The handlers."""
+    """Routes and handlers of tasks."""
 
     def __init__(self, tasks: TaskCalls, views: TaskViewRepository) -> None:
         self._tasks = tasks
@@ -79,8 +80,8 @@ class TaskExecutions:
     def _route(
         self, method: str, path: str, handler: Callable[..., Any], summary: str, *, action: Action, **more: Any
     ) -> RestRoute:
-        aliases = older(_HERE + path, _BEFORE + path)
-        place = canonical(_HERE + path)
+        aliases = older(_PATH + path, _OLDER + path)
+        place = canonical(_PATH + path)
         return RestRoute(method, place, handler, action, "task-execution", summary, aliases=aliases, tag=TAG, **more)
 
     def _of_workflow(self) -> list[RestRoute]:
@@ -97,12 +98,12 @@ class TaskExecutions:
         return [
             RestRoute(
                 "GET",
-                canonical(_OF_RUN + path),
+                canonical(_OF_WORKFLOW + path),
                 handler,
                 Action.VIEW,
                 "task-execution",
                 summary,
-                aliases=(*older(_OF_RUN + path), f"/api/v1/workflows/{{id}}/tasks{path}"),
+                aliases=(*older(_OF_WORKFLOW + path), f"/api/v1/workflows/{{id}}/tasks{path}"),
                 tag=TAG,
                 **more,
             )
@@ -110,7 +111,7 @@ class TaskExecutions:
         ]
 
     async def create(self, request: Request, response: Response) -> None:
-        """Create a task: 201, or 200 when its key leads to one that exists."""
+        """Create a task: 201, or 200 when the task of its idempotency key exists."""
         body: CreateTask = request.context.body
         tenant_id: UUID = request.context.tenant_id
         key = idempotency_key(body.idempotency_key, body.idempotency_key_ttl)
@@ -126,27 +127,28 @@ class TaskExecutions:
         launched = await self._tasks.start(launch, scheduled_at=body.scheduled_at)
         task = await self._views.get(tenant_id, launched.id)
         if task is None:
-            raise NotFound(f"task {launched.id} was created, and has been deleted since")
+            raise NotFound(f"task {launched.id} was created and then deleted by another call")
         response.status = 201 if launched.is_new else 200
-        created = CreatedTask(
-            **TaskBody.of(task).model_dump(), idempotency_key_used=key is not None, idempotency_key_new=launched.is_new
-        )
-        response.media = created.as_json()
+        response.media = {
+            **await body_in_turn(task, TaskBody.of),
+            "idempotencyKeyUsed": key is not None,
+            "idempotencyKeyNew": launched.is_new,
+        }
 
     async def list(self, request: Request, response: Response) -> None:
         """List standalone tasks, newest first."""
         query: TaskQuery = request.context.query
         wanted = TaskFilter(request.context.tenant_id, query.status, query.queue, query.kind)
         tasks, total = await self._views.page(wanted, query.limit, query.offset)
-        bodies = [TaskBody.of(task) for task in tasks]
-        response.media = TaskList(tasks=bodies, total=total, limit=query.limit, offset=query.offset).as_json()
+        page = TaskList(tasks=[], total=total, limit=query.limit, offset=query.offset)
+        await answer_list(response, page, "tasks", tasks, TaskBody.of)
 
     async def get(self, request: Request, response: Response, id: str) -> None:  # noqa: A002 - the path's name
         """Return a standalone task."""
-        response.media = TaskBody.of(await self._standalone(request, id)).as_json()
+        response.media = await body_in_turn(await self._standalone(request, id), TaskBody.of)
 
     async def delete(self, request: Request, _response: Response, id: str) -> None:  # noqa: A002
-        """Delete a standalone task that nobody has begun."""
+        """Delete a standalone task that no worker has claimed."""
         task_id = path_id(id, "task")
         if not await self._views.delete(request.context.tenant_id, task_id):
             task = await self._standalone(request, id)
@@ -163,10 +165,10 @@ class TaskExecutions:
     async def of_workflow(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
         """Return the tasks of a workflow, oldest first."""
         workflow_id = path_id(id, "workflow execution")
-        tasks = await self._views.of_workflow(request.context.tenant_id, workflow_id, MOST_OF_A_RUN)
+        tasks = await self._views.of_workflow(request.context.tenant_id, workflow_id, MAX_TASKS_OF_WORKFLOW)
         if not tasks and not await self._views.is_workflow(request.context.tenant_id, workflow_id):
             raise NotFound(f"there is no workflow execution {workflow_id} in this tenant")
-        response.media = WorkflowTasks(tasks=[TaskBody.of(task) for task in tasks]).as_json()
+        await answer_list(response, WorkflowTasks(tasks=[]), "tasks", tasks, TaskBody.of)
 
     async def attempts_of_workflow(self, request: Request, response: Response, id: str, task_id: str) -> None:  # noqa: A002
         """Return the attempts at a workflow's task."""
@@ -190,15 +192,10 @@ class TaskExecutions:
 
     async def _show_attempts(self, task: TaskView, response: Response) -> None:
         attempts = await self._views.attempts(task.tenant_id, task.id)
-        response.media = Attempts(attempts=[AttemptBody.of(attempt) for attempt in attempts]).as_json()
+        await answer_list(response, Attempts(attempts=[]), "attempts", attempts, AttemptBody.of)
 
     async def _show_logs(self, task: TaskView, request: Request, response: Response) -> None:
         query: LogQuery = request.context.query
         lines, total = await self._views.logs(task.tenant_id, task.id, query.level, query.limit, query.offset)
-        response.media = TaskLog(
-            task_execution_id=task.id,
-            logs=[LogLineBody.of(line) for line in lines],
-            total=total,
-            limit=query.limit,
-            offset=query.offset,
-        ).as_json()
+        page = TaskLog(task_execution_id=task.id, logs=[], total=total, limit=query.limit, offset=query.offset)
+        await answer_list(response, page, "logs", lines, LogLineBody.of)

@@ -16,8 +16,8 @@ from server.domain.task_note import LogLevel
 from server.domain.task_view import AttemptView, LogLineView, TaskView
 from server.rest_api.fields import empty_object, null, shown
 
-MOST_RETRIES = 10
-MOST_LOG_LINES = 1000
+MAX_RETRIES = 10
+MAX_LOG_LINES = 1000
 
 
 class CreateTask(RestModel):
@@ -26,8 +26,9 @@ class CreateTask(RestModel):
     kind: str
     input: Payload = Field(default_factory=empty_object)
     queue: str = DEFAULT_QUEUE
-    max_retries: Annotated[int, AfterValidator(lambda value: min(max(value, 0), MOST_RETRIES))] = Field(
-        default=DEFAULT_MAX_RETRIES, description=f"retries after the first attempt; brought into 0 to {MOST_RETRIES}"
+    max_retries: Annotated[int, AfterValidator(lambda value: min(max(value, 0), MAX_RETRIES))] = Field(
+        default=DEFAULT_MAX_RETRIES,
+        description=f"retries after the first attempt; a value outside of 0 to {MAX_RETRIES} becomes the nearest limit",
     )
     metadata: dict[str, str] = Field(default_factory=dict)
     idempotency_key: str | None = None
@@ -67,7 +68,7 @@ class TaskBody(RestModel):
 
 
 class CreatedTask(TaskBody):
-    """A task, new or found by its key."""
+    """A task that was created, or the task of the idempotency key."""
 
     idempotency_key_used: bool
     idempotency_key_new: bool
@@ -86,7 +87,7 @@ class WorkflowTasks(RestModel):
 
 
 class TaskQuery(PageQuery):
-    """Which standalone tasks are wanted."""
+    """Query of a list of standalone tasks."""
 
     status: TaskStatus | None = None
     queue: Text | None = None
@@ -108,12 +109,12 @@ class AttemptBody(RestModel):
     @classmethod
     def of(cls, attempt: AttemptView) -> AttemptBody:
         """Return the body of an attempt."""
-        lasted = None if attempt.finished_at is None else attempt.finished_at - attempt.started_at
+        duration = None if attempt.finished_at is None else attempt.finished_at - attempt.started_at
         return cls(
             attempt=attempt.attempt,
             started_at=attempt.started_at,
             finished_at=attempt.finished_at,
-            duration_ms=None if lasted is None else lasted // timedelta(milliseconds=1),
+            duration_ms=None if duration is None else duration // timedelta(milliseconds=1),
             status=TaskStatus(attempt.status),
             output=shown(attempt.output),
             error=attempt.error,
@@ -122,16 +123,16 @@ class AttemptBody(RestModel):
 
 
 class Attempts(RestModel):
-    """The attempts at a task, the first first."""
+    """The attempts at a task in ascending order."""
 
     attempts: list[AttemptBody]
 
 
 class LogQuery(RestModel):
-    """Which lines of a log are wanted."""
+    """Query of the lines of a log."""
 
     level: LogLevel | None = None
-    limit: Annotated[int, Field(ge=1), AfterValidator(lambda limit: min(limit, MOST_LOG_LINES))] = 100
+    limit: Annotated[int, Field(ge=1), AfterValidator(lambda limit: min(limit, MAX_LOG_LINES))] = 100
     offset: int = Field(default=0, ge=0, le=MAX_OFFSET)
 
     @model_validator(mode="before")

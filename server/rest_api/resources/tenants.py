@@ -1,4 +1,4 @@
-"""``/api/v1/tenants``: operators create and list tenants; everybody may look at their own."""
+"""``/api/v1/tenants``: operators create and list tenants; a caller may read its own tenant."""
 
 from __future__ import annotations
 
@@ -56,10 +56,9 @@ class TenantList(Page):
 
 
 class Tenants:
-    """The handlers."""
+    """Routes and handlers of tenants."""
 
     def __init__(self, tenants: TenantRepository) -> None:
-        """Take where tenants are stored."""
         self._tenants = tenants
 
     def routes(self) -> list[RestRoute]:
@@ -108,7 +107,7 @@ class Tenants:
         ]
 
     async def create(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        """Create a tenant: 201, or 409 when the slug is taken."""
+        """Create a tenant: 201, or 409 when another tenant has the slug."""
         body: CreateTenant = request.context.body
         tenant = await create_tenant(self._tenants, body.slug, body.name, body.tier, body.region)
         response.set_header("location", f"/api/v1/tenants/{tenant.slug}")
@@ -122,7 +121,7 @@ class Tenants:
         response.media = TenantList(tenants=bodies, total=total, limit=page.limit, offset=page.offset).as_json()
 
     async def get(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        """Return the caller's own tenant, or any to an operator."""
+        """Return a tenant: to its own callers, and to operators."""
         tenant = await self._tenants.by_id(request.context.tenant_id)
         assert tenant is not None  # the guard has just found it
         response.media = TenantBody.of(tenant).as_json()

@@ -1,4 +1,4 @@
-"""``…/workflow-executions``: start, read, signal, cancel and retry; and ``/api/v1/workflows``, the same."""
+"""``…/workflow-executions``, also ``/api/v1/workflows``: starts, reads, signals, cancels and retries workflows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from core.auth import Action
 from core.endpoints import Repeat, RestRoute
 from core.errors import InvalidInput, NotFound, WrongState
 from core.fields import free_text, name_field
+from core.json_text import JsonText
 from core.launchers import WorkflowLaunch
+from core.pacing import paced_groups
 from core.payload import Json, payload_of
 from server.domain.cancellation import CancellationRequest
 from server.domain.idempotency import checked_key
@@ -23,25 +25,26 @@ from server.domain.workflow import WorkflowStatus
 from server.domain.workflow_view import WorkflowFilter, WorkflowView
 from server.engine.engine import Engine
 from server.engine.workflows.signals import Signal, SignalWithStart
+from server.rest_api.answers import answer_list, body_in_turn
 from server.rest_api.fields import idempotency_key, path_id, payload, shown
 from server.rest_api.resources import workflow_models as m
 from server.rest_api.tenant_paths import canonical, older
 from server.storage.workflow_views import WorkflowViewRepository
 
 TAG = "workflows"
-MOST_CHILDREN = 10_000
-MOST_AUDIT_EVENTS = 10_000
+MAX_CHILDREN = 10_000
+MAX_AUDIT_EVENTS = 10_000
 
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-_HERE = "/workflow-executions"
-_OWN = "/api/v1/workflows"
+_PATH = "/workflow-executions"
+_OLDER_PATH = "/api/v1/workflows"
 
 Request = falcon.asgi.Request
 Response = falcon.asgi.Response
 
 
 class WorkflowExecutions:
-    """The handlers."""
+    """Routes and handlers of workflow executions."""
 
     def __init__(self, engine: Engine, views: WorkflowViewRepository) -> None:
         self._workflows = engine.workflows
@@ -60,30 +63,44 @@ class WorkflowExecutions:
             view("", self.list, "List workflows, newest first", query=m.WorkflowListQuery, response=m.WorkflowList),
             view(one, self.get, "Get a workflow", response=m.WorkflowBody),
             view(f"{one}/events", self.events, "The history", query=m.EventsQuery, response=m.Events),
-            view(f"{one}/audit-events", self.audit_events, "What was asked about it", response=m.AuditEvents),
+            view(
+                f"{one}/audit-events", self.audit_events, "List the audit events of a workflow", response=m.AuditEvents
+            ),
             view(f"{one}/children", self.children, "The child workflows", response=m.Children),
             view(f"{one}/state", self.state, "The workflow's state", response=m.State),
             change(
                 f"{one}/cancel",
                 self.cancel,
-                "Cancel it",
+                "Cancel a workflow",
                 request=m.CancelWorkflow,
                 response=m.CancelledWorkflow,
                 repeat=Repeat.SAME,
             ),
-            change(f"{one}/retry", self.retry, "Retry it", request=m.RetryWorkflow, response=m.RetriedWorkflow),
-            change(f"{one}/signal", self.signal, "Signal it", request=m.SignalWorkflow, response=m.SignalledWorkflow),
+            change(
+                f"{one}/retry",
+                self.retry,
+                "Retry a failed workflow",
+                request=m.RetryWorkflow,
+                response=m.RetriedWorkflow,
+            ),
+            change(
+                f"{one}/signal",
+                self.signal,
+                "Signal a workflow",
+                request=m.SignalWorkflow,
+                response=m.SignalledWorkflow,
+            ),
             execute(
                 "/signal-with-start",
                 self.signal_with_start,
-                "Signal a workflow, started if need be",
+                "Signal a workflow, and start it where there is none",
                 request=m.SignalWithStartBody,
                 response=m.SignalledWithStart,
             ),
         ]
 
     async def start(self, request: Request, response: Response) -> None:
-        """Start a workflow: 201, or 200 when its key leads to one that exists."""
+        """Start a workflow: 201, or 200 when the workflow of its idempotency key exists."""
         body: m.StartWorkflow = request.context.body
         tenant_id: UUID = request.context.tenant_id
         key = idempotency_key(body.idempotency_key, body.idempotency_key_ttl)
@@ -98,8 +115,8 @@ class WorkflowExecutions:
             idempotency_key=key,
         )
         launched = await self._workflows.start(launch)
-        workflow = await self._run(tenant_id, launched.id)
-        place = f"{_OWN}/{workflow.id}"
+        workflow = await self._get(tenant_id, launched.id)
+        place = f"{_OLDER_PATH}/{workflow.id}"
         response.status = 201 if launched.is_new else 200
         response.set_header("location", place)
         response.media = m.StartedWorkflow(
@@ -118,42 +135,43 @@ class WorkflowExecutions:
         metadata = None if query.metadata is None else _json_object(query.metadata)
         wanted = WorkflowFilter(request.context.tenant_id, query.status, query.kind, query.queue, metadata)
         workflows, total = await self._views.page(wanted, query.limit, query.offset)
-        bodies = [m.WorkflowBody.of(workflow) for workflow in workflows]
-        response.media = m.WorkflowList(workflows=bodies, total=total, limit=query.limit, offset=query.offset).as_json()
+        page = m.WorkflowList(workflows=[], total=total, limit=query.limit, offset=query.offset)
+        await answer_list(response, page, "workflows", workflows, m.WorkflowBody.of)
 
     async def get(self, request: Request, response: Response, id: str) -> None:  # noqa: A002 - the path's name
         """Return a workflow."""
-        response.media = m.WorkflowBody.of(await self._named(request, id)).as_json()
+        response.media = await body_in_turn(await self._named(request, id), m.WorkflowBody.of)
 
     async def events(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
-        """Return a workflow's history, ascending."""
+        """Return the history of a workflow in ascending order."""
         query: m.EventsQuery = request.context.query
         workflow_id = path_id(id, "workflow execution")
         events = await self._views.events(request.context.tenant_id, workflow_id, query.since_sequence)
         if not events:
             await self._named(request, id)
-        response.media = m.Events(events=[m.EventBody.of(event) for event in events]).as_json()
+        await answer_list(response, m.Events(events=[]), "events", events, m.EventBody.of)
 
     async def audit_events(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
-        """Return what was asked about a workflow beside its history."""
+        """Return the audit events of a workflow, oldest first."""
         workflow = await self._named(request, id)
-        found = await self._views.audit_events(workflow.tenant_id, workflow.id, MOST_AUDIT_EVENTS)
-        response.media = m.AuditEvents(events=[m.AuditEventBody.of(event) for event in found]).as_json()
+        found = await self._views.audit_events(workflow.tenant_id, workflow.id, MAX_AUDIT_EVENTS)
+        await answer_list(response, m.AuditEvents(events=[]), "events", found, m.AuditEventBody.of)
 
     async def children(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
         """Return a workflow's children, oldest first."""
         workflow = await self._named(request, id)
-        children = await self._views.children(workflow.tenant_id, workflow.id, MOST_CHILDREN)
-        response.media = m.Children(children=[m.ChildBody.of(child) for child in children]).as_json()
+        children = await self._views.children(workflow.tenant_id, workflow.id, MAX_CHILDREN)
+        await answer_list(response, m.Children(children=[]), "children", children, m.ChildBody.of)
 
     async def state(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
         """Return a workflow's state."""
         workflow = await self._named(request, id)
         state = await self._views.state(workflow.tenant_id, workflow.id)
-        response.media = m.State(state={key: shown(value) for key, value in state.items()}).as_json()
+        groups = await paced_groups(state.items(), _entry_size, _shown_entries)
+        response.media = {"state": {key: value for group in groups for key, value in group.items()}}
 
     async def cancel(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
-        """Cancel a workflow; one that a worker has is cancelled when the worker reports."""
+        """Cancel a workflow; a claimed workflow is cancelled with the next submission of its worker."""
         body: m.CancelWorkflow = request.context.body
         asked = CancellationRequest(
             tenant_id=request.context.tenant_id,
@@ -216,9 +234,9 @@ class WorkflowExecutions:
         ).as_json()
 
     async def _named(self, request: Request, ident: str) -> WorkflowView:
-        return await self._run(request.context.tenant_id, path_id(ident, "workflow execution"))
+        return await self._get(request.context.tenant_id, path_id(ident, "workflow execution"))
 
-    async def _run(self, tenant_id: UUID, workflow_id: UUID) -> WorkflowView:
+    async def _get(self, tenant_id: UUID, workflow_id: UUID) -> WorkflowView:
         workflow = await self._views.get(tenant_id, workflow_id)
         if workflow is None:
             raise NotFound(f"there is no workflow execution {workflow_id} in this tenant")
@@ -240,7 +258,7 @@ def _route(
 ) -> RestRoute:
     return RestRoute(
         method,
-        canonical(_HERE + path),
+        canonical(_PATH + path),
         handler,
         action,
         "workflow" if action is Action.EXECUTE else "workflow-execution",
@@ -251,16 +269,24 @@ def _route(
         status=status,
         more_statuses=(200,) if status == 201 else (),  # noqa: PLR2004 - its key may lead to one that exists
         resource_id="workflowExecutionId" if action is Action.EXECUTE else "id",
-        aliases=(*older(_HERE + path), _OWN + path),
+        aliases=(*older(_PATH + path), _OLDER_PATH + path),
         tag=TAG,
         repeat=repeat,
     )
 
 
+def _entry_size(entry: tuple[str, Json]) -> int:
+    return len(entry[1])
+
+
+def _shown_entries(entries: list[tuple[str, Json]]) -> dict[str, JsonText]:
+    return {key: shown(value) for key, value in entries}
+
+
 def _json_object(text: str) -> Json:
-    wanted = payload_of(text, "metadata")
-    if not isinstance(json.loads(wanted), dict):
+    metadata = payload_of(text, "metadata")
+    if not isinstance(json.loads(metadata), dict):
         raise InvalidInput('metadata must be a JSON object, such as {"team":"a"}')
-    if _NUL.search(wanted):
-        raise InvalidInput("metadata holds a NUL character, which no metadata can hold")
-    return wanted
+    if _NUL.search(metadata):
+        raise InvalidInput("metadata holds a NUL character, which cannot be stored")
+    return metadata

@@ -28,7 +28,9 @@ class StartWorkflow(RestModel):
     kind: str
     input: Payload = Field(default_factory=empty_object)
     queue: str = DEFAULT_QUEUE
-    priority_seconds: Seconds = Field(default=0, description="a head start: a larger value runs sooner")
+    priority_seconds: Seconds = Field(
+        default=0, description="a head start: a workflow with a larger value is claimed sooner"
+    )
     version: str | None = None
     metadata: dict[str, str] = Field(default_factory=dict)
     idempotency_key: str | None = None
@@ -36,14 +38,14 @@ class StartWorkflow(RestModel):
 
 
 class Links(RestModel):
-    """Where to look next."""
+    """Paths of the workflow and of its events."""
 
     self: str
     events: str
 
 
 class StartedWorkflow(RestModel):
-    """A workflow that was started, or the one that its idempotency key leads to."""
+    """A workflow that was started, or the workflow of the idempotency key."""
 
     workflow_execution_id: UUID
     status: WorkflowStatus
@@ -76,10 +78,8 @@ class WorkflowBody(RestModel):
     completed_at: datetime | None
     updated_at: datetime
     metadata: dict[str, str]
-    history_bytes: int = Field(description="about what the history takes on the wire")
-    warnings: list[str] = Field(
-        description="what an operator should know of this run, such as a history near the limit"
-    )
+    history_bytes: int = Field(description="approximate size of the history on the wire")
+    warnings: list[str] = Field(description="conditions that an operator should know, such as a history near its limit")
 
     @classmethod
     def of(cls, workflow: WorkflowView) -> WorkflowBody:
@@ -110,13 +110,15 @@ class WorkflowBody(RestModel):
 
 
 class WorkflowListQuery(PageQuery):
-    """Which runs to list."""
+    """Query of a list of workflows."""
 
     limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=100)
     status: WorkflowStatus | None = None
     kind: Text | None = None
     queue: Text | None = None
-    metadata: str | None = Field(default=None, description="a JSON object that the run's metadata must contain")
+    metadata: str | None = Field(
+        default=None, description="a JSON object that the metadata of the workflow must contain"
+    )
 
 
 class WorkflowList(Page):
@@ -126,13 +128,13 @@ class WorkflowList(Page):
 
 
 class EventsQuery(RestModel):
-    """Which events to return."""
+    """Query of the events of a workflow."""
 
-    since_sequence: int = Field(default=0, ge=0, le=MAX_NUMBER, description="those after this number")
+    since_sequence: int = Field(default=0, ge=0, le=MAX_NUMBER, description="only events after this number")
 
 
 class EventBody(RestModel):
-    """An event; ``sequenceNumber`` and ``createdAt`` repeat two members under the names that older clients read."""
+    """An event; ``sequenceNumber`` and ``createdAt`` repeat two members for older clients."""
 
     sequence: int
     sequence_number: int
@@ -140,7 +142,7 @@ class EventBody(RestModel):
     timestamp: datetime
     created_at: datetime
     data: Payload
-    superseded: bool = Field(description="a retry by hand has made it obsolete; workers do not see it")
+    superseded: bool = Field(description="a manual retry has replaced it; workers do not see it")
 
     @classmethod
     def of(cls, event: EventView) -> EventBody:
@@ -157,7 +159,7 @@ class EventBody(RestModel):
 
 
 class Events(RestModel):
-    """A workflow's history, ascending."""
+    """The history of a workflow in ascending order."""
 
     events: list[EventBody]
 
@@ -184,13 +186,13 @@ class ChildBody(RestModel):
 
 
 class Children(RestModel):
-    """A workflow's children, oldest first."""
+    """The children of a workflow, oldest first."""
 
     children: list[ChildBody]
 
 
 class State(RestModel):
-    """A workflow's state, by key."""
+    """The state of a workflow by key."""
 
     state: dict[str, Payload]
 
@@ -203,7 +205,7 @@ class CancelWorkflow(RestModel):
 
 
 class CancelledWorkflow(RestModel):
-    """What a cancellation came to; children are cancelled, or are being cancelled, with the workflow."""
+    """The result of a cancellation; the cancellation of the children may still go on."""
 
     workflow_execution_id: UUID
     status: CancelOutcome
@@ -211,7 +213,7 @@ class CancelledWorkflow(RestModel):
 
 
 class AuditEventBody(RestModel):
-    """Something that was asked about a workflow, such as a retry by hand; workers do not see it."""
+    """A request about a workflow, such as a manual retry; workers do not see it."""
 
     id: int
     event_type: str
@@ -225,13 +227,13 @@ class AuditEventBody(RestModel):
 
 
 class AuditEvents(RestModel):
-    """What was asked about a workflow beside its history, oldest first."""
+    """The audit events of a workflow, oldest first."""
 
     events: list[AuditEventBody]
 
 
 class RetryWorkflow(RestModel):
-    """A retry by hand; the note is kept among the workflow's audit events."""
+    """A manual retry; its note is stored in the audit events of the workflow."""
 
     note: str | None = None
 
@@ -247,13 +249,13 @@ class RetriedWorkflow(RestModel):
 
 
 class SnakeModel(RestModel):
-    """An answer in snake_case, as those about signals have always been; requests are taken in either form."""
+    """A body in snake_case, which answers about signals have; their requests may have either form."""
 
     model_config = ConfigDict(alias_generator=None)
 
 
 class SignalWorkflow(RestModel):
-    """A signal; ``signal_name`` and ``signal_value`` are understood, too."""
+    """A signal; ``signal_name`` and ``signal_value`` are accepted, too."""
 
     signal_name: str
     signal_value: Payload = Field(default_factory=null)
@@ -267,7 +269,7 @@ class SignalledWorkflow(SnakeModel):
 
 
 class SignalWithStartBody(RestModel):
-    """A signal to the open workflow of a workflow id, which is started where there is none."""
+    """A signal to the open workflow of a workflow id; a workflow is started where there is none."""
 
     workflow_id: str
     workflow_kind: str
@@ -279,7 +281,7 @@ class SignalWithStartBody(RestModel):
 
 
 class SignalledWithStart(SnakeModel):
-    """A signal that was delivered, and to which run."""
+    """A signal that was delivered, and its workflow."""
 
     workflow_execution_id: UUID
     workflow_created: bool

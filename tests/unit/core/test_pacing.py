@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from core.pacing import PACE, SMALL_BYTES, Pace, Turns, paced
+from core.pacing import CHUNK_BYTES, PACE, SHORT_S, SMALL_BYTES, Pace, Turns, paced, paced_groups
 
 LONG_S = 0.004
 """Longer than a piece that is not worth a pause."""
@@ -83,3 +83,30 @@ async def test_small_work_never_waits() -> None:
     await paced(SMALL_BYTES, partial(done.append, "small"))
     assert done == ["large", "small"]
     assert turns._busy
+
+
+async def test_a_series_of_short_pieces_is_interrupted_like_a_long_one() -> None:
+    """Other work runs although no piece alone is worth a pause."""
+    turns, done = Turns(), list[str]()
+
+    async def series() -> None:
+        for _ in range(20):
+            await turns.run("a", partial(time.sleep, SHORT_S / 4))
+        done.append("series")
+
+    pieces = asyncio.create_task(series())
+    while not pieces.done():
+        await asyncio.sleep(0)
+        done.append("other")
+    assert done.count("other") > 2
+    assert done[-2:] == ["series", "other"]
+
+
+async def test_items_are_worked_on_in_groups_of_the_size_of_a_chunk() -> None:
+    """In order, none left out; an item that is larger than a chunk is a group of its own."""
+    turns = Turns()
+    PACE.set(Pace(turns, "a"))
+    sizes = [CHUNK_BYTES // 2] * 5 + [3 * CHUNK_BYTES, 1]
+    groups = await paced_groups(list(enumerate(sizes)), lambda item: item[1], lambda group: [n for n, _ in group])
+    assert groups == [[0, 1], [2, 3], [4, 5], [6]]
+    assert await paced_groups([], len, len) == []
