@@ -1,7 +1,7 @@
 """The class from which every plugin is derived.
 
 A plugin is chosen when an edition is built. The edition's generated boot module names its class; an import alone
-registers nothing. Everything but the name and the version is optional.
+registers nothing. Everything but the name, the version and the range of Plugin API versions is optional.
 
 When the hooks run:
 
@@ -49,10 +49,16 @@ class Plugin(ABC):
         name: lower-case words joined by hyphens (``core.migration.check_plugin_name``); equals the folder's name with
             hyphens, and is part of the name of everything that the plugin adds.
         version: version of the plugin.
+        plugin_api: versions of the Plugin API that it works with, such as ``>=1.0,<2`` (``core.plugin_api``). The build
+            reads it from the source, where it must be a literal, and refuses a plugin that this server does not fit.
+        requires: names of plugins that must be in each edition with this one; a literal, too. It may call their routes
+            and RPCs, and must not import their code.
     """
 
     name: ClassVar[str]
     version: ClassVar[str]
+    plugin_api: ClassVar[str]
+    requires: ClassVar[Sequence[str]] = ()
 
     def migrations(self) -> Sequence[PluginMigration]:
         """Return the plugin's migrations; they run once per deployment, before any worker starts."""

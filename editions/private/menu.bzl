@@ -4,6 +4,7 @@ The JSON is the one list that the build, other package managers and CI matrices 
 """
 
 load("//editions/toolchain:platforms.bzl", "wrong_budget", "wrong_targets")
+load("//editions/toolchain:wheelhouse.bzl", "python_program")
 
 _KEYS = ["description", "extras", "max_size_mb", "platforms", "plugins", "pythons"]
 
@@ -39,6 +40,9 @@ def _editions_menu_impl(rctx):
     file = rctx.path(rctx.attr.menu)
     if hasattr(rctx, "watch"):
         rctx.watch(file)
+    broken = python_program(rctx, "editions.toolchain.json_fault", [str(file)])
+    if broken.return_code or broken.stdout:
+        fail("%s:%s" % (file, broken.stdout or broken.stderr))
     menu = json.decode(rctx.read(file))
     problem = _check(menu)
     if problem:
@@ -53,5 +57,7 @@ editions_menu = repository_rule(
     doc = "A repository with `menu.bzl`: EDITIONS (name to entry) and DEFAULT (a name).",
     attrs = {
         "menu": attr.label(doc = "The menu, a JSON file.", mandatory = True),
+        "_here": attr.label(doc = "Tells where the programs lie.", default = "//editions/toolchain:wheelhouse.py"),
+        "_python": attr.label(doc = "The interpreter that reads the menu.", default = "@python//:bin/python3"),
     },
 )

@@ -63,7 +63,7 @@ def run(name: str, command: list[str], root: Path, stubs: Path) -> bool:
 
 def main(arguments: list[str]) -> int:
     """Run from ``bazel run //:check``; 1 when a tool failed."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="./bazelw run //:check --", description=__doc__)
     parser.add_argument("--runfiles", type=Path, required=True)
     parser.add_argument("--stubs", type=Path, required=True)
     parser.add_argument("--check", action="store_true", help="change nothing; fail where formatting would")

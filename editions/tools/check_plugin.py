@@ -15,6 +15,7 @@ from pathlib import Path
 
 from core.errors import PluginError
 from core.migration import PluginMigration, check_plugin_name, in_order
+from editions.tools.plugin_needs import PluginNeeds
 from editions.tools.plugin_source import PluginSource, PluginSourceError
 from migrations.lint import Finding, lint_bytes, lint_history, owned_objects, selftest
 from migrations.lint.proof import proofs
@@ -64,6 +65,21 @@ def read_migrations(paths: Sequence[Path]) -> list[tuple[PluginMigration, Path]]
     ]
 
 
+def gaps(migrations: Sequence[PluginMigration]) -> Iterator[str]:
+    """Yield a line for each place where numbers are missing between migrations, which are in order, or before them."""
+    before, version = "", 0
+    for migration in migrations:
+        if migration.version > version + 1:
+            first, last = f"{version + 1:04d}", f"{migration.version - 1:04d}"
+            missing = first if first == last else f"{first} to {last}"
+            between = f"between {before} and {migration.file}" if version else f"before {migration.file}"
+            yield (
+                f"no migration has the number {missing}, {between}; add the file that is missing, or number the later"
+                " ones again while no database has them: a smaller number that comes later is refused there"
+            )
+        before, version = migration.file, migration.version
+
+
 def _unreadable(name: str, path: Path) -> list[Finding]:
     """Return the findings of a file that is no text at all; they need no other file."""
     content = path.read_bytes()
@@ -82,9 +98,9 @@ def show(path: Path, finding: Finding) -> str:
 def check(options: argparse.Namespace) -> dict[str, object] | None:
     """Check the plugin, print what is wrong, and return its manifest, or None when it is refused."""
     try:
-        version = check_source(
-            PluginSource.parse(options.source.read_text(encoding="utf-8")), options.name, options.entry
-        )
+        source = PluginSource.parse(options.source.read_text(encoding="utf-8"))
+        version = check_source(source, options.name, options.entry)
+        needs = PluginNeeds.read(source, options.name, options.entry.partition(":")[2])
     except PluginSourceError as error:
         print(f"{options.source}:{error.line}:1: {error}", file=sys.stderr)
         return None
@@ -99,6 +115,8 @@ def check(options: argparse.Namespace) -> dict[str, object] | None:
     except PluginError as error:
         print(f"plugin {options.name}: {error}", file=sys.stderr)
         return None
+    for gap in gaps([migration for migration, _ in migrations]):
+        print(f"warning: plugin {options.name}: {gap}", file=sys.stderr)
     findings = list(lint_migrations(options.name, migrations))
     for path, finding in findings:
         print(show(path, finding), file=sys.stderr)
@@ -108,6 +126,7 @@ def check(options: argparse.Namespace) -> dict[str, object] | None:
         "name": options.name,
         "version": version,
         "entry": options.entry,
+        **needs.as_json(),
         "migrations": proofs(options.name, [migration for migration, _ in migrations]),
         "objects": sorted(owned_objects(options.name, (migration.sql for migration, _ in migrations))),
     }

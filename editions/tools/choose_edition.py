@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from editions.toolchain.json_fault import fault
+
 CUSTOM = "custom"
 """The name of the edition of a free choice."""
 
@@ -53,7 +55,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--edition", required=True)
     parser.add_argument("--plugins", required=True)
     options = parser.parse_args(arguments)
-    menu = json.loads(options.menu.read_text(encoding="utf-8"))
+    text = options.menu.read_text(encoding="utf-8")
+    broken = fault(text)
+    if broken:
+        print(f"{options.menu}:{broken}", file=sys.stderr)
+        return 1
+    menu = json.loads(text)
     try:
         chosen = choose(menu, options.edition, options.plugins)
     except ChoiceError as error:

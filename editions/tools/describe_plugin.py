@@ -29,6 +29,7 @@ from core.errors import PluginError
 from core.migration import check_plugin_name
 from core.plugin import Plugin
 from core.plugin_services import PluginServices
+from editions.tools import plugin_imports
 from editions.tools.layout import place
 from server.plugin_checks import answers, hooks
 from server.plugin_checks.contributions import Contributions, declared, migrations_of
@@ -150,6 +151,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--wheel", action="append", default=[])
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
+    wrong = plugin_imports.faults(
+        options.entry.partition(":")[0].rpartition(".")[0],
+        {place(short, options.imports): Path(path) for short, _, path in (s.partition("=") for s in options.source)},
+        [Path(wheel, "site-packages") for wheel in options.wheel],
+    )
+    if wrong:
+        print("\n".join(wrong), file=sys.stderr)
+        return 1
     try:
         with importable(options.source, options.imports, options.wheel):
             found = describe(options.entry)

@@ -98,7 +98,9 @@ def _short(digest: str) -> str:
 def main(arguments: list[str]) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(
-        prog="diff", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="./bazelw run //editions:diff --",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("editions", nargs=2, metavar="EDITION", help="a target, a file, or a manifest")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -175,7 +175,11 @@ def _fetch_all(pins: dict[str, str], cells: Iterable[Cell], folder: Path | None)
 
 def main(arguments: list[str]) -> int:
     """Run from ``bazel run //editions:interpreters``; 1 and one line when something cannot be had."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="./bazelw run //editions:interpreters --",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("action", nargs="?", choices=("list", "pin", "fetch"), default="list")
     parser.add_argument("cell", nargs="*", metavar="CELL", help="a platform and Python, for fetch")
     options = parser.parse_args(arguments)

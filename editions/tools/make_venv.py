@@ -39,7 +39,7 @@ def install(files: list[Path], folder: Path) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run from ``bazel run //:venv``."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="./bazelw run //:venv --", description=__doc__)
     parser.add_argument("--runfiles", type=Path, required=True)
     parser.add_argument("--stubs", type=Path, required=True)
     options = parser.parse_args(arguments)

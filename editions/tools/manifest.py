@@ -20,6 +20,7 @@ from editions.tools.sealed_pex import Measured
 from server.verification.archive import SCHEMA
 
 _RPC = re.compile(r"'(/flovyn\.v1\.\w+/\w+)'")
+_NEEDS = ("plugin_api", "requires")
 _STAMP = ("commit", "commit_date", "dirty")
 
 
@@ -93,7 +94,7 @@ def source_digest(files: Mapping[str, bytes], members: Iterable[str]) -> str:
 
 
 def _plugin(plugin: Mapping[str, Any], parts: ManifestParts, files: Mapping[str, bytes]) -> dict[str, Any]:
-    named = {key: plugin[key] for key in ("name", "version", "entry", "objects")}
+    named = {key: plugin[key] for key in ("name", "version", "entry", "plugin_api", "requires", "objects")}
     named["migrations"] = [{key: each[key] for key in ("file", "sha256")} for each in plugin["migrations"]]
     members = parts.sources[plugin["name"]]
     return {**named, **plugin["contributions"], "files": len(members), "source_sha256": source_digest(files, members)}

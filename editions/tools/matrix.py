@@ -102,7 +102,11 @@ def shown(found: list[Cell], form: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Run from ``bazel run //editions:matrix``."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="./bazelw run //editions:matrix --",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--format", choices=("json", "github"), default="json")
     parser.add_argument("--edition", action="append", help="only this one; may be repeated")
     options = parser.parse_args(arguments)

@@ -9,14 +9,24 @@ import json
 from pathlib import Path
 from typing import Any
 
+from editions.toolchain.json_fault import fault
+
 MENU = Path("editions/editions.json")
 WIDTH = 120
 _INDENT = "  "
 
 
 def read(root: Path) -> dict[str, Any]:
-    """Return the menu of the repository at ``root``."""
-    menu: dict[str, Any] = json.loads((root / MENU).read_text("utf-8"))
+    """Return the menu of the repository at ``root``.
+
+    Raises:
+        ValueError: the file is no JSON; names line and column.
+    """
+    text = (root / MENU).read_text("utf-8")
+    broken = fault(text)
+    if broken:
+        raise ValueError(f"{MENU}:{broken}")
+    menu: dict[str, Any] = json.loads(text)
     return menu
 
 

@@ -72,7 +72,9 @@ def write(root: Path, template: Path, name: str) -> Path:
 
 def main(arguments: list[str]) -> int:
     """Run from the command line; 1 and one message when nothing is written."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="./bazelw run //plugins:new --", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("name", help="lower-case words joined by hyphens, such as audit-log")
     options = parser.parse_args(arguments)
     try:

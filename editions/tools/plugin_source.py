@@ -1,4 +1,4 @@
-"""Reads a plugin's NAME, VERSION and classes from its source without importing it.
+"""Reads a plugin's NAME, VERSION, classes and their attributes from its source without importing it.
 
 The constants are the only home of name and version; importing would run the plugin's code, with all it depends on, in
 the build.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from typing import Any
 
 
 class PluginSourceError(ValueError):
@@ -19,11 +20,25 @@ class PluginSourceError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class NotLiteral:
+    """An expression whose value the source alone does not tell; ``text`` is the expression."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class PluginSource:
-    """The constants of a plugin's module with their lines, and the names of its classes."""
+    """The content of a plugin's module.
+
+    Attributes:
+        constants: value and line of each plain string at the top level.
+        classes: value and line of each attribute, by class and name; ``NotLiteral`` where only running tells the value.
+        lines: line of each class.
+    """
 
     constants: dict[str, tuple[str, int]]
-    classes: frozenset[str]
+    classes: dict[str, dict[str, tuple[Any, int]]]
+    lines: dict[str, int]
 
     @classmethod
     def parse(cls, text: str) -> PluginSource:
@@ -36,8 +51,13 @@ class PluginSource:
             body = ast.parse(text).body
         except SyntaxError as error:
             raise PluginSourceError(error.lineno or 1, f"is not valid Python: {error.msg}") from None
-        constants = dict(pair for statement in body for pair in _strings(statement))
-        return cls(constants, frozenset(node.name for node in body if isinstance(node, ast.ClassDef)))
+        constants = {name: found for name, found in _literals(body).items() if isinstance(found[0], str)}
+        classes = [node for node in body if isinstance(node, ast.ClassDef)]
+        return cls(
+            constants,
+            {node.name: _literals(node.body) for node in classes},
+            {node.name: node.lineno for node in classes},
+        )
 
     def constant(self, name: str, example: str) -> tuple[str, int]:
         """Return the value and the line of a constant.
@@ -52,14 +72,19 @@ class PluginSource:
         return self.constants[name]
 
 
-def _strings(statement: ast.stmt) -> list[tuple[str, tuple[str, int]]]:
-    """The plain string constants that an assignment makes."""
-    if isinstance(statement, ast.Assign):
-        targets, value = statement.targets, statement.value
-    elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
-        targets, value = [statement.target], statement.value
-    else:
-        return []
-    if not isinstance(value, ast.Constant) or not isinstance(value.value, str):
-        return []
-    return [(target.id, (value.value, statement.lineno)) for target in targets if isinstance(target, ast.Name)]
+def _literals(body: list[ast.stmt]) -> dict[str, tuple[Any, int]]:
+    """The names that statements bind, each with its value and line."""
+    found: dict[str, tuple[Any, int]] = {}
+    for statement in body:
+        if isinstance(statement, ast.Assign):
+            targets, value = statement.targets, statement.value
+        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            targets, value = [statement.target], statement.value
+        else:
+            continue
+        try:
+            literal = ast.literal_eval(value)
+        except (TypeError, ValueError):
+            literal = NotLiteral(ast.unparse(value))
+        found.update({target.id: (literal, statement.lineno) for target in targets if isinstance(target, ast.Name)})
+    return found

@@ -120,7 +120,9 @@ def release(root: Path, version: str, changelog: str, said: str) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run from ``bazel run //:release``; 1 and the reason when nothing is released."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="./bazelw run //:release --", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("version", help="such as 1.2.0 or 2.0.0-rc.1")
     parser.add_argument("--date", type=dt.date.fromisoformat, help="of the release (default: today, in UTC)")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")

@@ -87,7 +87,9 @@ def _default() -> str:
 def main(arguments: list[str]) -> int:
     """Run from the command line; 2 and one message when there is nothing to report on."""
     parser = argparse.ArgumentParser(
-        prog="report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="./bazelw run //editions:report --",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("edition", nargs="?", metavar="EDITION", help="a target or a file")
     parser.add_argument("--json", action="store_true", help="print JSON")

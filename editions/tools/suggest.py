@@ -84,7 +84,11 @@ def build_and_check(root: Path, name: str, file: Path) -> int:
 
 def main(arguments: list[str]) -> int:
     """Run from ``bazel run //editions:suggest``; 1 and the reason when the configuration cannot be served."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="./bazelw run //editions:suggest --",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("file", help="the configuration file (TOML)")
     parser.add_argument("--name", help="the edition's name (default: the file's)")
     parser.add_argument("--dry-run", action="store_true", help="only say what is needed and why")

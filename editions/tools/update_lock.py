@@ -109,7 +109,11 @@ def refresh(toolchain: Path, upgrade: list[str], *, everything: bool, uv: Path) 
 
 def main(arguments: list[str]) -> int:
     """Run from ``bazel run //editions:update-lock``; 1 when the locks stay as they were because something failed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="./bazelw run //editions:update-lock --",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help="wheels to take the newest version of")
     parser.add_argument("--upgrade", action="store_true", help="take the newest version of every wheel")
     options = parser.parse_args(arguments)

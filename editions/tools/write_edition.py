@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from editions.tools.plugin_needs import refuse_missing
 from migrations.lint import clashes
 from server.plugin_checks import contributions
 from server.plugin_checks.contributions import SERVER, Contributions
@@ -148,6 +149,7 @@ def main(arguments: list[str]) -> int:
     plugins = sorted((_plugin(*pair) for pair in pairs), key=lambda plugin: plugin["name"])
     try:
         server = _read(options.server_names)
+        refuse_missing(plugins)
         refuse_clashes(plugins, server)
         info = edition_info(options, plugins, server)
     except ValueError as error:

@@ -31,6 +31,7 @@ class AuditLogPlugin(Plugin):
 
     name = NAME
     version = VERSION
+    plugin_api = ">=1.0,<2"
 
     def migrations(self) -> Sequence[PluginMigration]:
         """Create the tables of events, chains and retention."""

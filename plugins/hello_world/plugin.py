@@ -36,6 +36,7 @@ class HelloWorldPlugin(Plugin):
 
     name = NAME
     version = VERSION
+    plugin_api = ">=1.0,<2"
 
     def migrations(self) -> Sequence[PluginMigration]:
         """Create the table of greetings."""

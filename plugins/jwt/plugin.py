@@ -31,6 +31,7 @@ class JwtPlugin(Plugin):
 
     name = NAME
     version = VERSION
+    plugin_api = ">=1.0,<2"
 
     _jwks: Jwks | None = None
 

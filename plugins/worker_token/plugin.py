@@ -35,6 +35,7 @@ class WorkerTokenPlugin(Plugin):
 
     name = NAME
     version = VERSION
+    plugin_api = ">=1.0,<2"
 
     def migrations(self) -> Sequence[PluginMigration]:
         """Create the table of tokens."""

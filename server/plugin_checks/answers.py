@@ -148,6 +148,8 @@ def mistyped(value: Any) -> str:
 def _wrong_place(route: RestRoute) -> str:
     if not _is_path(route.path) or "{slug}" in route.path:
         return "write a path relative to the plugin, such as '/items/{id}'; the tenant is the caller's, not a parameter"
+    if route.path.split("/")[1] == "api":
+        return "the path begins with /api/, which the server puts in front of it by itself; write it without its prefix"
     parameters = _PARAMETER.findall(route.path)
     for name in parameters:
         if name in _NO_PARAMETERS or parameters.count(name) > 1:

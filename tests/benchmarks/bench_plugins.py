@@ -38,6 +38,7 @@ def _small(root: Path, number: int) -> str:
             path.read_text("utf-8")
             .replace("Widgets", f"Small{number}x")
             .replace("from widgets", "from plugins.widgets")
+            .replace('    requires = ("worker-token",)\n', "")
         )
         text = text.replace('"widgets.plugin', '"plugins.widgets.plugin').replace(
             'NAME = "widgets"', f'NAME = "small-{number}"'

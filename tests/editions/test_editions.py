@@ -85,6 +85,8 @@ def test_an_edition_tells_all_that_its_plugins_add(variable: str) -> None:
         assert listed.pop(plugin["name"]) == {
             "name": plugin["name"],
             "version": plugin["version"],
+            "plugin_api": plugin["plugin_api"],
+            "requires": plugin["requires"],
             **plugin["contributions"],
         }
     assert listed == {}
@@ -95,6 +97,7 @@ def test_what_a_plugin_from_another_workspace_adds_is_known() -> None:
     widgets = next(each for each in plugins("OUT_OF_TREE_PEX") if each["name"] == "widgets")
     assert widgets["routes"] == ["POST /api/v1/p/widgets/widgets"]
     assert widgets["aliases"] == ["POST /api/tenants/{slug}/widgets"]
+    assert (widgets["plugin_api"], widgets["requires"]) == (">=1.0,<2", ["worker-token"])
     assert widgets["rpcs"] == ["/flovyn.plugins.widgets.v1.WidgetService/CountWidgets"]
 
 

@@ -41,6 +41,13 @@ def test_a_free_choice(menu: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert editions(menu)[CUSTOM]["plugins"] == ["//plugins/jwt", "@acme//widgets"]
 
 
+def test_a_broken_menu_is_told_with_its_place(menu: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A comma too many stops the image with the file, the line and the column, and not with a traceback."""
+    menu.write_text('{\n  "editions": {"full": {},}\n}\n')
+    assert choose(menu, "full", "none") == 1
+    assert capsys.readouterr().err.startswith(f"{menu}:2:")
+
+
 @pytest.mark.parametrize(
     ("edition", "plugins", "message"),
     [

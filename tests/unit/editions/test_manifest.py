@@ -19,6 +19,8 @@ JWT: dict[str, Any] = {
     "name": "jwt",
     "version": "1.0.0",
     "entry": "plugins.jwt.plugin:JwtPlugin",
+    "plugin_api": ">=1.0,<2",
+    "requires": [],
     "objects": [["table", "p_jwt__keys"]],
     "migrations": [],
     "contributions": {**CONTRIBUTIONS, "routes": ["GET /api/v1/p/jwt/keys"]},

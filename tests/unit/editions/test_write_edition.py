@@ -16,6 +16,8 @@ AUDIT: dict[str, Any] = {
     "name": "audit-log",
     "version": "1.0.0",
     "entry": "plugins.audit_log.plugin:AuditLogPlugin",
+    "plugin_api": ">=1.0,<2",
+    "requires": [],
     "migrations": [],
     "objects": [],
     "contributions": {},
@@ -24,6 +26,8 @@ TOKEN: dict[str, Any] = {
     "name": "worker-token",
     "version": "2.0.0",
     "entry": "plugins.worker_token.plugin:WorkerTokenPlugin",
+    "plugin_api": ">=1.0,<2",
+    "requires": [],
     "migrations": [],
     "objects": [],
     "contributions": {},
@@ -81,6 +85,14 @@ def test_plugins_are_sorted(tmp_path: Path) -> None:
     assert (info["version"], info["lint_rules"]) == ("1.2.3", "7")
     assert (info["platform"], info["python"]) == ("linux-x86_64", "3.11")
     assert "commit" not in info
+
+
+def test_a_required_plugin_that_is_missing_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The edition is refused with both plugins' names; with the required one in it, it is written."""
+    needy = {**AUDIT, "requires": ["worker-token"]}
+    assert write(tmp_path, needy)[0] == 1
+    assert "plugin audit-log requires the plugin worker-token, which is not in the edition" in capsys.readouterr().err
+    assert write(tmp_path, needy, TOKEN)[0] == 0
 
 
 def test_stamp() -> None:

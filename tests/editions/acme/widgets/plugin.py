@@ -33,6 +33,8 @@ class WidgetsPlugin(Plugin):
 
     name = NAME
     version = VERSION
+    plugin_api = ">=1.0,<2"
+    requires = ("worker-token",)
 
     def migrations(self) -> Sequence[PluginMigration]:
         """Create the table."""

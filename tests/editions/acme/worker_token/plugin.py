@@ -13,3 +13,4 @@ class AcmePlugin(Plugin):
 
     name = NAME
     version = VERSION
+    plugin_api = ">=1.0,<2"

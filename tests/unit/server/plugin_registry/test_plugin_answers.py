@@ -134,6 +134,7 @@ ANSWERS: list[tuple[str, Any]] = [
     ("config", ConfigSection(Model, (), None)),  # type: ignore[arg-type]
     ("config", ConfigSection(Model, (), {"OLD": "no_field"})),
     ("rest_routes", [_route(path="/a/{id}"), _route(path="/a/{other}/b")]),
+    ("rest_routes", [_route(path="/api/v1/a")]),
     *_each("grpc_services", *([GrpcService(SERVICE, each)] for each in METHODS)),
     ("grpc_services", [GrpcService(SERVICE, {"Greet": replace(METHOD, action="VIEW")})]),  # type: ignore[arg-type]
     ("grpc_services", [GrpcService("flovyn.plugins.hello_world.v1.S", {})]),
