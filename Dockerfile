@@ -3,6 +3,7 @@
 #   --build-arg PLUGINS=//plugins/jwt,…    a free choice: exactly these plugins, as an edition named `custom`
 #   --build-arg BASE_IMAGE=…               what it runs on: a glibc and the CPython 3.N of BUILD_IMAGE, nothing else
 #   --build-arg BUILD_IMAGE=…              what builds it: a Debian or Ubuntu with Python; Bazel comes from the distribution
+#   --build-arg VERSION=… REVISION=… LICENSES=…   labels: pass what VERSION, git and LICENSE_EXPRESSION say
 #   --build-context wheels=DIR             a directory of wheels in place of the package registry
 ARG BASE_IMAGE=python:3.13-slim-bookworm
 ARG BUILD_IMAGE=${BASE_IMAGE}
@@ -28,6 +29,13 @@ RUN PEX_ROOT=/opt/flovyn/cache /opt/flovyn/bin/flovyn-server version \
  && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/flovyn/cache
 
 FROM ${BASE_IMAGE}
+ARG VERSION=""
+ARG REVISION=""
+ARG LICENSES=""
+LABEL org.opencontainers.image.title="flovyn-server" \
+    org.opencontainers.image.version="${VERSION}" \
+    org.opencontainers.image.revision="${REVISION}" \
+    org.opencontainers.image.licenses="${LICENSES}"
 COPY --from=unpacked /opt/flovyn /opt/flovyn
 # A PEX notes when it was last used, which fails where nothing can be written; the second variable switches that off.
 ENV PATH=/opt/flovyn/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \

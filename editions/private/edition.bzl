@@ -51,7 +51,8 @@ def _boot(ctx, target, plugins):
     args.add("--version-file", ctx.file.version).add("--lock", ctx.file._lock).add("--core-facts", ctx.file._core_facts)
     args.add("--server-names", ctx.file._server_names)
     args.add_all(manifests, before_each = "--plugin").add_all(contributions, before_each = "--contributions")
-    args.add("--module", module).add("--info", info)
+    args.add("--module", module).add("--info", info).add("--license-file", ctx.file._license)
+    inputs.append(ctx.file._license)
     if ctx.attr.stamp:
         args.add("--status", ctx.info_file)
         inputs.append(ctx.info_file)
@@ -121,6 +122,7 @@ edition_rule = rule(
         "version": attr.label(doc = "The file that holds the version.", default = "//:VERSION", allow_single_file = True),
         "_core_facts": attr.label(doc = "Proofs of the core's migrations.", default = "//editions/tools:core_facts", allow_single_file = True),
         "_deps_pex": tool_attr("//editions/tools:deps_pex"),
+        "_license": attr.label(doc = "The server's licence, an SPDX expression or nothing.", default = "//:LICENSE_EXPRESSION", allow_single_file = True),
         "_merge_pex": tool_attr("//editions/tools:merge_pex"),
         "_server": attr.label(doc = "The server.", default = "//editions/private:server", aspects = [collect_pack]),
         "_server_names": attr.label(doc = "The names that the server takes.", default = "//editions/tools:server_names", allow_single_file = True),

@@ -64,7 +64,7 @@ def facts(
     stamp = {key: edition[key] for key in _STAMP if key in edition}
     return {
         "schema": SCHEMA,
-        **{key: edition[key] for key in ("edition", "version", "python", "platform", "lock", "lint_rules")},
+        **{key: edition[key] for key in ("edition", "version", "license", "python", "platform", "lock", "lint_rules")},
         **stamp,
         "server": {**edition["server"], "migrations": _core_migrations(files), "rpcs": _core_rpcs(files)},
         "boot": wheels["boot"],

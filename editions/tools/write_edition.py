@@ -106,6 +106,7 @@ def edition_info(
         "schema": SCHEMA,
         "edition": options.edition,
         "version": options.version_file.read_text(encoding="utf-8").strip(),
+        "license": options.license_file.read_text(encoding="utf-8").strip(),
         "platform": options.platform,
         "python": options.python,
         "lock": hashlib.sha256(options.lock.read_bytes()).hexdigest(),
@@ -128,6 +129,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("--plugin", type=Path, action="append", default=[], help="what the check of a plugin wrote")
     parser.add_argument("--contributions", type=Path, action="append", default=[], help="the same plugin's, in order")
+    parser.add_argument("--license-file", type=Path, required=True, help="an SPDX expression, or nothing")
     parser.add_argument("--status", type=Path)
     return parser.parse_args(arguments)
 

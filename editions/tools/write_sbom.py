@@ -18,6 +18,7 @@ from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model import HashAlgorithm, HashType, Property
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.model.license import DisjunctiveLicense, License
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
@@ -57,8 +58,21 @@ def _server(edition: Mapping[str, Any]) -> Component:
         version=edition["version"],
         type=ComponentType.APPLICATION,
         bom_ref=SERVER,
+        licenses=[server_licence(edition["license"])] if edition["license"] else [],
         properties=[Property(name=f"flovyn:{key}", value=value) for key, value in facts.items()],
     )
+
+
+def server_licence(expression: str) -> License:
+    """Return the licence that the project declares.
+
+    Raises:
+        ValueError: it is no SPDX licence expression.
+    """
+    found = LicenseFactory().make_from_string(expression)
+    if isinstance(found, DisjunctiveLicense) and found.id is None:
+        raise ValueError(f"LICENSE_EXPRESSION: {expression!r} is no SPDX licence expression, such as 'Apache-2.0'")
+    return found
 
 
 def _plugin(plugin: Mapping[str, Any]) -> Component:
@@ -93,7 +107,7 @@ def _text(bom: Bom) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Run from the command line."""
+    """Run from the command line; 1 and one message when the project's licence is none."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("--edition", "--wheels", "--parts", "--out"):
         parser.add_argument(name, type=Path, required=True)
@@ -102,7 +116,12 @@ def main(arguments: list[str]) -> int:
         json.loads(path.read_bytes()) for path in (options.edition, options.wheels, options.parts)
     )
     needs = {name: part["wheels"] for name, part in parts.items()}
-    options.out.write_text(document(edition, wheels, needs), encoding="utf-8")
+    try:
+        text = document(edition, wheels, needs)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+    options.out.write_text(text, encoding="utf-8")
     return 0
 
 

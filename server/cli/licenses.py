@@ -1,4 +1,4 @@
-"""Print the licence of every wheel that this edition contains, and of what starts it."""
+"""Print the licence of the server, of every wheel that this edition contains, and of what starts it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from server.boot.edition import Edition
 
+NOT_DECLARED = "not declared"
 SCHEMA = 1
 """Version of the JSON form."""
 
@@ -25,12 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(edition: Edition, arguments: argparse.Namespace) -> int:
     """Print the licences."""
     manifest = json.loads(edition.document("manifest.json"))
+    server = {"name": "flovyn-server", "version": manifest["version"], "license": manifest["license"]}
     wheels = [*manifest["wheels"], manifest["boot"]]
     found = [_entry(wheel, with_texts=arguments.texts) for wheel in wheels]
     if arguments.json:
-        sys.stdout.write(json.dumps({"schema": SCHEMA, "wheels": found}, indent=2) + "\n")
+        sys.stdout.write(json.dumps({"schema": SCHEMA, "server": server, "wheels": found}, indent=2) + "\n")
         return 0
-    for each in found:
+    for each in [{**server, "license": server["license"] or NOT_DECLARED}, *found]:
         sys.stdout.write(f"{each['name'] + ' ' + each['version']:<32} {each['license']}\n")
         for name, text in each.get("texts", {}).items():
             sys.stdout.write(f"\n--- {each['name']}: {name} ---\n{text.rstrip()}\n\n")

@@ -132,6 +132,11 @@ def test_minimal_holds_nothing_of_any_plugin() -> None:
 
 def test_licences() -> None:
     """Every wheel has a licence that somebody can read, with its text where the wheel brings one."""
+    listed_first = run("FULL_PEX", "licenses").stdout.partition("\n")[0].split(maxsplit=2)
+    assert (listed_first[0], listed_first[2]) == (
+        "flovyn-server",
+        loaded("FULL_PEX", ".manifest.json")["license"] or "not declared",
+    )
     found = json.loads(run("FULL_PEX", "licenses", "--texts", "--json").stdout)["wheels"]
     assert [each["name"] for each in found if each["license"] == "unknown"] == []
     texts = {each["name"]: each["texts"] for each in found}

@@ -29,6 +29,7 @@ EDITION: dict[str, Any] = {
     "schema": 1,
     "edition": "acme",
     "version": "1.2.3",
+    "license": "",
     "python": "3.11",
     "platform": "linux-x86_64",
     "lock": "f" * 64,
@@ -128,6 +129,25 @@ def test_sbom_names_licences_as_they_are() -> None:
     licences = {each["name"]: each.get("licenses") for each in sbom()["components"]}
     assert licences["cffi"] == [{"expression": "MIT OR Apache-2.0"}]
     assert licences["falcon"] == [{"license": {"name": "BSD License"}}]
+
+
+@pytest.mark.parametrize(
+    ("declared", "found"),
+    [
+        ("", None),
+        ("Apache-2.0", [{"license": {"id": "Apache-2.0"}}]),
+        ("MIT OR Apache-2.0", [{"expression": "MIT OR Apache-2.0"}]),
+    ],
+)
+def test_sbom_has_the_declared_licence_of_the_server(declared: str, found: object) -> None:
+    """An empty LICENSE_EXPRESSION declares none, and the SBOM then says nothing of it."""
+    assert sbom(license=declared)["metadata"]["component"].get("licenses") == found
+
+
+def test_a_licence_that_is_no_spdx_expression_is_refused() -> None:
+    """The message names the one place where it is declared."""
+    with pytest.raises(ValueError, match="LICENSE_EXPRESSION: 'Apache 2' is no SPDX licence expression"):
+        sbom(license="Apache 2")
 
 
 def test_sbom_says_who_needs_what() -> None:

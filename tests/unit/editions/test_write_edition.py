@@ -43,6 +43,8 @@ def write(tmp_path: Path, *plugins: dict[str, Any], status: str | None = None) -
     arguments = ["--edition=full", "--label=//editions:full", "--platform=linux-x86_64", "--python=3.11"]
     arguments.append(f"--version-file={tmp_path}/VERSION")
     arguments += [f"--lock={tmp_path}/lock", f"--core-facts={tmp_path}/core.json"]
+    (tmp_path / "licence").write_text("MIT\n")
+    arguments.append(f"--license-file={tmp_path}/licence")
     arguments += [f"--server-names={tmp_path}/names.json"]
     arguments += [f"--module={tmp_path}/__init__.py", f"--info={tmp_path}/edition.json"]
     for number, plugin in enumerate(plugins):
@@ -82,7 +84,7 @@ def test_plugins_are_sorted(tmp_path: Path) -> None:
     info = json.loads((folder / "edition.json").read_text())
     assert status == 0
     assert [plugin["name"] for plugin in info["plugins"]] == ["audit-log", "worker-token"]
-    assert (info["version"], info["lint_rules"]) == ("1.2.3", "7")
+    assert (info["version"], info["lint_rules"], info["license"]) == ("1.2.3", "7", "MIT")
     assert (info["platform"], info["python"]) == ("linux-x86_64", "3.11")
     assert "commit" not in info
 
