@@ -1,4 +1,4 @@
-"""Formats, lints and type-checks the repository: ruff, buildifier, mypy. ``--check`` changes nothing.
+"""Formats, lints and type-checks the repository: ruff, buildifier, zizmor, mypy. ``--check`` changes nothing.
 
 All tools run even when one fails, so that one call shows everything there is to mend.
 """
@@ -41,6 +41,8 @@ def commands(root: Path, runfiles: Path, python: Path, *, change: bool) -> Itera
     warnings = "-warnings=" + ",".join(f"-{name}" for name in _NOT_WANTED)
     buildifier = [str(runfiles / "buildifier/buildifier"), f"-mode={mode}", "-lint=warn", warnings]
     yield "buildifier", [*buildifier, *starlark_files(root)]
+    zizmor = str(runfiles / "lint_wheels/unpacked/zizmor/bin/zizmor")
+    yield "zizmor", [zizmor, "--offline", "--quiet", "--no-progress", ".github/workflows"]
     yield "mypy", [str(python), "-m", "mypy"]
 
 

@@ -23,8 +23,11 @@ from editions.tools import menu_file, workspace
 SCHEMA = 1
 KNOWN = Path("editions/toolchain/platforms.bzl")
 """Where the build's own lists of platforms and Pythons stand, as constants that Python reads as well."""
-RUNNERS = {"linux-x86_64": "ubuntu-24.04", "linux-aarch64": "ubuntu-24.04-arm", "macos-arm64": "macos-14"}
-"""GitHub's machines on which a platform's editions start; each builds for all of them."""
+RUNNERS = {"linux-x86_64": "ubuntu-24.04", "linux-aarch64": "ubuntu-24.04-arm", "macos-arm64": "macos-15"}
+"""GitHub's machines on which a platform's editions start, and the only ones that workflows name; each builds for all.
+
+GitHub withdraws a machine about three years after the year of its system: macos-14 is gone, macos-15 goes next.
+"""
 _ALIASES = {"darwin": "macos", "amd64": "x86_64"}
 
 

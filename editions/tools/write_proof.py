@@ -1,7 +1,8 @@
 """Writes what goes out with an edition: its provenance, and the checksums of all of its files.
 
 The provenance is an in-toto statement with a SLSA predicate: which file was made of which lock, wheels, plugins and,
-in a release, commit. It is not signed; a release's CI signs it, or the checksums, with what it has.
+in a release, commit. It is not signed, and says what its writer claims. The release workflow makes signed attestations
+of the published files, this one among them, and signs their checksums.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from editions.tools.matrix import Cell, repositorys, shown
+from editions.tools.matrix import RUNNERS, Cell, repositorys, shown
 
 FILES = sorted(Path(".github/workflows").glob("*.yml"))
 EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
@@ -31,7 +31,12 @@ def read(file: Path) -> dict[str, Any]:
 def scripts(workflow: dict[str, Any]) -> Iterator[str]:
     """What the jobs run."""
     for job in workflow["jobs"].values():
-        yield from (step["run"] for step in job["steps"] if "run" in step)
+        yield from (step["run"] for step in _steps(job) if "run" in step)
+
+
+def _steps(job: dict[str, Any]) -> list[dict[str, Any]]:
+    """A job's steps; one that calls another workflow has none."""
+    return list(job.get("steps", []))
 
 
 def targets() -> set[str]:
@@ -90,7 +95,7 @@ def test_needs_and_outputs_fit(workflow: dict[str, Any]) -> None:
     for name, job in workflow["jobs"].items():
         needs = [job["needs"]] if isinstance(job.get("needs"), str) else job.get("needs", [])
         assert set(needs) <= workflow["jobs"].keys()
-        steps = {step["id"] for step in job["steps"] if "id" in step}
+        steps = {step["id"] for step in _steps(job) if "id" in step}
         text = json.dumps(job)
         for other, output in re.findall(r"needs\.(\w+)\.outputs\.(\w+)", text):
             assert other in needs, (name, other)
@@ -98,7 +103,7 @@ def test_needs_and_outputs_fit(workflow: dict[str, Any]) -> None:
         assert set(re.findall(r"needs\.(\w+)\.", text)) <= set(needs)
         for step, output in re.findall(r"steps\.(\w+)\.outputs\.(\w+)", text):
             assert step in steps, (name, step)
-            assert any(f'"{output}=' in each.get("run", "") for each in job["steps"] if each.get("id") == step)
+            assert any(f'"{output}=' in each.get("run", "") for each in _steps(job) if each.get("id") == step)
 
 
 def test_cells_have_what_is_read_of_them(workflow: dict[str, Any]) -> None:
@@ -106,7 +111,8 @@ def test_cells_have_what_is_read_of_them(workflow: dict[str, Any]) -> None:
     for job in workflow["jobs"].values():
         named = set(re.findall(r"matrix\.(\w+)", " ".join(EXPRESSION.findall(json.dumps(job))))) - {"outputs", "result"}
         matrix = job.get("strategy", {}).get("matrix", {})
-        assert named <= ({field.name for field in fields(Cell)} if "fromJSON" in matrix else matrix.keys())
+        own = {key for cell in matrix.get("include", [matrix]) for key in cell} if isinstance(matrix, dict) else set()
+        assert named <= ({field.name for field in fields(Cell)} if "fromJSON" in matrix else own)
 
 
 def test_one_cell_hides_no_other(workflow: dict[str, Any]) -> None:
@@ -116,10 +122,55 @@ def test_one_cell_hides_no_other(workflow: dict[str, Any]) -> None:
     assert all(strategy["fail-fast"] is False for strategy in matrices)
 
 
-def test_actions_are_pinned_to_a_major_version(workflow: dict[str, Any]) -> None:
-    """GitHub's own, and the one that installs Nix; never a branch."""
-    used = [step["uses"] for job in workflow["jobs"].values() for step in job["steps"] if "uses" in step]
-    assert all(re.fullmatch(r"(actions/[\w-]+|cachix/install-nix-action)@v\d+", each) for each in used), used
+def test_actions_are_pinned_to_a_commit(workflow: dict[str, Any]) -> None:
+    """By its digest, which nobody can move, with the version beside it for readers; never a tag or a branch."""
+    text = Path(".github/workflows", f"{workflow['name']}.yml").read_text("utf-8")
+    used = [line.partition("uses: ")[2] for line in text.splitlines() if "uses: " in line]
+    remote = [each for each in used if not each.startswith("./")]
+    assert remote
+    assert [each for each in remote if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each)] == []
+
+
+def test_one_action_has_one_version_everywhere() -> None:
+    """An update that forgets a workflow shows."""
+    versions: dict[str, set[str]] = {}
+    for text in (file.read_text("utf-8") for file in FILES):
+        for action, version in re.findall(r"uses: ([\w-]+/[\w-]+)@(.+)", text):
+            versions.setdefault(action, set()).add(version)
+    assert {action: found for action, found in versions.items() if len(found) > 1} == {}
+
+
+def test_runners_are_those_of_the_table(workflow: dict[str, Any]) -> None:
+    """GitHub withdraws machines; the table of the matrix is the one place to change."""
+    machines = {each["runs-on"] for each in workflow["jobs"].values() if "runs-on" in each}
+    for job in workflow["jobs"].values():
+        matrix = job.get("strategy", {}).get("matrix", {})
+        if isinstance(matrix, dict):
+            machines |= {*matrix.get("runner", []), *(cell["machine"] for cell in matrix.get("include", []))}
+    assert {each for each in machines if not EXPRESSION.search(each)} <= set(RUNNERS.values())
+
+
+def test_jobs_get_no_more_rights_than_they_use(workflow: dict[str, Any]) -> None:
+    """Reading is what all get; a checkout leaves no credentials behind for what runs after it."""
+    assert workflow["permissions"] == {"contents": "read"}
+    checkouts = [
+        step for job in workflow["jobs"].values() for step in _steps(job) if "actions/checkout" in step.get("uses", "")
+    ]
+    assert checkouts
+    assert [step for step in checkouts if step["with"]["persist-credentials"] is not False] == []
+
+
+def test_a_release_waits_for_all_of_ci_and_for_each_started_file() -> None:
+    """Nothing gets a name or a place to be downloaded before that."""
+    jobs = read(Path(".github/workflows/release.yml"))["jobs"]
+    assert jobs["ci"]["uses"] == "./.github/workflows/ci.yml"
+    assert {"ci", "start", "image"} <= set(jobs["publish"]["needs"])
+    assert "edition" in jobs["start"]["needs"]
+    assert [
+        name
+        for name, job in jobs.items()
+        if "contents" in job.get("permissions", {}) and name not in ("image", "publish")
+    ] == []
 
 
 def test_no_untrusted_text_enters_a_script(workflow: dict[str, Any]) -> None:

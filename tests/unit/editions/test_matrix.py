@@ -33,8 +33,8 @@ def test_an_entrys_keys_multiply() -> None:
     assert [(cell.target, cell.runner) for cell in found] == [
         ("//editions:a-linux-aarch64-py3.12", "ubuntu-24.04-arm"),
         ("//editions:a-linux-aarch64-py3.13", "ubuntu-24.04-arm"),
-        ("//editions:a-macos-arm64-py3.12", "macos-14"),
-        ("//editions:a-macos-arm64-py3.13", "macos-14"),
+        ("//editions:a-macos-arm64-py3.12", "macos-15"),
+        ("//editions:a-macos-arm64-py3.13", "macos-15"),
     ]
     assert found[0].file == "bazel-bin/editions/a-linux-aarch64-py3.12.pex"
 
