@@ -1,8 +1,10 @@
 """Makes a release: the version in ``VERSION``, the section of the changelog, the commit and the tag move together.
 
 ./bazelw run //:release -- 1.2.0
+./bazelw run //:release -- sign --key release.pem bazel-bin/editions/full.pex
 
-Everything that could be wrong is looked at before anything is written.
+Everything that could be wrong is looked at before anything is written. The second form signs what lies beside built
+editions (``editions/tools/sign.py``).
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from editions.tools import workspace
+from editions.tools import sign, workspace
 
 VERSION, CHANGELOG = Path("VERSION"), Path("CHANGELOG.md")
 UNRELEASED = "## [Unreleased]"
@@ -120,6 +122,8 @@ def release(root: Path, version: str, changelog: str, said: str) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run from ``bazel run //:release``; 1 and the reason when nothing is released."""
+    if arguments[:1] == ["sign"]:
+        return sign.main(arguments[1:])
     parser = argparse.ArgumentParser(
         prog="./bazelw run //:release --", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

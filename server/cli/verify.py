@@ -11,7 +11,7 @@ from pathlib import Path
 
 from core.errors import InvalidInput
 from server.boot.edition import Edition
-from server.verification import beside, unpacked
+from server.verification import beside, signature, unpacked
 from server.verification.archive import MANIFEST, inspect
 from server.verification.environment import Origin
 
@@ -28,6 +28,9 @@ with a file that you trust, or remove the copy.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("file", nargs="?", type=Path, help="another edition's file; without it, the one that runs")
+    parser.add_argument(
+        "--public-key", type=Path, metavar="KEY", help="a PEM file; the files beside the edition must be signed by it"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.epilog = _EPILOG
 
@@ -63,16 +66,18 @@ class Report:
 
 def run(_edition: Edition, arguments: argparse.Namespace) -> int:
     """Verify, print, and return 1 when anything differs."""
-    report = verify(_file(arguments.file))
+    report = verify(_file(arguments.file), public_key=arguments.public_key)
     sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n" if arguments.json else report.as_text())
     return 1 if report.problems else 0
 
 
-def verify(file: Path) -> Report:
+def verify(file: Path, *, public_key: Path | None = None) -> Report:
     """Check a file, the files beside it, and its copies below the running one's PEX root.
 
+    With a public key, checksums and provenance must be there, each with a signature by that key.
+
     Raises:
-        InvalidInput: there is no such file.
+        InvalidInput: there is no such file, or the key cannot be used.
     """
     try:
         content = file.read_bytes()
@@ -80,6 +85,8 @@ def verify(file: Path) -> Report:
         raise InvalidInput(f"{file} cannot be read: {error.strerror}; name an edition's file") from None
     found = inspect(content)
     problems = [*found.problems, *beside.problems(file, content, found.documents)]
+    if public_key is not None:
+        problems += signature.problems(file, public_key)
     copies: list[unpacked.Copy] = []
     members = found.manifest.get("members", {})
     root = unpacked.root_of(Path(sys.prefix))

@@ -99,6 +99,11 @@ BREACHES = {
         "import cronsim",
         "server.domain.schedule -> cronsim (l.",
     ),
+    "cryptography: signatures of a release": (
+        "server/verification/beside.py",
+        "import cryptography.exceptions",
+        "server.verification.beside -> cryptography (l.",
+    ),
     "tools of the build": (
         "server/verification/archive.py",
         "import pex",
