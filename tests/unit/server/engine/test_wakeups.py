@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -142,6 +143,80 @@ async def test_a_nudge_finds_work_that_nobody_told_of() -> None:
     assert ([poll.result() for poll in done], len(polls) - len(done)) == (["work"] * 3, 47)
     wakeups.close()
     await asyncio.gather(*polls)
+
+
+class _Queue:
+    """A queue of the tests: its pollers, its pending items, and the pollers that tried to claim, in order."""
+
+    def __init__(self) -> None:
+        self.wakeups = Wakeups()
+        self.items: list[str] = []
+        self.tries: list[str] = []
+        self._polls: list[asyncio.Task[str | None]] = []
+
+    async def park(self, name: str, *kinds: str) -> asyncio.Task[str | None]:
+        """Return a poll that has found nothing and is parked."""
+        self.wakeups.parked.clear()
+        poll = asyncio.create_task(self.wakeups.poll(KEY, partial(self._claim, name), 60, kinds))
+        self._polls.append(poll)
+        await asyncio.wait_for(self.wakeups.parked.wait(), 5)
+        self.tries.clear()
+        return poll
+
+    async def settle(self) -> None:
+        """Wait until no poller has anything left to do: every one of them is parked or has ended."""
+        tries = -1
+        while tries != len(self.tries):
+            tries = len(self.tries)
+            for _ in range(10):
+                await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        """End all polls."""
+        self.wakeups.close()
+        await asyncio.gather(*self._polls, return_exceptions=True)
+
+    async def _claim(self, name: str) -> str | None:
+        self.tries.append(name)
+        return self.items.pop() if self.items else None
+
+
+@pytest.mark.parametrize(("items", "tries"), [(0, 1), (1, 3), (2, 5), (3, 7)])
+async def test_each_claim_after_a_nudge_nudges_two_others(items: int, tries: int) -> None:
+    """More would let idle pollers query in vain; fewer would serve a full queue more slowly."""
+    queue = _Queue()
+    for number in range(20):
+        await queue.park(str(number))
+    queue.items += ["work"] * items
+    queue.wakeups.nudge(KEY)
+    await queue.settle()
+    assert len(queue.tries) == tries
+    await queue.close()
+
+
+@pytest.mark.parametrize(
+    ("kinds", "others", "wakes"),
+    [
+        (("a", "b"), ("b", "c"), True),
+        (("a", "b"), ("c", "d"), False),
+        ((), ("c",), True),
+        (("a",), (), True),
+    ],
+)
+async def test_a_wake_up_is_passed_on_to_a_poller_whose_kinds_overlap(
+    kinds: tuple[str, ...],
+    others: tuple[str, ...],
+    wakes: bool,  # noqa: FBT001
+) -> None:
+    """The kind of the work is not known by then; no kinds means any."""
+    queue = _Queue()
+    cancelled = await queue.park("cancelled", *kinds)
+    await queue.park("other", *others)
+    assert queue.wakeups.wake(KEY, kinds[0] if kinds else "any")
+    cancelled.cancel()
+    await queue.settle()
+    assert queue.tries == (["other"] if wakes else [])
+    await queue.close()
 
 
 async def test_closing_answers_everybody() -> None:

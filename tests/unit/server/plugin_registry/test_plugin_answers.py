@@ -89,8 +89,12 @@ ROUTES = [
     {"action": "VIEW"},
     {"scope": "server"},
     {"status": "abc"},
+    {"status": 199},
+    {"status": 300},
     {"status": 404},
     {"status": True},
+    {"more_statuses": (199,)},
+    {"more_statuses": (201, 300)},
     {"more_statuses": (500,)},
     {"produces": "text/plain"},
     {"request_model": dict},
@@ -107,6 +111,12 @@ def test_a_route_of_the_wrong_types_is_refused(changes: dict[str, Any]) -> None:
     routes = [_route(**changes)]
     with pytest.raises(PluginError, match="'hello-world': rest_routes failed: route "):
         _start(_plugin(rest_routes=_returns(routes))())
+
+
+def test_a_route_may_have_any_status_of_a_success() -> None:
+    """From 200 to 299, both included."""
+    routes = [_route(status=200, more_statuses=(299,)), _route(path="/b", status=299, more_statuses=(200,))]
+    _start(_plugin(rest_routes=_returns(routes))())
 
 
 METHOD = GrpcMethod(_handler, Action.VIEW, "x")

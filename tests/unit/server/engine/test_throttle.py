@@ -1,0 +1,47 @@
+"""A throttle lets an action pass once per key and pause."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from server.engine import throttle
+from server.engine.throttle import Throttle
+
+
+class Clock:
+    """The time of the event loop, as the test sets it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def time(self) -> float:
+        """Return the time."""
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock that stands still."""
+    clock = Clock()
+    monkeypatch.setattr(asyncio, "get_running_loop", lambda: clock)
+    return clock
+
+
+def test_a_key_is_due_again_after_the_pause(clock: Clock) -> None:
+    """And not before; other keys do not matter."""
+    lines: Throttle[str] = Throttle(10.0)
+    assert (lines.is_due("a"), lines.is_due("a"), lines.is_due("b")) == (True, False, True)
+    clock.now += 9.99
+    assert not lines.is_due("a")
+    clock.now += 0.01
+    assert (lines.is_due("a"), lines.is_due("a")) == (True, False)
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With too many keys, all are forgotten: an action may then pass too early."""
+    monkeypatch.setattr(throttle, "MAX_REMEMBERED", 2)
+    lines: Throttle[str] = Throttle(10.0)
+    assert [lines.is_due(key) for key in "aab"] == [True, False, True]
+    assert [lines.is_due(key) for key in "ca"] == [True, True]
