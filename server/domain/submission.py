@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
+from enum import Enum, StrEnum
 from uuid import UUID
 
 from core.payload import Json
@@ -37,20 +37,18 @@ class Ending:
 class Sender:
     """The holder that sent a submission: connection and principal.
 
-    ``has_read`` says that it has read this workflow's history under a claim; ``read_under`` is the claim of its last
-    such read, None when it has submitted since.
+    ``has_read`` says that it has read this workflow's history, or tried to; ``read_under`` is the claim of its last
+    successful read. ``has_submitted`` says that a submission of it was applied since.
     """
 
     held_by: str
     has_read: bool = False
     read_under: str | None = None
+    has_submitted: bool = False
 
-    def acts_for(self, state: WorkflowState) -> bool:
-        """Return whether the sender is the worker of the present claim: it has read the history under this claim.
-
-        Workers read it in every activation. A sender that has never read it must be the claim's own connection.
-        """
-        return self.read_under == state.claim_id if self.has_read else self.held_by == state.held_by
+    def knows(self, state: WorkflowState) -> bool:
+        """Return whether the sender has read the history under the present claim, as workers do in every activation."""
+        return self.has_read and self.read_under is not None and self.read_under == state.claim_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,37 +80,73 @@ class WorkflowStep:
     effects: Effects | None = None
 
 
-MAX_CONTESTED = 3
+MAX_CONTESTED = 10
 """After so many claims in a row without a submission, any submission is applied: the evidence must be wrong."""
 
-REPEATED = "it repeats the last submission"
+MAX_REPLAYS = 10
+"""So often in a row, a workflow is replayed whose worker begins again what is in its history."""
 
 
-def objection(  # noqa: PLR0911 - one return per rule
-    state: WorkflowState, submitted: Submission, sender: Sender | None
-) -> str | None:
+class Again(Enum):
+    """Whether a workflow is dispatched again because a submission was ignored."""
+
+    NO = "the sender has submitted already, or goes on"
+    SOON = "the sender may be the holder: unless the holder submits soon"
+    NOW = "the sender may have been the holder, and nobody else is"
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why a submission changes nothing, and whether its workflow is dispatched again."""
+
+    reason: str
+    again: Again = Again.NO
+
+
+def objection(state: WorkflowState, submitted: Submission, sender: Sender | None) -> Objection | None:
     """Return why a submission changes nothing; None when it is to be applied. Nothing is known without a ``sender``.
 
     Submissions come twice, when an answer is lost, and late, from workers whose lease is over. Workers match the
-    history by position: a second copy of an operation in it lets the workflow fail.
+    history by position: a second copy of an operation in it lets the workflow fail. A worker that is answered does not
+    submit again: where the sender may be the holder, the workflow is dispatched again.
     """
+    is_repeated = submitted.digest is not None and submitted.digest == state.submission_digest
     if state.status not in (WorkflowStatus.RUNNING, WorkflowStatus.CANCELLING):
-        return f"no worker holds it: it is {state.status}"
-    if sender is None or state.claim_id is None or state.contested > MAX_CONTESTED or sender.acts_for(state):
+        # a copy that could not be told from the holder's submission may have come before it, and suspended the workflow
+        may_be_held = (
+            state.status is WorkflowStatus.WAITING and not is_repeated and not (sender and sender.has_submitted)
+        )
+        return Objection(f"no worker holds it: it is {state.status}", Again.NOW if may_be_held else Again.NO)
+    if sender is None or state.claim_id is None or state.contested > MAX_CONTESTED:
         return None
-    if submitted.digest is not None and submitted.digest == state.submission_digest:
-        return REPEATED
-    if state.contested:
+    if sender.knows(state):
+        return Objection(REPEATED) if is_repeated and sender.has_submitted else None
+    if sender.held_by == state.held_by:
+        return Objection(UNREAD, Again.NOW) if sender.has_read else None
+    reason = REPEATED if is_repeated else _others(state, submitted, sender)
+    return None if reason is None else Objection(reason, Again.SOON)
+
+
+def _others(state: WorkflowState, submitted: Submission, sender: Sender) -> str | None:
+    """Return why a submission that does not come over the claim's connection must be another worker's."""
+    if state.contested > 0:
         return "another worker holds it since an earlier claim was over"
-    if sender.held_by != state.held_by and state.held_by is not None:
-        if sender.has_read:
-            return "another worker holds it since the sender's last submission"
-        if submitted.outcome is SubmissionOutcome.FAILED:
-            # a worker that loses the answer to its submission reports the lost connection as the workflow's failure
-            return "another worker holds it, and only that one can let it fail"
+    if state.held_by is None:
+        return None
+    if sender.has_read:
+        return "another worker holds it since the sender's last submission"
+    if submitted.outcome is SubmissionOutcome.FAILED:
+        # a worker that loses the answer to its submission reports the lost connection as the workflow's failure
+        return "another worker holds it, and only that one can let it fail"
     return None
 
 
+REPEATED = "it repeats the last submission"
+UNREAD = "its sender has not read the history since it got the workflow"
+
+
 def released(state: WorkflowState) -> WorkflowStep:
-    """Return the step of a claim that ends without a submission of its own: another worker is to get the workflow."""
-    return WorkflowStep(replace(state, status=WorkflowStatus.PENDING, contested=state.contested + 1), ())
+    """Return the step of a workflow that is to be dispatched again; its claim ends without a submission."""
+    if state.status is WorkflowStatus.WAITING:
+        return WorkflowStep(replace(state, status=WorkflowStatus.PENDING), ())
+    return WorkflowStep(replace(state, status=WorkflowStatus.PENDING, contested=max(state.contested, 0) + 1), ())

@@ -98,8 +98,9 @@ class WorkflowState:
     ``has_dependents`` tells that rows of other tables may have to be cleared up when the workflow ends.
     ``history_bytes`` is about what its events take on the wire.
     ``claim_id`` and ``held_by`` are those of the present claim; ``contested`` counts the claims in a row that ended
-    without a submission; ``submission_digest`` is that of the last submission that was applied. Both ids are texts:
-    they are only compared, and every submission reads them.
+    without a submission, and below zero the suspensions in a row by workers that seem not to know the history.
+    ``submission_digest`` is that of the last submission that was applied. Both ids are texts: they are only compared,
+    and every submission reads them.
     """
 
     tenant_id: UUID

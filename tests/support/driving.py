@@ -53,6 +53,12 @@ class Calls:
         assert found is not None
         return found
 
+    async def activation(self, queue: str = "") -> str:
+        """Wait for a workflow and read its history, as workers do in every activation; return its id."""
+        workflow_id = (await self.claim(queue)).id
+        await self.events(workflow_id)
+        return str(workflow_id)
+
     async def claim_pending(self, queue: str = "") -> None:
         """Claim every workflow of a queue that is pending now."""
         while await self.poll(queue) is not None:
@@ -66,10 +72,10 @@ class Calls:
         await self.dispatch.SubmitWorkflowCommands(request, metadata=bearer())
 
     async def step(self, *commands: pb.WorkflowCommand, queue: str = "", status: Any = SUSPENDED) -> str:
-        """Wait for a workflow, submit to it, and return its id."""
-        workflow_id = (await self.claim(queue)).id
+        """Carry out one activation of the next workflow, and return its id."""
+        workflow_id = await self.activation(queue)
         await self.submit(workflow_id, *commands, status=status)
-        return str(workflow_id)
+        return workflow_id
 
     async def events(self, workflow_id: str) -> list[Happened]:
         """Return the history."""

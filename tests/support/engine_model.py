@@ -19,7 +19,7 @@ from server.domain.command import (
     ScheduleTask,
     StartTimer,
 )
-from server.domain.submission import SubmissionOutcome
+from server.domain.submission import MAX_REPLAYS, SubmissionOutcome
 from server.domain.task import TaskOutcome
 
 ONE = Json("1")
@@ -63,6 +63,10 @@ class Run:
     events: list[str] = field(default_factory=lambda: ["WORKFLOW_STARTED"])
     unseen: bool = False
     """Whether something reached it since it was claimed."""
+    woken: bool = False
+    """Whether something has ever reached it."""
+    blind: int = 0
+    """How often in a row it was suspended by a worker that had begun the same things before, and was replayed."""
     timers: dict[str, str] = field(default_factory=dict)
     promises: list[tuple[str, str]] = field(default_factory=list)
     tasks: dict[UUID, Task] = field(default_factory=dict)
@@ -76,23 +80,30 @@ class Run:
         """Take an event from outside, which wakes a workflow that waits."""
         if not self.over:
             self.events.append(event)
-            self.unseen = True
+            self.unseen = self.woken = True
             if self.status == "WAITING":
                 self.status = "PENDING"
 
     def take(self, acts: Sequence[Act], outcome: SubmissionOutcome, *, with_end: bool) -> None:
         """Take a worker's submission; ``with_end`` tells whether the command of its end was among the commands."""
         if self.status not in ("RUNNING", "CANCELLING"):
+            self.status = "PENDING" if self.status == "WAITING" else self.status  # it may have been the holder's
             return
         if self.status == "CANCELLING" and not (outcome is SubmissionOutcome.COMPLETED and with_end):
             self.end("CANCELLED", CANCELLATION)
             return
+        is_blind = (
+            self.woken and self.blind < MAX_REPLAYS and any(act.begins in {*self.timers, *self.tasks} for act in acts)
+        )
         for act in acts:
             act.model(self)
-        if outcome is SubmissionOutcome.SUSPENDED:
-            self.status = "PENDING" if self.unseen else "WAITING"
+        if outcome is SubmissionOutcome.SUSPENDED and self.unseen:
+            self.status = "PENDING"
+        elif outcome is SubmissionOutcome.SUSPENDED:
+            self.status = "PENDING" if is_blind else "WAITING"
         elif outcome in _TERMINAL_EVENT:
             self.end(outcome.value, [_TERMINAL_EVENT[outcome]])
+        self.blind = self.blind + 1 if outcome is SubmissionOutcome.SUSPENDED and is_blind and not self.unseen else 0
 
     def cancel(self) -> CancelOutcome:
         """Take a request to cancel."""
@@ -150,6 +161,8 @@ class Act:
 
     command: Command
     model: Callable[[Run], None]
+    begins: str | UUID | None = None
+    """The timer or the task that the command begins."""
 
 
 def _operation(_number: int) -> Act:
@@ -164,7 +177,7 @@ def _timer(number: int) -> Act:
             workflow.timers[name] = "ACTIVE"
             workflow.events.append("TIMER_STARTED")
 
-    return Act(StartTimer(name, 0 if is_due(name) else 3_600_000), model)
+    return Act(StartTimer(name, 0 if is_due(name) else 3_600_000), model, name)
 
 
 def _cancel_timer(number: int) -> Act:
@@ -202,7 +215,7 @@ def _task(number: int) -> Act:
             workflow.tasks[task_id] = Task(task_id, retries=number)
             workflow.events.append("TASK_SCHEDULED")
 
-    return Act(ScheduleTask(task_id, "t", ONE, None, number, None, 0), model)
+    return Act(ScheduleTask(task_id, "t", ONE, None, number, None, 0), model, task_id)
 
 
 def _made(drawn: list[tuple[Callable[[int], Act], int, bool]]) -> list[Act]:

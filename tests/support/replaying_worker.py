@@ -151,20 +151,32 @@ class ReplayingWorker:
 
     async def run_once(self) -> bool:
         """Poll for a workflow, replay it and submit what came of it; tell whether there was one."""
-        poll = pb.PollRequest(worker_id=self.worker_id, tenant_id=str(TENANT), queue=self._queue, timeout_seconds=30)
-        answer = await self._client.dispatch.PollWorkflow(poll, metadata=bearer())
-        if not answer.HasField("workflow_execution"):
+        execution = await self.claim()
+        if execution is None:
             return False
         self.activations += 1
-        execution = answer.workflow_execution
         history = [] if self.forgets(self.activations) else await self.history(execution.id)
+        request = self.replayed(execution, history)
+        for _ in range(self.copies):
+            await self.submit(request)
+        return True
+
+    async def claim(self) -> pb.WorkflowExecution | None:
+        """Poll for a workflow once."""
+        poll = pb.PollRequest(worker_id=self.worker_id, tenant_id=str(TENANT), queue=self._queue, timeout_seconds=30)
+        answer = await self._client.dispatch.PollWorkflow(poll, metadata=bearer())
+        return answer.workflow_execution if answer.HasField("workflow_execution") else None
+
+    def replayed(self, execution: pb.WorkflowExecution, history: Sequence[Event]) -> pb.SubmitWorkflowCommandsRequest:
+        """Replay a workflow; return what is to be submitted."""
         activation = self._replay(execution, history)
-        request = pb.SubmitWorkflowCommandsRequest(
+        return pb.SubmitWorkflowCommandsRequest(
             workflow_execution_id=execution.id, commands=activation.commands, status=activation.status
         )
-        for _ in range(self.copies):
-            await self._client.dispatch.SubmitWorkflowCommands(request, metadata=bearer())
-        return True
+
+    async def submit(self, request: pb.SubmitWorkflowCommandsRequest) -> None:
+        """Submit an activation."""
+        await self._client.dispatch.SubmitWorkflowCommands(request, metadata=bearer())
 
     async def work_once(self) -> bool:
         """Poll for a task, do it and report on it; tell whether there was one."""

@@ -54,6 +54,7 @@ def _suspend(draft: Draft, command: Suspend) -> None:
 
 def _start_timer(draft: Draft, command: StartTimer) -> None:
     if draft.timer_key(command.timer_id) in draft.known.timers:
+        draft.skip(draft.known.timers, draft.timer_key(command.timer_id))
         return
     duration = usable_duration(command.duration_ms)
     draft.start_timer(NewTimer(*draft.timer_key(command.timer_id), duration))
@@ -98,8 +99,10 @@ def _resolve_promise(draft: Draft, command: ResolvePromiseCommand) -> None:
 
 def _schedule_task(draft: Draft, command: ScheduleTask) -> None:
     state = draft.state
-    known = draft.known.tasks.get((state.tenant_id, command.task_id))
+    key = (state.tenant_id, command.task_id)
+    known = draft.known.tasks.get(key)
     if known == (state.id, command.kind):
+        draft.skip(draft.known.tasks, key)
         return
     if known is not None:
         raise WrongState(
@@ -135,6 +138,7 @@ def _schedule_child(draft: Draft, command: ScheduleChild) -> None:
     state = draft.state
     key = (state.tenant_id, command.child_id)
     if key in draft.known.children and draft.known.children[key] == state.id:
+        draft.skip(draft.known.children, key)
         return
     queue = command.queue or state.queue
     draft.events.append(child.initiated(command.name, command.child_id, command.kind or "", command.input, queue))

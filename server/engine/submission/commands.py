@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from server.domain.command import Cancel, Command, Complete, Fail
-from server.domain.submission import Ending, Submission, SubmissionOutcome, WorkflowStep
+from server.domain.submission import MAX_REPLAYS, Ending, Submission, SubmissionOutcome, WorkflowStep
 from server.domain.workflow import WorkflowState, WorkflowStatus, extended
 from server.engine.submission.command_table import HANDLERS
 from server.engine.submission.drafts import Draft, Known
@@ -37,14 +37,15 @@ def submission(
 
 
 def decide(
-    state: WorkflowState, submitted: Submission, known: Known, max_history: int | None = None
+    state: WorkflowState, submitted: Submission, known: Known, max_history: int | None = None, *, has_read: bool = True
 ) -> WorkflowStep | None:
     """Return what a submission does to a workflow in ``state``; None when it must change nothing.
 
     ``known`` holds what exists of what the commands name, and takes in what they create. ``objection`` has nothing
     against the submission. A submission to an ended workflow is ignored, and so is one to a workflow that is being
     cancelled, unless it completes the workflow. If the history would exceed ``max_history`` bytes, the workflow fails
-    and no command is carried out.
+    and no command is carried out. ``has_read`` is false if the worker is known not to have read the history since it
+    got the workflow.
 
     Raises:
         WrongState: a command names a task of another workflow or kind.
@@ -62,12 +63,14 @@ def decide(
     known.absorb(draft.known)
     longer, events = extended(state, [*draft.events, ending.event] if ending else draft.events)
     waking = longer.last_sequence if draft.must_see else state.waking_sequence
+    status = ending.status if ending else _next_status(state, waking, submitted.outcome)
+    is_blind = status is WorkflowStatus.WAITING and waking > 0 and -state.contested < _replays(draft, has_read=has_read)
     moved = replace(
         longer,
         waking_sequence=waking,
-        status=ending.status if ending else _next_status(state, waking, submitted.outcome),
+        status=WorkflowStatus.PENDING if is_blind else status,
         has_dependents=state.has_dependents or bool(draft.effects),
-        contested=0,
+        contested=min(state.contested, 0) - 1 if is_blind else 0,
         submission_digest=submitted.digest,
     )
     return WorkflowStep(
@@ -77,6 +80,17 @@ def decide(
         error=ending.error if ending else None,
         effects=draft.effects,
     )
+
+
+def _replays(draft: Draft, *, has_read: bool) -> int:
+    """Return how often in a row a workflow is replayed whose worker suspends it without knowing its history.
+
+    A worker that gets no history goes on from an empty one: it waits for what has come already, and nothing would wake
+    it any more. A replay too many is harmless. One that always comes to the same must be the last.
+    """
+    if draft.repeats:
+        return MAX_REPLAYS
+    return 0 if has_read else 1
 
 
 def _has_completed(submitted: Submission) -> bool:

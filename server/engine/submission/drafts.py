@@ -79,10 +79,16 @@ class Draft:
         self.effects = Effects()
         self.must_see = False
         """Whether the last event is news to the worker, so that a suspension must not sleep through it."""
+        self.repeats = False
+        """Whether a command begins what an earlier submission began: the worker goes on from an older history."""
 
     def event(self, event_type: EventType, data: Json) -> None:
         """Add an event."""
         self.events.append(NewEvent(event_type, data))
+
+    def skip(self, known: MutableMapping[Key, Value], key: Key) -> None:
+        """Leave out a command because there is already what it begins."""
+        self.repeats = self.repeats or key not in _added(known)
 
     def timer_key(self, timer_id: str) -> TimerKey:
         """Return what a timer of this workflow is known by."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from dataclasses import dataclass
 from uuid import UUID
 
 from server.domain.submission import Sender
@@ -24,11 +25,19 @@ Principal = tuple[UUID, str]
 """Tenant and principal."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The last time that a holder read a history: under which claim, and whether a submission followed."""
+
+    claim: str | None
+    has_submitted: bool = False
+
+
 class Senders:
     """Bounded memory of one process; every method takes constant time."""
 
     def __init__(self) -> None:
-        self._reads: OrderedDict[tuple[WorkflowKey, str], str | None] = OrderedDict()
+        self._reads: OrderedDict[tuple[WorkflowKey, str], _Read] = OrderedDict()
         self._suspects: OrderedDict[str, Principal] = OrderedDict()
         self._untold: OrderedDict[Principal, float] = OrderedDict()
 
@@ -38,7 +47,12 @@ class Senders:
             return
         self.called(held_by)
         if claim is not None:
-            self._remember(workflow, held_by, claim)
+            self._remember(workflow, held_by, _Read(claim))
+
+    def failed_to_read(self, workflow: WorkflowKey, held_by: str | None) -> None:
+        """Note that a holder does not get the history of a workflow: some workers go on without it, from its start."""
+        if held_by is not None and (workflow, held_by) not in self._reads:
+            self._remember(workflow, held_by, _Read(None))
 
     def sender(self, workflow: WorkflowKey, held_by: str | None) -> Sender | None:
         """Return the sender of a submission; None when nothing can be said about it."""
@@ -47,15 +61,20 @@ class Senders:
         self.called(held_by)
         if not self.tells((workflow[0], held_by)):
             return None
-        key = (workflow, held_by)
-        return Sender(held_by, has_read=key in self._reads, read_under=self._reads.get(key))
+        read = self._reads.get((workflow, held_by))
+        if read is None:
+            return Sender(held_by)
+        return Sender(held_by, has_read=True, read_under=read.claim, has_submitted=read.has_submitted)
 
-    def submitted(self, workflow: WorkflowKey, sent_by: str | None, holder: str | None) -> None:
-        """Record that a submission was applied; its sender must read the workflow again before the next one counts."""
+    def submitted(self, workflow: WorkflowKey, sent_by: str | None, holder: str | None, claim: str | None) -> None:
+        """Note that a submission was applied to a workflow that ``holder`` held under ``claim``."""
         if sent_by is None:
             return
-        if (workflow, sent_by) in self._reads:
-            self._remember(workflow, sent_by, None)
+        read = self._reads.get((workflow, sent_by))
+        if (
+            read is not None and read.claim == claim
+        ):  # by now, the sender may have read the workflow under its next claim
+            self._remember(workflow, sent_by, _Read(claim, has_submitted=True))
         if holder is not None and holder != sent_by:
             self.suspect((workflow[0], sent_by), holder)
 
@@ -79,8 +98,8 @@ class Senders:
         since = self._untold.get(_principal(*caller))
         return since is None or asyncio.get_running_loop().time() - since > UNTOLD_S
 
-    def _remember(self, workflow: WorkflowKey, held_by: str, claim: str | None) -> None:
-        self._reads[workflow, held_by] = claim
+    def _remember(self, workflow: WorkflowKey, held_by: str, read: _Read) -> None:
+        self._reads[workflow, held_by] = read
         self._reads.move_to_end((workflow, held_by))
         if len(self._reads) > MAX_READS:
             self._reads.popitem(last=False)

@@ -13,8 +13,9 @@ from core.limits import KIB
 from server.domain.child import outcome
 from server.domain.delivery import receive_all
 from server.domain.effects import Effects
-from server.domain.submission import REPEATED, Sender, Submission, WorkflowStep, objection, released
+from server.domain.submission import Again, Objection, Sender, Submission, WorkflowStep, objection, released
 from server.domain.workflow import WorkflowState, WorkflowStatus
+from server.engine.dispatch.doubtful_claims import DoubtfulClaims, WorkflowClaim
 from server.engine.dispatch.wakeups import Waker
 from server.engine.schedules.next_due import Expected
 from server.engine.submission.commands import decide
@@ -71,6 +72,7 @@ class Submissions:
         self._wake = wake
         self._tasks = tasks
         self._expected = expected
+        self._doubtful = DoubtfulClaims(self._end_claims)
         self._batcher: Batcher[Submission, None] = Batcher(self._submit_all, weigh=_weight)
 
     async def submit(self, submission: Submission) -> None:
@@ -85,6 +87,18 @@ class Submissions:
     async def close(self) -> None:
         """Wait for everything that was accepted to be committed."""
         await self._batcher.close()
+        await self._doubtful.close()
+
+    async def _end_claims(self, claims: Sequence[WorkflowClaim]) -> None:
+        """End claims that are still present, as ``released`` does; what is being cancelled ends with its claim."""
+        async with self._storage.database.transaction() as connection:
+            states = await self._storage.workflows.lock(connection, [key for key, _ in claims])
+            held = [(key, states[key]) for key, claim in claims if key in states and states[key].claim_id == claim]
+            steps = [released(state) for _, state in held if state.status is WorkflowStatus.RUNNING]
+            await self._writer.write(connection, steps)
+        self._after(steps)
+        if cancelling := [key for key, state in held if state.status is WorkflowStatus.CANCELLING]:
+            await self._finish(cancelling)
 
     async def _submit_all(self, submissions: Sequence[Submission]) -> Sequence[FlovynError | None]:
         """Write a batch; a collision is tried again here, because workers answer an error by failing the workflow."""
@@ -106,10 +120,12 @@ class Submissions:
             results = [await batch.taken(each) for each in submissions]
             await self._writer.write(connection, batch.steps)
         self._after(batch.steps)
-        for submission, holder in batch.applied:
-            self._senders.submitted(_key(submission), submission.sent_by, holder)
-        for submission, reason in batch.ignored:
-            self._say(submission, reason)
+        for submission, state in batch.applied:
+            self._senders.submitted(_key(submission), submission.sent_by, state.held_by, state.claim_id)
+        for submission, found in batch.ignored:
+            self._say(submission, found.reason)
+        for claim in batch.doubtful:
+            self._doubtful.doubt(claim)
         if batch.cancelling:
             await self._finish(list(batch.cancelling))
         return results
@@ -164,10 +180,11 @@ class _Batch:
         self.steps: list[WorkflowStep] = []
         self.cancelling: set[WorkflowKey] = set()
         self._heard: set[tuple[WorkflowKey, str | None]] = set()
-        self.applied: list[tuple[Submission, str | None]] = []
-        """The submissions that were taken, and the holders of their workflows."""
-        self.ignored: list[tuple[Submission, str]] = []
+        self.applied: list[tuple[Submission, WorkflowState]] = []
+        """The submissions that were taken, and their workflows as they were."""
+        self.ignored: list[tuple[Submission, Objection]] = []
         """The submissions that change nothing, and the reasons."""
+        self.doubtful: list[WorkflowClaim] = []
 
     async def taken(self, submission: Submission) -> FlovynError | None:
         """Decide one submission; let other work have its turn after every ``COMMANDS_AT_ONCE`` commands of a batch."""
@@ -182,34 +199,40 @@ class _Batch:
         key = _key(submission)
         if key not in self.states:
             return unknown_workflow(submission.workflow_id)
-        reason = objection(self.states[key], submission, self._sender(submission))
-        if reason is not None:
-            self.ignored.append((submission, reason))
-            self._release_if_forgotten(key, submission, reason)
+        state, sender = self.states[key], self._sender(submission)
+        found = objection(state, submission, sender)
+        if found is not None:
+            self._ignore(key, submission, found)
             return None
+        has_read = sender is None or sender.knows(state)
         try:
-            step = decide(self.states[key], submission, self.known, self._max_history)
+            step = decide(state, submission, self.known, self._max_history, has_read=has_read)
         except WrongState as error:
             return error
-        self.applied.append((submission, self.states[key].held_by))
+        self.applied.append((submission, state))
         self._heard.add((key, submission.sent_by))
         if step is not None:
             self._move(key, step)
-        elif self.states[key].status is WorkflowStatus.CANCELLING:
+        elif state.status is WorkflowStatus.CANCELLING:
             self.cancelling.add(key)
         return None
 
-    def _release_if_forgotten(self, key: WorkflowKey, submission: Submission, reason: str) -> None:
-        """Release a workflow whose own holder repeats its last submission: it has not read the history, and is done."""
+    def _ignore(self, key: WorkflowKey, submission: Submission, found: Objection) -> None:
+        """Leave a submission out; its sender may be the holder, and would not submit again."""
         state = self.states[key]
-        if reason is REPEATED and state.status is WorkflowStatus.RUNNING and submission.sent_by == state.held_by:
+        self.ignored.append((submission, found))
+        if found.again is Again.SOON and state.claim_id is not None:
+            self.doubtful.append((key, state.claim_id))
+        elif found.again is Again.NOW and state.status is WorkflowStatus.CANCELLING:
+            self.cancelling.add(key)
+        elif found.again is Again.NOW:
             self._move(key, released(state))
 
     def _sender(self, submission: Submission) -> Sender | None:
         """Return what is known about the sender, which has yet to read what this batch has written for it."""
         sender = self._senders.sender(_key(submission), submission.sent_by)
-        if sender is not None and sender.has_read and (_key(submission), submission.sent_by) in self._heard:
-            return replace(sender, read_under=None)
+        if sender is not None and (_key(submission), submission.sent_by) in self._heard:
+            return replace(sender, has_submitted=True)
         return sender
 
     def _move(self, key: WorkflowKey, step: WorkflowStep) -> None:

@@ -70,7 +70,11 @@ class WorkflowClaims:
         Raises:
             NotFound: the tenant has no such run.
         """
-        events, claim = await self._histories.submit(key)
+        try:
+            events, claim = await self._histories.submit(key)
+        except BaseException:
+            self.senders.failed_to_read(key, reader)
+            raise
         if not events:
             raise unknown_workflow(key[1])
         self.senders.read(key, reader, claim)

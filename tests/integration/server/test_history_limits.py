@@ -51,7 +51,7 @@ async def test_a_history_that_would_outgrow_its_limit_ends(database: str) -> Non
         calls = Calls(client)
         workflow_id = await calls.start(queue="q")
         await calls.step(operation(result=BIG), queue="q", status=0)
-        await calls.submit(workflow_id, operation(result=BIG), status=0)
+        await calls.submit(workflow_id, operation("another", BIG), status=0)
         await calls.submit(workflow_id, schedule_task("00000000-0000-4000-8000-000000000001"), operation(result=BIG))
         assert await calls.types(workflow_id) == [
             "WORKFLOW_STARTED",

@@ -8,8 +8,20 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from server.domain.submission import MAX_CONTESTED, MAX_REPLAYS
 from tests.support.calls import events, poll, rows, start
-from tests.support.driving import COMPLETED, FAILED, RUNNING, SUSPENDED, Calls, complete, fail, operation, send_signal
+from tests.support.driving import (
+    COMPLETED,
+    FAILED,
+    RUNNING,
+    SUSPENDED,
+    Calls,
+    complete,
+    fail,
+    operation,
+    send_signal,
+    start_timer,
+)
 from tests.support.running import Client, Connection, another_connection, bearer, running_server
 
 LOST = "transport error: connection reset"
@@ -17,17 +29,11 @@ LOST = "transport error: connection reset"
 
 
 class Worker(Calls):
-    """A worker on a connection of its own, as the SDKs behave: it reads the history in every activation."""
+    """A worker on a connection of its own."""
 
     def __init__(self, client: Client, connection: Connection) -> None:
         super().__init__(client)
         self.dispatch = connection.dispatch
-
-    async def activation(self) -> str:
-        """Claim a workflow and read its history; return its id."""
-        workflow_id = (await self.claim()).id
-        await self.events(workflow_id)
-        return str(workflow_id)
 
 
 @pytest_asyncio.fixture
@@ -194,17 +200,101 @@ async def test_workers_behind_a_proxy_are_heard(client: Client, first: Worker, s
         await _signal(client, workflow_id)
 
 
-async def test_evidence_that_keeps_a_workflow_from_going_on_is_given_up(client: Client, first: Worker) -> None:
-    """Leases are over again and again because submissions are ignored: the fourth is applied."""
+async def test_evidence_that_keeps_a_workflow_from_going_on_is_given_up(
+    client: Client, first: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each ignored submission ends its claim after the grace; after ``MAX_CONTESTED`` claims, the next one is applied."""
+    monkeypatch.setattr("server.engine.dispatch.doubtful_claims.GRACE_S", 0.0)
     await start(client)
     workflow_id, applied = (await first.claim()).id, []
-    for _ in range(4):
-        await _lease_over(client)
+    await _lease_over(client)
+    for _ in range(MAX_CONTESTED + 1):
         await first.claim()
         async with another_connection(client) as connection:
             await Worker(client, connection).submit(workflow_id, operation())
         applied.append(await _operations(client, workflow_id))
-    assert applied == [0, 0, 0, 1]
+    assert applied == [0] * MAX_CONTESTED + [1]
+
+
+async def test_the_report_of_a_submission_that_was_lost_ends_the_claim(
+    client: Client, first: Worker, second: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The submission never arrived, so nobody would go on with the workflow; its worker has taken up a new connection."""
+    monkeypatch.setattr("server.engine.dispatch.doubtful_claims.GRACE_S", 0.0)
+    await start(client)
+    workflow_id = await first.activation()
+    async with another_connection(client) as connection:
+        await Worker(client, connection).submit(workflow_id, fail(LOST), status=FAILED)
+    assert await second.activation() == workflow_id
+    await second.submit(workflow_id, complete(), status=COMPLETED)
+    assert await second.status(workflow_id) == "COMPLETED"
+
+
+async def test_a_worker_that_does_not_get_the_history_does_not_miss_an_event(client: Client, first: Worker) -> None:
+    """It goes on from an empty history: what it submits changes nothing, and it gets the workflow again."""
+    await start(client)
+    workflow_id = await first.activation()
+    await first.submit(workflow_id, operation())
+    await _signal(client, workflow_id)
+    await first.claim()
+    await first.submit(workflow_id, operation(), operation("next"))
+    assert await _operations(client, workflow_id) == 1
+    assert await first.activation() == workflow_id
+
+
+async def test_a_worker_of_which_nothing_is_known_does_not_miss_an_event(
+    client: Client, first: Worker, second: Worker
+) -> None:
+    """A suspension by a worker that has never read the history is replayed, once."""
+    await start(client)
+    workflow_id = await first.activation()
+    await first.submit(workflow_id)
+    await _signal(client, workflow_id)
+    for status in ("PENDING", "WAITING"):
+        await second.claim()
+        await second.submit(workflow_id)
+        assert await second.status(workflow_id) == status
+
+
+async def test_a_worker_that_begins_again_what_it_has_begun_does_not_miss_an_event(
+    client: Client, first: Worker
+) -> None:
+    """An answer with the history may be lost on the wire. The workflow is replayed, but not for ever."""
+    await start(client)
+    workflow_id = await first.activation()
+    timer = start_timer("t", 3_600_000)
+    await first.submit(workflow_id, timer)
+    await _signal(client, workflow_id)
+    for status in ["PENDING"] * MAX_REPLAYS + ["WAITING"]:
+        assert await first.activation() == workflow_id
+        await first.submit(workflow_id, timer)
+        assert await first.status(workflow_id) == status
+
+
+async def test_a_submission_that_finds_the_workflow_suspended_lets_it_be_replayed(
+    client: Client, first: Worker, second: Worker
+) -> None:
+    """It may have been the holder's, and the suspension a copy; a copy itself is known, and wakes nothing."""
+    await start(client)
+    workflow_id = await first.activation()
+    await _lease_over(client)
+    assert await second.activation() == workflow_id
+    await second.submit(workflow_id, operation("mine"))
+    await second.submit(workflow_id, operation("mine"))
+    assert await first.status(workflow_id) == "WAITING"
+    await first.submit(workflow_id, operation("late"))
+    assert await first.status(workflow_id) == "PENDING"
+    assert await _operations(client, workflow_id) == 1
+
+
+async def test_a_copy_within_an_activation_leaves_its_claim(client: Client, first: Worker) -> None:
+    """The worker is not done yet: what it submits next counts."""
+    await start(client)
+    workflow_id = await first.activation()
+    for _ in range(2):
+        await first.submit(workflow_id, operation(), status=RUNNING)
+    await first.submit(workflow_id, operation("next"), complete(), status=COMPLETED)
+    assert await _operations(client, workflow_id) == 2
 
 
 async def test_a_workflow_that_nobody_has_claimed_takes_no_submission(client: Client, first: Worker) -> None:

@@ -152,8 +152,7 @@ async def test_a_worker_that_forgets_and_repeats_itself_does_no_harm(client: Cli
 
     worker = ReplayingWorker(client, {"code": code}, {"note": note}, style=style)
     worker.copies = 2
-    # a family that numbers commands by the history sends something new when it replays from an empty one
-    worker.forgets = lambda activation: activation == 2 and not style.contiguous
+    worker.forgets = lambda activation: activation == 2
     async with another_connection(client) as observer, worker.serving(pollers=1):
         watching = ReplayingWorker(observer, {}, style=style)
         workflow_id = await worker.start("code")

@@ -53,6 +53,7 @@ async def test_a_failed_workflow_goes_on_where_it_failed(calls: Calls) -> None:
     assert await _retry(calls, workflow_id) == 1
     assert await _visible(calls, workflow_id) == ["WORKFLOW_STARTED", "OPERATION_COMPLETED"]
     assert (await calls.claim()).current_sequence == 3
+    await calls.events(workflow_id)
     await calls.submit(workflow_id, complete(b"1"), status=COMPLETED)
     assert (await calls.events(workflow_id))[-1] == (4, "WORKFLOW_COMPLETED", {"output": 1})
     assert await calls.row("SELECT error FROM workflow_execution") == (None,)

@@ -68,10 +68,12 @@ async def test_a_completion_between_claim_and_suspension(calls: Calls) -> None:
     first, second = await _task(calls), await _task(calls)
     claimed = await calls.claim("q")
     assert claimed.current_sequence == 4
+    await calls.events(workflow_id)
     await complete_task(calls.client, first)
     await calls.submit(workflow_id)
     claimed = await calls.claim("q")
     assert claimed.current_sequence == 5
+    await calls.events(workflow_id)
     await calls.submit(workflow_id)
     assert await calls.status(workflow_id) == "WAITING"
     await complete_task(calls.client, second)

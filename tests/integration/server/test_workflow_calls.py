@@ -305,6 +305,7 @@ async def test_an_event_that_a_worker_has_not_seen_sends_the_workflow_round_agai
     await _submit(client, workflow_id, status=suspended)
     again = (await _poll(client)).workflow_execution
     assert (again.id, again.current_sequence) == (workflow_id, 2)
+    await _events(client, workflow_id)
     await _submit(client, workflow_id, status=suspended)
     assert not (await _poll(client)).HasField("workflow_execution")
 

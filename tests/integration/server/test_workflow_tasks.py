@@ -80,6 +80,7 @@ async def test_a_result_before_the_suspension_sends_the_workflow_round_again(cli
     await complete_task(client, task_id)
     await submit(client, workflow_id, status=SUSPENDED)
     assert await poll(client) is not None
+    await events(client, workflow_id)
     await submit(client, workflow_id, status=SUSPENDED)
     assert await poll(client) is None
 

@@ -10,15 +10,15 @@ import pytest
 
 from core.payload import NULL, Json
 from server.domain import child
-from server.domain.submission import Step
+from server.domain.submission import WorkflowStep
 from server.domain.workflow import WorkflowState, WorkflowStatus
 
 TENANT, PARENT, CHILD = UUID(int=1), UUID(int=2), UUID(int=3)
 
 
-def _step(status: WorkflowStatus, parent: UUID | None = PARENT, **more: Any) -> Step:
+def _step(status: WorkflowStatus, parent: UUID | None = PARENT, **more: Any) -> WorkflowStep:
     state = WorkflowState(TENANT, CHILD, "k", "q", status, 1, 1, 0, parent_id=parent, child_name="c")
-    return Step(state, (), **more)
+    return WorkflowStep(state, (), **more)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def _step(status: WorkflowStatus, parent: UUID | None = PARENT, **more: Any) -> 
         ),
     ],
 )
-def test_the_end_of_a_child_is_an_event_of_its_parent(step: Step, event: str, members: dict[str, Any]) -> None:
+def test_the_end_of_a_child_is_an_event_of_its_parent(step: WorkflowStep, event: str, members: dict[str, Any]) -> None:
     """The event carries the child's name and id, and its output or its error."""
     delivery = child.outcome(step)
     assert delivery is not None
@@ -45,7 +45,7 @@ def test_the_end_of_a_child_is_an_event_of_its_parent(step: Step, event: str, me
 
 
 @pytest.mark.parametrize("step", [_step(WorkflowStatus.COMPLETED, parent=None), _step(WorkflowStatus.WAITING)])
-def test_a_workflow_without_a_parent_or_without_an_end_causes_no_event(step: Step) -> None:
+def test_a_workflow_without_a_parent_or_without_an_end_causes_no_event(step: WorkflowStep) -> None:
     """Only an ended child has an outcome."""
     assert child.outcome(step) is None
 

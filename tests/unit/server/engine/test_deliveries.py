@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from server.domain.submission import Step
+from server.domain.submission import WorkflowStep
 from server.domain.workflow import WorkflowState, WorkflowStatus
 from server.engine.workflows.deliveries import woken
 
 TENANT = UUID(int=1)
 
 
-def _step(number: int, status: WorkflowStatus) -> Step:
-    return Step(WorkflowState(TENANT, UUID(int=number), "k", "q", status, 1, 1, 0), ())
+def _step(number: int, status: WorkflowStatus) -> WorkflowStep:
+    return WorkflowStep(WorkflowState(TENANT, UUID(int=number), "k", "q", status, 1, 1, 0), ())
 
 
 def test_a_workflow_is_woken_once_if_its_last_step_leaves_it_pending() -> None:

@@ -53,8 +53,9 @@ class _Bench:
         self.storage = _Storage()
         self.woken: list[tuple[str, str]] = []
         storage: Any = self.storage
-        wakers: list[Any] = [partial(self._wake, category) for category in ("workflow", "task")]
-        self.orphans = Orphans(storage, *wakers, LEASE_S)
+        wake_workflow: Any = partial(self._wake, "workflow")
+        wake_task: Any = partial(self._wake, "task")
+        self.orphans = Orphans(storage, wake_workflow, wake_task, LEASE_S)
 
     def _wake(self, category: str, _key: object, kind: str) -> None:
         self.woken.append((category, kind))

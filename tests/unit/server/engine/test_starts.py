@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from core.errors import InvalidInput
-from core.launchers import DEFAULT_QUEUE, IdempotencyKey, TaskLaunch, WorkflowLaunch
+from core.launchers import DEFAULT_QUEUE, IdempotencyKey, Launched, TaskLaunch, WorkflowLaunch
 from core.payload import Json
 from server.domain.idempotency import Entity, KeyHolder
 from server.domain.workflow import WorkflowState, WorkflowStatus
@@ -78,11 +78,7 @@ def test_a_key_leads_to_a_task_of_the_same_kind_alone() -> None:
     item = Item(new_task(TaskLaunch(TENANT, "k"), None, None), IdempotencyKey("x"))
     earlier = UUID(int=9)
     kinds = {item.task.id: "k"}
-    assert task_starts._of_key(item, KeyHolder(Entity.TASK, item.task.id), kinds) == task_starts.Launched(
-        item.task.id, is_new=True
-    )
-    assert task_starts._of_key(item, KeyHolder(Entity.TASK, earlier, "k"), kinds) == task_starts.Launched(
-        earlier, is_new=False
-    )
+    assert task_starts._of_key(item, KeyHolder(Entity.TASK, item.task.id), kinds) == Launched(item.task.id, is_new=True)
+    assert task_starts._of_key(item, KeyHolder(Entity.TASK, earlier, "k"), kinds) == Launched(earlier, is_new=False)
     for holder in (KeyHolder(Entity.TASK, earlier, "other"), KeyHolder(Entity.WORKFLOW, earlier, "k")):
         assert "choose another key" in str(task_starts._of_key(item, holder, kinds))

@@ -6,6 +6,7 @@ import base64
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,10 @@ from server.cli.verify import verify
 from server.verification.signature import message, problems
 from tests.support.made_up import make
 
-KEYS = {"ed25519": ed25519.Ed25519PrivateKey.generate, "ecdsa": lambda: ec.generate_private_key(ec.SECP256R1())}
+KEYS: dict[str, Callable[[], sign.PrivateKey]] = {
+    "ed25519": ed25519.Ed25519PrivateKey.generate,
+    "ecdsa": lambda: ec.generate_private_key(ec.SECP256R1()),
+}
 
 
 def _public(key: sign.PrivateKey | rsa.RSAPrivateKey, path: Path) -> Path:
@@ -94,9 +98,9 @@ def test_anything_else_is_named(pex: Path, key: sign.PrivateKey, damage: str) ->
 def test_verify_takes_the_key(pex: Path, key: sign.PrivateKey) -> None:
     """The command asks for both envelopes when a key is given, and for none without."""
     public = _public(key, pex.with_name("release.pub"))
-    missing = [line for line in verify(pex, bytecode=False, public_key=public).problems if "is not there" in line]
+    missing = [line for line in verify(pex, public_key=public).problems if "is not there" in line]
     assert len(missing) == 2
-    assert not [line for line in verify(pex, bytecode=False).problems if "dsse" in line]
+    assert not [line for line in verify(pex).problems if "dsse" in line]
 
 
 def test_a_passphrase_is_asked_for(tmp_path: Path) -> None:
