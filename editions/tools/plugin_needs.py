@@ -14,7 +14,7 @@ from editions.tools.plugin_source import NotLiteral, PluginSource, PluginSourceE
 
 @dataclass(frozen=True, slots=True)
 class PluginNeeds:
-    """What a plugin states about the surroundings that it works in.
+    """The versions of the Plugin API and the other plugins that a plugin needs.
 
     Attributes:
         plugin_api: versions of the Plugin API, such as ``>=1.0,<2``.

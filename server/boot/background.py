@@ -11,7 +11,7 @@ from server.background.due_service import DueService
 from server.background.supervisor import Supervisor
 from server.background.sweepers import sweepers
 from server.background.watches import watches
-from server.boot.database import Database
+from server.boot.database import DatabaseParts
 from server.boot.stopping import CORE_STOP_S
 from server.config import Settings
 from server.database.notifications import Notifications
@@ -21,7 +21,7 @@ from server.engine.engine import Engine
 
 @asynccontextmanager
 async def run_background(
-    settings: Settings, database: Database, engine: Engine, process: ServerProcess
+    settings: Settings, database: DatabaseParts, engine: Engine, process: ServerProcess
 ) -> AsyncIterator[Notifications]:
     """Run the background services, and return the one that receives notifications of other processes.
 

@@ -18,7 +18,7 @@ LONGEST_WAIT_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Database:
+class DatabaseParts:
     """The database as the other steps use it.
 
     Attributes:
@@ -35,7 +35,7 @@ class Database:
 
 
 @asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Database]:
+async def open_database(settings: Settings) -> AsyncIterator[DatabaseParts]:
     """Open the connection pool, and insert the configured tenants before any step needs them."""
     wait = min(settings.database.startup_wait, LONGEST_WAIT_S)
     async with open_pool(settings.database_url.get_secret_value(), settings.database, wait) as pool:
@@ -48,7 +48,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def no_database(settings: Settings) -> AsyncIterator[Database]:
+async def no_database(settings: Settings) -> AsyncIterator[DatabaseParts]:
     """Return a database that never connects, for commands that describe a server without running it."""
     database = _database(closed_pool(settings.database_url.get_secret_value(), settings.database), settings)
     try:
@@ -57,6 +57,6 @@ async def no_database(settings: Settings) -> AsyncIterator[Database]:
         await database.locks.close()
 
 
-def _database(pool: Pool, settings: Settings) -> Database:
+def _database(pool: Pool, settings: Settings) -> DatabaseParts:
     locks = AdvisoryLocks(settings.database_url.get_secret_value())
-    return Database(pool, TenantRepository(pool), locks, Leadership(locks))
+    return DatabaseParts(pool, TenantRepository(pool), locks, Leadership(locks))

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from core.clock import Clock
-from server.boot.database import Database
+from server.boot.database import DatabaseParts
 from server.config import Settings
 from server.database.notifications import NOTIFY
 from server.database.pool import Pool
@@ -15,7 +15,7 @@ from server.engine.engine import Engine
 
 
 @asynccontextmanager
-async def run_engine(settings: Settings, database: Database, clock: Clock) -> AsyncIterator[Engine]:
+async def run_engine(settings: Settings, database: DatabaseParts, clock: Clock) -> AsyncIterator[Engine]:
     """Run the engine; when the context ends, all work that it accepted is committed."""
     engine = Engine(
         database.pool,

@@ -17,7 +17,7 @@ from core.migration import sql_name
 from core.plugin import Plugin
 from core.plugin_services import PluginServices
 from server.background.supervisor import Supervisor
-from server.boot.database import Database
+from server.boot.database import DatabaseParts
 from server.boot.preparation import Prepared, load_plugins
 from server.boot.stopping import Stopping
 from server.engine.engine import Engine
@@ -54,7 +54,7 @@ class Plugins:
 
 
 def make_plugins(
-    prepared: Prepared, database: Database, engine: Engine, metrics: MetricsRegistry, clock: Clock
+    prepared: Prepared, database: DatabaseParts, engine: Engine, metrics: MetricsRegistry, clock: Clock
 ) -> Plugins:
     """Make the plugins, set them up with the server's services, and check their declarations as a set.
 

@@ -6,7 +6,7 @@ from core.auth import Protocol
 from server.admission.call_caps import CallCaps
 from server.admission.pipeline import Admission
 from server.boot.authentication import Authentication
-from server.boot.database import Database
+from server.boot.database import DatabaseParts
 from server.boot.plugins import Plugins
 from server.boot.stopping import Stopping
 from server.engine.engine import Engine
@@ -18,7 +18,7 @@ from server.rest_api.resources.health import Health
 def make_rest_api(
     plugins: Plugins,
     authentication: Authentication,
-    database: Database,
+    database: DatabaseParts,
     engine: Engine,
     *,
     call_caps: CallCaps,

@@ -17,7 +17,7 @@ from core.clock import SystemClock
 from server.admission.call_caps import CallCaps
 from server.boot.authentication import Authentication, make_authentication
 from server.boot.background import run_background
-from server.boot.database import Database, no_database, open_database
+from server.boot.database import DatabaseParts, no_database, open_database
 from server.boot.engine import run_engine
 from server.boot.plugins import Plugins, make_plugins, run_plugins
 from server.boot.preparation import Prepared, migrate
@@ -64,7 +64,7 @@ async def check(prepared: Prepared) -> None:
         await _try(prepared, database)
 
 
-async def _try(prepared: Prepared, database: Database) -> None:
+async def _try(prepared: Prepared, database: DatabaseParts) -> None:
     settings, clock = prepared.settings, SystemClock()
     stopping, call_caps = Stopping(settings.process.drain_timeout), CallCaps(settings.limits)
     async with run_engine(settings, database, clock) as engine:
@@ -85,7 +85,7 @@ class Server:
     """
 
     prepared: Prepared
-    database: Database
+    database: DatabaseParts
     engine: Engine
     plugins: Plugins
     authentication: Authentication
@@ -120,7 +120,7 @@ async def running(prepared: Prepared) -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def without_serving(prepared: Prepared, database: Database) -> AsyncIterator[Plugins]:
+async def without_serving(prepared: Prepared, database: DatabaseParts) -> AsyncIterator[Plugins]:
     """Make the engine and the plugins, for commands that ask them and serve nothing."""
     clock = SystemClock()
     async with run_engine(prepared.settings, database, clock) as engine:

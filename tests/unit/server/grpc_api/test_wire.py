@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InvalidInput
-from core.limits import MAX_KINDS, MAX_REPEATED, MAX_TAGS, MAX_WIRE_FIELDS
+from core.limits import MAX_KINDS, MAX_REPEATED, MAX_SPANS, MAX_TAGS, MAX_WIRE_FIELDS
 from core.pacing import CHUNK_BYTES
 from proto.flovyn.v1 import task_pb2, worker_pb2, workflow_pb2
 from server.config.limits import Limits
@@ -87,7 +87,7 @@ async def test_bytes_that_are_no_message_are_refused_at_any_size(before: bytes, 
         (worker_pb2.WorkerHeartbeatRequest(task_kinds=["k"] * (MAX_REPEATED + 1)), "task_kinds"),
         (task_pb2.PollTaskRequest(worker_labels={str(n): "" for n in range(101)}), "worker_labels"),
         (workflow_pb2.StartWorkflowRequest(metadata={str(n): "" for n in range(51)}), "metadata"),
-        (workflow_pb2.ReportExecutionSpansRequest(spans=[{}] * 101), "spans"),
+        (workflow_pb2.ReportExecutionSpansRequest(spans=[{}] * (MAX_SPANS + 1)), "spans"),
         (
             workflow_pb2.ReportExecutionSpansRequest(spans=[{"attributes": {str(n): "" for n in range(129)}}]),
             "attributes",
