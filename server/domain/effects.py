@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from collections.abc import Hashable, ItemsView, Iterable, Sequence
 from typing import Any
 
-from server.domain.cancellation import ChildCancellation
-from server.domain.idempotency import KeyClaim
-from server.domain.promise import NewPromise, Settlement
-from server.domain.task import NewTask
-from server.domain.timer import NewTimer, TimerKey
-from server.domain.workflow import NewWorkflow
 
-
-@dataclass(slots=True)
 class Effects:
-    """The effects of one submission or of a whole batch, each list in the order of the commands."""
+    """The effects of one submission or of a whole batch, by kind, each kind in the order of the commands.
 
-    timers: list[NewTimer] = field(default_factory=list)
-    cancelled_timers: list[TimerKey] = field(default_factory=list)
-    promises: list[NewPromise] = field(default_factory=list)
-    settlements: list[Settlement] = field(default_factory=list)
-    claims: list[KeyClaim] = field(default_factory=list)
-    tasks: list[NewTask] = field(default_factory=list)
-    children: list[NewWorkflow] = field(default_factory=list)
-    cancelled_children: list[ChildCancellation] = field(default_factory=list)
+    ``server.engine.submission.family`` defines the kinds and how they are written.
+    """
+
+    __slots__ = ("_by_kind",)
+
+    def __init__(self) -> None:
+        self._by_kind: dict[Hashable, list[Any]] = {}
+
+    def add(self, kind: Hashable, item: object) -> None:
+        """Add one effect."""
+        self._by_kind.setdefault(kind, []).append(item)
+
+    def of(self, kind: Hashable) -> Sequence[Any]:
+        """Return the effects of a kind."""
+        return self._by_kind.get(kind, ())
+
+    def items(self) -> ItemsView[Hashable, list[Any]]:
+        """Return all kinds that have effects, with their effects."""
+        return self._by_kind.items()
 
     def __bool__(self) -> bool:
         """Return whether there is a row to write."""
-        return any(getattr(self, each.name) for each in fields(self))
+        return bool(self._by_kind)
 
     @staticmethod
     def gather(all_effects: Iterable[Effects]) -> Effects:
         """Return the effects of a whole batch, so that each kind of effect needs one statement."""
         gathered = Effects()
         for effects in all_effects:
-            for each in fields(Effects):
-                target: list[Any] = getattr(gathered, each.name)
-                target.extend(getattr(effects, each.name))
+            for kind, items in effects.items():
+                gathered._by_kind.setdefault(kind, []).extend(items)
         return gathered

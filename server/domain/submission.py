@@ -1,4 +1,4 @@
-"""A worker's report on one activation of a workflow, how workflows end, and what either changes."""
+"""Submissions: the commands and the outcome of one activation; and the rules that decide which of them count."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from enum import Enum, StrEnum
 from uuid import UUID
 
 from core.payload import Json
-from server.domain.command import Command
 from server.domain.effects import Effects
 from server.domain.workflow import WorkflowState, WorkflowStatus
 from server.domain.workflow_event import Event, NewEvent
 
 
+class Command:
+    """A command of a submission; ``server.engine.submission`` defines the commands, one module per family."""
+
+    __slots__ = ()
+
+
 class SubmissionOutcome(StrEnum):
-    """What a worker says its activation came to."""
+    """The outcome of an activation, as its worker reports it."""
 
     RUNNING = "RUNNING"
     SUSPENDED = "SUSPENDED"
@@ -25,7 +30,7 @@ class SubmissionOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a workflow ends: its terminal event and what is kept on the workflow itself."""
+    """The end of a workflow: its status, its terminal event, and the output or error to store."""
 
     status: WorkflowStatus
     event: NewEvent
@@ -37,8 +42,11 @@ class Ending:
 class Sender:
     """The holder that sent a submission: connection and principal.
 
-    ``has_read`` says that it has read this workflow's history, or tried to; ``read_under`` is the claim of its last
-    successful read. ``has_submitted`` says that a submission of it was applied since.
+    Attributes:
+        held_by: the sender as a holder.
+        has_read: it has read the history of this workflow, or has tried to.
+        read_under: the claim at its last successful read; None without one.
+        has_submitted: a submission of it was applied since.
     """
 
     held_by: str
@@ -47,16 +55,21 @@ class Sender:
     has_submitted: bool = False
 
     def knows(self, state: WorkflowState) -> bool:
-        """Return whether the sender has read the history under the present claim, as workers do in every activation."""
+        """Return whether the sender has read the history under the present claim. Workers do so in every activation."""
         return self.has_read and self.read_under is not None and self.read_under == state.claim_id
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A worker's report on one activation: its commands in order, up to the first terminal one, and the outcome.
+    """The result of one activation.
 
-    ``ending`` is what that terminal command said, if there was one; ``weight`` the submission's size in bytes.
-    ``digest`` is that of commands and outcome as they were sent; ``sent_by`` is the caller as a holder.
+    Attributes:
+        commands: the commands in order, without the first terminal one and those after it.
+        outcome: the outcome of the activation.
+        ending: the end that the terminal command asks for; None without such a command.
+        weight: the size in bytes.
+        digest: the digest of commands and outcome, as they were sent.
+        sent_by: the caller as a holder.
     """
 
     tenant_id: UUID
@@ -71,7 +84,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowStep:
-    """What a submission or an event from outside changes: numbered events and the workflow's new state."""
+    """The change that a submission or a delivery causes: the new state, numbered events, and effects."""
 
     state: WorkflowState
     events: tuple[Event, ...]
@@ -81,38 +94,38 @@ class WorkflowStep:
 
 
 MAX_CONTESTED = 10
-"""After so many claims in a row without a submission, any submission is applied: the evidence must be wrong."""
+"""After this number of claims in a row without a submission, any submission is applied: the evidence must be wrong."""
 
 MAX_REPLAYS = 10
-"""So often in a row, a workflow is replayed whose worker begins again what is in its history."""
+"""The number of times in a row that a workflow is dispatched again because its worker repeats its history."""
 
 
 class Again(Enum):
-    """Whether a workflow is dispatched again because a submission was ignored."""
+    """Tells whether a workflow is dispatched again after an ignored submission."""
 
     NO = "the sender has submitted already, or goes on"
-    SOON = "the sender may be the holder: unless the holder submits soon"
-    NOW = "the sender may have been the holder, and nobody else is"
+    SOON = "the sender may be the holder: dispatch again unless the holder submits soon"
+    NOW = "the sender may have been the holder, and there is no other"
 
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """Why a submission changes nothing, and whether its workflow is dispatched again."""
+    """The reason why a submission is ignored, and whether its workflow is dispatched again."""
 
     reason: str
     again: Again = Again.NO
 
 
 def objection(state: WorkflowState, submitted: Submission, sender: Sender | None) -> Objection | None:
-    """Return why a submission changes nothing; None when it is to be applied. Nothing is known without a ``sender``.
+    """Return the objection to a submission; None if it is to be applied. ``sender`` is None if it is unknown.
 
-    Submissions come twice, when an answer is lost, and late, from workers whose lease is over. Workers match the
-    history by position: a second copy of an operation in it lets the workflow fail. A worker that is answered does not
-    submit again: where the sender may be the holder, the workflow is dispatched again.
+    A submission may come twice, if its answer is lost, and late, from a worker whose lease is over. Workers match the
+    history by position, so that a second copy of an operation in it fails the workflow. A worker that got an answer
+    does not submit again: if the sender of an ignored submission may be the holder, the workflow is dispatched again.
     """
     is_repeated = submitted.digest is not None and submitted.digest == state.submission_digest
     if state.status not in (WorkflowStatus.RUNNING, WorkflowStatus.CANCELLING):
-        # a copy that could not be told from the holder's submission may have come before it, and suspended the workflow
+        # a copy that looked like the holder's submission may have come first and have suspended the workflow
         may_be_held = (
             state.status is WorkflowStatus.WAITING and not is_repeated and not (sender and sender.has_submitted)
         )
@@ -128,7 +141,7 @@ def objection(state: WorkflowState, submitted: Submission, sender: Sender | None
 
 
 def _others(state: WorkflowState, submitted: Submission, sender: Sender) -> str | None:
-    """Return why a submission that does not come over the claim's connection must be another worker's."""
+    """Return why a submission over another connection comes from another worker; None if it may be the holder's."""
     if state.contested > 0:
         return "another worker holds it since an earlier claim was over"
     if state.held_by is None:
@@ -136,7 +149,7 @@ def _others(state: WorkflowState, submitted: Submission, sender: Sender) -> str 
     if sender.has_read:
         return "another worker holds it since the sender's last submission"
     if submitted.outcome is SubmissionOutcome.FAILED:
-        # a worker that loses the answer to its submission reports the lost connection as the workflow's failure
+        # a worker that loses the answer to its submission reports the lost connection as a failure of the workflow
         return "another worker holds it, and only that one can let it fail"
     return None
 
@@ -146,7 +159,7 @@ UNREAD = "its sender has not read the history since it got the workflow"
 
 
 def released(state: WorkflowState) -> WorkflowStep:
-    """Return the step of a workflow that is to be dispatched again; its claim ends without a submission."""
+    """Return the step that makes a workflow PENDING again; its claim ends without a submission."""
     if state.status is WorkflowStatus.WAITING:
         return WorkflowStep(replace(state, status=WorkflowStatus.PENDING), ())
     return WorkflowStep(replace(state, status=WorkflowStatus.PENDING, contested=max(state.contested, 0) + 1), ())

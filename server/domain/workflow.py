@@ -1,7 +1,7 @@
-"""A workflow run: its states, its history, and what a worker's submission does to it.
+"""Workflow executions: their states and claims.
 
-Rules are those of the wire protocol ``flovyn.v1``: one contiguous counter of events per run; the
-server numbers events itself; a workflow ends once, and whatever comes after is ignored.
+The rules are those of the wire protocol ``flovyn.v1``. The server numbers the events of a workflow from 1 without gaps.
+A workflow ends once, and later events are ignored.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from server.domain.workflow_event import Event, NewEvent, numbered
 
 
 class WorkflowStatus(StrEnum):
-    """Stored status of a workflow."""
+    """The stored status of a workflow."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -39,10 +39,12 @@ _TERMINAL = frozenset({WorkflowStatus.COMPLETED, WorkflowStatus.FAILED, Workflow
 
 @dataclass(frozen=True, slots=True)
 class NewWorkflow:
-    """A workflow to start, with its first event.
+    """A workflow to insert, with its first event.
 
-    ``child_name`` is what a parent calls it; ``has_key`` tells that an idempotency key leads to it. ``claim``
-    is that of a parked poller for which the workflow is inserted; None means that the workflow is pending.
+    Attributes:
+        child_name: the name that its parent gives it; None without a parent.
+        has_key: whether an idempotency key leads to it.
+        claim: the claim of the parked poller that gets it; None for a PENDING workflow.
     """
 
     tenant_id: UUID
@@ -63,7 +65,7 @@ class NewWorkflow:
 
 @dataclass(frozen=True, slots=True)
 class PollSlot:
-    """A waiting poller: one workflow of this queue is wanted; no kinds means any."""
+    """A poll for one workflow of a queue; no ``kinds`` means any kind."""
 
     tenant_id: UUID
     queue: str
@@ -73,7 +75,7 @@ class PollSlot:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedWorkflow:
-    """A workflow as handed to a worker."""
+    """A claimed workflow, as its worker gets it."""
 
     tenant_id: UUID
     id: UUID
@@ -90,17 +92,20 @@ class ClaimedWorkflow:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowState:
-    """What decides how a workflow may go on, read under the workflow's lock.
+    """The state of a workflow, read under its row lock.
 
-    ``dispatched_sequence`` is the newest event when the workflow was last claimed, ``waking_sequence``
-    the newest event from outside that wakes it: when the latter is higher, a worker that suspends
-    the workflow may not have seen it.
-    ``has_dependents`` tells that rows of other tables may have to be cleared up when the workflow ends.
-    ``history_bytes`` is about what its events take on the wire.
-    ``claim_id`` and ``held_by`` are those of the present claim; ``contested`` counts the claims in a row that ended
-    without a submission, and below zero the suspensions in a row by workers that seem not to know the history.
-    ``submission_digest`` is that of the last submission that was applied. Both ids are texts: they are only compared,
-    and every submission reads them.
+    Attributes:
+        last_sequence: the number of the newest event.
+        dispatched_sequence: the number of the newest event at the last claim.
+        waking_sequence: the number of the newest waking event from outside. If it is greater than
+            ``dispatched_sequence``, the present holder may not have seen the event, and must not suspend the workflow.
+        has_dependents: whether rows of other tables may have to be cleared up when the workflow ends.
+        history_bytes: the approximate size of all events on the wire.
+        claim_id: the present claim. Like ``submission_digest``, it is a text, because it is only compared.
+        held_by: the holder of the present claim.
+        contested: above zero, the number of claims in a row that ended without a submission; below zero, the number of
+            suspensions in a row by workers that seem not to know the history.
+        submission_digest: the digest of the last applied submission.
     """
 
     tenant_id: UUID
@@ -124,7 +129,7 @@ class WorkflowState:
 
 
 def extended(state: WorkflowState, events: Sequence[NewEvent]) -> tuple[WorkflowState, tuple[Event, ...]]:
-    """Give events the numbers that follow a workflow's last one; return the workflow with them, and them."""
-    grown = state.history_bytes + sum(event.size for event in events)
+    """Return the state after new events, and the events with their numbers."""
+    size = state.history_bytes + sum(event.size for event in events)
     last = state.last_sequence + len(events)
-    return replace(state, last_sequence=last, history_bytes=grown), numbered(state.last_sequence, events)
+    return replace(state, last_sequence=last, history_bytes=size), numbered(state.last_sequence, events)

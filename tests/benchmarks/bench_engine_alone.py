@@ -22,10 +22,10 @@ from core.payload import NULL
 from server.config.settings import DatabasePool
 from server.config.settings import EngineSettings as Limits
 from server.database.pool import Pool, open_pool
-from server.domain.command import RecordOperation
 from server.domain.submission import SubmissionOutcome
 from server.engine.engine import Engine
 from server.engine.submission.commands import submission
+from server.engine.submission.operations import RecordOperation
 from tests.benchmarks.engine_load import TENANT
 
 STEPS, RUNS, CALLERS = 20_000, 256, 256

@@ -10,17 +10,12 @@ from hypothesis import strategies as st
 
 from core.payload import Json
 from server.domain.cancellation import CancelOutcome
-from server.domain.command import (
-    CancelTimer,
-    Command,
-    CreatePromise,
-    RecordOperation,
-    ResolvePromiseCommand,
-    ScheduleTask,
-    StartTimer,
-)
-from server.domain.submission import MAX_REPLAYS, SubmissionOutcome
+from server.domain.submission import MAX_REPLAYS, Command, SubmissionOutcome
 from server.domain.task import TaskOutcome
+from server.engine.submission.operations import RecordOperation
+from server.engine.submission.promises import CreatePromise, ResolvePromiseCommand
+from server.engine.submission.tasks import ScheduleTask
+from server.engine.submission.timers import CancelTimer, StartTimer
 
 ONE = Json("1")
 ENDS = ("COMPLETED", "FAILED", "CANCELLED")

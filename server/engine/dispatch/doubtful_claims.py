@@ -1,8 +1,8 @@
-"""Ends claims that may have outlived their activations.
+"""Doubtful claims: their holders may have submitted, and the submission was ignored.
 
-A submission that is ignored may have been the holder's. Its worker has got an answer and does not submit again. Unless
-a submission is applied within ``GRACE_S``, the claim ends and the workflow execution is dispatched again, long before
-the lease is over. If another worker holds it and needs longer, its activation is carried out twice, and applied once.
+The worker of an ignored submission got an answer and does not submit again. If no submission is applied within
+``GRACE_S``, the claim ends and the workflow execution is dispatched again, long before the lease is over. If another
+worker holds it and needs longer, its activation runs twice and is applied once.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from core.batching import Returns
 from server.storage.workflows import WorkflowKey
 
 GRACE_S = 10.0
-"""For so long after the submission that was ignored, its claim stays, in seconds."""
+"""The time from an ignored submission to the end of its claim, in seconds."""
 
 MAX_DOUBTFUL = 10_000
-"""Claims beyond this many wait for their lease."""
+"""The greatest number of doubtful claims; further ones wait for the end of their lease."""
 
 WorkflowClaim = tuple[WorkflowKey, str]
-"""A workflow, and the id of the claim that it is under."""
+"""A workflow, and the id of its claim."""
 
 
 class DoubtfulClaims:
-    """The claims in doubt of one process. ``end`` ends those of them that are still present."""
+    """The doubtful claims of one process. ``end`` ends the ones that are still present."""
 
     def __init__(self, end: Callable[[Sequence[WorkflowClaim]], Awaitable[None]]) -> None:
         self._ends: Returns[WorkflowClaim] = Returns(end)
         self._timers: dict[WorkflowClaim, asyncio.TimerHandle] = {}
 
     def doubt(self, claim: WorkflowClaim) -> None:
-        """End a claim after the grace."""
+        """End a claim after ``GRACE_S``."""
         if claim not in self._timers and len(self._timers) < MAX_DOUBTFUL:
             self._timers[claim] = asyncio.get_running_loop().call_later(GRACE_S, self._end, claim)
 
     async def close(self) -> None:
-        """End all of them now: no other process knows of them."""
+        """End all doubtful claims now: no other process knows them."""
         for timer in self._timers.values():
             timer.cancel()
         self._ends.release(list(self._timers))

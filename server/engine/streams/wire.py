@@ -51,7 +51,7 @@ class Receiver:
         """Return the chunk that this notification completes; None while parts are missing.
 
         Raises:
-            ValueError: the notification does not come from a ``Sender``.
+            ValueError: the notification does not come from a ``StreamSender``.
         """
         head, _, piece = notification.partition("\n")
         ident, index, count, about = head.split(" ", 3)

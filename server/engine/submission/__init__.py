@@ -1,1 +1,1 @@
-"""Submission: decides what the commands of a worker do to its workflow execution, and writes the result."""
+"""Submission: decides the commands of workers and writes the result. Each family of commands is one module."""

@@ -1,21 +1,19 @@
-"""Decides what a worker's submission does to its workflow.
+"""Decides submissions: the events, the effects and the new state of a workflow.
 
-A submission is decided whole before anything is written. What follows its first terminal command is ignored.
+A whole submission is decided before any row is written. Commands after its first terminal command are ignored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
-from server.domain.command import Cancel, Command, Complete, Fail
-from server.domain.submission import MAX_REPLAYS, Ending, Submission, SubmissionOutcome, WorkflowStep
+from server.domain.submission import MAX_REPLAYS, Command, Ending, Submission, SubmissionOutcome, WorkflowStep
 from server.domain.workflow import WorkflowState, WorkflowStatus, extended
-from server.engine.submission.command_table import HANDLERS
-from server.engine.submission.drafts import Draft, Known
-from server.engine.submission.endings import WITHOUT_COMMAND, cancelled, completed, failed
+from server.engine.submission.endings import ENDINGS, WITHOUT_COMMAND, failed
+from server.engine.submission.families import HANDLERS
+from server.engine.submission.family import Draft, Known
 
 
 def submission(
@@ -28,10 +26,10 @@ def submission(
     digest: str | None = None,
     sent_by: str | None = None,
 ) -> Submission:
-    """Turn a worker's commands into a submission. What follows the first terminal command is ignored."""
+    """Return the submission of a worker's commands; those after the first terminal command are ignored."""
     for index, command in enumerate(commands):
-        if type(command) in _ENDINGS:
-            ending = _ENDINGS[type(command)](command)
+        if type(command) in ENDINGS:
+            ending = ENDINGS[type(command)](command)
             return Submission(tenant_id, workflow_id, tuple(commands[:index]), outcome, ending, weight, digest, sent_by)
     return Submission(tenant_id, workflow_id, tuple(commands), outcome, None, weight, digest, sent_by)
 
@@ -39,16 +37,20 @@ def submission(
 def decide(
     state: WorkflowState, submitted: Submission, known: Known, max_history: int | None = None, *, has_read: bool = True
 ) -> WorkflowStep | None:
-    """Return what a submission does to a workflow in ``state``; None when it must change nothing.
+    """Return the step that a submission causes in ``state``; None if it changes nothing.
 
-    ``known`` holds what exists of what the commands name, and takes in what they create. ``objection`` has nothing
-    against the submission. A submission to an ended workflow is ignored, and so is one to a workflow that is being
-    cancelled, unless it completes the workflow. If the history would exceed ``max_history`` bytes, the workflow fails
-    and no command is carried out. ``has_read`` is false if the worker is known not to have read the history since it
-    got the workflow.
+    The caller has found no ``objection``. A submission to an ended workflow changes nothing; neither does one to a
+    CANCELLING workflow that does not complete it.
+
+    Args:
+        state: the workflow's state, read under its row lock.
+        submitted: the submission.
+        known: the existing rows that the commands name; rows that the commands create are added.
+        max_history: the greatest size of a history in bytes; a larger one fails the workflow, without its commands.
+        has_read: whether the worker may have read the history since it claimed the workflow.
 
     Raises:
-        WrongState: a command names a task of another workflow or kind.
+        WrongState: a command names a task of another workflow or another kind.
     """
     if state.status.is_terminal or (state.status is WorkflowStatus.CANCELLING and not _has_completed(submitted)):
         return None
@@ -60,7 +62,7 @@ def decide(
         size = extended(state, draft.events)[0].history_bytes
         if size > max_history:
             draft, ending = Draft(state, known), _outgrown(size, max_history)
-    known.absorb(draft.known)
+    draft.apply()
     longer, events = extended(state, [*draft.events, ending.event] if ending else draft.events)
     waking = longer.last_sequence if draft.must_see else state.waking_sequence
     status = ending.status if ending else _next_status(state, waking, submitted.outcome)
@@ -69,7 +71,7 @@ def decide(
         longer,
         waking_sequence=waking,
         status=WorkflowStatus.PENDING if is_blind else status,
-        has_dependents=state.has_dependents or bool(draft.effects),
+        has_dependents=state.has_dependents or bool(draft.effects),  # also effects of earlier submissions count
         contested=min(state.contested, 0) - 1 if is_blind else 0,
         submission_digest=submitted.digest,
     )
@@ -83,10 +85,10 @@ def decide(
 
 
 def _replays(draft: Draft, *, has_read: bool) -> int:
-    """Return how often in a row a workflow is replayed whose worker suspends it without knowing its history.
+    """Return how often in a row a workflow is dispatched again if its worker suspends it without the history.
 
-    A worker that gets no history goes on from an empty one: it waits for what has come already, and nothing would wake
-    it any more. A replay too many is harmless. One that always comes to the same must be the last.
+    A worker that gets no history goes on from an empty one: it waits for an event that is in the history already, and
+    nothing would wake it. One replay too many is harmless. Replays with the same result must end.
     """
     if draft.repeats:
         return MAX_REPLAYS
@@ -98,12 +100,11 @@ def _has_completed(submitted: Submission) -> bool:
 
 
 def _ending(submitted: Submission) -> Ending | None:
-    """Return how the workflow ends; where outcome and command disagree, the outcome decides."""
+    """Return the end of the workflow, None if it goes on; if outcome and command disagree, the outcome counts."""
     if submitted.outcome not in WITHOUT_COMMAND:
         return None
-    made_up = WITHOUT_COMMAND[submitted.outcome]
-    given = submitted.ending
-    return given if given is not None and given.status is made_up.status else made_up
+    default, ending = WITHOUT_COMMAND[submitted.outcome], submitted.ending
+    return ending if ending is not None and ending.status is default.status else default
 
 
 def _outgrown(size: int, limit: int) -> Ending:
@@ -113,13 +114,6 @@ def _outgrown(size: int, limit: int) -> Ending:
 
 def _next_status(state: WorkflowState, waking_sequence: int, outcome: SubmissionOutcome) -> WorkflowStatus:
     if outcome is SubmissionOutcome.RUNNING or state.status is not WorkflowStatus.RUNNING:
-        # only a claimed workflow can be suspended; a late report must not park one that waits for a worker
+        # only a claimed workflow can be suspended: a late submission must not suspend a PENDING one
         return state.status
     return WorkflowStatus.PENDING if waking_sequence > state.dispatched_sequence else WorkflowStatus.WAITING
-
-
-_ENDINGS: Mapping[type, Callable[[Any], Ending]] = {
-    Complete: lambda command: completed(command.output),
-    Fail: lambda command: failed(command.error, command.stack_trace, command.failure_type),
-    Cancel: lambda command: cancelled(command.reason),
-}

@@ -1,4 +1,4 @@
-"""Takes what workers submit: many submissions in one transaction, each decided under its workflow's lock."""
+"""Applies submissions: one transaction per batch; each submission is decided under the row lock of its workflow."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from core.errors import AlreadyExists, Collision, FlovynError, WrongState
 from core.limits import KIB
 from server.domain.child import outcome
 from server.domain.delivery import receive_all
-from server.domain.effects import Effects
 from server.domain.submission import Again, Objection, Sender, Submission, WorkflowStep, objection, released
 from server.domain.workflow import WorkflowState, WorkflowStatus
 from server.engine.dispatch.doubtful_claims import DoubtfulClaims, WorkflowClaim
 from server.engine.dispatch.wakeups import Waker
 from server.engine.schedules.next_due import Expected
 from server.engine.submission.commands import decide
-from server.engine.submission.drafts import Known
 from server.engine.submission.endings import WITHOUT_COMMAND
-from server.engine.submission.lookup import look_up
+from server.engine.submission.families import look_up
+from server.engine.submission.family import AfterCommit, EffectKind, Known
 from server.engine.submission.senders import Senders
 from server.engine.submission.step_writer import StepWriter
 from server.engine.tasks.claims import TaskClaims
@@ -33,22 +32,25 @@ from server.storage.repositories import Repositories
 from server.storage.workflows import WorkflowKey
 
 ATTEMPTS = 4
-"""How often a batch is tried that collides with others, which see each other the next time."""
+"""The number of attempts at a batch that collides with another one; the next attempt sees the other's rows."""
 
 LOG_EVERY_S = 10.0
-"""One line about ignored submissions is logged in this time, in seconds."""
+"""At most one line about ignored submissions is logged in this time, in seconds."""
 
 COMMANDS_AT_ONCE = 250
-"""Commands that are decided before other work has its turn: deciding one takes about 20 microseconds."""
+"""The number of commands that are decided before the event loop serves other calls: one takes about 20 microseconds."""
 
 COMMAND_BYTES = 8 * KIB
-"""Bytes that a command weighs at least, so that a batch has about 2,000 of them: writing them takes time, too."""
+"""The least weight of a command in bytes, so that a batch has about 2,000 commands: writing them takes time, too."""
 
 _log = logging.getLogger(__name__)
 
 
 class Submissions:
-    """Group commit of submissions."""
+    """The call that applies submissions. Concurrent submissions are written as one batch.
+
+    A workflow whose history would exceed ``max_history`` bytes fails; None sets no limit.
+    """
 
     def __init__(
         self,
@@ -61,7 +63,6 @@ class Submissions:
         senders: Senders,
         max_history: int | None,
     ) -> None:
-        """Set ``max_history``, in bytes: a workflow whose history would exceed it fails; None sets no limit."""
         self._max_history = max_history
         self._senders = senders
         self._lines: Throttle[str] = Throttle(LOG_EVERY_S)
@@ -70,42 +71,41 @@ class Submissions:
         self._writer = StepWriter(storage)
         self._cancellation = cancellation
         self._wake = wake
-        self._tasks = tasks
-        self._expected = expected
+        self._after_commit = AfterCommit(wake, tasks, expected)
         self._doubtful = DoubtfulClaims(self._end_claims)
         self._batcher: Batcher[Submission, None] = Batcher(self._submit_all, weigh=_weight)
 
     async def submit(self, submission: Submission) -> None:
-        """Take a worker's report on an activation; one that ``objection`` speaks against is ignored.
+        """Apply a submission; one with an ``objection`` is ignored. Committed when this returns.
 
         Raises:
-            NotFound: the tenant has no such run.
-            WrongState: a command names a task of another workflow or kind; nothing was written.
+            NotFound: the tenant has no such workflow.
+            WrongState: a command names a task of another workflow or another kind; nothing was written.
         """
         await self._batcher.submit(submission)
 
     async def close(self) -> None:
-        """Wait for everything that was accepted to be committed."""
+        """Wait until all accepted submissions are committed."""
         await self._batcher.close()
         await self._doubtful.close()
 
     async def _end_claims(self, claims: Sequence[WorkflowClaim]) -> None:
-        """End claims that are still present, as ``released`` does; what is being cancelled ends with its claim."""
+        """Release the claims that are still present. A CANCELLING workflow ends with its claim."""
         async with self._storage.database.transaction() as connection:
             states = await self._storage.workflows.lock(connection, [key for key, _ in claims])
             held = [(key, states[key]) for key, claim in claims if key in states and states[key].claim_id == claim]
             steps = [released(state) for _, state in held if state.status is WorkflowStatus.RUNNING]
             await self._writer.write(connection, steps)
-        self._after(steps)
+        self._wake_and_expect(steps)
         if cancelling := [key for key, state in held if state.status is WorkflowStatus.CANCELLING]:
             await self._finish(cancelling)
 
     async def _submit_all(self, submissions: Sequence[Submission]) -> Sequence[FlovynError | None]:
-        """Write a batch; a collision is tried again here, because workers answer an error by failing the workflow."""
+        """Apply a batch. A collision is retried here: if the worker got an error, it would fail the workflow."""
         for _ in range(ATTEMPTS - 1):
             try:
                 return await self._attempt(submissions)
-            except (AlreadyExists, Collision):  # rolled back, both of them
+            except (AlreadyExists, Collision):  # the transaction was rolled back
                 continue
         return await self._attempt(submissions)
 
@@ -114,28 +114,29 @@ class Submissions:
         keys = list({_key(each) for each in submissions})
         may_end = self._max_history is not None or any(each.outcome in WITHOUT_COMMAND for each in submissions)
         async with self._storage.database.transaction() as connection:
+            # the locks are the first statement; it travels with the look-ups, which are valid under the locks
             states = await self._storage.workflows.locking(connection, keys, with_parents=may_end)
             batch.known = await look_up(connection, self._storage, submissions)
             batch.states = await states()
-            results = [await batch.taken(each) for each in submissions]
+            results = [await batch.decide_in_turn(each) for each in submissions]
             await self._writer.write(connection, batch.steps)
-        self._after(batch.steps)
+        self._wake_and_expect(batch.steps)
         for submission, state in batch.applied:
             self._senders.submitted(_key(submission), submission.sent_by, state.held_by, state.claim_id)
-        for submission, found in batch.ignored:
-            self._say(submission, found.reason)
+        for submission, why in batch.ignored:
+            self._log_ignored(submission, why.reason)
         for claim in batch.doubtful:
             self._doubtful.doubt(claim)
         if batch.cancelling:
             await self._finish(list(batch.cancelling))
         return results
 
-    def _say(self, submission: Submission, reason: str) -> None:
-        """Log one ignored submission in a while, and the number of the others."""
+    def _log_ignored(self, submission: Submission, reason: str) -> None:
+        """Log an ignored submission, at most one per ``LOG_EVERY_S``, with the number of the others."""
         self._ignored += 1
         if self._lines.is_due("ignored"):
             _log.info(
-                "a submission to workflow execution %s changes nothing: %s (%d of this kind since the last such line)",
+                "a submission to workflow execution %s changes nothing: %s (%d were ignored since the last such line)",
                 submission.workflow_id,
                 reason,
                 self._ignored,
@@ -143,33 +144,25 @@ class Submissions:
             self._ignored = 0
 
     async def _finish(self, workflows: Sequence[WorkflowKey]) -> None:
-        """End workflows that were being cancelled; the reaper does it where this fails."""
+        """End CANCELLING workflows; if this fails, the reaper ends them."""
         try:
             await self._cancellation.finish(workflows)
         except FlovynError as error:
-            _log.warning("%d runs could not be cancelled when their workers reported: %s", len(workflows), error)
+            _log.warning(
+                "%d workflow executions could not be cancelled when their workers submitted: %s", len(workflows), error
+            )
 
-    def _after(self, steps: Sequence[WorkflowStep]) -> None:
+    def _wake_and_expect(self, steps: Sequence[WorkflowStep]) -> None:
         for state in woken(steps):
             self._wake((state.tenant_id, state.queue), state.kind)
         for effects in (step.effects for step in steps if step.effects):
-            for child in effects.children:
-                self._wake((child.tenant_id, child.queue), child.kind)
-            self._tasks.wake(effects.tasks)
-            self._expect(effects)
-
-    def _expect(self, effects: Effects) -> None:
-        for timer in effects.timers:
-            self._expected.timers.expect(timer.duration_ms / 1000)
-        for promise in effects.promises:
-            if promise.timeout_ms is not None:
-                self._expected.promises.expect(promise.timeout_ms / 1000)
-        if effects.cancelled_children:
-            self._expected.cancellations.expect(0.0)
+            for kind, items in effects.items():
+                if isinstance(kind, EffectKind) and kind.committed is not None:
+                    kind.committed(items, self._after_commit)
 
 
 class _Batch:
-    """Submissions on their way: states that move from one to the next, and the steps so far."""
+    """The submissions of one transaction: the states after the last decided one, and the steps so far."""
 
     def __init__(self, max_history: int | None, senders: Senders) -> None:
         self._max_history = max_history
@@ -179,30 +172,31 @@ class _Batch:
         self._since_pause = 0
         self.steps: list[WorkflowStep] = []
         self.cancelling: set[WorkflowKey] = set()
-        self._heard: set[tuple[WorkflowKey, str | None]] = set()
+        self._senders_so_far: set[tuple[WorkflowKey, str | None]] = set()
         self.applied: list[tuple[Submission, WorkflowState]] = []
-        """The submissions that were taken, and their workflows as they were."""
+        """The applied submissions, and the states of their workflows before."""
         self.ignored: list[tuple[Submission, Objection]] = []
-        """The submissions that change nothing, and the reasons."""
+        """The ignored submissions, and the objections."""
         self.doubtful: list[WorkflowClaim] = []
+        """The claims that end unless their holders submit soon."""
 
-    async def taken(self, submission: Submission) -> FlovynError | None:
-        """Decide one submission; let other work have its turn after every ``COMMANDS_AT_ONCE`` commands of a batch."""
+    async def decide_in_turn(self, submission: Submission) -> FlovynError | None:
+        """Decide one submission; let the event loop serve other calls after every ``COMMANDS_AT_ONCE`` commands."""
         self._since_pause += len(submission.commands)
         if self._since_pause > COMMANDS_AT_ONCE:
             self._since_pause = 0
             await asyncio.sleep(0)
-        return self.take(submission)
+        return self.decide(submission)
 
-    def take(self, submission: Submission) -> FlovynError | None:
-        """Decide one submission, and what its end means to the parent; return what is wrong with it."""
+    def decide(self, submission: Submission) -> FlovynError | None:
+        """Decide one submission, and its delivery to the parent; return an error if it is refused."""
         key = _key(submission)
         if key not in self.states:
             return unknown_workflow(submission.workflow_id)
         state, sender = self.states[key], self._sender(submission)
-        found = objection(state, submission, sender)
-        if found is not None:
-            self._ignore(key, submission, found)
+        why_not = objection(state, submission, sender)
+        if why_not is not None:
+            self._ignore(key, submission, why_not)
             return None
         has_read = sender is None or sender.knows(state)
         try:
@@ -210,37 +204,37 @@ class _Batch:
         except WrongState as error:
             return error
         self.applied.append((submission, state))
-        self._heard.add((key, submission.sent_by))
+        self._senders_so_far.add((key, submission.sent_by))
         if step is not None:
             self._move(key, step)
         elif state.status is WorkflowStatus.CANCELLING:
             self.cancelling.add(key)
         return None
 
-    def _ignore(self, key: WorkflowKey, submission: Submission, found: Objection) -> None:
-        """Leave a submission out; its sender may be the holder, and would not submit again."""
+    def _ignore(self, key: WorkflowKey, submission: Submission, why: Objection) -> None:
+        """Ignore a submission; dispatch its workflow again if the holder may have sent it and will not submit again."""
         state = self.states[key]
-        self.ignored.append((submission, found))
-        if found.again is Again.SOON and state.claim_id is not None:
+        self.ignored.append((submission, why))
+        if why.again is Again.SOON and state.claim_id is not None:
             self.doubtful.append((key, state.claim_id))
-        elif found.again is Again.NOW and state.status is WorkflowStatus.CANCELLING:
+        elif why.again is Again.NOW and state.status is WorkflowStatus.CANCELLING:
             self.cancelling.add(key)
-        elif found.again is Again.NOW:
+        elif why.again is Again.NOW:
             self._move(key, released(state))
 
     def _sender(self, submission: Submission) -> Sender | None:
-        """Return what is known about the sender, which has yet to read what this batch has written for it."""
+        """Return the sender; after a submission in this batch, it has not read the new events yet."""
         sender = self._senders.sender(_key(submission), submission.sent_by)
-        if sender is not None and (_key(submission), submission.sent_by) in self._heard:
+        if sender is not None and (_key(submission), submission.sent_by) in self._senders_so_far:
             return replace(sender, has_submitted=True)
         return sender
 
     def _move(self, key: WorkflowKey, step: WorkflowStep) -> None:
         self.states[key] = step.state
         self.steps.append(step)
-        told = outcome(step)
-        heard = receive_all(self.states, [told]) if told else []
-        self.steps += [each for each in heard if each is not None]
+        delivery = outcome(step)
+        parent_steps = receive_all(self.states, [delivery]) if delivery else []
+        self.steps += [each for each in parent_steps if each is not None]
 
 
 def _weight(submission: Submission) -> int:

@@ -138,7 +138,7 @@ class TaskNotes:
         if note.sent_by is None:
             return note
         self._senders.called(note.sent_by)
-        return note if self._senders.tells((note.tenant_id, note.sent_by)) else replace(note, sent_by=None)
+        return note if self._senders.identifies((note.tenant_id, note.sent_by)) else replace(note, sent_by=None)
 
     async def _report_progress(self, reports: Sequence[Progress]) -> Sequence[UUID | FlovynError | None]:
         tasks = await self._storage.report_progress(reports)

@@ -119,7 +119,7 @@ class TaskReports:
             return report
         self._senders.called(report.sent_by)
         caller = (report.tenant_id, report.sent_by)
-        if not self._senders.tells(caller):
+        if not self._senders.identifies(caller):
             return replace(report, sent_by=None)
         state = states.get((report.tenant_id, report.task_id))
         if state is not None and state.held_by not in (None, report.sent_by):

@@ -1,4 +1,4 @@
-"""Workflows of workflows: hand to pollers, take back, read the history."""
+"""Claims of workflows: by polls and by direct dispatch; their release; and the reads of histories."""
 
 from __future__ import annotations
 
@@ -20,13 +20,20 @@ from server.engine.workflows.history_sizes import HistorySizes
 from server.storage.workflows import WorkflowKey, WorkflowRepository
 
 RECLAIM_BATCH = 500
+"""The number of claims that one statement of the reaper ends."""
+
 PRUNE_BATCH = 200
+"""The number of ended workflows that one statement deletes."""
 
 _log = logging.getLogger(__name__)
 
 
 class WorkflowClaims:
-    """The engine's calls about runs; every one of them may be folded with others of its kind."""
+    """The calls of pollers for workflows. Concurrent calls of one kind are written as one batch.
+
+    A claim is one statement without a transaction around it: it locks pending rows with SKIP LOCKED, so that a poller
+    never waits for another one.
+    """
 
     def __init__(self, storage: WorkflowRepository, wakeups: Wakeups, wake: Waker, longest_statement: float) -> None:
         self._storage = storage
@@ -45,7 +52,7 @@ class WorkflowClaims:
         self._histories: Batcher[WorkflowKey, tuple[list[Event], str | None]] = Batcher(self._storage.histories)
 
     async def poll(self, slot: PollSlot, hold: float) -> ClaimedWorkflow | None:
-        """Return a workflow that the poller now holds; None when there was none within ``hold`` seconds."""
+        """Return a workflow that the poller has claimed; None if there is none within ``hold`` seconds."""
         worker, connection = (slot.tenant_id, slot.claim.worker_id), slot.claim.held_by
         self._lost_answers.release(self.receipts.polled(worker, connection))
         workflow = await self._wakeups.poll(
@@ -61,14 +68,14 @@ class WorkflowClaims:
         return workflow
 
     def watch(self, key: QueueKey) -> AsyncIterator[None]:
-        """Tell whenever there may be new work in a queue; see ``Wakeups.watch``."""
+        """Yield when work may have appeared in a queue; see ``Wakeups.watch``."""
         return self._wakeups.watch(key)
 
     async def history(self, key: WorkflowKey, reader: str | None = None) -> list[Event]:
         """Return the whole history of a workflow, ascending; ``reader`` is the caller as a holder.
 
         Raises:
-            NotFound: the tenant has no such run.
+            NotFound: the tenant has no such workflow.
         """
         try:
             events, claim = await self._histories.submit(key)
@@ -83,9 +90,9 @@ class WorkflowClaims:
         return events
 
     async def reclaim(self, lease: float, silence: float) -> int:
-        """Make runs pending again that were claimed more than ``lease`` seconds ago; return how many.
+        """Release workflows whose claims are older than ``lease`` seconds; return their number.
 
-        A workflow whose worker shows no life is taken back after ``silence`` seconds.
+        If the worker has given no sign of life, ``silence`` seconds are enough.
         """
         count = 0
         while True:
@@ -97,7 +104,7 @@ class WorkflowClaims:
                 return count
 
     async def prune(self, age: float) -> int:
-        """Delete workflows that ended more than ``age`` seconds ago, in bounded batches; return how many."""
+        """Delete the workflows that ended more than ``age`` seconds ago; return their number."""
         count = 0
         while True:
             pruned = await self._storage.prune(age, PRUNE_BATCH)
@@ -106,7 +113,10 @@ class WorkflowClaims:
                 return count
 
     async def release(self, workflows: Sequence[ClaimedWorkflow]) -> None:
-        """Make runs pending again whose pollers never got them, unless their claims are over; if need be, later."""
+        """Release workflows that did not reach their workers, unless their claims are over.
+
+        If the database is unavailable, the workflows are released later.
+        """
         for workflow in workflows:
             self.receipts.confirmed((workflow.tenant_id, workflow.id))
         try:
@@ -118,7 +128,7 @@ class WorkflowClaims:
             self._wake((workflow.tenant_id, workflow.queue), workflow.kind)
 
     async def close(self) -> None:
-        """Wait for everything that was accepted to be committed."""
+        """Wait until all accepted calls are committed."""
         for batcher in (self._claims, self._histories):
             await batcher.close()
         await self._releases.close()
@@ -129,7 +139,7 @@ class WorkflowClaims:
         since = asyncio.get_running_loop().time()
         try:
             return await self._storage.claim(slots)
-        except BaseException:
+        except BaseException:  # also a cancellation: the database may have written the claims
             self._lost.find_later([slot.claim.id for slot in slots], since)
             raise
 
@@ -141,25 +151,26 @@ class WorkflowClaims:
     async def _release_answers(self, receipts: Sequence[Receipt]) -> None:
         """Release workflows whose answers seem lost.
 
-        A workflow that has made progress shows that this process does not see all calls of its worker.
+        If a claim is over, its worker got the answer: this process does not see all calls of the worker.
         """
         age = asyncio.get_running_loop().time() - min(receipt.at for receipt in receipts) + SLACK_S
-        found = await self._release_lost([receipt.claim for receipt in receipts], age, answered=True)
+        released = await self._release_lost([receipt.claim for receipt in receipts], age, answered=True)
         for receipt in receipts:
-            if receipt.claim not in found:
+            if receipt.claim not in released:
                 self.receipts.contradicted(receipt.worker)
-        if found:
+        if released:
             _log.warning(
-                "%d workflow executions were released whose workers poll on and have not read them", len(found)
+                "%d workflow executions were released: their workers poll again and have not read the history",
+                len(released),
             )
 
     async def _release_lost(self, claims: Collection[UUID], age: float, *, answered: bool = False) -> set[UUID]:
-        found = await self._storage.release_claims(claims, age, answered=answered)
-        for claim in found:
+        released = await self._storage.release_claims(claims, age, answered=answered)
+        for claim in released:
             self._wake(claim.queue_key, claim.kind)
-        return {claim.id for claim in found}
+        return {claim.id for claim in released}
 
 
 def unknown_workflow(workflow_id: UUID) -> NotFound:
-    """Return the error of a workflow that the tenant does not have."""
+    """Return the error for a workflow that the tenant does not have."""
     return NotFound(f"there is no workflow execution {workflow_id} in this tenant")

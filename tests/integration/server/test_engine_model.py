@@ -30,13 +30,13 @@ from server.config.settings import EngineSettings as Limits
 from server.database.pool import Pool, open_pool
 from server.domain.cancellation import CancellationRequest
 from server.domain.claim import Claim
-from server.domain.command import Cancel, Command, Complete, Fail
 from server.domain.promise import PromiseRef, rejected, resolved
-from server.domain.submission import SubmissionOutcome
+from server.domain.submission import Command, SubmissionOutcome
 from server.domain.task import TaskOutcome, TaskReport, TaskSlot
 from server.domain.workflow import PollSlot
 from server.engine.engine import Engine
 from server.engine.submission.commands import submission
+from server.engine.submission.endings import Cancel, Complete, Fail
 from server.engine.workflows.signals import Signal
 from tests.support.engine_model import ACTS, ENDS, ONE, Act, Run, Task
 from tests.support.repetitions import times

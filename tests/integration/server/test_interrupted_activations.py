@@ -138,7 +138,7 @@ class _Disorder:
         query = "SELECT contested, held_by FROM workflow_execution WHERE id = %(id)s"
         [(contested, held_by)] = await rows(self._client, query, id=self.workflow_id)
         senders = self._client.engine.workflows.claims.senders
-        return contested <= MAX_CONTESTED and (held_by is None or senders.tells((TENANT, held_by)))
+        return contested <= MAX_CONTESTED and (held_by is None or senders.identifies((TENANT, held_by)))
 
     async def repeat(self) -> None:
         """A copy of an earlier submission arrives, over the connection of the first one."""
@@ -159,7 +159,7 @@ class _Disorder:
         for event, data in await self.observer.history(self.workflow_id):
             if event == "PROMISE_CREATED":
                 request = pb.ResolvePromiseRequest(promise_id=data["promiseId"], value=b"true")
-                await self._client.dispatch.ResolvePromise(request, metadata=bearer())
+                await self._client.dispatch.ResolvePromiseCommand(request, metadata=bearer())
                 return
 
     async def calm(self) -> Any:

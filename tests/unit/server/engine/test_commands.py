@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.errors import WrongState
 from core.payload import NULL, Json
-from server.domain.command import RecordOperation
-from server.domain.submission import Submission, SubmissionOutcome
+from server.domain.submission import Command, Submission, SubmissionOutcome
 from server.domain.workflow import WorkflowState, WorkflowStatus
 from server.engine.submission.commands import decide
-from server.engine.submission.drafts import Known
 from server.engine.submission.endings import completed, failed
+from server.engine.submission.family import Known
+from server.engine.submission.operations import RecordOperation
+from server.engine.submission.tasks import TASKS, ScheduleTask
+from server.engine.submission.timers import TIMERS, StartTimer
 
 TENANT, RUN = UUID(int=1), UUID(int=2)
 EVENT = RecordOperation("op", NULL)
@@ -56,6 +60,52 @@ def test_suspending_goes_round_again_when_an_event_may_be_unseen() -> None:
     """An event from outside after the claim must not be slept through (protocol 2.5.4)."""
     state = _state(last=5, dispatched=4, waking=5)
     assert _submit(state, Submission(TENANT, RUN, (), SubmissionOutcome.SUSPENDED)) == (WorkflowStatus.PENDING, [])
+
+
+@pytest.mark.parametrize("commands", [(), (StartTimer("t", 0),)])
+@pytest.mark.parametrize("before", [False, True])
+def test_a_workflow_that_had_dependents_has_them_still(commands: tuple[Command, ...], before: bool) -> None:  # noqa: FBT001
+    """A timer of an earlier submission is cleared up at the end, although the last submission starts none."""
+    state = replace(_state(), has_dependents=before)
+    step = decide(state, Submission(TENANT, RUN, commands, SubmissionOutcome.COMPLETED, completed(NULL)), Known())
+    assert step is not None
+    assert step.state.has_dependents == (before or bool(commands))
+
+
+def test_a_command_that_was_carried_out_before_changes_nothing() -> None:
+    """It may have been so by an earlier submission, by one of the same batch, or by the same submission."""
+    known, start = Known(), StartTimer("t", 5)
+    first = decide(_state(), Submission(TENANT, RUN, (start, start), SubmissionOutcome.RUNNING), known)
+    again = decide(_state(), Submission(TENANT, RUN, (start,), SubmissionOutcome.RUNNING), known)
+    assert first is not None
+    assert again is not None
+    assert [[event.type for event in step.events] for step in (first, again)] == [["TIMER_STARTED"], []]
+    assert (bool(first.effects), bool(again.effects)) == (True, False)
+
+
+def test_a_refused_submission_leaves_nothing_known() -> None:
+    """Its timer does not exist: a later submission of the batch starts it."""
+    known, start = Known(), StartTimer("t", 5)
+    task = ScheduleTask(UUID(int=7), "k", NULL, None, 0, None, 0)
+    known.of(TASKS)[TENANT, task.task_id] = (UUID(int=8), "k")
+    with pytest.raises(WrongState):
+        decide(_state(), Submission(TENANT, RUN, (start, task), SubmissionOutcome.RUNNING), known)
+    step = decide(_state(), Submission(TENANT, RUN, (start,), SubmissionOutcome.RUNNING), known)
+    assert step is not None
+    assert [event.type for event in step.events] == ["TIMER_STARTED"]
+
+
+def test_a_history_that_would_be_too_large_fails_the_workflow_without_its_commands() -> None:
+    """No event and no effect of the submission is written, and nothing of it is known."""
+    known = Known()
+    submission = Submission(TENANT, RUN, (EVENT, StartTimer("t", 5)), SubmissionOutcome.SUSPENDED)
+    step = decide(_state(), submission, known, max_history=10)
+    assert step is not None
+    assert (step.state.status, [event.type for event in step.events]) == (
+        WorkflowStatus.FAILED,
+        ["WORKFLOW_EXECUTION_FAILED"],
+    )
+    assert (bool(step.effects), dict(known.of(TIMERS))) == (False, {})
 
 
 def test_the_outcome_wins_over_a_command_that_disagrees() -> None:

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from core.batching import MAX_BATCH_BYTES
 from server.config.limits import Limits
-from server.domain.command import ClearState
 from server.domain.submission import Submission, SubmissionOutcome
+from server.engine.submission.operations import ClearState
 from server.engine.submission.submissions import COMMANDS_AT_ONCE, _Batch, _weight
 
 COMMANDS = Limits().commands
@@ -39,6 +39,6 @@ async def test_other_work_has_its_turn_while_many_commands_are_decided() -> None
 
     task = asyncio.create_task(other())
     for _ in range(8):
-        await batch.taken(_submission(COMMANDS_AT_ONCE // 2 + 1))
+        await batch.decide_in_turn(_submission(COMMANDS_AT_ONCE // 2 + 1))
     task.cancel()
     assert turns == 4
