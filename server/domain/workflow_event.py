@@ -38,6 +38,21 @@ class EventType(StrEnum):
     SIGNAL_RECEIVED = "SIGNAL_RECEIVED"
 
 
+CODE_EVENTS = frozenset(
+    {
+        EventType.OPERATION_COMPLETED,
+        EventType.STATE_SET,
+        EventType.STATE_CLEARED,
+        EventType.TASK_SCHEDULED,
+        EventType.TIMER_STARTED,
+        EventType.TIMER_CANCELLED,
+        EventType.PROMISE_CREATED,
+        EventType.CHILD_WORKFLOW_INITIATED,
+    }
+)
+"""The events by which the code of a workflow shows that it went on: only commands cause them. A retry keeps the
+failures of tasks before the last of them."""
+
 EVENT_OVERHEAD_BYTES = 16
 """The size of an event on the wire beside its type and data, rounded up."""
 

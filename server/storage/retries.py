@@ -7,7 +7,7 @@ from uuid import UUID
 
 from core.connection import DatabaseConnection
 from core.named_queries import named_queries
-from server.domain.workflow_event import EventType
+from server.domain.workflow_event import CODE_EVENTS, EventType
 from server.storage.rows import NAMED, SCALAR, fetch, fetch_one
 from server.storage.workflows import WorkflowKey
 
@@ -19,7 +19,8 @@ class RetryRepository:
 
     async def supersede(self, connection: DatabaseConnection, workflow: WorkflowKey) -> list[UUID]:
         """Hide the end of the workflow from workers, and the task failures that caused it; return the failed tasks."""
-        rows = await fetch(connection, NAMED, _SQL["supersede"], _key(workflow))
+        parameters = {**_key(workflow), "code_events": sorted(CODE_EVENTS)}
+        rows = await fetch(connection, NAMED, _SQL["supersede"], parameters)
         return [UUID(row.task_id) for row in rows if row.event_type == EventType.TASK_FAILED]
 
     async def retried(self, connection: DatabaseConnection, workflow: WorkflowKey) -> int | None:

@@ -9,10 +9,7 @@ settled AS (
     FROM wanted
     INNER JOIN workflow_event AS e ON e.tenant_id = wanted.tenant_id AND e.workflow_execution_id = wanted.id
     WHERE
-        e.event_type IN (
-            'TASK_SCHEDULED', 'TIMER_STARTED', 'TIMER_CANCELLED', 'PROMISE_CREATED', 'CHILD_WORKFLOW_INITIATED',
-            'OPERATION_COMPLETED', 'STATE_SET', 'STATE_CLEARED'
-        )
+        e.event_type = ANY(%(code_events)s::text[])
         AND NOT e.superseded
 )
 UPDATE workflow_event AS e
