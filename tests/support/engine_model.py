@@ -1,4 +1,4 @@
-"""A small model of the engine: what a workflow must look like after whatever has happened to it."""
+"""A small model of the engine: the state that a workflow must have after any sequence of calls."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def is_due(timer: str) -> bool:
 
 @dataclass
 class Task:
-    """A task as it must be."""
+    """The state that a task must have."""
 
     id: UUID
     retries: int
@@ -45,44 +45,44 @@ class Task:
 
     @property
     def over(self) -> bool:
-        """Whether nothing can happen to it any more."""
+        """Whether it has ended."""
         return self.status in ("COMPLETED", "FAILED", "CANCELLED")
 
 
 @dataclass
-class Run:
-    """A workflow as it must be."""
+class Workflow:
+    """The state that a workflow must have."""
 
     id: UUID
     status: str = "PENDING"
     events: list[str] = field(default_factory=lambda: ["WORKFLOW_STARTED"])
     unseen: bool = False
-    """Whether something reached it since it was claimed."""
+    """Whether an event from outside reached it since its claim."""
     woken: bool = False
-    """Whether something has ever reached it."""
+    """Whether an event from outside has ever reached it."""
     blind: int = 0
-    """How often in a row it was suspended by a worker that had begun the same things before, and was replayed."""
+    """The number of suspensions in a row that repeated commands and were replayed."""
     timers: dict[str, str] = field(default_factory=dict)
     promises: list[tuple[str, str]] = field(default_factory=list)
     tasks: dict[UUID, Task] = field(default_factory=dict)
 
     @property
     def over(self) -> bool:
-        """Whether nothing can happen to it any more."""
+        """Whether it has ended."""
         return self.status in ENDS
 
-    def hear(self, event: str) -> None:
-        """Take an event from outside, which wakes a workflow that waits."""
+    def deliver(self, event: str) -> None:
+        """Deliver an event from outside, which wakes a WAITING workflow."""
         if not self.over:
             self.events.append(event)
             self.unseen = self.woken = True
             if self.status == "WAITING":
                 self.status = "PENDING"
 
-    def take(self, acts: Sequence[Act], outcome: SubmissionOutcome, *, with_end: bool) -> None:
-        """Take a worker's submission; ``with_end`` tells whether the command of its end was among the commands."""
+    def submit(self, acts: Sequence[Act], outcome: SubmissionOutcome, *, with_end: bool) -> None:
+        """Apply a submission; ``with_end`` says that it has a terminal command."""
         if self.status not in ("RUNNING", "CANCELLING"):
-            self.status = "PENDING" if self.status == "WAITING" else self.status  # it may have been the holder's
+            self.status = "PENDING" if self.status == "WAITING" else self.status  # the sender may have been the holder
             return
         if self.status == "CANCELLING" and not (outcome is SubmissionOutcome.COMPLETED and with_end):
             self.end("CANCELLED", CANCELLATION)
@@ -101,7 +101,7 @@ class Run:
         self.blind = self.blind + 1 if outcome is SubmissionOutcome.SUSPENDED and is_blind and not self.unseen else 0
 
     def cancel(self) -> CancelOutcome:
-        """Take a request to cancel."""
+        """Apply a request to cancel."""
         if self.over:
             return CancelOutcome.CANCELLED if self.status == "CANCELLED" else CancelOutcome.ALREADY_TERMINAL
         if self.status in ("RUNNING", "CANCELLING"):
@@ -111,29 +111,29 @@ class Run:
         return CancelOutcome.CANCELLED
 
     def report(self, task: Task, outcome: TaskOutcome) -> bool:
-        """Take a report on a task of the workflow; tell whether it is allowed."""
+        """Apply a report on a task of the workflow; return whether it is allowed."""
         if task.status == outcome:
-            return True  # known already
+            return True  # a repetition
         if task.over or (task.attempt == 0 and outcome is not TaskOutcome.CANCELLED):
             return False
         if outcome is TaskOutcome.FAILED and task.status == "PENDING":
-            return True  # counted already
+            return True  # the attempt is counted as failed already
         if outcome is TaskOutcome.FAILED and task.attempt <= task.retries:
             task.status = "PENDING"
             return True
         task.status = outcome.value
-        self.hear("TASK_COMPLETED" if outcome is TaskOutcome.COMPLETED else "TASK_FAILED")
+        self.deliver("TASK_COMPLETED" if outcome is TaskOutcome.COMPLETED else "TASK_FAILED")
         return True
 
     def fire(self) -> None:
-        """Let those timers fire that are due."""
+        """Fire the due timers."""
         for name, state in self.timers.items():
             if state == "ACTIVE" and is_due(name):
                 self.timers[name] = "FIRED"
-                self.hear("TIMER_FIRED")
+                self.deliver("TIMER_FIRED")
 
     def end(self, status: str, events: Sequence[str]) -> None:
-        """End."""
+        """End the workflow."""
         self.events += events
         self.status = status
         self.timers = {name: "ABANDONED" if state == "ACTIVE" else state for name, state in self.timers.items()}
@@ -143,7 +143,7 @@ class Run:
                 task.status = "CANCELLED"
 
     def settle(self, name: str, status: str) -> bool:
-        """Settle the oldest promise of that name that is pending; tell whether there was one."""
+        """Settle the oldest pending promise of the name; return whether there was one."""
         if (name, "PENDING") not in self.promises:
             return False
         self.promises[self.promises.index((name, "PENDING"))] = (name, status)
@@ -152,10 +152,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Act:
-    """What one command does: to the engine, and to the model."""
+    """One command, and its effect on the model."""
 
     command: Command
-    model: Callable[[Run], None]
+    model: Callable[[Workflow], None]
     begins: str | UUID | None = None
     """The timer or the task that the command begins."""
 
@@ -167,7 +167,7 @@ def _operation(_number: int) -> Act:
 def _timer(number: int) -> Act:
     name = f"t{number}"
 
-    def model(workflow: Run) -> None:
+    def model(workflow: Workflow) -> None:
         if name not in workflow.timers:
             workflow.timers[name] = "ACTIVE"
             workflow.events.append("TIMER_STARTED")
@@ -178,7 +178,7 @@ def _timer(number: int) -> Act:
 def _cancel_timer(number: int) -> Act:
     name = f"t{number}"
 
-    def model(workflow: Run) -> None:
+    def model(workflow: Workflow) -> None:
         if workflow.timers.get(name) == "ACTIVE":
             workflow.timers[name] = "CANCELLED"
             workflow.events.append("TIMER_CANCELLED")
@@ -187,7 +187,7 @@ def _cancel_timer(number: int) -> Act:
 
 
 def _promise(number: int) -> Act:
-    def model(workflow: Run) -> None:
+    def model(workflow: Workflow) -> None:
         workflow.promises.append((f"p{number}", "PENDING"))
         workflow.events.append("PROMISE_CREATED")
 
@@ -195,7 +195,7 @@ def _promise(number: int) -> Act:
 
 
 def _resolve(number: int) -> Act:
-    def model(workflow: Run) -> None:
+    def model(workflow: Workflow) -> None:
         if workflow.settle(f"p{number}", "RESOLVED"):
             workflow.events.append("PROMISE_RESOLVED")
 
@@ -205,7 +205,7 @@ def _resolve(number: int) -> Act:
 def _task(number: int) -> Act:
     task_id = uuid4()
 
-    def model(workflow: Run) -> None:
+    def model(workflow: Workflow) -> None:
         if task_id not in workflow.tasks:
             workflow.tasks[task_id] = Task(task_id, retries=number)
             workflow.events.append("TASK_SCHEDULED")
@@ -214,10 +214,10 @@ def _task(number: int) -> Act:
 
 
 def _made(drawn: list[tuple[Callable[[int], Act], int, bool]]) -> list[Act]:
-    """Return what was drawn; some commands come twice, as from workers that lost a reply."""
+    """Return the drawn acts, some of them twice, as from a worker that lost an answer."""
     return [act for make, number, twice in drawn for act in [make(number)] * (1 + twice)]
 
 
 _MAKERS = (_operation, _timer, _cancel_timer, _promise, _resolve, _task)
 ACTS = st.lists(st.tuples(st.sampled_from(_MAKERS), st.integers(0, 3), st.booleans()), max_size=5).map(_made)
-"""What a worker may submit."""
+"""The commands that a worker may submit."""

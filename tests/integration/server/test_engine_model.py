@@ -38,7 +38,7 @@ from server.engine.engine import Engine
 from server.engine.submission.commands import submission
 from server.engine.submission.endings import Cancel, Complete, Fail
 from server.engine.workflows.signals import Signal
-from tests.support.engine_model import ACTS, ENDS, ONE, Act, Run, Task
+from tests.support.engine_model import ACTS, ENDS, ONE, Act, Task, Workflow
 from tests.support.repetitions import times
 
 END_COMMANDS: dict[SubmissionOutcome, Command] = {
@@ -77,7 +77,7 @@ class Rig:
         self._stack.push_async_callback(self.engine.close)
 
     def do(self, work: Awaitable[Any]) -> Any:
-        """Run something in the loop."""
+        """Workflow something in the loop."""
 
         async def awaited() -> Any:
             return await work
@@ -117,7 +117,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.rig.rows(
             "INSERT INTO tenant (id, slug, name) VALUES (%(tenant)s, %(tenant)s::text, 'T') RETURNING 1", self.tenant
         )
-        self.workflows: list[Run] = []
+        self.workflows: list[Workflow] = []
 
     def _allowed(self, work: Awaitable[Any]) -> bool:
         try:
@@ -126,16 +126,16 @@ class EngineMachine(RuleBasedStateMachine):
             return False
         return True
 
-    def _tasks(self) -> list[tuple[Run, Task]]:
+    def _tasks(self) -> list[tuple[Workflow, Task]]:
         return [(workflow, task) for workflow in self.workflows for task in workflow.tasks.values()]
 
     @rule()
     def start(self) -> None:
         """Start a workflow."""
         launched = self.rig.do(self.rig.engine.workflows.start(WorkflowLaunch(self.tenant, "k")))
-        self.workflows.append(Run(launched.id))
+        self.workflows.append(Workflow(launched.id))
 
-    def _poll(self) -> Run | None:
+    def _poll(self) -> Workflow | None:
         """Poll for a workflow: the oldest that is pending."""
         claimed = self.rig.do(self.rig.engine.workflows.poll(PollSlot(self.tenant, DEFAULT_QUEUE, Claim("w")), 0))
         expected = next((workflow for workflow in self.workflows if workflow.status == "PENDING"), None)
@@ -145,20 +145,20 @@ class EngineMachine(RuleBasedStateMachine):
             expected.status, expected.unseen = "RUNNING", False
         return expected
 
-    def _submit(self, workflow: Run, acts: list[Act], outcome: SubmissionOutcome, *, with_end: bool) -> None:
+    def _submit(self, workflow: Workflow, acts: list[Act], outcome: SubmissionOutcome, *, with_end: bool) -> None:
         commands = [act.command for act in acts]
         if with_end and outcome in END_COMMANDS:
             commands.append(END_COMMANDS[outcome])
         self.rig.do(self.rig.engine.workflows.submit(submission(self.tenant, workflow.id, commands, outcome)))
-        workflow.take(acts, outcome, with_end=with_end)
+        workflow.submit(acts, outcome, with_end=with_end)
 
-    def _signal(self, workflow: Run) -> None:
+    def _signal(self, workflow: Workflow) -> None:
         assert (
             self._allowed(self.rig.engine.workflows.signal(Signal(self.tenant, workflow.id, "s", ONE))) != workflow.over
         )
-        workflow.hear("SIGNAL_RECEIVED")
+        workflow.deliver("SIGNAL_RECEIVED")
 
-    def _cancel(self, workflow: Run) -> None:
+    def _cancel(self, workflow: Workflow) -> None:
         request = CancellationRequest(self.tenant, workflow.id, "enough", "test")
         assert self.rig.do(self.rig.engine.workflows.cancel(request)).outcome is workflow.cancel()
 
@@ -229,7 +229,7 @@ class EngineMachine(RuleBasedStateMachine):
         assert settled or not was_pending
         assert (name, status) in workflow.promises or not settled
         if was_pending:
-            workflow.hear(f"PROMISE_{status}")
+            workflow.deliver(f"PROMISE_{status}")
 
     @precondition(lambda self: self.workflows)
     @rule(data=st.data())

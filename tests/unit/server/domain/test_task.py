@@ -1,4 +1,4 @@
-"""What reports do to tasks."""
+"""Reports on tasks, and the steps that they cause."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from core.errors import WrongState
 from core.payload import Json
 from server.domain.task import TaskOutcome, TaskReport, TaskState, TaskStatus, apply_report, usable_timeout
 
-TENANT, TASK, RUN = UUID(int=1), UUID(int=2), UUID(int=3)
+TENANT, TASK, WORKFLOW = UUID(int=1), UUID(int=2), UUID(int=3)
 
 
 def _state(status: TaskStatus = TaskStatus.RUNNING, attempt: int = 1, retries: int = 0) -> TaskState:
-    return TaskState(TENANT, TASK, RUN, "kind", "queue", status, attempt, retries)
+    return TaskState(TENANT, TASK, WORKFLOW, "kind", "queue", status, attempt, retries)
 
 
 def _report(outcome: TaskOutcome, attempt: int | None = None) -> TaskReport:
@@ -32,7 +32,7 @@ def test_a_completion_tells_the_workflow_under_the_key_that_every_worker_reads()
 
 
 def test_only_the_last_failure_tells_the_workflow() -> None:
-    """A failure with retries left is nobody's business but the task's."""
+    """A failure with retries left is no event of the workflow."""
     step = apply_report(_state(retries=1), _report(TaskOutcome.FAILED))
     assert step is not None
     assert (step.state.status, step.event) == (TaskStatus.PENDING, None)
@@ -54,7 +54,7 @@ def test_cancelling_and_expiring_wake_the_workflow_with_a_failure(outcome: TaskO
     assert (step.ended is not None) == (status is TaskStatus.RUNNING)
 
 
-def test_an_attempt_is_abandoned_only_while_it_runs() -> None:
+def test_an_attempt_is_abandoned_only_while_it_is_running() -> None:
     """The worker's own report, or the next attempt, may have come first."""
     assert apply_report(_state(attempt=2, retries=9), _report(TaskOutcome.ABANDONED, 1)) is None
     assert apply_report(_state(TaskStatus.PENDING, retries=9), _report(TaskOutcome.ABANDONED, 1)) is None
@@ -80,7 +80,7 @@ def test_a_task_ends_once_and_never_has_too_many_attempts(retries: int, happenin
         if happening == "claim":
             if state.status is TaskStatus.PENDING:
                 state = TaskState(
-                    TENANT, TASK, RUN, "kind", "queue", TaskStatus.RUNNING, state.attempt + 1, state.max_retries
+                    TENANT, TASK, WORKFLOW, "kind", "queue", TaskStatus.RUNNING, state.attempt + 1, state.max_retries
                 )
             continue
         try:

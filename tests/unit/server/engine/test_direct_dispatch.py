@@ -1,4 +1,4 @@
-"""New workflows go straight to pollers that wait: each to one, none to nobody, whatever becomes of the write."""
+"""Direct dispatch: each new workflow goes to one parked poller, or is pending, even if the write fails."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ async def _nothing() -> ClaimedWorkflow | None:
 
 
 class _Bench:
-    """Pollers of one queue, and what was given back."""
+    """The pollers of one queue, and the released work."""
 
     def __init__(self) -> None:
         self.wakeups = Wakeups()
-        self.returned: list[ClaimedWorkflow] = []
+        self.released: list[ClaimedWorkflow] = []
         self.lost: list[UUID] = []
         self.direct_dispatch: DirectDispatch[NewWorkflow, ClaimedWorkflow] = DirectDispatch(
-            self.wakeups, self.returned.extend, lambda claims, _: self.lost.extend(claims)
+            self.wakeups, self.released.extend, lambda claims, _: self.lost.extend(claims)
         )
 
     async def poll(
@@ -44,14 +44,14 @@ class _Bench:
     ) -> asyncio.Task[ClaimedWorkflow | None]:
         """Return a poll that has looked in vain and waits."""
         poll = asyncio.create_task(
-            self.wakeups.poll(KEY, _nothing, hold, kinds, claim=Claim(worker), release=self.returned.append)
+            self.wakeups.poll(KEY, _nothing, hold, kinds, claim=Claim(worker), release=self.released.append)
         )
         for _ in range(3):
             await asyncio.sleep(0)
         return poll
 
 
-def _run(kind: str = "k", priority: int = 0) -> NewWorkflow:
+def _workflow(kind: str = "k", priority: int = 0) -> NewWorkflow:
     return new_workflow(WorkflowLaunch(TENANT, kind, queue="default", priority_seconds=priority))
 
 
@@ -80,7 +80,7 @@ async def test_a_waiting_poller_gets_the_workflow_when_it_is_written_and_not_bef
     bench = _Bench()
     poll = await bench.poll(hold=0.02, worker="w7")
     with bench.direct_dispatch.reserving() as pollers:
-        (workflow,) = pollers.assign([_run()])
+        (workflow,) = pollers.assign([_workflow()])
         assert workflow.claim is not None
         assert workflow.claim.worker_id == "w7"
         done, _ = await asyncio.wait([poll], timeout=0.1)
@@ -88,7 +88,7 @@ async def test_a_waiting_poller_gets_the_workflow_when_it_is_written_and_not_bef
         pollers.deliver(_written([workflow]))
     answer = await asyncio.wait_for(poll, 5)
     assert answer is not None
-    assert (answer.id, bench.returned) == (workflow.id, [])
+    assert (answer.id, bench.released) == (workflow.id, [])
 
 
 async def test_a_poller_that_still_looks_is_not_reserved() -> None:
@@ -102,7 +102,7 @@ async def test_a_poller_that_still_looks_is_not_reserved() -> None:
     poll = asyncio.create_task(bench.wakeups.poll(KEY, look, 60))
     await asyncio.sleep(0)
     with bench.direct_dispatch.reserving() as pollers:
-        assert pollers.assign([_run()])[0].claim is None
+        assert pollers.assign([_workflow()])[0].claim is None
     poll.cancel()
     await asyncio.wait([poll])
 
@@ -113,7 +113,7 @@ async def test_the_most_urgent_workflow_finds_the_poller_first() -> None:
     picky = await bench.poll(kinds=("other",))
     poll = await bench.poll()
     with bench.direct_dispatch.reserving() as pollers:
-        slow, fast = pollers.assign([_run(priority=0), _run(priority=5)])
+        slow, fast = pollers.assign([_workflow(priority=0), _workflow(priority=5)])
         assert (slow.claim is None, fast.claim is None) == (True, False)
         pollers.deliver(_written([slow, fast]))
     answer = await asyncio.wait_for(poll, 5)
@@ -123,28 +123,28 @@ async def test_the_most_urgent_workflow_finds_the_poller_first() -> None:
     await asyncio.wait([picky])
 
 
-async def test_a_workflow_whose_poller_has_gone_is_given_back() -> None:
-    """Cancelled while the workflow was being written, or in the moment in which it was handed over."""
+async def test_a_workflow_whose_poller_has_gone_is_released() -> None:
+    """Cancelled while the workflow was being written, or in the moment of its delivery."""
     bench = _Bench()
     gone, late = await bench.poll(), await bench.poll()
     with bench.direct_dispatch.reserving() as pollers:
-        workflows = pollers.assign([_run(), _run()])
+        workflows = pollers.assign([_workflow(), _workflow()])
         gone.cancel()
         await asyncio.wait([gone])
         pollers.deliver(_written(workflows))
         late.cancel()
     await asyncio.wait([late])
-    assert sorted(workflow.id for workflow in bench.returned) == sorted(workflow.id for workflow in workflows)
+    assert sorted(workflow.id for workflow in bench.released) == sorted(workflow.id for workflow in workflows)
 
 
 def _fail_to_write(bench: _Bench, error: Exception) -> None:
     with bench.direct_dispatch.reserving() as pollers:
-        pollers.assign([_run()])
+        pollers.assign([_workflow()])
         raise error
 
 
 @pytest.mark.parametrize(("error", "unknown"), [(ValueError, 0), (Unavailable, 1)])
-async def test_a_poller_whose_run_was_not_written_looks_by_itself(error: type[Exception], unknown: int) -> None:
+async def test_a_poller_whose_workflow_was_not_written_claims_by_itself(error: type[Exception], unknown: int) -> None:
     """Where the outcome is not known, the claim is looked for, and the poller makes other claims."""
     bench, looks = _Bench(), 0
     again = asyncio.Event()
@@ -177,7 +177,7 @@ async def test_every_written_workflow_reaches_one_poller_or_comes_back(seed: int
 
     async def start() -> None:
         with bench.direct_dispatch.reserving() as pollers:
-            workflows = pollers.assign([_run() for _ in range(rng.randrange(1, 4))])
+            workflows = pollers.assign([_workflow() for _ in range(rng.randrange(1, 4))])
             for _ in range(rng.randrange(4)):
                 await asyncio.sleep(0)
             if rng.random() < 0.2:
@@ -205,5 +205,5 @@ async def test_every_written_workflow_reaches_one_poller_or_comes_back(seed: int
 
     producing = asyncio.create_task(produce())
     await asyncio.wait_for(asyncio.gather(*(consume() for _ in range(4)), producing), 20)
-    assert sorted([*answered, *pending, *(workflow.id for workflow in bench.returned)]) == sorted(written)
+    assert sorted([*answered, *pending, *(workflow.id for workflow in bench.released)]) == sorted(written)
     assert len(set(answered)) == len(answered)

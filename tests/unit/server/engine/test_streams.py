@@ -14,12 +14,12 @@ from server.domain.stream import Chunk, ChunkKind, StreamItem
 from server.engine.streams.streams import BUFFER, OpenStreams, Streams
 from server.engine.streams.wire import MAX_UNFINISHED, PART_BYTES, Receiver, StreamSender
 
-TENANT, TASK, RUN = UUID(int=1), UUID(int=2), UUID(int=3)
+TENANT, TASK, WORKFLOW = UUID(int=1), UUID(int=2), UUID(int=3)
 MAX_NOTIFICATION_BYTES = 7_999
 """PostgreSQL refuses more."""
 
 
-def _chunk(payload: str = "x", task_id: UUID = TASK, workflow_id: UUID | None = RUN) -> Chunk:
+def _chunk(payload: str = "x", task_id: UUID = TASK, workflow_id: UUID | None = WORKFLOW) -> Chunk:
     return Chunk(TENANT, workflow_id, task_id, ChunkKind.TOKEN, payload)
 
 
@@ -66,11 +66,11 @@ def test_what_somebody_else_sends_is_told_apart(text: str) -> None:
 
 
 async def test_watchers_of_a_task_and_of_its_workflow_see_its_chunks_in_order() -> None:
-    """And nobody else does, nor anybody of another tenant."""
+    """Subscribers of other tasks and of other tenants do not."""
     streams = _looped()
     async with (
         streams.subscribe((TENANT, TASK)) as task,
-        streams.subscribe((TENANT, RUN)) as workflow,
+        streams.subscribe((TENANT, WORKFLOW)) as workflow,
         streams.subscribe((TENANT, uuid4())) as other,
         streams.subscribe((UUID(int=9), TASK)) as foreign,
     ):
@@ -78,7 +78,7 @@ async def test_watchers_of_a_task_and_of_its_workflow_see_its_chunks_in_order() 
         for chunk in chunks:
             streams.publish(chunk)
         await streams.close()
-        shown = [StreamItem(RUN, ChunkKind.TOKEN, chunk.payload) for chunk in chunks]
+        shown = [StreamItem(WORKFLOW, ChunkKind.TOKEN, chunk.payload) for chunk in chunks]
         assert task.take() == workflow.take() == (shown, 0)
         assert other.take() == foreign.take() == ([], 0)
 
@@ -100,7 +100,7 @@ async def test_streams_are_bounded_per_process_and_tenant() -> None:
     streams = _looped(per_process=2, per_tenant=1)
     async with streams.subscribe((TENANT, TASK)):
         with pytest.raises(LimitExceeded):
-            async with streams.subscribe((TENANT, RUN)):
+            async with streams.subscribe((TENANT, WORKFLOW)):
                 pass
         async with streams.subscribe((UUID(int=8), TASK)):
             with pytest.raises(LimitExceeded):
@@ -124,7 +124,7 @@ async def test_a_drain_ends_every_watch() -> None:
 
 
 async def test_a_database_that_is_away_costs_chunks_and_nothing_else() -> None:
-    """Whoever publishes never hears of it; what comes later is sent."""
+    """The publisher gets no error, and later chunks are sent."""
     sent: list[str] = []
 
     async def send(notifications: list[str]) -> None:

@@ -28,7 +28,7 @@ async def test_work_that_is_there_is_taken_without_waiting() -> None:
 
 
 async def test_no_work_is_none_after_the_hold() -> None:
-    """The hold is honoured, and nobody stays parked."""
+    """The hold is honoured, and no poller stays parked."""
     wakeups = Wakeups()
 
     async def look() -> None:
