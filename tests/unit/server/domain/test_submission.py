@@ -11,9 +11,9 @@ import pytest
 from server.domain.submission import (
     MAX_CONTESTED,
     Again,
-    Outcome,
     Sender,
     Submission,
+    SubmissionOutcome,
     objection,
     released,
 )
@@ -28,7 +28,7 @@ READER = Sender(HOLDER, has_read=True, read_under="c2")
 
 
 def _again(
-    sender: Sender | None, digest: str = "new", outcome: Outcome = Outcome.SUSPENDED, **state: Any
+    sender: Sender | None, digest: str = "new", outcome: SubmissionOutcome = SubmissionOutcome.SUSPENDED, **state: Any
 ) -> Again | None:
     submitted = Submission(TENANT, WORKFLOW, (), outcome, digest=digest)
     why = objection(replace(STATE, **state), submitted, sender)
@@ -62,14 +62,14 @@ def test_a_holder_that_never_reads_is_heard() -> None:
 @pytest.mark.parametrize(
     ("sender", "outcome", "digest", "contested"),
     [
-        (Sender(OTHER, has_read=True, read_under="c1"), Outcome.SUSPENDED, "new", 0),
-        (Sender(OTHER), Outcome.FAILED, "new", 0),
-        (Sender(OTHER), Outcome.SUSPENDED, "old", 0),
-        (Sender(OTHER), Outcome.SUSPENDED, "new", 1),
+        (Sender(OTHER, has_read=True, read_under="c1"), SubmissionOutcome.SUSPENDED, "new", 0),
+        (Sender(OTHER), SubmissionOutcome.FAILED, "new", 0),
+        (Sender(OTHER), SubmissionOutcome.SUSPENDED, "old", 0),
+        (Sender(OTHER), SubmissionOutcome.SUSPENDED, "new", 1),
     ],
 )
 def test_a_submission_of_another_worker_is_ignored(
-    sender: Sender, outcome: Outcome, digest: str, contested: int
+    sender: Sender, outcome: SubmissionOutcome, digest: str, contested: int
 ) -> None:
     """It may be the holder's over another connection: the workflow is dispatched again if no other one comes soon."""
     assert _again(sender, digest, outcome, contested=contested) is Again.SOON

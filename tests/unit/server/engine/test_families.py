@@ -11,14 +11,14 @@ from core.errors import WrongState
 from core.launchers import IdempotencyKey
 from core.payload import NULL, Json
 from server.domain.child import MAX_DEPTH
-from server.domain.submission import Command, Outcome, Step, Submission
+from server.domain.submission import Command, Submission, SubmissionOutcome, WorkflowStep
 from server.domain.workflow import WorkflowState, WorkflowStatus
 from server.engine.submission.children import CHILDREN, CancelChild, ScheduleChild
 from server.engine.submission.commands import decide
 from server.engine.submission.endings import ENDINGS
 from server.engine.submission.families import EFFECT_KINDS, FAMILIES, HANDLERS
 from server.engine.submission.family import Known
-from server.engine.submission.promises import PROMISES, CreatePromise, KnownPromise, ResolvePromise
+from server.engine.submission.promises import PROMISES, CreatePromise, KnownPromise, ResolvePromiseCommand
 from server.engine.submission.tasks import ScheduleTask
 from server.engine.submission.timers import CancelTimer, StartTimer
 
@@ -26,14 +26,14 @@ TENANT, WORKFLOW, CHILD = UUID(int=1), UUID(int=2), UUID(int=3)
 KEY = (TENANT, WORKFLOW)
 
 
-def _decide(*commands: Command, known: Known | None = None, depth: int = 0) -> Step:
+def _decide(*commands: Command, known: Known | None = None, depth: int = 0) -> WorkflowStep:
     state = WorkflowState(TENANT, WORKFLOW, "k", "q", WorkflowStatus.RUNNING, 1, 1, 0, depth=depth)
-    step = decide(state, Submission(TENANT, WORKFLOW, commands, Outcome.SUSPENDED), known or Known())
+    step = decide(state, Submission(TENANT, WORKFLOW, commands, SubmissionOutcome.SUSPENDED), known or Known())
     assert step is not None
     return step
 
 
-def _types(step: Step) -> list[str]:
+def _types(step: WorkflowStep) -> list[str]:
     return [event.type for event in step.events]
 
 
@@ -65,9 +65,9 @@ def test_the_oldest_pending_promise_of_a_name_is_resolved() -> None:
     promises = [KnownPromise(ids[0], "p", pending=False), KnownPromise(ids[1], "p"), KnownPromise(ids[2], "p")]
     known.of(PROMISES)[KEY] = tuple(promises)
     step = _decide(
-        ResolvePromise(str(ids[0]), NULL),
-        ResolvePromise("p", Json("1")),
-        ResolvePromise(str(ids[2]), NULL),
+        ResolvePromiseCommand(str(ids[0]), NULL),
+        ResolvePromiseCommand("p", Json("1")),
+        ResolvePromiseCommand(str(ids[2]), NULL),
         known=known,
     )
     assert [json.loads(event.data)["promiseId"] for event in step.events] == [str(ids[1]), str(ids[2])]
@@ -76,7 +76,7 @@ def test_the_oldest_pending_promise_of_a_name_is_resolved() -> None:
 
 def test_a_promise_of_the_same_submission_can_be_resolved() -> None:
     """And two promises of one name are two promises."""
-    step = _decide(CreatePromise("p", None), CreatePromise("p", 5), ResolvePromise("p", NULL))
+    step = _decide(CreatePromise("p", None), CreatePromise("p", 5), ResolvePromiseCommand("p", NULL))
     assert _types(step) == ["PROMISE_CREATED", "PROMISE_CREATED", "PROMISE_RESOLVED"]
     first, second, settled = [json.loads(event.data) for event in step.events]
     assert settled["promiseId"] == first["promiseId"] != second["promiseId"]

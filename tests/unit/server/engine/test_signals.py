@@ -9,7 +9,7 @@ from uuid import UUID
 from core.errors import LimitExceeded, WrongState
 from core.launchers import IdempotencyKey, WorkflowLaunch
 from core.payload import Json
-from server.domain.submission import Step
+from server.domain.submission import WorkflowStep
 from server.domain.workflow import WorkflowState, WorkflowStatus
 from server.engine.workflows.signals import MAX_SIGNALS, _fresh, _signalled
 from server.engine.workflows.starts import new_workflow
@@ -20,14 +20,14 @@ STATE = WorkflowState(UUID(int=1), UUID(int=2), "k", "q", WorkflowStatus.WAITING
 def test_a_signal_is_an_event_that_wakes_its_workflow() -> None:
     """It is counted; equal signals are two events."""
     step = _signalled(STATE, "s", Json("[1]"))
-    assert isinstance(step, Step)
+    assert isinstance(step, WorkflowStep)
     assert (step.state.status, step.state.signal_count) == (WorkflowStatus.PENDING, 1)
     assert json.loads(step.events[0].data) == {"signalName": "s", "signalValue": [1]}
 
 
 def test_a_workflow_accepts_a_bounded_number_of_signals() -> None:
     """The last one is still accepted."""
-    assert isinstance(_signalled(replace(STATE, signal_count=MAX_SIGNALS - 1), "s", Json("1")), Step)
+    assert isinstance(_signalled(replace(STATE, signal_count=MAX_SIGNALS - 1), "s", Json("1")), WorkflowStep)
     assert isinstance(_signalled(replace(STATE, signal_count=MAX_SIGNALS), "s", Json("1")), LimitExceeded)
 
 
