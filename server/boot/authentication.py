@@ -45,5 +45,5 @@ def make_authentication(prepared: Prepared, registry: PluginRegistry, clock: Clo
     for protocol, plan in plans.items():
         for paths, checks in plan.all_checks():
             if not checks.authenticators:
-                _log.warning("calls over %s are NOT authenticated (%s): the configuration says so", protocol, paths)
+                _log.warning("calls over %s are NOT authenticated (%s), as configured", protocol, paths)
     return Authentication(stacks, CallObservers(registry.observers(), clock))

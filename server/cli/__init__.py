@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 COMMANDS = {
     "serve": "serve until stopped; DATABASE_URL says on which PostgreSQL",
     "dev": "serve on a private PostgreSQL that needs no set-up (dev edition)",
-    "migrate": "look at, apply and take back migrations",
-    "schema": "list every object of the database and whose it is",
+    "migrate": "plan, apply and roll back migrations",
+    "schema": "list every object of the database with its owner",
     "tenant": "create and list tenants",
     "token": "create tokens for workers",
     "config": "check the configuration; print an example of it, or its schema",
-    "doctor": "look at everything that a server needs, and say what to do",
+    "doctor": "check everything that a server needs, with advice",
     "openapi": "print the OpenAPI document of this edition",
     "cache": "list and remove unpacked editions",
-    "version": "print the version and what was built",
+    "version": "print the version, the plugins and the build",
     "plugins": "print the plugins of this edition",
-    "manifest": "print everything that this edition contains",
+    "manifest": "print the content of this edition",
     "sbom": "print the software bill of materials (CycloneDX)",
-    "licenses": "print the licences of what this edition contains",
-    "verify": "check that an edition is as it was built, to the byte",
+    "licenses": "print the licences of the content of this edition",
+    "verify": "compare an edition with its build, to the byte",
 }
 
 
@@ -54,7 +54,7 @@ def run(edition: Edition, argv: Sequence[str]) -> int:
     )
     parser.add_argument("command", choices=COMMANDS, metavar="command", help="one of those below; each has --help")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    if sys.stdout is None:  # closed by whoever started us
+    if sys.stdout is None:  # closed by the parent process
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - stays open for as long as the process lives
     if not all(map(_is_text, argv)):
         parser.error("an argument holds bytes that are not text; use UTF-8")

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(edition: Edition, arguments: argparse.Namespace) -> int:
-    """Run the chosen action; an error of a plugin is told in one line."""
+    """Run the chosen action; an error of a plugin is printed in one line."""
     last_resort = logging.lastResort
     if last_resort is not None:
         last_resort.addFilter(_without_traceback)

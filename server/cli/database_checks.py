@@ -25,7 +25,7 @@ async def database(edition: Edition, prepared: Prepared) -> list[Diagnosis]:
         async with await make_connection(prepared.settings) as connection:
             found = await vitals(connection)
     except FlovynError as error:
-        return [fail("database", str(error), "start PostgreSQL, or mend DATABASE_URL")]
+        return [fail("database", str(error), "start PostgreSQL, or correct DATABASE_URL")]
     asked = [*_server(found), _connections(prepared, found), _clock(found), autovacuum(found)]
     return [*asked, *await _migrations(edition, prepared)]
 
@@ -36,13 +36,15 @@ def _server(found: Vitals) -> Iterator[Diagnosis]:
     if major < OLDEST:
         yield fail("database", text, f"upgrade to PostgreSQL {OLDEST} to {NEWEST}")
     elif major > NEWEST:
-        yield warn("database", f"{text}; it is newer than what was tried", f"prefer PostgreSQL {OLDEST} to {NEWEST}")
+        yield warn(
+            "database", f"{text}; it is newer than the tested releases", f"prefer PostgreSQL {OLDEST} to {NEWEST}"
+        )
     elif found.latency > SLOW_S:
         yield warn("database", text, "run the server closer to its database")
     else:
         yield ok("database", text)
     if found.encoding != "UTF8":
-        yield fail("encoding", f"the database is encoded in {found.encoding}", "make one with ENCODING 'UTF8'")
+        yield fail("encoding", f"the database is encoded in {found.encoding}", "create one with ENCODING 'UTF8'")
     else:
         yield ok("encoding", found.encoding)
     yield _rights(found)
@@ -53,10 +55,10 @@ def _rights(found: Vitals) -> Diagnosis:
         return fail("rights", "it is a standby and takes no writes", "let DATABASE_URL name the primary")
     if found.read_only:
         advice = "switch default_transaction_read_only off: for the role, for the database, or in postgresql.conf"
-        return fail("rights", "our sessions are set to read-only", advice)
+        return fail("rights", "the server's sessions are set to read-only", advice)
     if not found.may_create:
         advice = "GRANT USAGE, CREATE ON SCHEMA public TO the role in DATABASE_URL"
-        return fail("rights", "our role may not make tables in the schema public", advice)
+        return fail("rights", "the server's role may not create tables in the schema public", advice)
     if found.may_make_role:
         return ok("rights", "migrations can run; those of plugins under a role of their own")
     return ok(
@@ -98,20 +100,20 @@ async def _migrations(edition: Edition, prepared: Prepared) -> list[Diagnosis]:
     try:
         plan = await make_migrator(prepared).plan(load_plugins(edition, prepared.sources).owners())
     except MigrationError as error:
-        return [fail("migrations", str(error), "run the edition that made this database, or restore it")]
+        return [fail("migrations", str(error), "run the edition that created this database, or restore it")]
     except FlovynError as error:
-        return [fail("migrations", str(error), "let our role read _plugin_migrations")]
+        return [fail("migrations", str(error), "let the server's role read _plugin_migrations")]
     found: list[Diagnosis] = []
     if plan.ahead:
         text = (
             f"the database has {len(plan.ahead)} that this edition does not know, {plan.ahead[-1].owner}'s among them"
         )
-        found.append(warn("migrations", text, "run the newer edition, unless you are going back on purpose"))
+        found.append(warn("migrations", text, "run the newer edition, unless you downgrade on purpose"))
     if plan.pending:
         text = f"{len(plan.pending)} are pending: {', '.join(map(str, plan.pending))}"
         if prepared.settings.auto_migrate:
             found.append(
-                warn("migrations", text, "the next start applies them; look first: 'flovyn-server migrate plan'")
+                warn("migrations", text, "the next start applies them; see them first: 'flovyn-server migrate plan'")
             )
         else:
             found.append(fail("migrations", f"{text}; auto_migrate is off", "run 'flovyn-server migrate'"))

@@ -1,4 +1,4 @@
-"""Serve on a private PostgreSQL that needs no set-up: a database, a tenant and a token are made for you.
+"""Serve on a private PostgreSQL that needs no set-up, with a database, a tenant and a token.
 
 Everything stays in the data folder, so the next run goes on where this one stopped.
 """
@@ -41,10 +41,10 @@ DEFAULT_FOLDER = "~/.local/share/flovyn-server/dev"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--data-dir", default=DEFAULT_FOLDER, help="where the database is kept (default: %(default)s)")
+    parser.add_argument("--data-dir", default=DEFAULT_FOLDER, help="folder of the database (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=8000, help="REST port (default: %(default)s, 0: a free one)")
     parser.add_argument("--grpc-port", type=_port, default=9090, help="gRPC port (default: %(default)s, 0: a free one)")
-    parser.add_argument("--demo", action="store_true", help="carry an order from start to end, print it, and exit")
+    parser.add_argument("--demo", action="store_true", help="run an example workflow to its end, print it, and exit")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)  # for the server that dev starts
 
 
@@ -56,7 +56,7 @@ def _port(text: str) -> int:
 
 
 def run(edition: Edition, arguments: argparse.Namespace) -> int:
-    """Start everything, say how to use it, and stop all of it in the end."""
+    """Start PostgreSQL and the server, print how to use them, and stop both at the end."""
     if arguments.serve:
         programs()  # only an edition for development carries them
         return serve_edition(edition, development=True)
@@ -130,7 +130,7 @@ def _wait_until_ready(server: Child, port: int) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         if server.exit_code() is not None:
-            raise StartupError("the server ended during its start; the reason stands above")
+            raise StartupError("the server ended during its start; the reason is above")
         try:
             with urllib.request.urlopen(f"http://{HOST}:{port}/_/health/ready", timeout=2):
                 return

@@ -1,6 +1,6 @@
-"""Look at everything that a server needs, say how it is and what to do; exit code 1 when something fails.
+"""Check everything that a server needs, and print the results with advice; exit code 1 when a check fails.
 
-Nothing is changed. It may run beside a server that serves.
+It changes nothing and may run beside a server.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from pathlib import Path
 from server.process.origin import unpacked_origin
 
 ABOUT = "PEX-INFO"
-"""What an unpacked edition says of itself, to pex."""
+"""The file in which pex describes an unpacked edition."""
 
 
 def own_environment() -> Path | None:
@@ -32,7 +32,7 @@ def own_root() -> Path | None:
 
 
 def keep() -> None:
-    """Say, until this process and what it forks have ended, that the environment is in use."""
+    """Mark the environment as in use until this process and its children have ended."""
     own = own_environment()
     if own is not None:
         _hold(own / ABOUT)
@@ -41,7 +41,7 @@ def keep() -> None:
 
 
 def is_held(file: Path) -> bool:
-    """Return whether a process holds the file; False as well where it is gone or locks cannot be had."""
+    """Return whether a process holds the file; False as well where it is gone or there are no locks."""
     try:
         with file.open("rb") as opened:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -53,5 +53,5 @@ def is_held(file: Path) -> bool:
 
 
 def _hold(file: Path) -> None:
-    with suppress(OSError):  # where locks cannot be had, processes are still looked at
-        fcntl.flock(os.open(file, os.O_RDONLY), fcntl.LOCK_SH)  # who looks holds it for a moment only
+    with suppress(OSError):  # without locks, processes are still found by their command lines
+        fcntl.flock(os.open(file, os.O_RDONLY), fcntl.LOCK_SH)  # a check holds it only for a moment

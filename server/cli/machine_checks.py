@@ -65,7 +65,7 @@ def settings(prepared: Prepared, said: Sequence[str]) -> Iterator[Diagnosis]:
         for paths, checks in plan.all_checks():
             where = f"{protocol}, {paths}"
             if not checks.authenticators or _NOBODY_KNOWN in checks.authenticators:
-                found.append(warn("settings", f"{where}: everybody is admitted", "list authenticators in [auth]"))
+                found.append(warn("settings", f"{where}: calls are not authenticated", "list authenticators in [auth]"))
             elif checks.authorizer in _NOTHING_ASKED:
                 text = f"{where}: every authenticated caller may do everything"
                 found.append(warn("settings", text, "choose the authorizer tenant_scope or roles"))
@@ -85,16 +85,16 @@ def _port(name: str, host: str, port: int) -> Diagnosis:
     except StartupError as error:
         held = listener(port)
         if held is None:
-            return fail("ports", str(error), f"find out who has it: ss -ltnp 'sport = :{port}'")
+            return fail("ports", str(error), f"find the process: ss -ltnp 'sport = :{port}'")
         pid, command = held
         if f"{sys.prefix}/" in command:
             return ok("ports", f"{name} {port}: process {pid}, a server of this same file, has it")
-        return fail("ports", f"{name} {port}: process {pid} has it: {command[:120]}", "stop it or choose another port")
+        return fail("ports", f"{name} {port}: process {pid} uses it: {command[:120]}", "stop it or choose another port")
     return ok("ports", f"{name} {port} is free" if port else f"{name}: a free one is taken")
 
 
 def disk() -> Iterator[Diagnosis]:
-    """Whether there is room where the edition is unpacked and where temporary files go."""
+    """Check the free space for the unpacked edition and for temporary files."""
     root = own_root()
     if root is not None:
         yield _folder(root, "PEX_ROOT")

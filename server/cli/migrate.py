@@ -1,4 +1,4 @@
-"""Plan, apply and take back migrations. Without an action: apply pending ones, then exit."""
+"""Plan, apply and roll back migrations. Without an action: apply pending ones, then exit."""
 
 from __future__ import annotations
 
@@ -35,24 +35,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     actions = parser.add_subparsers(dest="action", metavar="action")
     for name, text in (
-        ("plan", "list what is pending, its statements and locks, and tables of plugins that are not in this edition"),
-        ("apply", "apply what is pending; safe to run by many at once, and again"),
-        ("status", "list what is applied and what is pending"),
-        ("rollback", "take back a plugin's migrations above a version, where they have a '-- down' section"),
-        ("purge", "drop everything that a plugin owns; without --yes only list it"),
+        (
+            "plan",
+            "list pending migrations, their statements and locks, and tables of plugins that are not in this edition",
+        ),
+        ("apply", "apply pending migrations; safe to repeat, and by many processes at once"),
+        ("status", "list applied and pending migrations"),
+        ("rollback", "roll back a plugin's migrations above a version, where they have a '-- down' section"),
+        ("purge", "drop all objects that a plugin owns; without --yes only list them"),
     ):
         action = actions.add_parser(name, help=text, description=text)
         action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
         if name in {"rollback", "purge"}:
             action.add_argument("--plugin", required=True, metavar="NAME")
         if name == "rollback":
-            action.add_argument("--to", required=True, type=int, metavar="VERSION", help="0 takes back all")
+            action.add_argument("--to", required=True, type=int, metavar="VERSION", help="0 rolls back all")
         if name == "purge":
-            action.add_argument("--yes", action="store_true", help="really drop it")
+            action.add_argument("--yes", action="store_true", help="drop them")
 
 
 def run(edition: Edition, arguments: argparse.Namespace) -> int:
-    """Do it and report."""
+    """Run the action and print its report."""
     exit_on_sigterm(128 + signal.SIGTERM)
     action = {"plan": _plan, "apply": _apply, "status": _status, "rollback": _rollback, "purge": _purge}
     report = asyncio.run(action[arguments.action or "apply"](edition, arguments))
@@ -61,7 +64,7 @@ def run(edition: Edition, arguments: argparse.Namespace) -> int:
 
 
 async def apply(edition: Edition, ready: Prepared) -> list[str]:
-    """Apply what is pending and return what that was.
+    """Apply pending migrations and return their names.
 
     Raises:
         StartupError: the database cannot be reached, or a migration is refused.
@@ -123,7 +126,9 @@ async def _rollback(edition: Edition, arguments: argparse.Namespace) -> Report:
     owners = load_plugins(edition, ready.sources).owners()
     owner = next((each for each in owners if each.name == arguments.plugin and each.name != CORE), None)
     if owner is None:
-        raise NotFound(f"this edition has no plugin {arguments.plugin!r}; only an edition that has it can take it back")
+        raise NotFound(
+            f"this edition has no plugin {arguments.plugin!r}; only an edition with the plugin can roll it back"
+        )
     undone = await make_migrator(ready).rollback(owner, arguments.to)
     return {"taken_back": [str(each) for each in undone]}
 
@@ -148,7 +153,7 @@ async def _purge(edition: Edition, arguments: argparse.Namespace) -> Report:
 
 
 def _text(report: Report) -> str:
-    """Return a report for people: the headings that have something below them, or that there is nothing."""
+    """Return a report as text: the headings with entries, or one line when there is none."""
     lines = []
     for heading, entries in report.items():
         if entries:

@@ -1,4 +1,4 @@
-"""Print the OpenAPI document of this edition: what a server with it answers at /api/docs/openapi.json."""
+"""Print the OpenAPI document of this edition, which a server serves at /api/docs/openapi.json."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from server.boot.preparation import configure
 from server.config.load import Sources
 
 _ANY = {"DATABASE_URL": "postgres://nowhere"}
-"""What the document says does not depend on any setting; this one must be there."""
+"""The document does not depend on any setting; this one is required."""
 
 
 def add_arguments(_parser: argparse.ArgumentParser) -> None:

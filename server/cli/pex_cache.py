@@ -95,7 +95,7 @@ def remove(root: Path, chosen: Iterable[Unpacked]) -> list[Unpacked]:
 
 
 def _environments(root: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield every environment, other programs' too, with what it says of itself."""
+    """Yield every environment, other programs' too, with its PEX-INFO."""
     return _finished(_found(root, f"venvs/*/*/*/{ABOUT}"))
 
 
@@ -105,7 +105,7 @@ def _found(root: Path, pattern: str) -> list[Path]:
 
 
 def _finished(files: Iterable[Path]) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield folders and what their PEX-INFO says; those that are being unpacked or removed have other names."""
+    """Yield folders with their PEX-INFO; those that are being unpacked or removed have other names."""
     for file in sorted(files):
         if _DIGEST.fullmatch(file.parent.name):
             with suppress(FileNotFoundError):  # another process has just removed it
@@ -117,7 +117,7 @@ def _about(file: Path) -> dict[str, Any]:
     try:
         about: dict[str, Any] = json.loads(text)
     except ValueError as error:
-        raise StartupError(f"{file} cannot be read ({error}); nothing is removed while it is there") from None
+        raise StartupError(f"{file} cannot be read ({error}); nothing is removed while it exists") from None
     return about
 
 

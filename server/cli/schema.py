@@ -1,4 +1,4 @@
-"""List every object of the database and whose it is: core, a plugin's, an orphan, or unknown."""
+"""List every object of the database with its owner: core, a plugin, an orphan, or unknown."""
 
 from __future__ import annotations
 

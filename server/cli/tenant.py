@@ -20,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     actions = parser.add_subparsers(dest="action", required=True)
     create = actions.add_parser("create", help="create a tenant")
-    create.add_argument("slug", help="its name in URLs: a-z, 0-9 and '-'")
-    create.add_argument("--name", help="its name for people (default: the slug)")
+    create.add_argument("slug", help="the name in URLs: a-z, 0-9 and '-'")
+    create.add_argument("--name", help="the display name (default: the slug)")
     create.add_argument("--tier", default="FREE")
     create.add_argument("--region")
     listing = actions.add_parser("list", help=f"list the first {LISTED} tenants")

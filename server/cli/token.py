@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "create", help="create a token and print it once"
     )
     create.add_argument("--tenant", required=True, metavar="SLUG", help="slug of the tenant that the token is for")
-    create.add_argument("--name", default="command line", help="its name for people")
+    create.add_argument("--name", default="command line", help="the display name")
     create.add_argument("--json", action="store_true", help="print JSON")
 
 

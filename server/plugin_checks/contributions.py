@@ -61,7 +61,7 @@ SERVER_AUTHORIZERS = ("tenant_scope", "roles", "cedar", "noop", "none")
 """``cedar`` and ``none`` are what existing deployments call ``roles`` and ``noop``."""
 
 RESERVED = Contributions(authenticators=SERVER_AUTHENTICATORS, authorizers=SERVER_AUTHORIZERS)
-"""The server's names that no plugin can take, known without the server."""
+"""The server's names that no plugin can use, without an import of the server."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -247,7 +247,7 @@ def _names(plugin: Plugin, hook: str, *arguments: object) -> tuple[str, ...]:
 
 
 def _checked_name(plugin: Plugin) -> str:
-    """Return the plugin's name, with its version known to be a text."""
+    """Return the plugin's name, and check its version."""
     try:
         name, version = plugin.name, plugin.version
     except Exception as error:

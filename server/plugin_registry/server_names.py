@@ -1,4 +1,4 @@
-"""The names that the server itself takes. The build writes them down, too: plugins clash with them before any start."""
+"""The names of the server itself. The build records them, too, so that a clash with a plugin stops the build."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from server.config.settings import Settings
 from server.plugin_checks.contributions import RESERVED, Contributions
 
 OPEN_TABLE = "auth"
-"""The one table that plugins may read other parts of: older configurations keep theirs there."""
+"""The one table of the server whose other keys plugins may read: older configurations have their settings there."""
 
 
 def server_names(routes: Iterable[RestRoute]) -> Contributions:

@@ -66,7 +66,7 @@ class Acceptor:
         task.add_done_callback(self._beginning.discard)
 
     def _lacking(self, error: OSError) -> None:
-        """Close an idle connection, and look again a little later: the socket stays readable all the while."""
+        """Close an idle connection, and retry a little later: the socket stays readable meanwhile."""
         text = "a connection to REST cannot be accepted (%s); raise the limit of open files"
         _log.warning("lack", text, error.strerror)
         self._connections.close_oldest_idle()

@@ -1,4 +1,4 @@
-"""Python's garbage collector and start-up: what is made then stays, so looking through it again and again is wasted."""
+"""Python's garbage collector at start-up: objects made then stay, so later collections need not visit them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def not_collecting() -> Iterator[None]:
-    """Collect nothing in the body, and leave what it made out of every later collection, in forked workers, too."""
+    """Collect nothing in the body, and exclude its objects from every later collection, in forked workers, too."""
     gc.disable()
     try:
         yield

@@ -76,7 +76,7 @@ class Connection(ASGIProtocol):
         self._stalled: asyncio.TimerHandle | None = None  # since the client takes nothing of the answer
 
     def connection_made(self, transport: Any) -> None:
-        """Wait for a head: a connection that says nothing is as idle as one whose head never ends."""
+        """Wait for a head: a connection without a byte is as idle as one whose head never ends."""
         self._connections.idle(self)
         self._due(self._limits.head_timeout)
         super().connection_made(transport)
@@ -144,7 +144,7 @@ class Connection(ASGIProtocol):
             self._deadline = None
 
     def _too_slow(self) -> None:
-        """End a connection whose head or body did not arrive in time; say so where no answer has begun."""
+        """End a connection whose head or body did not arrive in time; answer 408 where no answer has begun."""
         receiver = self._body_receiver
         if receiver is None or receiver._waiter is not None:  # noqa: SLF001 - nothing else tells that the body is awaited
             self._send_error_response(REQUEST_TIMEOUT, _TOO_SLOW)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 _PEX = "PEX"
-"""The variable in which a PEX says which file it was started from."""
+"""The variable with the file that a PEX was started from."""
 _SCIE = "FLOVYN_SCIE"
-"""The variable in which a file that carries its interpreter says which it is."""
+"""The variable with the file of an edition that carries its interpreter."""
 
 
 def origin() -> str | None:

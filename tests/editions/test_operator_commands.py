@@ -155,7 +155,7 @@ def test_open_doors_are_warned_of(empty_database: str) -> None:
     """Authentication that is off, and everybody who is known being allowed everything."""
     code, found = doctor(DATABASE_URL=empty_database, AUTH__ENABLED="false")
     assert (code, results(found, "settings")) == (0, ["warn", "warn"])
-    assert "everybody is admitted" in found["settings"][0]["text"]
+    assert "calls are not authenticated" in found["settings"][0]["text"]
     _, found = doctor(DATABASE_URL=empty_database, AUTH__ENDPOINTS__GRPC__AUTHORIZER="none")
     assert results(found, "settings") == ["warn"]
     assert "may do everything" in found["settings"][0]["text"]
