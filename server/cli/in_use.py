@@ -41,17 +41,19 @@ def keep() -> None:
 
 
 def is_held(file: Path) -> bool:
-    """Return whether a process holds the file; False as well where it is gone or there are no locks."""
+    """Return whether a process holds the file, or whether that cannot be known; False where the file is gone."""
     try:
         with file.open("rb") as opened:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:
+    except FileNotFoundError:
         return False
+    except OSError:  # a file system without locks: not known, so not removed
+        return True
     return False
 
 
 def _hold(file: Path) -> None:
-    with suppress(OSError):  # without locks, processes are still found by their command lines
+    with suppress(OSError):  # without locks, ``cache prune`` removes nothing
         fcntl.flock(os.open(file, os.O_RDONLY), fcntl.LOCK_SH)  # a check holds it only for a moment

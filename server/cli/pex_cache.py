@@ -25,7 +25,6 @@ from typing import Any
 
 from core.errors import StartupError, Unavailable
 from server.cli.in_use import ABOUT, is_held
-from server.cli.processes import processes
 
 ENTRY = "flovyn_edition:main"
 WAIT_FOR_UNPACKING_S = 60.0
@@ -50,7 +49,7 @@ class Unpacked:
         version: of the server in it.
         size: bytes that it has for itself alone, wheels that only it uses included.
         last_use: seconds since the epoch; the last start.
-        running: whether a process of this machine runs from it.
+        running: whether a process holds its lock.
     """
 
     path: Path
@@ -65,7 +64,6 @@ class Unpacked:
 def unpacked(root: Path) -> list[Unpacked]:
     """Return the editions in the folder, by name and version."""
     all_ = list(_environments(root))
-    used = _used(root)
     found = []
     for path, about in all_:
         others = [other for where, other in all_ if where != path]
@@ -73,7 +71,7 @@ def unpacked(root: Path) -> list[Unpacked]:
             with suppress(FileNotFoundError):  # another process has just removed it
                 name, version = _edition(path)
                 size = sum(map(folder_size, (path, *_parts(root, about, others))))
-                found.append(Unpacked(path, about, name, version, size, _last_use(path), _is_used(path, used)))
+                found.append(Unpacked(path, about, name, version, size, _last_use(path), is_held(path / ABOUT)))
     return sorted(found, key=lambda each: (each.edition, each.version, each.last_use))
 
 
@@ -134,26 +132,15 @@ def _last_use(path: Path) -> float:
     return (marker if marker.exists() else path).stat().st_mtime
 
 
-def _used(root: Path) -> set[Path]:
-    """Return the environments and wheels that processes name in their command lines or have mapped."""
-    inner = r"/(?:venvs/\d+/s/[^/\s]+/venv|venvs/\d+/[^/\s]+/[^/\s]+|installed_wheels/\d+/[^/\s]+)"
-    place = re.compile(rf"(?:{re.escape(str(root))}|/\S*?){inner}")  # it may have been given by another name
-    return {Path(found).resolve() for _, text in processes() for found in place.findall(text)}
-
-
-def _is_used(path: Path, used: set[Path]) -> bool:
-    return path.resolve() in used or is_held(path / ABOUT)
-
-
 def _taken_away(root: Path, path: Path) -> bool:
     """Move an environment out of the way and remove it; put it back when a process has just started from it."""
     if not path.exists():  # another prune was faster
         return False
-    if time.time() - _last_use(path) < JUST_STARTED_S or _is_used(path, _used(root)):
+    if time.time() - _last_use(path) < JUST_STARTED_S or is_held(path / ABOUT):
         return False
     aside = path.with_name(path.name + REMOVED)
     path.rename(aside)
-    if path in _used(root) or _is_used(aside, set()):
+    if is_held(aside / ABOUT):
         aside.rename(path)
         return False
     shutil.rmtree(aside)
@@ -178,14 +165,12 @@ def _remove_parts(root: Path, about: dict[str, Any]) -> None:
     hash_ = about["pex_hash"]
     if any(other.get("pex_hash") == hash_ for other in others):
         return
-    used = _used(root)
     for folder in _found(root, f"unzipped_pexes/*/{hash_}"):
         shutil.rmtree(folder)
     for part in _parts(root, about, others):
-        if part not in used:
-            aside = part.with_name(part.name + REMOVED)
-            part.rename(aside)
-            shutil.rmtree(aside)
+        aside = part.with_name(part.name + REMOVED)
+        part.rename(aside)
+        shutil.rmtree(aside)
 
 
 def _parts(root: Path, about: dict[str, Any], others: Iterable[dict[str, Any]]) -> list[Path]:
@@ -234,4 +219,6 @@ def _alone(root: Path) -> Iterator[None]:
                 if time.monotonic() > deadline:
                     raise Unavailable(f"editions are being unpacked into {root}; try again later") from None
                 time.sleep(0.05)
+            except OSError as error:
+                raise Unavailable(f"{root} offers no locks ({error.strerror}), so nothing is removed from it") from None
         yield

@@ -1,40 +1,13 @@
-"""Other processes of this machine, as far as this user may see them: their commands, files and ports.
-
-Linux tells it in ``/proc``; elsewhere ``ps`` tells the commands alone.
-"""
+"""Other processes of this machine that listen on a port, as far as Linux shows them to this user in ``/proc``."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 PROC = Path("/proc")
 _LISTENING = "0A"
-
-
-def processes() -> Iterator[tuple[int, str]]:
-    """Yield the id of every visible process, and text in which every file that it runs from is named."""
-    if not (PROC / "self").exists():
-        listed = subprocess.run(["ps", "-axww", "-o", "pid=,command="], capture_output=True, text=True, check=True)  # noqa: S607
-        for line in listed.stdout.splitlines():
-            pid, _, text = line.strip().partition(" ")
-            yield int(pid), text
-        return
-    for folder in PROC.iterdir():
-        if folder.name.isdigit():
-            yield int(folder.name), "\n".join(_texts(folder))
-
-
-def _texts(folder: Path) -> Iterator[str]:
-    """Yield command line and, where this user may read them, executable and mapped files."""
-    with suppress(OSError):  # it has ended
-        yield command_of(folder)
-    with suppress(OSError):  # another user's
-        yield str((folder / "exe").readlink())
-    with suppress(OSError):
-        yield (folder / "maps").read_text("utf-8", "replace")
 
 
 def command_of(folder: Path) -> str:
