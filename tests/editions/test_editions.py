@@ -46,6 +46,16 @@ def test_full_has_no_example() -> None:
     assert not [name for name in names("FULL_PEX") if name.startswith("plugins/hello_world")]
 
 
+@pytest.mark.parametrize("variable", ["MINIMAL_PEX", "FULL_PEX"])
+def test_a_production_edition_carries_no_linter(variable: str) -> None:
+    """Neither the readers of migrations nor sqlglot; the proofs of the build stand in edition.json."""
+    assert not [name for name in names(variable) if name.startswith("migrations/lint") or "sqlglot" in name]
+    found = info(variable)
+    checked = [migration for owner in (found["core"], *found["plugins"]) for migration in owner["migrations"]]
+    assert checked
+    assert all({"sha256", "mode", "up", "down", "locks"} < migration.keys() for migration in checked)
+
+
 def test_edition_says_what_it_is() -> None:
     """The facts that operators and other tools read are baked in, and an unstamped build names no commit."""
     found = info("FULL_PEX")
