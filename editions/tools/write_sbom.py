@@ -1,6 +1,7 @@
 """Writes an edition's software bill of materials: a CycloneDX document of the server, its plugins and its wheels.
 
-Nothing in it varies between two builds of the same thing: no time, and a serial number that follows from the content.
+Nothing in it varies between two builds of the same thing: the only time is the commit's, in stamped builds, and the
+serial number follows from the content.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def document(edition: Mapping[str, Any], facts: Mapping[str, Any], needs: Mappin
     """
     bom = Bom(serial_number=UUID(int=0))
     bom.metadata.component = root = _server(edition)
+    bom.metadata.tools.components.add(_tool(edition))
     by_name = {wheel["name"]: _wheel(wheel) for wheel in facts["wheels"]}
     boot = _wheel(facts["boot"], "flovyn:start-up")
     plugins = {plugin["name"]: _plugin(plugin) for plugin in edition["plugins"]}
@@ -43,8 +45,9 @@ def document(edition: Mapping[str, Any], facts: Mapping[str, Any], needs: Mappin
     bom.register_dependency(root, [boot, *plugins.values(), *_of(by_name, direct)])
     for name, plugin in plugins.items():
         bom.register_dependency(plugin, _of(by_name, needs[name]))
-    bom.serial_number = uuid5(UUID(int=0), hashlib.sha256(_text(bom).encode()).hexdigest())
-    return _text(bom)
+    time = edition.get("commit_date")
+    bom.serial_number = uuid5(UUID(int=0), hashlib.sha256(_text(bom, time).encode()).hexdigest())
+    return _text(bom, time)
 
 
 def _of(components: Mapping[str, Component], names: Sequence[str] | set[str]) -> list[Component]:
@@ -99,10 +102,19 @@ def _wheel(wheel: Mapping[str, Any], role: str = "flovyn:wheel") -> Component:
     )
 
 
-def _text(bom: Bom) -> str:
-    """The document without the time, which the library always sets."""
+def _tool(edition: Mapping[str, Any]) -> Component:
+    """What wrote the document; it has the version of the server, whose source it comes with."""
+    return Component(
+        name=f"{SERVER} editions", version=edition["version"], type=ComponentType.APPLICATION, bom_ref="editions"
+    )
+
+
+def _text(bom: Bom, time: str | None) -> str:
+    """The document with this time, or without the one that the library always sets."""
     content = json.loads(JsonV1Dot6(bom).output_as_string())
     del content["metadata"]["timestamp"]
+    if time is not None:
+        content["metadata"]["timestamp"] = time
     return json.dumps(content, sort_keys=True, indent=1) + "\n"
 
 

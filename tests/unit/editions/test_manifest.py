@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from editions.tools import manifest, write_proof, write_sbom
 from editions.tools.sealed_pex import Measured
@@ -148,6 +150,22 @@ def test_a_licence_that_is_no_spdx_expression_is_refused() -> None:
     """The message names the one place where it is declared."""
     with pytest.raises(ValueError, match="LICENSE_EXPRESSION: 'Apache 2' is no SPDX licence expression"):
         sbom(license="Apache 2")
+
+
+def test_sbom_has_a_time_only_where_the_build_was_stamped() -> None:
+    """It is the commit's, so that two builds of one commit agree; the schema accepts both forms."""
+    plain, stamped = sbom(), sbom(**STAMP)
+    assert "timestamp" not in plain["metadata"]
+    assert stamped["metadata"]["timestamp"] == STAMP["commit_date"]
+    assert stamped["serialNumber"] != plain["serialNumber"]
+    for document in (plain, stamped):
+        assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(document)) is None
+
+
+def test_sbom_names_the_tool_that_wrote_it() -> None:
+    """With its version, as readers of bills of materials want it."""
+    (tool,) = sbom()["metadata"]["tools"]["components"]
+    assert (tool["name"], tool["version"]) == ("flovyn-server editions", "1.2.3")
 
 
 def test_sbom_says_who_needs_what() -> None:
