@@ -181,12 +181,17 @@ class _Batch:
         """The claims that end unless their holders submit soon."""
 
     async def decide_in_turn(self, submission: Submission) -> FlovynError | None:
-        """Decide one submission; let the event loop serve other calls after every ``COMMANDS_AT_ONCE`` commands."""
+        """Decide one submission; let the event loop serve other calls after every ``COMMANDS_AT_ONCE`` commands.
+
+        The pause comes after a large submission. Its decision and the statement that writes it take up to 40 ms each,
+        and must not hold the event loop one after the other.
+        """
+        problem = self.decide(submission)
         self._since_pause += len(submission.commands)
         if self._since_pause > COMMANDS_AT_ONCE:
             self._since_pause = 0
             await asyncio.sleep(0)
-        return self.decide(submission)
+        return problem
 
     def decide(self, submission: Submission) -> FlovynError | None:
         """Decide one submission, and its delivery to the parent; return an error if it is refused."""
