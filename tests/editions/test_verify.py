@@ -165,7 +165,7 @@ def packages(root: str) -> Iterator[Path]:
 
 def test_a_changed_source_of_the_copy_is_found(packages: Path, root: str) -> None:
     """The code that runs is compared, not only the file that it came from."""
-    path = packages / "server" / "startup.py"
+    path = packages / "server" / "boot" / "startup.py"
     before = path.read_bytes()
     path.write_bytes(before + b"\n")
     found = lines(root=root, status=1)
