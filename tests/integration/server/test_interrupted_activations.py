@@ -159,7 +159,7 @@ class _Disorder:
         for event, data in await self.observer.history(self.workflow_id):
             if event == "PROMISE_CREATED":
                 request = pb.ResolvePromiseRequest(promise_id=data["promiseId"], value=b"true")
-                await self._client.dispatch.ResolvePromiseCommand(request, metadata=bearer())
+                await self._client.dispatch.ResolvePromise(request, metadata=bearer())
                 return
 
     async def calm(self) -> Any:
