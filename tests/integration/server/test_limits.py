@@ -179,7 +179,7 @@ async def test_a_body_beyond_a_limit_is_refused_with_a_short_answer(client: Clie
 async def test_an_answer_names_the_first_problems_and_counts_the_others(client: Client) -> None:
     answer = await _post(client, "/workflow-executions", json.dumps({str(n): n for n in range(100)}).encode())
     assert answer.json["error"].count(": ") == 6
-    assert answer.json["error"].endswith("and 96 problems more")
+    assert answer.json["error"].endswith("and 96 more problems")
 
 
 async def test_a_path_is_repeated_in_an_answer_up_to_the_limit(client: Client) -> None:

@@ -319,7 +319,7 @@ REFUSED = {
     "2, 99999, 'x', now()": (InvalidInput, "a number is outside the range"),
     "2, -1, 'x', now()": (InvalidInput, "violates the constraint p_numbers__things_b_check"),
     "2, 1, 'long', now()": (InvalidInput, "a text is longer"),
-    "2, 1, 'x', now() + interval '1000000 years'": (InvalidInput, "a point in time is outside"),
+    "2, 1, 'x', now() + interval '1000000 years'": (InvalidInput, "a timestamp is outside"),
     "'zwei', 1, 'x', now()": (InvalidInput, "a value is malformed"),
     "2, 1 / 0, 'x', now()": (FlovynError, "PostgreSQL refused a statement"),
 }
@@ -338,7 +338,7 @@ async def test_what_the_database_refuses_of_a_plugin_is_told_apart(database: str
         with pytest.raises(FlovynError, match=text) as refused:
             await _insert(pool, f"INSERT INTO p_numbers__things VALUES ({values})")
     assert type(refused.value) is kind
-    assert "at the same moment" not in str(refused.value)
+    assert "a concurrent call" not in str(refused.value)
 
 
 async def _insert(pool: Any, statement: str) -> None:
@@ -347,9 +347,9 @@ async def _insert(pool: Any, statement: str) -> None:
 
 
 async def test_an_id_of_the_core_may_be_tried_again(database: str) -> None:
-    """There, it was another call at the same moment."""
+    """There, it was another call a concurrent call."""
     tenant = "INSERT INTO tenant (id, slug, name) VALUES (gen_random_uuid(), 'twice', 'n')"
     async with open_pool(database, DatabasePool()) as pool:
         await _insert(pool, tenant)
-        with pytest.raises(AlreadyExists, match="at the same moment"):
+        with pytest.raises(AlreadyExists, match="a concurrent call"):
             await _insert(pool, tenant)

@@ -143,7 +143,7 @@ async def test_a_role_without_a_free_connection_is_waited_for(
 async def test_the_wait_has_an_end_and_writes_a_line_a_second(caplog: pytest.LogCaptureFixture) -> None:
     """After the time that the configuration gives, the start ends with the reason; without any, at once."""
     caplog.set_level(logging.WARNING)
-    with pytest.raises(StartupError, match=r"127\.0\.0\.1:1/x cannot be reached.*waited for 2\.5 s"):
+    with pytest.raises(StartupError, match=r"127\.0\.0\.1:1/x cannot be reached.*gave up after 2\.5 s"):
         await connect_patiently(AWAY, 2, wait=2.5)
     assert sum("waiting for the database" in line for line in caplog.messages) == 3
     assert "hunter2" not in caplog.text
