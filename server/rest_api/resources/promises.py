@@ -48,7 +48,6 @@ class PromiseSettlements:
     """Routes and handlers of promises."""
 
     def __init__(self, promises: Promises) -> None:
-        """Take the engine's part."""
         self._promises = promises
 
     def routes(self) -> list[RestRoute]:

@@ -28,7 +28,6 @@ class ScheduleRoutes:
     """Routes and handlers of schedules."""
 
     def __init__(self, schedules: Schedules) -> None:
-        """Take the engine's part."""
         self._schedules = schedules
 
     def routes(self) -> list[RestRoute]:
