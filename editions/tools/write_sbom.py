@@ -103,7 +103,7 @@ def _wheel(wheel: Mapping[str, Any], role: str = "flovyn:wheel") -> Component:
 
 
 def _tool(edition: Mapping[str, Any]) -> Component:
-    """What wrote the document; it has the version of the server, whose source it comes with."""
+    """Return the tool that wrote the document; it has the version of the server, whose source contains it."""
     return Component(
         name=f"{SERVER} editions", version=edition["version"], type=ComponentType.APPLICATION, bom_ref="editions"
     )
