@@ -65,7 +65,9 @@ async def test_a_table_outside_the_prefix_is_refused_before_anything_runs(empty_
 async def test_a_checked_digest_is_taken_as_proof(empty_database: str) -> None:
     """With a proof the linter is not asked again; the catalogs still show what it did, and it is rolled back."""
     owner = _owner("CREATE TABLE unchecked (a int)")
-    with pytest.raises(MigrationError, match=r"it changed objects that the plugin does not own.*table unchecked was created"):
+    with pytest.raises(
+        MigrationError, match=r"it changed objects that the plugin does not own.*table unchecked was created"
+    ):
         await _migrator(empty_database, forged(owner)).apply([*owners([]), owner])
     with pytest.raises(MigrationError, match="M001"):
         await _apply(empty_database, owner)
