@@ -108,7 +108,7 @@ def _folder(folder: Path, variable: str) -> Diagnosis:
     if free < TOO_LITTLE_MIB:
         return fail("disk", place, advice)
     if not os.access(folder, os.W_OK):
-        if variable == "PEX_ROOT":  # unpacked ahead by somebody else, as in a container
+        if variable == "PEX_ROOT":  # unpacked ahead by another user, as in a container
             return ok("disk", f"{place}, read-only: this edition is unpacked, no other could be")
         return fail("disk", f"{place}, not writable", f"make it writable or set {variable}")
     return warn("disk", place, advice) if free < LITTLE_MIB else ok("disk", place)

@@ -29,7 +29,7 @@ from server.cli.in_use import ABOUT, is_held
 ENTRY = "flovyn_edition:main"
 WAIT_FOR_UNPACKING_S = 60.0
 JUST_STARTED_S = 60.0
-"""What was started so lately may be on its way to the lock: it stays, whatever was asked for."""
+"""An edition that was started so lately may not have its lock yet: it is never removed."""
 REMOVED = ".removed"
 """Ends the name of what is on its way out; a prune that was killed leaves it to the next one."""
 

@@ -203,7 +203,7 @@ def _closed(dsn: str, settings: DatabasePool) -> AsyncConnectionPool[Pooled]:
         kwargs={
             "autocommit": True,
             "prepare_threshold": 1,
-            # what a role or a database may be set to otherwise, and the server's statements rely on
+            # the server's statements rely on these; a role or a database may have other defaults
             "options": f"-c statement_timeout={timeout_ms} -c timezone=UTC"
             r" -c default_transaction_isolation=read\ committed",
             **parameters(dsn, settings.connect_timeout),

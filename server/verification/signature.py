@@ -17,7 +17,7 @@ from core.errors import InvalidInput
 from server.verification.beside import PROVENANCE, SUMS
 
 ENDING = ".dsse.json"
-"""What is appended to the name of a signed file."""
+"""The suffix of the envelope beside a signed file."""
 
 TYPES = {SUMS: "application/vnd.flovyn.sha256sums", PROVENANCE: "application/vnd.in-toto+json"}
 """Types of the payload by the ending of the signed file."""

@@ -47,14 +47,15 @@ class Receipt:
     at: float
 
 
+Evidence = Callable[[Receipt, str | None, float], bool | None]
+"""Judges an answer when the grace is over. The arguments are the receipt, the connection of the worker's present poll,
+and the loop's time. True: the work is to be released. False: the receipt is to be forgotten. None: it is too early."""
+
+
 class Receipts:
-    """The unconfirmed answers of one process. ``is_lost`` judges an answer when the grace is over.
+    """The unconfirmed answers of one process, judged by ``is_lost``."""
 
-    Its arguments are the receipt, the connection of the worker's present poll, and the loop's time. It returns True if
-    the work is to be released, False if the receipt is to be forgotten, and None if it is too early to judge.
-    """
-
-    def __init__(self, is_lost: Callable[[Receipt, str | None, float], bool | None]) -> None:
+    def __init__(self, is_lost: Evidence) -> None:
         self._is_lost = is_lost
         self._open: OrderedDict[Key, Receipt] = OrderedDict()
         self._judged: OrderedDict[Key, Receipt] = OrderedDict()
@@ -128,7 +129,7 @@ def unread(_receipt: Receipt, _connection: str | None, _now: float) -> bool:
     return True
 
 
-def abandoned(connections: ConnectionActivity) -> Callable[[Receipt, str | None, float], bool | None]:
+def abandoned(connections: ConnectionActivity) -> Evidence:
     """Return the rule for tasks, which judges by the call times of connections."""
 
     def is_lost(receipt: Receipt, connection: str | None, now: float) -> bool | None:

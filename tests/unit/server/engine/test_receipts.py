@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,35 +9,24 @@ import pytest
 from server.engine.dispatch import receipts
 from server.engine.dispatch.connections import ConnectionActivity
 from server.engine.dispatch.receipts import GRACE_S, Receipts, abandoned, unread
+from tests.support.loop_clock import LoopClock, stopped_clock
 
 TENANT = UUID(int=1)
 WORKER, OTHER = (TENANT, "w"), (TENANT, "v")
 OLD, NEW = "ipv4:1:1 Worker:a", "ipv4:1:2 Worker:a"
 
 
-class Clock:
-    """The time of the event loop, as the test says."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 1000.0
-        monkeypatch.setattr(asyncio, "get_running_loop", lambda: self)
-
-    def time(self) -> float:
-        """Return the time."""
-        return self.now
-
-
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock(monkeypatch: pytest.MonkeyPatch) -> LoopClock:
     """A clock that stands still."""
-    return Clock(monkeypatch)
+    return stopped_clock(monkeypatch)
 
 
 def _key() -> tuple[UUID, UUID]:
     return (TENANT, uuid4())
 
 
-def test_a_workflow_that_nobody_reads_is_lost_when_its_worker_polls_on(clock: Clock) -> None:
+def test_a_workflow_that_nobody_reads_is_lost_when_its_worker_polls_on(clock: LoopClock) -> None:
     """After the grace, and not before; once."""
     answers = Receipts(unread)
     claim = uuid4()
@@ -50,7 +38,7 @@ def test_a_workflow_that_nobody_reads_is_lost_when_its_worker_polls_on(clock: Cl
     assert answers.polled(WORKER, OLD) == []
 
 
-def test_a_workflow_that_its_worker_reads_is_not_lost(clock: Clock) -> None:
+def test_a_workflow_that_its_worker_reads_is_not_lost(clock: LoopClock) -> None:
     """Over any connection of the worker's principal; a reader of another principal confirms nothing."""
     answers = Receipts(unread)
     read, seen = _key(), _key()
@@ -62,7 +50,7 @@ def test_a_workflow_that_its_worker_reads_is_not_lost(clock: Clock) -> None:
     assert [each.key for each in answers.polled(WORKER, OLD)] == [seen]
 
 
-def test_nothing_is_concluded_about_workers_that_do_not_read(clock: Clock) -> None:
+def test_nothing_is_concluded_about_workers_that_do_not_read(clock: LoopClock) -> None:
     """They submit without having read: at once, or after their workflow was taken for lost."""
     for grace in (0.0, GRACE_S):
         answers = Receipts(unread)
@@ -84,7 +72,7 @@ def _call(connections: ConnectionActivity, held_by: str) -> None:
     connections.called(held_by.partition(" ")[0])
 
 
-def test_a_task_is_lost_when_its_worker_polls_over_a_new_connection(clock: Clock) -> None:
+def test_a_task_is_lost_when_its_worker_polls_over_a_new_connection(clock: LoopClock) -> None:
     """The old connection has been silent since the answer."""
     answers, connections = _tasks()
     _call(connections, OLD)
@@ -97,7 +85,7 @@ def test_a_task_is_lost_when_its_worker_polls_over_a_new_connection(clock: Clock
 
 
 @pytest.mark.parametrize("case", ["same connection", "not silent", "namesake", "slow worker", "unknown connection"])
-def test_a_task_is_not_lost_without_all_the_signs(clock: Clock, case: str) -> None:
+def test_a_task_is_not_lost_without_all_the_signs(clock: LoopClock, case: str) -> None:
     """The same connection; a call over it; a namesake that polled before; a worker that was ever silent as long."""
     answers, connections = _tasks()
     _call(connections, OLD)
@@ -116,7 +104,7 @@ def test_a_task_is_not_lost_without_all_the_signs(clock: Clock, case: str) -> No
     assert answers.polled(WORKER, OLD if case == "same connection" else NEW) == []
 
 
-def test_memory_is_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded(clock: LoopClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest receipts are forgotten, and left to the lease."""
     monkeypatch.setattr(receipts, "MAX_RECEIPTS", 3)
     answers = Receipts(unread)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from uuid import UUID
 
 import pytest
@@ -10,29 +9,17 @@ import pytest
 from server.domain.submission import Sender
 from server.engine.submission import senders as module
 from server.engine.submission.senders import UNIDENTIFIED_S, Senders
+from tests.support.loop_clock import LoopClock, stopped_clock
 
 TENANT = UUID(int=1)
 WORKFLOW, OTHER = (TENANT, UUID(int=2)), (TENANT, UUID(int=3))
 HOLDER, NAMESAKE = "ipv4:1 Worker:a", "ipv4:2 Worker:a"
 
 
-class Clock:
-    """The time of the event loop, as the test sets it."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def time(self) -> float:
-        """Return the time."""
-        return self.now
-
-
 @pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock(monkeypatch: pytest.MonkeyPatch) -> LoopClock:
     """A clock that stands still."""
-    clock = Clock()
-    monkeypatch.setattr(asyncio, "get_running_loop", lambda: clock)
-    return clock
+    return stopped_clock(monkeypatch)
 
 
 def test_a_sender_has_read_the_workflow_that_it_has_read() -> None:
@@ -74,7 +61,7 @@ def test_a_submission_counts_for_the_claim_of_the_last_read(claim: str, has_subm
     assert sender.has_submitted == has_submitted
 
 
-def test_a_connection_whose_work_another_one_does_identifies_no_worker_if_it_calls(clock: Clock) -> None:
+def test_a_connection_whose_work_another_one_does_identifies_no_worker_if_it_calls(clock: LoopClock) -> None:
     """This holds for the whole principal, and for a time; a connection that stays silent was lost."""
     senders = Senders()
     senders.submitted(WORKFLOW, NAMESAKE, HOLDER, "c1")

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from server.engine import throttle
 from server.engine.throttle import Throttle
-
-
-class Clock:
-    """The time of the event loop, as the test sets it."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def time(self) -> float:
-        """Return the time."""
-        return self.now
+from tests.support.loop_clock import LoopClock, stopped_clock
 
 
 @pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock(monkeypatch: pytest.MonkeyPatch) -> LoopClock:
     """A clock that stands still."""
-    clock = Clock()
-    monkeypatch.setattr(asyncio, "get_running_loop", lambda: clock)
-    return clock
+    return stopped_clock(monkeypatch)
 
 
-def test_a_key_is_due_again_after_the_pause(clock: Clock) -> None:
+def test_a_key_is_due_again_after_the_pause(clock: LoopClock) -> None:
     """And not before; other keys do not matter."""
     lines: Throttle[str] = Throttle(10.0)
     assert (lines.is_due("a"), lines.is_due("a"), lines.is_due("b")) == (True, False, True)
