@@ -172,7 +172,7 @@ class Batcher(Generic[Item, Result]):
                     await self._commit(batch)
         finally:
             self._worker = None
-            while self._waiting:  # only when cancelled: nobody may wait for ever
+            while self._waiting:  # only when cancelled: no caller may wait for ever
                 self._waiting.popleft()[1].cancel()
 
     def _next_batch(self) -> _Batch[Item, Result]:

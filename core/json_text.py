@@ -123,7 +123,7 @@ def write(value: Any) -> bytes:
         TypeError: something in it is no value of JSON.
     """
     texts: list[str] = []
-    mark = secrets.token_hex(16)  # nobody can know it, so no text can hold it
+    mark = secrets.token_hex(16)  # no sender can know it, so no text can contain it
 
     def embed(found: object) -> str:
         if not isinstance(found, JsonText):

@@ -59,7 +59,7 @@ class Turns:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # the turn had come, and somebody else must have it
+            if turn.done() and not turn.cancelled():  # the turn had come: pass it on
                 self._next()
             raise
 

@@ -25,7 +25,7 @@ def flovyn_server_repositories(menu = "@flovyn_server//editions:editions.json"):
     """
     host_python(name = "python")
 
-    # What may end up in an edition, and what builds and tests editions.
+    # Wheels that editions may contain, and wheels that build and test editions.
     wheelhouse(
         name = "wheels",
         edition_locks = ["@flovyn_server//editions/toolchain:runtime.lock"],

@@ -3,7 +3,7 @@
     server_plugin(
         name = "audit_log",                              # the folder's name; the plugin is called audit-log
         entry = "plugins.audit_log.plugin:AuditLogPlugin",
-        deps = ["@wheels//:pydantic"],                   # what it imports besides core
+        deps = ["@wheels//:pydantic"],                   # its imports besides core
     )
 
 packs the folder's modules, its `*.sql` and its `migrations/*.sql`; checks that folder, target, NAME and entry agree; and

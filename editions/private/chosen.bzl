@@ -2,14 +2,14 @@
 
 load(":providers.bzl", "ServerPluginInfo")
 
-# Whether this repository is the one that is built; in a workspace of somebody else, `//` is that workspace's root.
+# True in this repository's own workspace; in another workspace, `//` is the root of that one.
 _IS_MAIN = not Label("//editions/private:chosen.bzl").workspace_name
 
 def canonical(label, package):
     """Spells a label in one way, so that two spellings of one target are equal.
 
     Args:
-        label: the label as somebody wrote it.
+        label: the label as it is written in a BUILD file.
         package: the package that it was written in.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What `bazel run` starts at the root of the repository: an edition with arguments, or a Python program."""
+"""Programs that `bazel run` starts at the root of the repository: an edition with arguments, or a Python program."""
 
 load(":launcher.bzl", "LAUNCHER_ATTRS", "launcher", "quote")
 load(":pack.bzl", "collect_pack")
@@ -55,7 +55,7 @@ python_command = rule(
     executable = True,
     attrs = dict(
         LAUNCHER_ATTRS,
-        data = attr.label_list(doc = "What the program needs at run time.", allow_files = True),
+        data = attr.label_list(doc = "Files that the program needs at run time.", allow_files = True),
         deps = attr.label_list(doc = "Libraries; one of them holds the module.", providers = [PyInfo]),
         module = attr.string(doc = "The module to run.", mandatory = True),
         stubs = attr.label_list(doc = "Targets whose generated modules the program gets.", aspects = [collect_pack]),
@@ -71,7 +71,7 @@ python_program = rule(
     executable = True,
     attrs = dict(
         LAUNCHER_ATTRS,
-        data = attr.label_list(doc = "What the program reads.", allow_files = True),
+        data = attr.label_list(doc = "Files that the program reads.", allow_files = True),
         deps = attr.label_list(doc = "Libraries; one of them holds the module.", providers = [PyInfo]),
         module = attr.string(doc = "The module to run.", mandatory = True),
     ),

@@ -86,7 +86,7 @@ def _pack(ctx, deps_pex, facts, boot, packs, manifests):
     return out, manifest
 
 def _facts(ctx, wheels, deps_pex, info):
-    """What is known of an edition before it is packed."""
+    """Return the facts of an edition that are known before it is packed."""
     parts = edition_parts(ctx, ctx.attr._server, ctx.attr.plugins, ctx.attr.extras + ctx.attr.tools)
     found = wheel_facts(ctx, wheels, deps_pex)
     return struct(parts = parts, sbom = edition_sbom(ctx, info, found, parts), wheels = found)

@@ -30,7 +30,7 @@ def _check(label, info, names):
              (label, ", ".join(unlocked)))
 
 def edition_target(ctx, packs):
-    """What the edition is for.
+    """Returns the target of an edition: its platform and Python.
 
     Fails when wheels that the edition reaches do not exist for its target, and names all of them.
 

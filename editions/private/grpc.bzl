@@ -66,7 +66,7 @@ grpc_rule = rule(
         "_protoc": tool_attr("//editions/tools:protoc"),
         "_python": PYTHON_ATTR,
         "_runtime": attr.label_list(
-            doc = "What the generated modules import.",
+            doc = "Libraries that the generated modules import.",
             default = ["@wheels//:grpcio", "@wheels//:protobuf"],
         ),
     },

@@ -88,7 +88,7 @@ server_plugin_rule = rule(
     implementation = _server_plugin_impl,
     doc = "A plugin. Use the macro `server_plugin` of plugins/defs.bzl.",
     attrs = {
-        "deps": attr.label_list(doc = "What the library depends on, to refuse other plugins."),
+        "deps": attr.label_list(doc = "Dependencies of the library, to refuse other plugins."),
         "entry": attr.string(doc = "'module:Class' of the plugin.", mandatory = True),
         "library": attr.label(doc = "The plugin's code and data.", mandatory = True, providers = [PyInfo], aspects = [collect_pack]),
         "migrations": attr.label_list(doc = "The plugin's migrations, in any order.", allow_files = [".sql"]),

@@ -1,4 +1,4 @@
-"""What an edition says of itself beside its file: facts of its wheels, SBOM, provenance and checksums.
+"""The documents beside an edition's file: facts of its wheels, SBOM, provenance and checksums.
 
 The facts of the wheels change only with the set of wheels and the SBOM only with what is in the edition, so editing a line
 of a source runs neither.

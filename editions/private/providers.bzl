@@ -1,4 +1,4 @@
-"""What the rules tell each other: wheels, the files that an edition packs, plugins and tools."""
+"""The providers that rules pass on: wheels, the files that an edition packs, plugins and tools."""
 
 WheelInfo = provider(
     doc = "A locked wheel.",
@@ -11,7 +11,7 @@ WheelInfo = provider(
 )
 
 PackInfo = provider(
-    doc = "What an edition that contains a target packs.",
+    doc = "The files that an edition with this target packs.",
     fields = {
         "sources": "depset of Files: Python modules and data, the target's own and those of its deps.",
         "imports": "depset of folders below which a file's import path begins, as '<workspace>/<folder>'.",

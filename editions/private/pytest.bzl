@@ -23,7 +23,7 @@ def _pytest_impl(ctx):
         ctx,
         module = "editions.tools.pytest_main",
         libraries = ctx.attr.deps + ctx.attr._runner,
-        # in a workspace of somebody else, the settings do not lie where pytest looks for them
+        # in another workspace, pytest does not find the settings by itself
         arguments = ["-c", quote(ctx.file._config.short_path)] + [quote(file.short_path) for file in tests],
         env = env,
         files = ctx.files.srcs + ctx.files._config,
@@ -36,7 +36,7 @@ pytest_rule_test = rule(
     test = True,
     attrs = dict(
         LAUNCHER_ATTRS,
-        data = attr.label_list(doc = "What the tests read or run.", allow_files = True),
+        data = attr.label_list(doc = "Files and programs that the tests read or run.", allow_files = True),
         deps = attr.label_list(doc = "Libraries and wheels.", providers = [PyInfo]),
         env = attr.string_dict(doc = "Variables; $(rootpath …) of data is expanded."),
         srcs = attr.label_list(doc = "Test modules and conftest.py files.", allow_files = [".py"], mandatory = True),

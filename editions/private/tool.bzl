@@ -39,7 +39,7 @@ def tool_attr(label):
     """An attribute that names a `py_tool`."""
     return attr.label(doc = "A program that the rule's action runs.", default = label, providers = [PyToolInfo])
 
-# What `--action_env` may give tools. The first tells compiled wheels where libraries are on systems without /usr/lib; the
+# The variables that `--action_env` may give tools. The first tells compiled wheels where libraries are on systems without /usr/lib; the
 # others let a check set the clock of all actions, since no file may depend on it.
 _LOADER = ["LD_LIBRARY_PATH", "LD_PRELOAD", "FAKETIME"]
 

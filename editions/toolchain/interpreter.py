@@ -24,7 +24,7 @@ TRIPLES = {
     "linux-aarch64": "aarch64-unknown-linux-gnu",
     "macos-arm64": "aarch64-apple-darwin",
 }
-"""What platforms are called in the names of python-build-standalone's archives."""
+"""The names of platforms in the names of python-build-standalone's archives."""
 
 _PIN = re.compile(r"(?P<sha256>[0-9a-f]{64}) [ *](?P<file>[^/\s]+)")
 _BUILD = """\

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _OURS = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "RUNFILES_DIR", "TEST_SRCDIR")
-"""What the launcher of this program sets for itself."""
+"""Variables that the launcher of this program sets for itself."""
 
 
 def root() -> Path:

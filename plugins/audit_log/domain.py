@@ -21,7 +21,7 @@ REFUSALS_CHAIN: Final = UUID(int=1)
 """Stands for the tenant of unknown callers, all of whose calls are refused."""
 
 NO_HASH: Final = bytes(32)
-"""What the first event of a chain has in place of a predecessor's hash."""
+"""The first event of a chain has this in place of a predecessor's hash."""
 
 UNKNOWN: Final = "unknown"
 """The outcome of an attempt that has none in the log: it is still running, or its server was killed meanwhile."""

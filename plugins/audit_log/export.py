@@ -17,7 +17,7 @@ CONTENT_TYPES: Final[Mapping[Format, str]] = {"ndjson": NDJSON, "csv": f"{CSV}; 
 
 _COLUMNS: Final = tuple(field.serialization_alias or name for name, field in RecordedEventBody.model_fields.items())
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What makes a spreadsheet take a cell for a formula, the wide forms too."""
+"""Characters that begin a formula in a spreadsheet, with their wide forms."""
 
 
 async def lines(pages: AsyncIterator[Sequence[Shown]], written: Format) -> AsyncIterator[bytes]:

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,9 @@ PENDING: tuple[str, ...] = ("tests",)
 """Folders and files that are not rewritten yet; each entry goes when its last finding goes."""
 
 FOLDERS = ("core", "editions", "migrations", "nix", "plugins", "server", "tests")
+
+PLACES = (*FOLDERS, "deploy", "proto")
+"""Folders whose comments are checked."""
 
 SINCE = "1f073ab71329ab5ae7397fee9f532abbd9bc3432"
 """The titles of later commits are checked."""
@@ -81,6 +85,27 @@ def _openings(source: Source) -> Iterator[str]:
     for node in ast.walk(source.tree):
         if isinstance(node, _DOCUMENTED) and (words := _opening(node)):
             yield f"{source.path}:{getattr(node, 'lineno', 1)}: a docstring begins with {words!r}"
+        for before, after in pairwise(node.body if isinstance(node, ast.Module | ast.ClassDef) else ()):
+            if isinstance(before, ast.Assign | ast.AnnAssign) and (found := _OPENING.match(_text(after))):
+                yield f"{source.path}:{after.lineno}: the text of an attribute begins with {found[1]!r}"
+
+
+def _text(node: ast.stmt) -> str:
+    """Return the text of a statement that is one, such as the text below an attribute."""
+    value = node.value if isinstance(node, ast.Expr) else None
+    return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else ""
+
+
+def _comments(path: Path, text: str) -> Iterator[str]:
+    """Find refused words in the comments of a file in which ``#`` begins one; no text of the project needs the mark."""
+    before = -1
+    for number, line in enumerate(text.splitlines(), 1):
+        if found := re.search(r"(?:^|\s)#:? (.*)", line):
+            begins = number - 1 != before or not line.lstrip().startswith("#")
+            opening = _OPENING.match(found[1]) if begins else None
+            if word := opening or _PRONOUN.search(found[1]):
+                yield f"{path}:{number}: {word[0]}"
+            before = number
 
 
 def _constructors(source: Source) -> Iterator[str]:
@@ -173,6 +198,14 @@ def test_no_document_and_no_comment_of_sql_speaks_of_somebody_or_nobody() -> Non
     assert found == []
 
 
+def test_no_comment_begins_with_a_refused_word_or_speaks_of_nobody() -> None:
+    """Comments follow the rules of docstrings, in Python, Starlark, shell and YAML."""
+    kinds = ("py", "bazel", "bzl", "sh", "yml", "yaml")
+    paths = _files("*.bazel", ".ci/*", ".github/**/*.yml", *(f"{f}/**/*.{kind}" for f in PLACES for kind in kinds))
+    files = [path for path in paths if (ROOT / path).is_file()]
+    assert [line for path in files for line in _comments(path, (ROOT / path).read_text())] == []
+
+
 def test_names_are_terms_of_the_glossary() -> None:
     """No module, class, function, variable or argument has a name that the glossary refuses."""
     banned = _banned_names()
@@ -207,6 +240,7 @@ def _titles() -> Sequence[str] | None:
         ('def f() -> int:\n    """Return whether."""', "x.py:1: a docstring begins with 'Return whether'"),
         ('class A:\n    def __init__(self):\n        """Make it."""', "x.py:2: a constructor has a docstring"),
         ('raise Error(f"for nobody {here}")', "x.py:1: nobody"),
+        ('A = 1\n"""What it is."""', "x.py:2: the text of an attribute begins with 'What'"),
         ("run_id = 1", "x.py:1: run_id says run for workflow execution"),
         ("class TaskRun: pass", "x.py:1: task_run says run for workflow execution"),
         ("def finish_run(): pass", "x.py:1: finish_run says run for workflow execution"),
@@ -217,6 +251,12 @@ def test_a_breach_is_found(code: str, finding: str) -> None:
     source = Source(Path("x.py"), ast.parse(code))
     rules = (_openings, _constructors, _pronouns, lambda each: _twins(each, {"run": "workflow execution"}))
     assert [line for rule in rules for line in rule(source)] == [finding]
+
+
+def test_a_breach_in_a_comment_is_found() -> None:
+    """The first line of a comment may not begin with a refused word, and no line holds a pronoun."""
+    text = "# What it is\nx = 1  # nobody\n# The reason\n# what follows is free\n"
+    assert list(_comments(Path("x"), text)) == ["x:1: What", "x:2: nobody"]
 
 
 @pytest.mark.parametrize(
