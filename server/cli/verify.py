@@ -11,7 +11,7 @@ from pathlib import Path
 
 from core.errors import InvalidInput
 from server.boot.edition import Edition
-from server.verification import beside, signature, unpacked
+from server.verification import beside, compiled, signature, unpacked
 from server.verification.archive import MANIFEST, inspect
 from server.verification.environment import Origin
 
@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--public-key", type=Path, metavar="KEY", help="a PEM file; the files beside the edition must be signed by it"
     )
+    parser.add_argument("--bytecode", action="store_true", help="compile unpacked modules again and compare; slow")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.epilog = _EPILOG
 
@@ -66,12 +67,12 @@ class Report:
 
 def run(_edition: Edition, arguments: argparse.Namespace) -> int:
     """Verify, print, and return 1 when anything differs."""
-    report = verify(_file(arguments.file), public_key=arguments.public_key)
+    report = verify(_file(arguments.file), bytecode=arguments.bytecode, public_key=arguments.public_key)
     sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n" if arguments.json else report.as_text())
     return 1 if report.problems else 0
 
 
-def verify(file: Path, *, public_key: Path | None = None) -> Report:
+def verify(file: Path, *, bytecode: bool = False, public_key: Path | None = None) -> Report:
     """Check a file, the files beside it, and its copies below the running one's PEX root.
 
     With a public key, checksums and provenance must be there, each with a signature by that key.
@@ -93,6 +94,9 @@ def verify(file: Path, *, public_key: Path | None = None) -> Report:
     if root is not None and MANIFEST in found.documents:
         copies = unpacked.copies(root, found.pex_hash, members, found.documents[MANIFEST])
         problems += unpacked.problems(copies, Origin(members, found.documents))
+        if bytecode:
+            environments = [each.environment for each in copies if each.environment is not None]
+            problems += compiled.problems([copy.folder for copy in copies], environments)
     names = [path.name for path in beside.files(file)]
     return Report(file, len(members), names, [str(copy.folder) for copy in copies], problems)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
+import py_compile
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -212,6 +214,34 @@ def test_a_missing_file_of_the_copy_is_found(packages: Path, root: str) -> None:
     found = lines(root=root, status=1)
     path.write_bytes(before)
     assert [line.rpartition("site-packages/")[2] for line in found] == ["server/storage/tasks.sql: is missing"]
+
+
+def test_a_lying_compiled_module_is_found_when_asked_for(packages: Path, root: str) -> None:
+    """A compiled module whose source is whole lies unseen, until modules are compiled again."""
+    run("FULL_PEX", "version", PEX_ROOT=root)
+    (path,) = (packages / "server" / "cli" / "__pycache__").glob("version.*.pyc")
+    before = path.read_bytes()
+    path.write_bytes(before.replace(b"flovyn-server", b"flovyn-sirver"))
+    assert path.read_bytes() != before
+    assert len(lines(root=root, status=0)) == 1
+    found = lines("--bytecode", root=root, status=1)
+    path.write_bytes(before)
+    assert [line.rpartition(": ")[2] for line in found] == ["is not what its source compiles to; remove it"]
+    assert len(lines("--bytecode", root=root, status=0)) == 1
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_a_compiled_module_of_any_level_is_compared(packages: Path, root: str, level: int) -> None:
+    """Python runs those of the level that it was started with."""
+    source = packages / "server" / "cli" / "version.py"
+    path = Path(importlib.util.cache_from_source(str(source), optimization="" if level == 0 else level))
+    before = path.read_bytes() if path.exists() else None
+    py_compile.compile(str(packages / "server" / "cli" / "sbom.py"), cfile=str(path), optimize=level)
+    found = lines("--bytecode", root=root, status=1)
+    path.unlink() if before is None else path.write_bytes(before)
+    assert [line.rpartition("/")[2] for line in found] == [
+        f"{path.name}: is not what its source compiles to; remove it"
+    ]
 
 
 AROUND = ["pex", "PEX-INFO", "__main__.py", "pyvenv.cfg", "bin/gunicorn", "bin/sh", "falcon.py", "lib/evil.py"]

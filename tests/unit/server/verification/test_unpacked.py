@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
+import py_compile
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from server.verification import unpacked
+from server.verification import compiled, unpacked
 from tests.support.made_up import HASH, MEMBERS, make, unpack, wrong_copies
 
 
@@ -196,3 +198,22 @@ def test_the_layout_of_the_mirror_is_compared(tmp_path: Path, pex: Path) -> None
     unpack(tmp_path, pex)
     (tmp_path / "unzipped_pexes" / "4" / HASH / "PEX-LAYOUT").write_text("loose")
     assert wrong_copies(tmp_path, pex) == [f"unzipped_pexes/4/{HASH}/PEX-LAYOUT: is not what PEX writes"]
+
+
+def _compiled(source: Path, level: int) -> Path:
+    return Path(importlib.util.cache_from_source(str(source), optimization="" if level == 0 else level))
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+@pytest.mark.parametrize("beside", [False, True])
+def test_compiled_modules_are_what_their_sources_say(tmp_path: Path, level: int, *, beside: bool) -> None:
+    """A module compiled of something else than its source is named, at every level; one that agrees is not."""
+    text = 'def answer() -> int:\n    "It."\n    assert True\n    return 42\n'
+    for name, meant in (("honest", text), ("lying", text.replace("42", "43"))):
+        source = tmp_path / f"{name}.py"
+        source.write_text(meant)
+        py_compile.compile(str(source), cfile=str(_compiled(source, level)), optimize=level)
+        source.write_text(text)
+    found = compiled.problems([], [tmp_path]) if beside else compiled.problems([tmp_path], [])
+    lying = _compiled(tmp_path / "lying.py", level)
+    assert list(found) == [f"{lying}: is not what its source compiles to; remove it"]
