@@ -116,7 +116,7 @@ class Context:
     """What workflow code may do. Everything new becomes a command, in the order of the code."""
 
     def __init__(self, workflow_id: str, history: Sequence[Event], style: Style) -> None:
-        """Take the workflow, and what has happened to it."""
+        """Claim the workflow and read its history."""
         self._workflow_id = workflow_id
         self._style = style
         self._recorded = Recorded.read(history, style)

@@ -123,7 +123,7 @@ def test_one_cell_hides_no_other(workflow: dict[str, Any]) -> None:
 
 
 def test_actions_are_pinned_to_a_commit(workflow: dict[str, Any]) -> None:
-    """By its digest, which nobody can move, with the version beside it for readers; never a tag or a branch."""
+    """Each action is named by its digest, which cannot be moved, with the version in a comment."""
     text = Path(".github/workflows", f"{workflow['name']}.yml").read_text("utf-8")
     used = [line.partition("uses: ")[2] for line in text.splitlines() if "uses: " in line]
     remote = [each for each in used if not each.startswith("./")]

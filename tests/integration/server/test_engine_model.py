@@ -183,7 +183,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     @rule()
     def poll(self) -> None:
-        """Take a workflow, and do not report on it for now."""
+        """Claim a workflow and do not submit yet."""
         self._poll()
 
     @precondition(lambda self: self._tasks())

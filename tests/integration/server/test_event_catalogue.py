@@ -111,7 +111,7 @@ async def test_every_event_has_its_keys(calls: Calls) -> None:
 
 
 async def test_the_catalogue_is_complete(calls: Calls) -> None:
-    """What ends a workflow otherwise is shown here; nothing but the catalogue's types can be written at all."""
+    """Covers the other ends of a workflow; only event types of the catalogue can be written."""
     failed, cancelled = await calls.start(queue="f"), await calls.start(queue="c")
     await calls.step(fail(), queue="f", status=FAILED)
     end = pb.WorkflowCommand(cancel_workflow=pb.CancelWorkflowCommand(reason="enough"))

@@ -219,7 +219,7 @@ async def test_evidence_that_keeps_a_workflow_from_going_on_is_given_up(
 async def test_the_report_of_a_submission_that_was_lost_ends_the_claim(
     client: Client, first: Worker, second: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The submission never arrived, so nobody would go on with the workflow; its worker has taken up a new connection."""
+    """The submission never arrived and its worker has a new connection: the workflow is dispatched again."""
     monkeypatch.setattr("server.engine.dispatch.doubtful_claims.GRACE_S", 0.0)
     await start(client)
     workflow_id = await first.activation()

@@ -55,7 +55,7 @@ async def test_chunks_reach_watchers_at_another_server(database: str) -> None:
 
 
 async def test_progress_is_streamed_too(database: str) -> None:
-    """What a task reports is shown as it would have streamed it itself, under its workflow as well."""
+    """A report of a task is streamed to the subscribers of the task and of its workflow."""
     async with running_server(database) as client:
         workflow_id = await start(client)
         task_id = await submit_task(client, workflow_execution_id=workflow_id)

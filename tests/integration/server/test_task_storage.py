@@ -15,7 +15,7 @@ def _task(workflow_id: UUID | None = None, tenant_id: UUID = TENANT) -> NewTask:
 
 
 async def test_tasks_are_found_by_tenant_and_id(database: str) -> None:
-    """What exists is told with its workflow and its kind; another tenant's task of the same id does not count."""
+    """The look-up returns workflow and kind of each task, and ignores another tenant's task of the same id."""
     async with running_server(database) as client, client.pool.transaction() as connection:
         storage = TaskRepository(client.pool)
         here, there = _task(), _task(tenant_id=OTHER_TENANT)

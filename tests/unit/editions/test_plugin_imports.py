@@ -1,4 +1,4 @@
-"""What a plugin's modules may import is held against their sources."""
+"""The imports of a plugin's modules are checked in their sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a release engineer signs is what ``verify --public-key`` accepts, and nothing else."""
+"""``verify --public-key`` accepts the files that a release engineer signed, and no others."""
 
 from __future__ import annotations
 
