@@ -57,6 +57,7 @@ COUNTS = """
                 - count(DISTINCT e.event_data ->> 'promiseId') FILTER (WHERE e.event_type = 'PROMISE_CREATED') AS again
         FROM workflow_execution AS w
         LEFT JOIN workflow_event AS e ON e.tenant_id = w.tenant_id AND e.workflow_execution_id = w.id
+        WHERE w.kind IN ('order', 'part', 'wide')
         GROUP BY w.tenant_id, w.id
     )
     SELECT
@@ -64,7 +65,7 @@ COUNTS = """
             - (SELECT count(*) FROM history WHERE id = ANY(%(acknowledged)s) AND status <> 'FAILED'),
         (SELECT count(*) FROM history WHERE ends > 1 OR again > 0 OR events <> last_sequence),
         (SELECT count(*) FROM history WHERE completed_at IS NULL)
-            + (SELECT count(*) FROM task_execution WHERE status IN ('PENDING', 'RUNNING'))
+            + (SELECT count(*) FROM task_execution WHERE kind = 'double' AND status IN ('PENDING', 'RUNNING'))
 """
 
 

@@ -84,7 +84,11 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Connect a client of this proxy with the database, until either hangs up or the connection is cut."""
-        from_database, to_database = await asyncio.open_unix_connection(self._database)
+        try:
+            from_database, to_database = await asyncio.open_unix_connection(self._database)
+        except OSError:  # the database is away: its client sees a closed connection
+            writer.close()
+            return
         answers = asyncio.create_task(_pass_on(from_database, writer))
         sent, orders = b"", self._orders
         try:
@@ -101,6 +105,8 @@ class Proxy:
                 if cut is not None:
                     break
                 to_database.write(data)
+        except ConnectionError:
+            pass  # the client has gone
         finally:
             answers.cancel()
             for each in (to_database, writer):
@@ -127,8 +133,11 @@ async def _until(reader: asyncio.StreamReader, answer: bytes) -> None:
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(READ_BYTES):
-        writer.write(data)
+    try:
+        while data := await reader.read(READ_BYTES):
+            writer.write(data)
+    except ConnectionError:
+        pass  # the database has gone
     writer.close()
 
 

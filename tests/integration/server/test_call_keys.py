@@ -20,7 +20,7 @@ from proto.flovyn.v1 import workflow_pb2
 from server.domain.worker import Category
 from server.engine.repeats import REPLAYED
 from tests.support.calls import poll, rows, start, status_of
-from tests.support.driving import send_signal
+from tests.support.driving import send_signal, until
 from tests.support.proxy import AROUND_COMMIT, Cut, proxied
 from tests.support.running import CONFIG, OTHER_KEY, TENANT, WORKER_KEY, Client, bearer, running_server
 
@@ -149,8 +149,9 @@ async def test_an_answer_is_forgotten_when_its_time_is_over(client: Client) -> N
     await rows(client, "UPDATE call_answer SET expires_at = now() - interval '1 second' RETURNING 1")
     assert (await send(client, STARTS, {"kind": "other"}, "one")).status_code == 201
     await rows(client, "UPDATE call_answer SET expires_at = now() - interval '1 second' RETURNING 1")
-    assert await client.engine.clean_keys() == 1
-    assert await count(client, "call_answer") == 0
+    # The server's own cleaner may be in the middle of its pass: then it deletes the answer, not this call.
+    await client.engine.clean_keys()
+    await until(lambda: count(client, "call_answer"), lambda number: number == 0)
 
 
 @pytest.mark.parametrize("key", ["", '""', "x" * 256, "a\tb"])
