@@ -1,12 +1,16 @@
 -- name: claims
 -- The server processes with claims of at most age seconds, over all tenants, with the time of their newest claim. A
--- living process holds an advisory lock on its number. Both scans use the index on the time of claims.
+-- living process holds an advisory lock on its number. Each scan uses the index on the time of claims.
 SELECT
     c.claimed_by AS number, max(c.claimed_at) AS newest, now() AS now, bool_or(held.number IS NOT NULL) AS is_alive
 FROM (
     SELECT e.claimed_by, e.claimed_at
     FROM workflow_execution AS e
     WHERE e.status = 'RUNNING' AND e.claimed_at >= now() - %(age)s * interval '1 second' AND e.claimed_by IS NOT NULL
+    UNION ALL
+    SELECT e.claimed_by, e.claimed_at
+    FROM workflow_execution AS e
+    WHERE e.status = 'CANCELLING' AND e.claimed_at >= now() - %(age)s * interval '1 second' AND e.claimed_by IS NOT NULL
     UNION ALL
     SELECT t.claimed_by, t.claimed_at
     FROM task_execution AS t
@@ -26,21 +30,26 @@ LEFT JOIN (
 GROUP BY c.claimed_by
 
 -- name: release_workflows
--- Workflows that dead processes claimed last. Their workers may have received them all the same, hence contested.
+-- Workflows that dead processes claimed last. Their workers may have received them all the same, hence contested. A
+-- workflow in CANCELLING waits for no worker any more: its lease ends at once.
 WITH orphan AS (
     SELECT e.tenant_id, e.id
     FROM unnest(%(number)s::integer[], %(since)s::timestamptz[]) AS d (number, since)
     INNER JOIN workflow_execution AS e ON e.claimed_by = d.number AND e.claimed_at >= d.since
-    WHERE e.status = 'RUNNING' AND e.claimed_at >= %(oldest)s
+    WHERE
+        -- one index for each status: an index does not serve a list of them
+        (e.status = 'RUNNING' AND e.claimed_at >= %(oldest)s)
+        OR (e.status = 'CANCELLING' AND e.claimed_at >= %(oldest)s)
     FOR UPDATE OF e SKIP LOCKED
 )
 UPDATE workflow_execution AS e
 SET
-    status = 'PENDING',
+    status = CASE WHEN e.status = 'RUNNING' THEN 'PENDING' ELSE e.status END,
     claim_id = NULL,
     worker_id = NULL,
     held_by = NULL,
     claimed_by = NULL,
+    claimed_at = CASE WHEN e.status = 'RUNNING' THEN e.claimed_at ELSE '-infinity' END,
     contested = least(e.contested + 1, 100),
     updated_at = now()
 FROM orphan
@@ -75,7 +84,12 @@ RETURNING t.tenant_id, t.queue, t.kind
 -- A process that ends in good order has delivered its claims: no other process needs to release them.
 UPDATE workflow_execution AS e
 SET claimed_by = NULL
-WHERE e.status = 'RUNNING' AND e.claimed_at >= now() - %(age)s * interval '1 second' AND e.claimed_by = %(number)s
+WHERE
+    (
+        (e.status = 'RUNNING' AND e.claimed_at >= now() - %(age)s * interval '1 second')
+        OR (e.status = 'CANCELLING' AND e.claimed_at >= now() - %(age)s * interval '1 second')
+    )
+    AND e.claimed_by = %(number)s
 
 -- name: disown_tasks
 UPDATE task_execution AS t

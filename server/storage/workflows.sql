@@ -117,23 +117,27 @@ WHERE
 
 -- name: release_claims
 -- The same for claims of all tenants that may or may not have been written. They are no older than age, so that the
--- index on the time of claims finds them. Locked rows are left to the next attempt.
+-- indexes on the time of claims find them. Locked rows are left to the next attempt.
 WITH lost AS (
     SELECT e.tenant_id, e.id, e.claim_id
     FROM workflow_execution AS e
     WHERE
-        e.status = 'RUNNING'
-        AND e.claimed_at >= now() - %(age)s * interval '1 second'
+        -- one index for each status: an index does not serve a list of them
+        (
+            (e.status = 'RUNNING' AND e.claimed_at >= now() - %(age)s * interval '1 second')
+            OR (e.status = 'CANCELLING' AND e.claimed_at >= now() - %(age)s * interval '1 second')
+        )
         AND e.claim_id = ANY (%(claim_ids)s::uuid[])
     FOR UPDATE SKIP LOCKED
 )
 UPDATE workflow_execution AS e
 SET
-    status = 'PENDING',
+    status = CASE WHEN e.status = 'RUNNING' THEN 'PENDING' ELSE e.status END,
     claim_id = NULL,
     worker_id = NULL,
     held_by = NULL,
     claimed_by = NULL,
+    claimed_at = CASE WHEN e.status = 'RUNNING' THEN e.claimed_at ELSE '-infinity' END,
     contested = least(e.contested + %(answered)s, 100),
     updated_at = now()
 FROM lost

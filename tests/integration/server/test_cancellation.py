@@ -106,6 +106,17 @@ async def test_a_worker_that_never_reports_does_not_hold_up_a_cancellation(datab
         await calls.until_event(workflow_id, "WORKFLOW_CANCELLED")
 
 
+async def test_a_released_claim_does_not_hold_up_a_cancellation(calls: Calls) -> None:
+    """A claim of unknown outcome is released: no worker has the workflow, and its lease ends at once."""
+    workflow_id = await calls.start()
+    await calls.claim()
+    assert await _cancel(calls, workflow_id) == (CancelOutcome.CANCELLING, [])
+    (claim,) = await calls.row("SELECT claim_id FROM workflow_execution")
+    assert await calls.client.engine.workflows.claims.release_claims([claim], 60) == {claim}
+    await calls.client.engine.workflows.reclaim(lease=300, silence=60)
+    await calls.until_event(workflow_id, "WORKFLOW_CANCELLED")
+
+
 async def test_what_a_cancelled_workflow_leaves_is_cleared_up(calls: Calls) -> None:
     """Open tasks are cancelled; timers and promises are no longer due; no events for them."""
     workflow_id = await calls.start()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 import pytest_asyncio
 
 from server.database.server_process import HOLD, LOCK_CLASS
+from server.domain.cancellation import CancellationRequest, CancelOutcome
 from server.engine.dispatch.orphans import RECENT_S
 from tests.support.calls import poll, poll_task, rows, start, submit_task
 from tests.support.driving import until
-from tests.support.running import Client, running_server
+from tests.support.running import TENANT, Client, running_server
 
 DEAD = 7
 """The number of a process that does not live."""
@@ -61,6 +63,17 @@ async def test_what_a_dead_process_claimed_last_comes_back(client: Client) -> No
     assert workflow is not None
     assert task is not None
     assert (workflow.id, task.task_execution_id, task.execution_count) == (workflow_id, task_id, 1)
+
+
+async def test_a_cancelled_workflow_of_a_dead_process_ends(client: Client) -> None:
+    """It waits for no worker any more: its lease ends with the second sweep."""
+    workflow_id, _ = await _of_dead_process(client)
+    request = CancellationRequest(TENANT, UUID(workflow_id), "enough", "user:test", cascades=True)
+    assert (await client.engine.workflows.cancel(request)).outcome is CancelOutcome.CANCELLING
+    assert await _sweep(client) == 2
+    await client.engine.workflows.reclaim(lease=300, silence=60)
+    query = f"SELECT status FROM workflow_execution WHERE id = '{workflow_id}'"
+    await until(lambda: rows(client, query), lambda found: found == [("CANCELLED",)])
 
 
 async def test_what_a_living_process_claimed_stays(client: Client) -> None:
