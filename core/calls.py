@@ -8,6 +8,7 @@ Observers never see bodies, payloads, headers or credentials.
 from __future__ import annotations
 
 from abc import ABC
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -83,5 +84,10 @@ class CallObserver(ABC):  # noqa: B024 - both methods are optional
         ``Unavailable`` for any other exception, or when this takes longer than the server waits.
         """
 
-    async def after(self, call: Call, outcome: Outcome) -> None:  # noqa: B027
-        """See how a call ended, before its answer is sent. What this raises is logged and changes nothing."""
+    def after(self, call: Call, outcome: Outcome) -> Awaitable[None] | None:
+        """See how a call ended, before its answer is sent. An exception is logged and changes nothing.
+
+        The answer waits for a returned awaitable. An observer that need not wait has a plain method that returns None:
+        it costs a call neither a task nor a timer.
+        """
+        return None

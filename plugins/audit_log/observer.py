@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 from typing import Final
 from uuid import UUID
 
@@ -31,11 +32,12 @@ class BestEffortObserver(CallObserver):
         self._recorder = recorder
         self._reads = config.reads
 
-    async def after(self, call: Call, outcome: Outcome) -> None:
+    def after(self, call: Call, outcome: Outcome) -> Awaitable[None] | None:
         """Queue a call that changed something, a refusal, and a read where reads are recorded."""
         wanted = call.action.changes or outcome.is_refusal or (self._reads and not outcome.empty)
         if wanted or is_unknown(call, outcome):
             self._recorder.offer(call, outcome, Kind.CALL)
+        return None
 
 
 class RequiredObserver(BestEffortObserver):
@@ -69,15 +71,15 @@ class RequiredObserver(BestEffortObserver):
             self._log.error("%s is refused, because the audit log cannot record it: %s", call.operation, error)
             raise Unavailable("the call could not be recorded in the audit log; nothing was done; try again") from error
 
-    async def after(self, call: Call, outcome: Outcome) -> None:
-        """Commit the outcome of an attempt; queue everything else that is to be recorded.
-
-        An outcome that cannot be committed now is queued, too; until it is written, the attempt's is unknown.
-        """
+    def after(self, call: Call, outcome: Outcome) -> Awaitable[None] | None:
+        """Commit the outcome of an attempt; queue everything else that is to be recorded."""
         if call.id not in self._attempted:
-            await super().after(call, outcome)
-            return
+            return super().after(call, outcome)
         self._attempted.discard(call.id)
+        return self._commit(call, outcome)
+
+    async def _commit(self, call: Call, outcome: Outcome) -> None:
+        """Commit an outcome, or queue it if that is not possible now; until it is written, it is unknown."""
         try:
             async with asyncio.timeout(OUTCOME_WAIT_S):
                 await self._batcher.submit(draft_of(call, outcome, Kind.OUTCOME, with_peer=self._with_peer))

@@ -12,7 +12,7 @@ class RefusalCounter(CallObserver):
     def __init__(self, metrics: Metrics) -> None:
         self._refusals = metrics.counter("refusals_total", "Calls that were refused, by protocol", ["protocol"])
 
-    async def after(self, call: Call, outcome: Outcome) -> None:
+    def after(self, call: Call, outcome: Outcome) -> None:
         """Count a refusal."""
         if outcome.is_refusal:
             self._refusals.inc(protocol=call.protocol)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -23,6 +23,8 @@ Before its handler, the call is refused after this time; afterwards, it goes on.
 """
 
 CANCELLED = "cancelled"
+
+_FAILED_AFTER = "the observer of plugin %r failed after a call"
 
 _log = logging.getLogger(__name__)
 
@@ -80,8 +82,17 @@ class CallObservers:
 
     async def after(self, call: Call, outcome: Outcome) -> None:
         """Tell the observers how the call ended, even when its caller disconnects in the meantime."""
-        if self._after:
-            telling = asyncio.create_task(self._tell(call, outcome))
+        waits: list[tuple[str, Awaitable[None]]] = []
+        for plugin, observer in self._after:
+            try:
+                wait = observer.after(call, outcome)
+            except Exception:  # noqa: BLE001 - logged whole; the call has happened
+                _log.exception(_FAILED_AFTER, plugin)
+            else:
+                if wait is not None:
+                    waits.append((plugin, wait))
+        if waits:  # only now: a task and a timer cost more than most observers
+            telling = asyncio.create_task(_wait_for(waits))
             self._telling.add(telling)
             telling.add_done_callback(self._telling.discard)
             await asyncio.shield(telling)
@@ -91,13 +102,14 @@ class CallObservers:
         while self._telling:
             await asyncio.wait(self._telling)
 
-    async def _tell(self, call: Call, outcome: Outcome) -> None:
-        for plugin, observer in self._after:
-            try:
-                async with asyncio.timeout(BEFORE_TIMEOUT_S):
-                    await observer.after(call, outcome)
-            except Exception:  # noqa: BLE001 - logged whole; the call has happened
-                _log.exception("the observer of plugin %r failed after a call", plugin)
+
+async def _wait_for(waits: Sequence[tuple[str, Awaitable[None]]]) -> None:
+    for plugin, wait in waits:
+        try:
+            async with asyncio.timeout(BEFORE_TIMEOUT_S):
+                await wait
+        except Exception:  # noqa: BLE001 - logged whole; the call has happened
+            _log.exception(_FAILED_AFTER, plugin)
 
 
 class WatchedCall:
