@@ -26,7 +26,7 @@ MIB = 1024 * 1024
 LITTLE_MIB, TOO_LITTLE_MIB = 500, 20
 """Unpacking an edition takes about 100 MiB; a server that runs writes little more than its metrics."""
 
-_NOBODY_KNOWN = SERVER_AUTHENTICATORS[1]
+_NO_AUTHENTICATION = SERVER_AUTHENTICATORS[1]
 _NOTHING_ASKED = SERVER_AUTHORIZERS[3:]
 
 
@@ -64,7 +64,7 @@ def settings(prepared: Prepared, said: Sequence[str]) -> Iterator[Diagnosis]:
     for protocol, plan in prepared.auth.items():
         for paths, checks in plan.all_checks():
             where = f"{protocol}, {paths}"
-            if not checks.authenticators or _NOBODY_KNOWN in checks.authenticators:
+            if not checks.authenticators or _NO_AUTHENTICATION in checks.authenticators:
                 found.append(warn("settings", f"{where}: calls are not authenticated", "list authenticators in [auth]"))
             elif checks.authorizer in _NOTHING_ASKED:
                 text = f"{where}: every authenticated caller may do everything"

@@ -1,4 +1,4 @@
-"""What the audit log costs a workflow's cycle: start, poll, history, completion.
+"""The cost of the audit log in a workflow's cycle: start, poll, history, completion.
 
     .venv/bin/python -m tests.benchmarks.bench_audit
 
@@ -78,7 +78,7 @@ async def _measure(fresh: Callable[[], str]) -> dict[str, list[tuple[float, floa
         rates: dict[str, list[tuple[float, float]]] = {name: [] for name in clients}
         orders = random.Random(1)  # noqa: S311 - an order, from a seed
         for number in range(ROUNDS + 1):
-            for name in orders.sample(list(clients), len(clients)):  # nobody always follows the same
+            for name in orders.sample(list(clients), len(clients)):  # no client always follows the same one
                 rate = await _round(clients[name])
                 if number:  # the first round warms up
                     rates[name].append(rate)
@@ -105,7 +105,7 @@ def main() -> None:
 
 
 def _upper(speeds: list[float]) -> float:
-    """Return what a quarter of the rounds reaches: those that other programs disturbed least."""
+    """Return the speed that a quarter of the rounds reaches: those that other programs disturbed least."""
     return statistics.quantiles(speeds, n=4)[2]
 
 

@@ -1,4 +1,4 @@
-"""What a check of a worker token costs: ``python tests/benchmarks/bench_auth.py`` prints a table.
+"""The cost of a check of a worker token: ``python tests/benchmarks/bench_auth.py`` prints a table.
 
 CPU time of this process alone, over a real PostgreSQL; the database's own work is not in it.
 """

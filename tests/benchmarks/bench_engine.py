@@ -21,7 +21,7 @@ from tests.benchmarks.bench_engine_alone import echoes_per_second, steps_per_sec
 from tests.benchmarks.engine_load import Connection, Server, cancelled_after, serving
 
 ROUNDS = 5
-RUNS = 600
+WORKFLOWS = 600
 STARTERS, WORKERS, CALLERS = 32, 48, 64
 CHANNELS = 8
 PARKED = 10_000
@@ -35,7 +35,7 @@ async def _cycle(connections: list[Connection]) -> float:
     finished = asyncio.Event()
 
     async def starter(connection: Connection) -> None:
-        while next(left) <= RUNS:
+        while next(left) <= WORKFLOWS:
             await connection.start()
 
     async def worker(connection: Connection) -> None:
@@ -44,7 +44,7 @@ async def _cycle(connections: list[Connection]) -> float:
             if workflow is not None:
                 await connection.events(workflow.id)
                 await connection.complete(workflow.id)
-                if next(done) == RUNS:
+                if next(done) == WORKFLOWS:
                     finished.set()
 
     return await _rate(connections, starter, [worker], finished)
@@ -56,7 +56,7 @@ async def _cycle_with_task(connections: list[Connection]) -> float:
     finished = asyncio.Event()
 
     async def starter(connection: Connection) -> None:
-        while next(left) <= RUNS:
+        while next(left) <= WORKFLOWS:
             await connection.start()
 
     async def worker(connection: Connection) -> None:
@@ -68,7 +68,7 @@ async def _cycle_with_task(connections: list[Connection]) -> float:
                 await connection.schedule(workflow.id, str(uuid4()))
                 continue
             await connection.complete(workflow.id)
-            if next(done) == RUNS:
+            if next(done) == WORKFLOWS:
                 finished.set()
 
     async def task_worker(connection: Connection) -> None:
@@ -90,14 +90,14 @@ async def _rate(
         began = time.perf_counter()
         await asyncio.gather(*(starter(next(spread)) for _ in range(STARTERS)))
         await asyncio.wait_for(finished.wait(), 120)
-        rate = RUNS / (time.perf_counter() - began)
+        rate = WORKFLOWS / (time.perf_counter() - began)
     await asyncio.gather(*polling, return_exceptions=True)
     await asyncio.sleep(0.2)  # polls that were cut off leave the server before the next round
     return rate
 
 
 async def _starts(connections: list[Connection]) -> float:
-    """Return acknowledged starts per second; nobody works on them."""
+    """Return acknowledged starts per second; no worker polls."""
     count, left, spread = 3000, itertools.count(1), itertools.cycle(connections)
 
     async def caller(connection: Connection) -> None:
@@ -124,7 +124,7 @@ async def _one_in_flight(connections: list[Connection]) -> list[float]:
     return taken
 
 
-async def _hand_over(connections: list[Connection]) -> list[float]:
+async def _dispatch_delays(connections: list[Connection]) -> list[float]:
     """Return the milliseconds between a start's acknowledgement and the answer to the poll that waits."""
     client, worker = connections[:2]
     taken = []
@@ -220,7 +220,7 @@ async def _engine(url: str, folder: Path) -> float:
             starts = await _rates(server, _starts)
         with serving(url, folder, PROCESS__WORKERS=str(workers)) as server:
             whole = await _percentiles(server, _one_in_flight)
-            hand = await _percentiles(server, _hand_over)
+            hand = await _percentiles(server, _dispatch_delays)
         columns.append(
             {
                 "cycle without a task, workflows/s": f"{cycle:.0f}",

@@ -28,7 +28,7 @@ from server.engine.submission.commands import submission
 from server.engine.submission.operations import RecordOperation
 from tests.benchmarks.engine_load import TENANT
 
-STEPS, RUNS, CALLERS = 20_000, 256, 256
+STEPS, WORKFLOWS, CALLERS = 20_000, 256, 256
 FEW, MANY = 100, 50_000
 ECHOES, ECHO_CALLERS = 6_000, 48
 
@@ -37,11 +37,11 @@ _STEP = [RecordOperation("op", NULL), RecordOperation("op", NULL)]
 
 @asynccontextmanager
 async def _engine(url: str) -> AsyncIterator[tuple[Engine, Pool]]:
-    async def nobody(_channel: str, _payloads: list[str]) -> None:
-        """Announce to nobody: there is one process."""
+    async def notify_none(_channel: str, _payloads: list[str]) -> None:
+        """Send no notification: there is one process."""
 
     async with open_pool(url, DatabasePool()) as pool:
-        engine = Engine(pool, Limits(), clock=SystemClock(), notify=nobody)
+        engine = Engine(pool, Limits(), clock=SystemClock(), notify=notify_none)
         yield engine, pool
         await engine.close()
 
@@ -51,7 +51,8 @@ async def steps_per_second(url: str) -> float:
     async with _engine(url) as (engine, _):
         launch = WorkflowLaunch(TENANT, "alone", queue="alone")
         workflows = [
-            launched.id for launched in await asyncio.gather(*(engine.workflows.start(launch) for _ in range(RUNS)))
+            launched.id
+            for launched in await asyncio.gather(*(engine.workflows.start(launch) for _ in range(WORKFLOWS)))
         ]
         left, spread = itertools.count(1), itertools.cycle(workflows)
 

@@ -1,4 +1,4 @@
-"""What a release engineer and an operator wait for, and what an idle server takes.
+"""The times that a release engineer and an operator wait, and the resources of an idle server.
 
     .venv/bin/python -m tests.benchmarks.bench_release
 

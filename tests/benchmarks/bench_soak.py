@@ -51,7 +51,7 @@ SELECT relname, n_live_tup, n_dead_tup, n_tup_upd, n_tup_hot_upd FROM pg_stat_us
 
 @dataclass
 class Minute:
-    """What was seen in one minute."""
+    """The samples of one minute."""
 
     seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
@@ -80,10 +80,9 @@ class Minute:
 
 
 class Load:
-    """Starters, workers and what they measure."""
+    """Starters and workers, spread over the connections, and the times that they measure."""
 
     def __init__(self, connections: Sequence[Connection]) -> None:
-        """Take the connections over which the load is spread."""
         self._connections = connections
         self._began: dict[str, float] = {}
         self._ended: dict[str, float] = {}
@@ -155,7 +154,6 @@ class Watch:
     """Samples the database's statistics and the memory of the server's processes."""
 
     def __init__(self, url: str, server: Server) -> None:
-        """Take the database and the server."""
         self._url = url
         self._server = server
         self._updates: dict[str, tuple[int, int]] = {}

@@ -1,4 +1,4 @@
-"""What loads a server in the benchmarks: its process, and clients and workers that know nothing but the stubs."""
+"""The load of the benchmarks: a server process, and clients and workers that know nothing but the stubs."""
 
 from __future__ import annotations
 
@@ -103,10 +103,9 @@ def _free_port() -> int:
 
 
 class Connection:
-    """One channel to a server, and the calls that load it."""
+    """One channel to a server, opened by the first call, and the calls that load it. Each round has its own queue."""
 
     def __init__(self, server: Server, queue: str) -> None:
-        """Take the server and a queue of this round's own; the connection is made by the first call."""
         self._queue = queue
         self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{server.grpc_port}", options=_OWN_CONNECTION)
         self._dispatch: Any = workflow_pb2_grpc.WorkflowDispatchStub(self.channel)

@@ -1,1 +1,1 @@
-"""What every plugin is tested for without writing a test: ``server_plugin`` makes a target of it."""
+"""The tests that every plugin gets without writing one: ``server_plugin`` makes a target of them."""

@@ -87,7 +87,7 @@ def _named_queries() -> Mapping[str, str]:
     return found
 
 
-async def test_what_it_makes_is_known_to_be_its_own(plugin: Plugin, database: str) -> None:
+async def test_the_objects_that_it_makes_are_known_to_be_its_own(plugin: Plugin, database: str) -> None:
     """Every object that was made carries the plugin's prefix, and none is left when it is purged."""
     migrator = Migrator(lambda: connect(database, timeout=5), {}, "proof")
     async with await connect(database, timeout=5) as connection:

@@ -86,7 +86,7 @@ def test_the_list_says_what_is_there(root: Path, cache: Edition) -> None:
     assert minimal["last_use"] < full["last_use"]
 
 
-def test_what_is_old_goes_and_what_is_shared_stays(root: Path, cache: Edition) -> None:
+def test_an_old_edition_goes_and_shared_files_stay(root: Path, cache: Edition) -> None:
     """The edition that goes takes its own wheels along; others run on, and it comes back when it is started."""
     start("MINIMAL_PEX", root)
     shared = wheels(root)
@@ -110,7 +110,7 @@ def test_a_dry_run_removes_nothing(root: Path, cache: Edition) -> None:
     assert names(cache("list"), "unpacked") == ["full", "minimal"]
 
 
-def test_what_was_started_lately_stays(root: Path, cache: Edition) -> None:
+def test_an_edition_that_was_started_lately_stays(root: Path, cache: Edition) -> None:
     """Thirty days by default, and a minute whatever was asked for: a start may not have come to its lock yet."""
     start("MINIMAL_PEX", root)
     assert names(cache("prune", "--older-than", "0"), "removed") == []
@@ -142,7 +142,7 @@ def test_a_held_environment_is_never_removed(root: Path) -> None:
     assert not wheels(root)
 
 
-def test_what_may_be_held_is_not_removed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_may_be_held_is_not_removed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a file system without locks nothing is removed."""
     start("MINIMAL_PEX", root)
     age(root)
@@ -174,7 +174,7 @@ def test_other_programs_files_are_left_alone(root: Path) -> None:
     assert [path.parent.name for path in root.glob("installed_wheels/*/*/*.whl")] == [wheel]
 
 
-def test_what_is_being_unpacked_is_no_edition_yet(root: Path) -> None:
+def test_a_copy_that_is_being_unpacked_is_no_edition_yet(root: Path) -> None:
     """Its folder has another name until it is whole, and may vanish at any moment."""
     start("MINIMAL_PEX", root)
     (about,) = root.glob("venvs/*/*/*/PEX-INFO")

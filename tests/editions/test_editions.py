@@ -35,7 +35,7 @@ def info(variable: str) -> dict[str, Any]:
 
 
 def test_minimal_has_no_plugin() -> None:
-    """What was not listed is neither named nor packed."""
+    """A plugin that is not listed is neither named nor packed."""
     assert plugins("MINIMAL_PEX") == []
     assert not [name for name in names("MINIMAL_PEX") if name.startswith("plugins/") or "worker_token" in name]
 
@@ -89,7 +89,7 @@ def test_plugin_from_another_workspace_is_packed() -> None:
 
 @pytest.mark.parametrize("variable", ["MINIMAL_PEX", "FULL_PEX", "OUT_OF_TREE_PEX"])
 def test_an_edition_tells_all_that_its_plugins_add(variable: str) -> None:
-    """What the command prints is what the build found, name by name, and nothing else."""
+    """The command prints the contributions that the build found, name by name, and nothing else."""
     listed = {each["name"]: each for each in plugins(variable)}
     for plugin in info(variable)["plugins"]:
         assert listed.pop(plugin["name"]) == {
@@ -102,7 +102,7 @@ def test_an_edition_tells_all_that_its_plugins_add(variable: str) -> None:
     assert listed == {}
 
 
-def test_what_a_plugin_from_another_workspace_adds_is_known() -> None:
+def test_contributions_of_a_plugin_from_another_workspace_are_known() -> None:
     """Its routes, aliases and RPCs are in the edition's manifest, at their final places."""
     widgets = next(each for each in plugins("OUT_OF_TREE_PEX") if each["name"] == "widgets")
     assert widgets["routes"] == ["POST /api/v1/p/widgets/widgets"]

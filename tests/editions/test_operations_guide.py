@@ -27,7 +27,7 @@ def _blocks() -> list[tuple[str, str]]:
 
 
 class _Reader:
-    """Somebody who does what the guide says, in a folder with the file, the next one, and a database."""
+    """An operator who follows the guide, in a folder with the file, the next one, and a database."""
 
     def __init__(self, folder: Path, database_url: str) -> None:
         self.folder = folder

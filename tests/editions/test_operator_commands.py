@@ -66,7 +66,7 @@ def test_the_schema_is_of_this_edition() -> None:
 
 
 def test_the_document_is_the_one_that_a_server_answers(empty_database: str) -> None:
-    """What ``openapi`` prints without a database is what the running server says, to the letter."""
+    """``openapi`` prints without a database the document that the running server answers, to the letter."""
     printed = json.loads(run(FULL, "openapi").stdout)
     open_ = json.dumps(["/api/docs*"])
     with Serving(FULL, empty_database, AUTH__ENDPOINTS__HTTP__EXCLUDE_PATHS=open_) as server:
@@ -95,7 +95,7 @@ def test_a_served_database_is_in_order(empty_database: str) -> None:
     assert "a server of this same file" in found["ports"][0]["text"]
 
 
-def test_a_port_of_somebody_else(empty_database: str) -> None:
+def test_a_port_of_another_program(empty_database: str) -> None:
     """The process that has it is named."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -142,7 +142,7 @@ def test_a_role_without_rights(empty_database: str) -> None:
         connection.execute("DROP ROLE poor")
 
 
-def test_what_continuous_integration_starts_a_file_with(empty_database: str) -> None:
+def test_the_commands_with_which_continuous_integration_starts_a_file(empty_database: str) -> None:
     """The script of the workflows gets an edition from nothing to serving, and stopped again."""
     command = [sys.executable, ".ci/start.py", str(pex(FULL))]
     environ = {**os.environ, "DATABASE_URL": empty_database}

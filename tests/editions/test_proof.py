@@ -1,4 +1,4 @@
-"""What an edition says of itself: manifest, SBOM, provenance, checksums, licences; and how two editions differ."""
+"""The documents of an edition: manifest, SBOM, provenance, checksums, licences; and how two editions differ."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_minimal_holds_nothing_of_any_plugin() -> None:
 
 
 def test_licences() -> None:
-    """Every wheel has a licence that somebody can read, with its text where the wheel brings one."""
+    """Every wheel has a readable licence, with its text where the wheel brings one."""
     listed_first = run("FULL_PEX", "licenses").stdout.partition("\n")[0].split(maxsplit=2)
     assert (listed_first[0], listed_first[2]) == (
         "flovyn-server",

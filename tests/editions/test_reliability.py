@@ -31,10 +31,10 @@ END_S = times(60, 300)
 HEALS_S = 5.0
 """The database being back, the server works again within this time."""
 
-HANDOVERS, HANDOVERS_S = 10, 10.0
-"""Handing over so often takes 20 s when pollers are not told of work and look by themselves (every 2 s)."""
+DISPATCHES, DISPATCHES_S = 10, 10.0
+"""So many dispatches take 20 s when pollers get no wake-ups and look by themselves (every 2 s)."""
 
-RUNS = "/api/v1/tenants/test/workflow-executions"
+WORKFLOWS = "/api/v1/tenants/test/workflow-executions"
 
 
 async def test_nothing_acknowledged_is_lost_or_done_twice_when_the_server_is_killed(empty_database: str) -> None:
@@ -90,10 +90,9 @@ async def _handed_over(here: Persistent, there: Persistent, key: str) -> None:
 
 
 class Callers:
-    """Clients that start runs, all the time, and keep what was acknowledged."""
+    """Clients that start workflows all the time, and remember each acknowledged one."""
 
     def __init__(self, connection: Persistent) -> None:
-        """Take the server."""
         self._connection = connection
         self.acknowledged: list[str] = []
 
@@ -121,7 +120,7 @@ async def _refused(server: Serving) -> None:
         start = Connection(channel).dispatch.StartWorkflow
         code, text = await status_of(start(_start("others", "refused"), metadata=bearer()))
         assert (code, "try again" in text) == (grpc.StatusCode.UNAVAILABLE, True)
-    answers = [await asyncio.to_thread(server.get, path, WORKER_KEY) for path in ("/_/health/ready", RUNS)]
+    answers = [await asyncio.to_thread(server.get, path, WORKER_KEY) for path in ("/_/health/ready", WORKFLOWS)]
     assert [status for status, _ in answers] == [503, 503]
 
 
@@ -144,8 +143,8 @@ async def test_the_server_heals_when_its_database_comes_back(tmp_path: Path) -> 
         async with asyncio.timeout(HEALS_S):
             await _handed_over(here, there, "after")
             await _listening(cluster.url(), len(servers))
-        async with asyncio.timeout(HANDOVERS_S):
-            for number in range(HANDOVERS):
+        async with asyncio.timeout(DISPATCHES_S):
+            for number in range(DISPATCHES):
                 await _handed_over(here, there, str(number))
         await here.more(200)
         for task in tasks:

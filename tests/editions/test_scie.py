@@ -170,7 +170,7 @@ def test_a_folder_that_cannot_be_written(machine: Machine, scie: Path) -> None:
 
 
 def test_an_interpreter_for_another_machine(machine: Machine, tmp_path: Path) -> None:
-    """What does not run here is told in one line and not kept."""
+    """An interpreter that does not run here is reported in one line and not kept."""
     (tmp_path / "python").write_bytes(b"\x7fELF")
     (tmp_path / "python").chmod(0o755)
     with tarfile.open(tmp_path / "other.tar.gz", "w:gz") as archive:

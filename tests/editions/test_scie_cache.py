@@ -83,8 +83,8 @@ def test_the_list_says_what_was_carried(machine: Machine, cache: Cache, other: P
     assert len(text) == 1 + 2 + 4
 
 
-def test_what_is_old_goes_with_its_interpreter(machine: Machine, cache: Cache, other: Path) -> None:
-    """What runs keeps its own; the other comes back when it is started."""
+def test_an_old_edition_goes_with_its_interpreter(machine: Machine, cache: Cache, other: Path) -> None:
+    """A running edition keeps its interpreter; the other edition unpacks its own again at its next start."""
     machine.start(other, "version")
     before = machine.kept()
     machine.start(pex("MINIMAL_SCIE"), "version")
@@ -101,7 +101,7 @@ def test_what_is_old_goes_with_its_interpreter(machine: Machine, cache: Cache, o
     assert machine.kept() == sorted([*before, *own])
 
 
-def test_what_was_started_lately_stays(machine: Machine, cache: Cache, other: Path) -> None:
+def test_an_edition_that_was_started_lately_stays(machine: Machine, cache: Cache, other: Path) -> None:
     """A minute whatever was asked for: every start renews the marks before it looks at anything."""
     machine.start(other, "version")
     assert kinds(cache("prune", "--older-than", "0")) == []
@@ -126,7 +126,7 @@ def test_a_running_server_keeps_all_that_it_was_started_from(
     assert kinds(cache("prune", "--older-than", "1")) == ["interpreters", "editions"]
 
 
-def test_what_comes_into_use_meanwhile_stays(machine: Machine, other: Path) -> None:
+def test_an_edition_that_comes_into_use_meanwhile_stays(machine: Machine, other: Path) -> None:
     """A start between the look and the removal is noticed; what a killed removal has left is swept away."""
     machine.start(other, "version")
     age(machine)

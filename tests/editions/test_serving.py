@@ -73,7 +73,7 @@ def test_migrating_twice_does_it_once(empty_database: str) -> None:
     assert "nothing to do" in _command(empty_database, "migrate")
 
 
-def test_what_a_plugin_left_behind_is_listed_and_can_be_purged(empty_database: str) -> None:
+def test_the_remains_of_a_plugin_are_listed_and_can_be_purged(empty_database: str) -> None:
     """An edition without the plugin finds its table orphaned; purge lists it, and drops it only with --yes."""
     environ = {"DATABASE_URL": empty_database, "WORKER_TOKEN_SECRET": SECRET}
 
@@ -240,7 +240,7 @@ def test_dev_demo_ends_by_itself_and_leaves_nothing_running(tmp_path: Path) -> N
 
 
 async def test_a_plugin_from_another_workspace_serves(empty_database: str, tmp_path: Path) -> None:
-    """Its table is made, its route, alias and RPC answer; whoever brings no credentials is refused."""
+    """Its table is made, its route, alias and RPC answer; a call without credentials is refused."""
     key, tenant = "a key of this test, long enough", "11111111-1111-4111-8111-111111111111"
     config = tmp_path / "config.toml"
     config.write_text(

@@ -39,7 +39,7 @@ async def _carry_out(one: Serving, other: Serving, database_url: str) -> None:
 
 
 async def test_two_versions_work_on_one_database(empty_database: str) -> None:
-    """What one starts, the other one's workers do; the older one serves on while the newer one migrates."""
+    """Workers of one version carry out workflows of the other; the older one serves while the newer one migrates."""
     async with serving("PREVIOUS_PEX", empty_database, **SETTINGS) as old:
         async with (
             Load(old.grpc_port, 0, POLLERS) as load,

@@ -125,7 +125,7 @@ def test_a_byte_outside_of_members_is_found(where: str) -> None:
 
 
 def test_an_added_member_is_found_after_a_new_seal(released: Path, root: str) -> None:
-    """Whoever knows of the seal still has the manifest against them, and the checksums beside."""
+    """A change with a new seal is still found by the manifest, and by the checksums beside the file."""
     sealed(released, {"server/evil.py": b""})
     found = lines(str(released), root=root, status=1)
     assert f"{released}: member server/evil.py: is not in the manifest" in found
@@ -158,7 +158,7 @@ def test_no_file(root: str) -> None:
 
 @pytest.fixture
 def packages(root: str) -> Iterator[Path]:
-    """What runs of the unpacked copy; put right again afterwards."""
+    """The packages of the unpacked copy; restored afterwards."""
     (found,) = Path(root).glob("venvs/*/*/*/lib/python*/site-packages")
     yield found
     for path in (found / "sitecustomize.py", found / "falcon" / "_extra.so"):

@@ -1,1 +1,1 @@
-"""What tests share: a real PostgreSQL, a running server, and a worker to drive it."""
+"""Shared by the tests: a real PostgreSQL, a running server, and a worker to drive it."""

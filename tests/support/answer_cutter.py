@@ -21,7 +21,7 @@ class AnswerCutter:
         self.cuts = 0
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Take a connection."""
+        """Serve one connection until either end closes it."""
         task = asyncio.create_task(self._serve(reader, writer))
         self._open.add(task)
         task.add_done_callback(self._open.discard)

@@ -80,7 +80,7 @@ async def status_of(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str]:
 
 
 async def rows(client: Client, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
-    """Return what the server's database holds."""
+    """Return the rows that a query finds in the server's database."""
     async with client.pool.connection() as connection:
         found: list[tuple[Any, ...]] = await (await connection.execute(query.encode(), parameters)).fetchall()
     return found

@@ -14,7 +14,7 @@ from proto.flovyn.v1 import workflow_pb2 as pb
 from tests.support.running import TENANT, Client, bearer
 
 DEADLINE_S = 10.0
-"""What is waited for must come within this time."""
+"""A wait fails after this time."""
 
 RUNNING = pb.WORKFLOW_STATUS_RUNNING
 SUSPENDED = pb.WORKFLOW_STATUS_SUSPENDED
@@ -31,7 +31,6 @@ class Calls:
     """A client and a worker of one server."""
 
     def __init__(self, client: Client) -> None:
-        """Take the server."""
         self.client = client
         self.dispatch = client.dispatch
 

@@ -1,4 +1,4 @@
-"""Texts that nobody could store, in every form in which the wire can carry them; and some that only look dangerous."""
+"""Texts that cannot be stored, in every form in which the wire can carry them; and some that only look dangerous."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FINE: Mapping[str, bytes] = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What the app answered: the status, and the body's bytes."""
+    """The answer of the app: the status, and the body's bytes."""
 
     status: int
     body: bytes
@@ -110,7 +110,7 @@ NAME = object()
 
 
 def resolved(schema: Any, document: Any) -> Any:
-    """Return what a schema refers to; of several, the first."""
+    """Return the schema that a schema refers to; of several, the first."""
     while True:
         if "$ref" in schema:
             schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]

@@ -48,5 +48,5 @@ _TEXTS = st.recursive(
 
 
 def json_texts() -> st.SearchStrategy[str]:
-    """Return what draws texts of valid documents, with numbers within the range of a float."""
+    """Return a strategy of texts of valid documents, with numbers within the range of a float."""
     return _TEXTS

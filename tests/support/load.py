@@ -12,7 +12,7 @@ import grpc.aio
 from proto.flovyn.v1 import workflow_pb2, workflow_pb2_grpc
 from tests.support.running import TENANT, Connection, bearer
 
-# what a client that retries UNAVAILABLE and CANCELLED is configured with
+# the configuration of a client that retries UNAVAILABLE and CANCELLED
 RETRYING = json.dumps(
     {
         "methodConfig": [
@@ -45,10 +45,9 @@ FOR_THE_MOMENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
 
 class Persistent(Connection):
-    """A connection whose calls are made again until they succeed, whatever becomes of the server meanwhile."""
+    """A connection to a server on this host, whose calls are made again until they succeed."""
 
     def __init__(self, port: int) -> None:
-        """Connect to a server on this host."""
         super().__init__(grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=CHANNEL))
         self.dispatch, self.tasks, self.lifecycle = (
             _Insisting(self, stub) for stub in (self.dispatch, self.tasks, self.lifecycle)
@@ -101,7 +100,6 @@ class Load:
     """Callers that start workflows and pollers that are parked, until told to stop; every failure is kept."""
 
     def __init__(self, port: int, callers: int, pollers: int) -> None:
-        """Take where the server is, and how many there are to be of each."""
         self._channels = [grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=CHANNEL) for _ in range(CONNECTIONS)]
         self._stubs = itertools.cycle(workflow_pb2_grpc.WorkflowDispatchStub(each) for each in self._channels)
         self.calls = 0

@@ -78,7 +78,7 @@ def make(path: Path, schema: int = 1) -> Path:
 
 
 def unpack(root: Path, pex: Path) -> Path:
-    """What PEX makes of the file; returns the environment's packages."""
+    """Unpack the file as PEX does; return the folder of the environment's packages."""
     environment = root / "venvs" / "4" / HASH / "abc"
     packages = environment / "lib" / "python3.11" / "site-packages"
     members = {**FILES, MANIFEST: inspect(pex.read_bytes()).documents[MANIFEST]}
@@ -97,7 +97,7 @@ def unpack(root: Path, pex: Path) -> Path:
 
 
 def surround(environment: Path) -> None:
-    """What PEX makes of an environment, around its packages."""
+    """Write the files that PEX makes around the packages of an environment."""
     python = environment / "bin" / "python3.11"
     place(environment / "PEX-INFO", FILES["PEX-INFO"].replace(b" ", b"").replace(b"server.cli:run", b"server.cli:run"))
     place(environment / "bin" / "a", b"#!/bin/sh\n'''': pshprs\n" + f'exec {python} -I "$0" "$@"\n'.encode())

@@ -40,10 +40,12 @@ async def _double(_context: Any, data: Any) -> Any:
 
 
 class Orders:
-    """Clients and a worker of one family: they start orders, signal them, and settle their promises."""
+    """Clients and a worker of one family: they start orders, signal them, and settle their promises.
+
+    With ``workers_port``, the worker polls another server than the clients call.
+    """
 
     def __init__(self, port: int, style: Style, workers_port: int | None = None) -> None:
-        """Take where the server is, where another one is that the worker works for, if so, and the family."""
         self.client, self.workers = Persistent(port), Persistent(workers_port or port)
         workflows = {"order": _order, "part": _part, "wide": _wide}
         self.worker = ReplayingWorker(self.workers, workflows, {"double": _double}, queue=style.name, style=style)

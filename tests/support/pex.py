@@ -64,10 +64,9 @@ def has_ended(pid: int) -> bool:
 
 
 class Serving:
-    """An edition that serves on free ports, from ``with`` to its end; its log is kept for questions."""
+    """An edition that serves on free ports, from ``with`` to its end, found by its variable or its file; its log is kept."""
 
     def __init__(self, edition: str | Path, database_url: str, **environ: str) -> None:
-        """Start it, by the name of its variable or its file; ``ready`` waits."""
         settings = {
             "DATABASE_URL": database_url,
             "WORKER_TOKEN_SECRET": SECRET,

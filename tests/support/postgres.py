@@ -29,7 +29,6 @@ class Databases:
     """Makes databases on one cluster: empty ones, or copies of one that has the core schema."""
 
     def __init__(self, cluster: Cluster) -> None:
-        """Take a running cluster."""
         self._cluster = cluster
         self._numbers = itertools.count()
         self._create(TEMPLATE)

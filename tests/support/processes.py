@@ -19,15 +19,14 @@ _ROOT = Path(__file__).parents[2]
 
 
 class KillableServer(Connection):
-    """A connection to a server that can be killed."""
+    """A connection to a server process that can be killed."""
 
     def __init__(self, channel: grpc.aio.Channel, process: asyncio.subprocess.Process) -> None:
-        """Take a connection and the process at its other end."""
         super().__init__(channel)
         self._process = process
 
     async def kill(self) -> None:
-        """End it with SIGKILL: it tells nobody, and its connections break."""
+        """End it with SIGKILL: it sends nothing, and its connections break."""
         self._process.kill()
         await self._process.wait()
 

@@ -29,10 +29,9 @@ ANSWERED = {Cut.AFTER: b"COMMIT\0", Cut.AFTER_STATEMENT: b"Z\0\0\0\5I"}
 
 
 class Proxy:
-    """Passes bytes on, until told to cut."""
+    """Passes bytes between clients and the database's socket, until told to cut."""
 
     def __init__(self, database: Path) -> None:
-        """Take the database's socket."""
         self._database = database
         self._wanted: tuple[Cut, bytes] | None = None
         self._open: set[asyncio.Task[None]] = set()
@@ -43,7 +42,7 @@ class Proxy:
         self._delay_s = 0.0
 
     def lead_to(self, database: Path) -> None:
-        """Connect whoever comes from now on with another database; connections that are there stay."""
+        """Connect later clients with another database; present connections stay."""
         self._database = database
 
     @contextmanager
@@ -77,7 +76,7 @@ class Proxy:
             await asyncio.wait(self._open)
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Take a connection."""
+        """Serve one connection until either end closes it."""
         task = asyncio.create_task(self._serve(reader, writer))
         self._open.add(task)
         task.add_done_callback(self._open.discard)

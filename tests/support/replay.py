@@ -23,11 +23,11 @@ Workflow = Callable[["Context", Any], Coroutine["Pending", None, Any]]
 
 
 class Failed(Exception):
-    """What workflow code meets when a task, a child or a promise did not end well; its text is the error."""
+    """Raised in workflow code when a task, a child or a promise failed; its text is the error."""
 
 
 class TimedOut(Failed):
-    """A promise that nobody settled in time."""
+    """A promise that was not settled in time."""
 
 
 class DeterminismViolation(Exception):
@@ -113,10 +113,9 @@ class Recorded:
 
 
 class Context:
-    """What workflow code may do. Everything new becomes a command, in the order of the code."""
+    """The calls that workflow code may make. Everything new becomes a command, in the order of the code."""
 
     def __init__(self, workflow_id: str, history: Sequence[Event], style: Style) -> None:
-        """Claim the workflow and read its history."""
         self._workflow_id = workflow_id
         self._style = style
         self._recorded = Recorded.read(history, style)
@@ -147,7 +146,7 @@ class Context:
             self._do("cancel_timer", pb.CancelTimerCommand(timer_id=timer.id))
 
     def promise(self, name: str, **fields: Any) -> Pending:
-        """Create a promise; await it for the value that somebody outside gives it."""
+        """Create a promise; await it for the value with which it is settled."""
         recorded = self._next("PROMISE_CREATED", "promiseName", name)
         if recorded is None:
             self._do("create_promise", pb.CreatePromiseCommand(promise_id=name, **fields))

@@ -32,23 +32,22 @@ DEADLINE_S = 30.0
 _ENDS = {"WORKFLOW_COMPLETED", "WORKFLOW_EXECUTION_FAILED", "WORKFLOW_CANCELLED"}
 
 
-class RunFailed(Exception):
+class WorkflowFailed(Exception):
     """A workflow that did not complete; the text is its error."""
 
 
 @dataclass
 class Activation:
-    """What one replay came to."""
+    """The result of one replay."""
 
     commands: list[pb.WorkflowCommand]
     status: Any
 
 
 class TaskContext:
-    """What task code may do while it runs."""
+    """The calls that task code may make while it runs."""
 
     def __init__(self, client: Connection, info: task_pb2.TaskExecutionInfo) -> None:
-        """Take the connection and the task."""
         self._client = client
         self.id = info.task_execution_id
         self.attempt = info.execution_count
@@ -74,7 +73,6 @@ class ReplayingWorker:
         queue: str = "",
         style: Style = FFI,
     ) -> None:
-        """Take the server, the code by kind, and how to speak."""
         self._client = client
         self._workflows = workflows
         self._tasks = tasks or {}
@@ -139,7 +137,7 @@ class ReplayingWorker:
         """Return a workflow's output once it has ended.
 
         Raises:
-            RunFailed: it did not complete.
+            WorkflowFailed: it did not complete.
         """
         async with asyncio.timeout(DEADLINE_S):
             while not (ends := [event for event in await self.history(workflow_id) if event[0] in _ENDS]):
@@ -147,7 +145,7 @@ class ReplayingWorker:
         event_type, data = ends[0]
         if event_type == "WORKFLOW_COMPLETED":
             return data["output"]
-        raise RunFailed(data.get("error") or data.get("reason"))
+        raise WorkflowFailed(data.get("error") or data.get("reason"))
 
     async def run_once(self) -> bool:
         """Poll for a workflow, replay it and submit what came of it; tell whether there was one."""

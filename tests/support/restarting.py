@@ -13,14 +13,13 @@ from tests.support.pex import FOR_TENANT, Serving
 
 SETTINGS = {**FOR_TENANT, "PROCESS__WORKERS": "2", "PROCESS__DRAIN_TIMEOUT": "8"}
 IMPATIENT = {"ENGINE__ACTIVATION_LEASE": "2", "ENGINE__WORKER_SILENCE": "1", "ENGINE__TASK_LEASE": "1"}
-"""What a crash took from its worker is handed out again soon."""
+"""Work of a crashed process is dispatched again soon."""
 
 
 class Restarting:
     """A server that is killed and started again, always on the same ports."""
 
     def __init__(self, database_url: str, **environ: str) -> None:
-        """Take the database and further settings."""
         self._database_url = database_url
         self._environ = {**SETTINGS, **IMPATIENT, **environ}
         self.server: Serving

@@ -13,10 +13,9 @@ UNPACKING = ("chmod", "find", "gzip", "head", "mkdir", "mktemp", "mv", "rm", "ta
 
 
 class Machine:
-    """A machine without Python, and a folder for what is unpacked."""
+    """A machine without Python, with the few programs that a start needs, and a folder for unpacked files."""
 
     def __init__(self, folder: Path) -> None:
-        """Link to the few programs that it has."""
         self.home, self.path = folder / "home", folder / "bin"
         self.path.mkdir()
         for name in ("sh", "ldd", *UNPACKING):  # pex asks ldd which C library there is
@@ -46,9 +45,9 @@ class Machine:
         return process.returncode, out, err
 
     def left(self) -> list[str]:
-        """What a start that failed or was killed has left."""
+        """The unfinished files that a failed or killed start has left."""
         return sorted(path.name for path in self.home.glob(".new.*"))
 
     def kept(self) -> list[Path]:
-        """What has its final name."""
+        """The files with their final names."""
         return sorted(path for kind in ("interpreters", "editions") for path in (self.home / kind).glob("*"))

@@ -34,12 +34,12 @@ SERVER: Mapping[str, Any] = {
 }
 
 VOLATILE = {"updated_at", "last_heartbeat_at", "last_used_at", "registered_at"}
-"""Columns that tell when somebody was last there: they move with every call, and nothing depends on a moment more."""
+"""Columns with the time of a last sign of life: they move with every call, and nothing depends on a moment more."""
 ASIDE = {"call_answer", "p_audit_log__events", "p_audit_log__chains"}
 """Tables of what was called, each time that it was."""
 
 Answer = tuple[str, Any]
-"""What a caller is told: a status, and everything else."""
+"""The answer to a caller: a status, and everything else."""
 
 
 async def nothing() -> None:
@@ -47,12 +47,11 @@ async def nothing() -> None:
 
 
 class World:
-    """A server, and things in it to call about. Each has a queue of its own."""
+    """A server, another worker's connection to it, and things in it to call about. Each has a queue of its own."""
 
     _numbers: ClassVar[itertools.count[int]] = itertools.count(1)
 
     def __init__(self, client: Client, elsewhere: Connection) -> None:
-        """Take the server, and another worker's connection to it."""
         self.client = client
         self._elsewhere: Any = elsewhere
 
@@ -133,7 +132,7 @@ class World:
         return found
 
     async def rows(self, query: str, entity: str) -> list[tuple[Any, ...]]:
-        """Return what the database holds of one thing."""
+        """Return the rows of one thing."""
         return await calls.rows(self.client, query, id=UUID(entity))
 
     async def state(self) -> dict[str, str]:

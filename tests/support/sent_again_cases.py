@@ -239,7 +239,7 @@ async def _rest_create_schedule(world: World) -> Sent:
 
 
 async def _rest_of_schedule(world: World, rest: str = "", body: object = None, **fields: Any) -> Sent:
-    """Call about a schedule, which somebody replaces before the call is sent late."""
+    """Call about a schedule, which another caller replaces before the call is sent late."""
     name = world.name()
     path = f"{OWN}/schedules/{(await world.made(f'{OWN}/schedules', _schedule(name, **fields)))['id']}"
 

@@ -1,4 +1,4 @@
-"""What a plugin's parts are tested with below a whole server: only the services that a test brings."""
+"""The services for tests of a plugin's parts without a server: only those that a test brings."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def scripts(workflow: dict[str, Any]) -> Iterator[str]:
-    """What the jobs run."""
+    """The scripts of the jobs."""
     for job in workflow["jobs"].values():
         yield from (step["run"] for step in _steps(job) if "run" in step)
 
@@ -82,7 +82,7 @@ def test_every_cell_of_the_matrix_is_a_target() -> None:
 
 
 def test_every_script_exists(workflow: dict[str, Any]) -> None:
-    """What is called by path is in the repository."""
+    """Each script that is called by path is in the repository."""
     for script in scripts(workflow):
         for path in re.findall(r"(?<![\w/])(?:\.ci/[\w./-]+|nix/[\w./-]+\.py)", script):
             assert Path(path).is_file(), path

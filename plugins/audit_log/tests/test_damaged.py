@@ -81,7 +81,7 @@ async def test_a_damaged_log_is_read_and_verify_names_the_damage(database: str, 
 
 
 @pytest.mark.parametrize("damage", NOT_RECORDABLE)
-async def test_what_changes_is_refused_while_its_chain_is_damaged(database: str, damage: str) -> None:
+async def test_calls_that_change_something_are_refused_while_the_chain_is_damaged(database: str, damage: str) -> None:
     """Nothing happens of it, over either protocol."""
     async with auditing(database, mode="required") as client:
         await _damaged(client, database, NOT_RECORDABLE[damage])

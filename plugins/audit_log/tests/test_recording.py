@@ -41,7 +41,7 @@ def _told(events: Sequence[Any]) -> list[tuple[str, str | None, str | None]]:
     return [(each.operation, each.principal_id, each.code) for each in events]
 
 
-async def test_who_did_what_from_where_and_how_it_ended(database: str) -> None:
+async def test_an_event_has_principal_action_address_and_outcome(database: str) -> None:
     """A change over gRPC and one over REST are recorded with every field."""
     async with auditing(database) as client:
         await start(client)
@@ -133,7 +133,7 @@ async def test_addresses_can_be_left_out(database: str) -> None:
         assert [each.peer for each in await stored(client)] == [None]
 
 
-async def test_what_waits_is_written_at_shutdown(database: str) -> None:
+async def test_waiting_events_are_written_at_shutdown(database: str) -> None:
     """Events in the queue of a stopping server are not lost."""
     async with auditing(database, flush_interval=60) as client:
         for _ in range(5):
@@ -233,7 +233,7 @@ async def test_an_event_that_the_database_refuses_takes_no_other_with_it() -> No
     assert (recorder.status().recorded, recorder.status().dropped) == (19, 1)
 
 
-async def test_whoever_else_flushes_and_gives_up_everything_is_written_once() -> None:
+async def test_with_concurrent_and_cancelled_flushes_everything_is_written_once() -> None:
     """Two that flush at once share the writing; one that is cancelled in the middle does not tear a batch apart."""
     ledger = Ledger()
     original = ledger.append

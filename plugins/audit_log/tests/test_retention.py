@@ -49,7 +49,7 @@ async def _days(client: Client, days: int, **more: object) -> None:
     )
 
 
-async def test_what_is_past_its_time_goes_and_the_rest_is_whole(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_events_past_their_time_go_and_the_rest_is_whole(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In batches; numbers go on, the chain is verified from where the kept part begins, and grows."""
     monkeypatch.setattr(pruner_module, "BATCH", 3)
     async with auditing(database) as client:

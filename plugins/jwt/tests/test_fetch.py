@@ -165,7 +165,7 @@ async def test_a_fetch_that_is_cancelled_leaves_no_thread() -> None:
         _until_ended()
 
 
-async def test_a_look_up_that_hangs_holds_up_nobody_else(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_look_up_that_hangs_delays_no_other_caller(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     """It cannot be ended: there is one, and no other until it ends by itself."""
     monkeypatch.setattr(fetch, "TIMEOUT_S", 0.2)
     hangs = threading.Event()
@@ -200,7 +200,7 @@ async def test_the_answer_that_redirects_is_not_read() -> None:
         await JwksFetcher(f"http://127.0.0.1:{port}/", BUILD)()
 
 
-async def test_nobody_there_is_an_error() -> None:
+async def test_a_refused_connection_is_an_error() -> None:
     """A refused connection is one more way to be away."""
     with pytest.raises(JwksError, match="refused"):
         await JwksFetcher("http://127.0.0.1:1/jwks", BUILD)()

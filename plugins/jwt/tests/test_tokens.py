@@ -94,7 +94,7 @@ GOOD: dict[str, tuple[dict[str, Any], tuple[str, Any]]] = {
 
 
 @pytest.mark.parametrize("case", GOOD)
-async def test_what_else_is_good(case: str) -> None:
+async def test_other_tokens_that_are_good(case: str) -> None:
     """Variants that the standard and the settings allow."""
     changed, (attribute, value) = GOOD[case]
     response = await Checked()(signed(claims(**changed)))

@@ -17,7 +17,7 @@ PREFIXES = st.from_regex(r"[a-z][a-z0-9]{0,7}_", fullmatch=True)
 
 
 @given(PREFIXES)
-def test_what_is_made_is_known_again(prefix: str) -> None:
+def test_a_made_token_is_recognized(prefix: str) -> None:
     """Every new token fits, has 43 letters and digits, and shows its first 16 characters."""
     grammar = TokenGrammar(prefix)
     made = grammar.generate()

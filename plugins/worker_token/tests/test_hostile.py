@@ -111,7 +111,7 @@ async def test_the_log_has_one_line_per_kind_and_interval(work: Bench, caplog: p
     assert not work.parts.checker.busy.is_set()
 
 
-async def test_what_does_not_begin_like_a_token_is_left_to_others(work: Bench) -> None:
+async def test_a_text_that_does_not_begin_like_a_token_is_left_to_others(work: Bench) -> None:
     """Static keys, JWTs and nothing at all are no failures."""
     for text in ("flovyn_sk_test_0123456789abcdef", "eyJhbGciOi.x.y", "FWT_" + "x" * 43, ""):
         assert await _offer(work, work.parts, text, "192.0.2.1") == "passed on"

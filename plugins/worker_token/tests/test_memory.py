@@ -19,7 +19,7 @@ from tests.support.running import TENANT
 NEVER_MADE = "fwt_" + "x" * 43
 
 
-async def test_a_warm_check_asks_nobody(work: Bench) -> None:
+async def test_a_warm_check_sends_no_statement(work: Bench) -> None:
     """A thousand checks within the time that a memory is worth are one statement; the keeper adds one per tick."""
     _, token = await work.create()
     await work.check(token)
@@ -74,7 +74,7 @@ async def test_the_keeper_hears_of_every_change(work: Bench, change: str) -> Non
     await work.check(kept)
 
 
-async def test_what_nobody_uses_is_forgotten(work: Bench) -> None:
+async def test_an_unused_token_is_forgotten(work: Bench) -> None:
     """After cache_seconds nothing is remembered and the keeper has nothing to ask."""
     _, token = await work.create()
     await work.check(token)
@@ -111,7 +111,7 @@ async def test_a_cache_of_no_seconds_asks_every_time(work: Bench) -> None:
     assert len(parts.cache) == 0
 
 
-async def test_without_the_database_nobody_is_admitted_who_is_not_remembered(work: Bench) -> None:
+async def test_without_the_database_only_remembered_tokens_are_admitted(work: Bench) -> None:
     """A remembered token works for its second; then, and for all others, the answer is UNAVAILABLE."""
     _, token = await work.create()
     _, other = await work.create()
@@ -142,7 +142,7 @@ async def test_concurrent_checks_of_one_token_are_one_statement(work: Bench) -> 
     assert work.database.statements <= before + 2
 
 
-async def test_a_caller_that_gives_up_takes_nobody_along(work: Bench) -> None:
+async def test_a_caller_that_gives_up_ends_no_other_check(work: Bench) -> None:
     """The check that others wait for goes on when the one that began it is cancelled."""
     _, token = await work.create()
     first = asyncio.create_task(work.check(token))

@@ -55,7 +55,7 @@ async def test_a_new_token_is_shown_once_and_admits_its_tenant(client: Client) -
         assert token not in (await client.rest("GET", path, key=USER_KEY)).text
 
 
-async def test_what_is_given_at_the_creation_comes_back(client: Client) -> None:
+async def test_the_fields_of_the_creation_come_back(client: Client) -> None:
     """Description and end are part of the answer, and of the token ever after."""
     ends = (datetime.now(UTC) + timedelta(days=1)).replace(microsecond=0)
     created = await _create(client, description="for the nightly build", expiresAt=ends.isoformat())

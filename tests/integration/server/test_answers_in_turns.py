@@ -21,11 +21,11 @@ SUSPENDED = workflow_pb2.WORKFLOW_STATUS_SUSPENDED
 def owners(monkeypatch: pytest.MonkeyPatch) -> list[Hashable]:
     """Return the owners of all turns, in order."""
     seen: list[Hashable] = []
-    run = Turns.run
+    original = Turns.run
 
     async def recorded(self: Turns, owner: Hashable, work: Callable[[], Any]) -> Any:
         seen.append(owner)
-        return await run(self, owner, work)
+        return await original(self, owner, work)
 
     monkeypatch.setattr(Turns, "run", recorded)
     return seen

@@ -1,4 +1,4 @@
-"""What the database tells a batch: whether a flush that failed may have written something."""
+"""A batch learns from the database's error whether a flush that failed may have written something."""
 
 from __future__ import annotations
 

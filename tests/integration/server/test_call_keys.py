@@ -232,7 +232,7 @@ async def test_a_secret_is_neither_stored_nor_shown_again(client: Client) -> Non
 
 
 async def test_a_plugins_call_is_carried_out_once_without_its_doing(client: Client) -> None:
-    """What the plugin wrote and the answer are one transaction, over both protocols."""
+    """The rows of the plugin and the answer are one transaction, over both protocols."""
     for _ in range(2):
         answer = await send(client, "/api/v1/p/hello-world/greetings", {"name": "Ada"}, "one")
         assert (answer.status_code, answer.json["times"]) == (201, 1)
@@ -245,7 +245,7 @@ async def test_a_plugins_call_is_carried_out_once_without_its_doing(client: Clie
     assert dict(await call.trailing_metadata())[REPLAYED] == "true"
 
 
-async def test_what_was_deleted_is_answered_as_deleted(client: Client) -> None:
+async def test_a_deletion_is_answered_as_such_when_repeated(client: Client) -> None:
     """By the one who did; another caller, and a name that never was, get 404."""
     task = (await client.rest("POST", "/api/v1/tenants/test/task-executions", {"kind": "k"}, USER_KEY)).json["id"]
     path = f"/api/v1/tenants/test/task-executions/{task}"

@@ -117,7 +117,7 @@ async def test_a_released_claim_does_not_hold_up_a_cancellation(calls: Calls) ->
     await calls.until_event(workflow_id, "WORKFLOW_CANCELLED")
 
 
-async def test_what_a_cancelled_workflow_leaves_is_cleared_up(calls: Calls) -> None:
+async def test_the_open_work_of_a_cancelled_workflow_is_cleared_up(calls: Calls) -> None:
     """Open tasks are cancelled; timers and promises are no longer due; no events for them."""
     workflow_id = await calls.start()
     await calls.step(
@@ -160,7 +160,7 @@ async def test_without_cascade_children_go_on(calls: Calls) -> None:
 
 
 async def test_requests_that_a_crash_left_are_carried_out(database: str) -> None:
-    """What a parent's commit stored is found by the next server."""
+    """The next server finds the requests that a parent's commit stored."""
     async with running_server(database) as client:
         workflow_id = await Calls(client).start()
         async with client.pool.connection() as connection:

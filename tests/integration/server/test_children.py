@@ -91,7 +91,7 @@ async def test_many_children_ending_at_once_are_all_heard_of(database: str) -> N
 
 
 async def test_parents_and_children_submitting_at_once_do_not_wait_for_each_other(database: str) -> None:
-    """Rows are locked in the order of their ids, whoever is whose parent: no deadlock, nothing lost."""
+    """Rows are locked in the order of their ids, parents and children alike: no deadlock, nothing lost."""
     count = times(30, 500)
     async with running_server(database) as one, running_server(database) as two:
         here, there = Calls(one), Calls(two)
@@ -138,7 +138,7 @@ async def test_endless_recursion_ends(calls: Calls) -> None:
 
 
 async def test_a_child_without_a_kind_is_refused_or_fails_to_start(calls: Calls) -> None:
-    """Neither kind nor definition is INVALID_ARGUMENT; a definition that nobody knows is a failed child."""
+    """Neither kind nor definition is INVALID_ARGUMENT; an unknown definition is a failed child."""
     parent = await calls.start()
     await calls.claim()
     command = schedule_child(str(uuid4()), kind="")

@@ -1,4 +1,4 @@
-"""Slow and silent clients without credentials: their connections end, and they keep nobody out."""
+"""Slow and silent clients without credentials: their connections end, and other clients get in."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def _connected(server: Serving) -> tuple[asyncio.StreamReader, asyncio.Str
 
 
 async def _rest(reader: asyncio.StreamReader) -> bytes:
-    """Return what the server sends until it closes the connection."""
+    """Return the bytes that the server sends until it closes the connection."""
     async with asyncio.timeout(WAIT_S):
         try:
             return await reader.read()
@@ -105,7 +105,7 @@ async def test_requests_that_come_one_after_the_other_keep_their_connection(serv
     writer.close()
 
 
-async def test_more_sockets_than_descriptors_keep_nobody_out(server: Serving) -> None:
+async def test_more_sockets_than_descriptors_keep_no_client_out(server: Serving) -> None:
     """Idle, half and dripping ones on both ports: REST and gRPC go on, and the log stays short."""
     sockets = []
     for number in range(600):

@@ -97,7 +97,7 @@ async def test_dead_rows_are_removed_when_they_are_many(
     assert _dead(database) == 0
 
 
-async def test_dead_rows_that_somebody_may_still_see_are_not_tried_again_and_again(
+async def test_dead_rows_that_a_transaction_may_still_see_are_not_tried_again_and_again(
     database: str, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An old transaction keeps VACUUM from removing them: the table rests, ever longer."""

@@ -131,7 +131,7 @@ async def test_a_handed_over_task_of_unknown_outcome_is_not_lost(database: str, 
 
 
 async def test_work_that_another_process_makes_at_once_reaches_all_who_wait(database: str) -> None:
-    """Five tasks of one command batch and five runs started together: announced once, and nobody waits for a nudge."""
+    """Five tasks of one command batch and five runs started together: announced once, and no poller waits for a nudge."""
     async with running_server(database, ENGINE__POLL_HOLD_MS=HOLD) as here, running_server(database) as there:
         workflows = [await _parked(here) for _ in range(5)]
         tasks = [await _parked(here, Category.TASK) for _ in range(5)]

@@ -51,7 +51,7 @@ MEANWHILE = ("nothing", "nothing", "signal", "cancel")
 OUTCOMES = (SubmissionOutcome.SUSPENDED, SubmissionOutcome.SUSPENDED, *SubmissionOutcome)
 REPORTS = (TaskOutcome.COMPLETED, TaskOutcome.FAILED, TaskOutcome.CANCELLED)
 
-RUNS = """
+WORKFLOWS = """
     SELECT r.id, r.status, r.last_sequence, (
         SELECT array_agg(ARRAY[e.sequence::text, e.event_type] ORDER BY e.sequence)
         FROM workflow_event AS e WHERE e.tenant_id = r.tenant_id AND e.workflow_execution_id = r.id
@@ -66,18 +66,17 @@ class Rig:
     """An engine, the loop that it runs in, and what the rules need of it, as plain calls."""
 
     def __init__(self, database_url: str) -> None:
-        """Start it."""
         self._runner = asyncio.Runner()
         self._stack = AsyncExitStack()
         self.do(self._open(database_url))
 
     async def _open(self, database_url: str) -> None:
         self.pool: Pool = await self._stack.enter_async_context(open_pool(database_url, DatabasePool()))
-        self.engine = Engine(self.pool, Limits(), clock=SystemClock(), notify=_nobody)
+        self.engine = Engine(self.pool, Limits(), clock=SystemClock(), notify=_notify_none)
         self._stack.push_async_callback(self.engine.close)
 
     def do(self, work: Awaitable[Any]) -> Any:
-        """Workflow something in the loop."""
+        """Run an awaitable in the loop; return its result."""
 
         async def awaited() -> Any:
             return await work
@@ -85,7 +84,7 @@ class Rig:
         return self._runner.run(awaited())
 
     def rows(self, query: str, tenant: UUID) -> list[tuple[Any, ...]]:
-        """Return what the tenant has."""
+        """Return the rows of the tenant."""
 
         async def ask() -> list[tuple[Any, ...]]:
             async with self.pool.connection() as connection:
@@ -101,8 +100,8 @@ class Rig:
         self._runner.close()
 
 
-async def _nobody(_channel: str, _payloads: list[str]) -> None:
-    """Nobody else listens."""
+async def _notify_none(_channel: str, _payloads: list[str]) -> None:
+    """Send no notification: no other process listens."""
 
 
 class EngineMachine(RuleBasedStateMachine):
@@ -111,7 +110,6 @@ class EngineMachine(RuleBasedStateMachine):
     rig: ClassVar[Rig]
 
     def __init__(self) -> None:
-        """Begin with a tenant that has nothing."""
         super().__init__()
         self.tenant = uuid4()
         self.rig.rows(
@@ -246,7 +244,7 @@ class EngineMachine(RuleBasedStateMachine):
     @invariant()
     def agrees(self) -> None:
         """The database holds what the model says: states, histories numbered 1..n, one terminal event at most."""
-        rows = self.rig.rows(RUNS, self.tenant)
+        rows = self.rig.rows(WORKFLOWS, self.tenant)
         assert {(workflow_id, status, last) for workflow_id, status, last, _ in rows} == {
             (workflow.id, workflow.status, len(workflow.events)) for workflow in self.workflows
         }

@@ -81,7 +81,7 @@ async def test_never_two_are_inside(database: str, processes: int, monkeypatch: 
 
 
 async def test_other_names_are_others_business(database: str) -> None:
-    """A lock keeps out who wants the same, and nobody else; the next one gets in when it is free."""
+    """A lock keeps out callers of the same name and no others; the next one gets in when it is free."""
     async with _processes(database, 2) as (one, two):
         first, inside = await _hold(one, "a")
         await _within(inside.wait())
@@ -106,7 +106,7 @@ async def test_losing_the_connection_ends_the_work(database: str) -> None:
 
 
 async def test_a_late_leaver_does_not_open_the_door_of_the_next(database: str) -> None:
-    """Who lost the lock and is slow to go does not unlock it for the one who has it by now."""
+    """A process that lost the lock and leaves late does not unlock it for its present holder."""
     leave = asyncio.Event()
     lost = asyncio.Event()
 
@@ -150,8 +150,8 @@ async def test_stopping_is_no_loss(database: str) -> None:
             pass
 
 
-async def test_a_connection_lost_just_before_leaving_cancels_nobody(database: str) -> None:
-    """Who leaves by themselves goes on, whatever happened to the lock."""
+async def test_a_connection_lost_just_before_leaving_cancels_no_body(database: str) -> None:
+    """A body that leaves by itself goes on, whatever happened to the lock."""
     async with _processes(database, 1) as (locks,):
 
         async def work() -> None:
@@ -163,7 +163,7 @@ async def test_a_connection_lost_just_before_leaving_cancels_nobody(database: st
         await _within(asyncio.create_task(work()))
 
 
-async def test_a_lock_that_is_lost_before_its_waiter_wakes_lets_nobody_in(
+async def test_a_lock_that_is_lost_before_its_holder_wakes_admits_no_body(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The keeper sees the loss while the waiter still believes to have been let in."""
@@ -180,7 +180,7 @@ async def test_a_lock_that_is_lost_before_its_waiter_wakes_lets_nobody_in(
                 pytest.fail("it is inside without the lock")
 
 
-async def test_whoever_has_left_is_not_held_up_by_a_silent_database(
+async def test_a_body_that_has_left_is_not_held_up_by_a_silent_database(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Leaving waits for nothing, so that no cancellation can get between it and the unlocking."""

@@ -31,7 +31,7 @@ SAID = {
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.UNIMPLEMENTED,
 }
-"""What a caller who is known may be told; INTERNAL and UNKNOWN would be bugs, UNAVAILABLE a database that is down."""
+"""The statuses that a known caller may get; INTERNAL and UNKNOWN would be bugs, UNAVAILABLE a database that is down."""
 
 WRITTEN = (
     "workflow_execution",
@@ -42,7 +42,7 @@ WRITTEN = (
     "promise",
     "worker",
 )
-"""What calls write; without what the server writes by itself when a timer or a deadline is due."""
+"""The rows that calls write, without those that the server writes by itself when a timer or a deadline is due."""
 
 _Field = descriptor.FieldDescriptor
 NUMBERS: Mapping[int, list[Any]] = {
@@ -68,10 +68,9 @@ def _methods() -> Iterator[descriptor.MethodDescriptor]:
 
 
 class Maker:
-    """Makes messages at random, of values that are often right, often nearly so."""
+    """Makes messages at random, of values that are often right, often nearly so; the seed decides all of them."""
 
     def __init__(self, seed: str, ids: Ids) -> None:
-        """Take what decides everything, and ids of things that are there."""
         self._random = random.Random(seed)  # noqa: S311 - repeatable, not secret
         self._ids = ids
         self._wrong = self._random.choice([0.0, 0.02, 0.1, 0.4])
@@ -226,7 +225,7 @@ async def test_no_method_is_open_to_strangers(client: Client) -> None:
     """UNAUTHENTICATED without a key and with a wrong one, before anything of the message is looked at."""
     for method in _methods():
         call: Any = client.channel.unary_unary(f"/{method.containing_service.full_name}/{method.name}")
-        for metadata in ((), bearer("nobody's key 0123456789")):
+        for metadata in ((), bearer("an unknown key 0123456789")):
             assert (await status_of(call(b"\xff", metadata=metadata)))[0] is grpc.StatusCode.UNAUTHENTICATED
 
 

@@ -1,4 +1,4 @@
-"""What stands before every endpoint cannot be walked around, and says of every call how it ended."""
+"""No call gets around the guard of an endpoint, and observers learn of every call how it ended."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ async def test_a_handler_that_answers_something_else_is_a_bug_of_its_own(databas
         assert plugin.codes == ["internal", "internal"]
 
 
-async def test_an_operator_is_nobody_to_a_tenants_method(database: str) -> None:
+async def test_an_operator_may_not_call_a_tenants_method(database: str) -> None:
     """A method that names no tenant and is not said to be the server's refuses callers without one."""
     async with _odd(database) as (client, _):
         stub: Any = greeting_pb2_grpc.GreetingServiceStub(client.channel)
@@ -216,10 +216,9 @@ async def test_work_is_given_back_when_its_poller_goes_while_observers_are_told(
 
 
 class Deciding(Authenticator, Authorizer):
-    """Answers what the test says."""
+    """An authorizer that answers with the test's decision, or raises the test's exception."""
 
     def __init__(self, answer: Any) -> None:
-        """Take the answer; an exception is raised."""
         self._answer = answer
 
     async def authenticate(self, request: AuthRequest) -> Any:
@@ -247,7 +246,7 @@ NONSENSE = [None, "text", asyncio.CancelledError(), asyncio.Event, ZeroDivisionE
 
 
 @pytest.mark.parametrize("answer", NONSENSE)
-async def test_an_authenticator_that_fails_in_any_way_admits_nobody(
+async def test_an_authenticator_that_fails_in_any_way_admits_no_caller(
     database: str, answer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nonsense, a cancellation of its own, and one that never answers are refusals."""
@@ -271,7 +270,7 @@ async def test_an_authorizer_that_fails_in_any_way_allows_nothing(
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_an_observer_that_never_ends_holds_nobody_for_ever(
+async def test_an_observer_that_never_ends_holds_no_call_for_ever(
     database: str, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before the call it is refused; after it, it is answered."""
@@ -288,7 +287,7 @@ async def test_an_observer_that_never_ends_holds_nobody_for_ever(
 
 
 async def test_reflection_asks_the_authorizer_too(database: str) -> None:
-    """Who is known and may not look is refused, as at every other method."""
+    """A known caller without the right is refused, as at every other method."""
     plugin = _plugin("authorizers", "authorizer_names", Decision(allowed=False, reason="not you"))
     rules = [{"path": "/grpc.reflection.v1alpha.ServerReflection/*", "authorizer": "deciding"}]
     config = {**CONFIG, "auth": {**CONFIG["auth"], "endpoints": {"grpc": {"rules": rules}}}}

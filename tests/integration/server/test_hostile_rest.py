@@ -66,7 +66,9 @@ async def _rest(client: Client, method: str, path: str, body: object = None, **m
         ("/task-executions", {"kind": "k", "scheduledAt": "0001-01-01T00:00:00Z"}, "scheduledAt"),
     ],
 )
-async def test_what_cannot_be_kept_is_refused_by_field(client: Client, path: str, body: object, named: str) -> None:
+async def test_a_text_that_cannot_be_stored_is_refused_by_field(
+    client: Client, path: str, body: object, named: str
+) -> None:
     """400 with the field's name; nothing new is there, and the lists can still be shown."""
     calls = Calls(client)
     await calls.start()

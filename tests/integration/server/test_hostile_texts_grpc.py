@@ -104,7 +104,7 @@ def _request(method: MethodDescriptor, place: Place, text: bytes, ids: Mapping[s
 
 
 async def _ids(client: Client) -> Mapping[str, str]:
-    """Return what usual requests name: a workflow that a worker has, its task and its promise."""
+    """Return the ids of usual requests: of a workflow that a worker holds, of its task and of its promise."""
     calls, queue, task_id = Calls(client), uuid4().hex, str(uuid4())
     workflow_id = await calls.start(queue=queue)
     await calls.step(schedule_task(task_id, queue=queue), create_promise("p"), queue=queue, status=1)
@@ -189,7 +189,7 @@ async def _all_can_be_read(client: Client) -> None:
         assert (answer.status_code, answer.json is not None) == (200, True), (path, answer.text)
 
 
-async def test_hostile_texts_in_metadata_harm_nobody(client: Client) -> None:
+async def test_hostile_texts_in_metadata_harm_no_call(client: Client) -> None:
     """Binary metadata may hold any bytes; the other kind is ASCII, which grpc itself makes sure of."""
     method = workflow_pb2.DESCRIPTOR.services_by_name["WorkflowDispatch"].methods_by_name["StartWorkflow"]
     data = workflow_pb2.StartWorkflowRequest(tenant_id=str(TENANT), workflow_kind="k").SerializeToString()

@@ -104,7 +104,6 @@ class Sender:
     """Sends what is hostile, each beside a good call of another tenant, which must succeed."""
 
     def __init__(self, client: Client) -> None:
-        """Take the server."""
         self._client = client
 
     async def send(
@@ -219,7 +218,7 @@ async def test_hostile_texts_in_paths_and_queries_are_refused(client: Client) ->
                 )
 
 
-async def test_hostile_texts_in_headers_harm_nobody(client: Client) -> None:
+async def test_hostile_texts_in_headers_harm_no_call(client: Client) -> None:
     """Whatever the header: those that the server reads, and those that it does not."""
     sender = Sender(client)
     names = (
@@ -244,7 +243,7 @@ async def test_hostile_texts_in_headers_harm_nobody(client: Client) -> None:
 
 
 async def test_a_key_that_is_no_utf_8_is_not_the_key_with_replacements(client: Client) -> None:
-    """What is not UTF-8 must not be read as another promise's name."""
+    """Bytes that are not UTF-8 must not be read as another promise's name."""
     calls = Calls(client)
     await calls.start()
     await calls.step(create_promise("p", idempotency_key="\ufffd"))

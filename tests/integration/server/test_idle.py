@@ -69,7 +69,7 @@ async def test_a_connection_on_which_the_leader_is_heard_is_not_checked(
     assert "SELECT 1" not in sent
 
 
-async def test_pollers_of_other_processes_find_work_that_nobody_told_them_of(database: str) -> None:
+async def test_pollers_of_other_processes_find_work_without_a_notification(database: str) -> None:
     """A notification is lost when a process dies between its commit and the notification."""
     async with AsyncExitStack() as stack:
         servers = await _settled(stack, database, 2)

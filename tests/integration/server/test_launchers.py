@@ -1,4 +1,4 @@
-"""What plugins may ask the engine for."""
+"""The launchers: the calls of the engine that plugins may make."""
 
 from __future__ import annotations
 

@@ -26,7 +26,6 @@ class Member:
     """Stands for a process of a deployment: its locks, and whether it leads."""
 
     def __init__(self, database: str) -> None:
-        """Take the database."""
         self.locks = AdvisoryLocks(database)
         self.leadership = Leadership(self.locks)
         self.task = asyncio.create_task(self.leadership.run())
@@ -106,7 +105,7 @@ async def test_one_of_many_leads_and_the_others_ask_no_more_while_they_hear_it(
 
 
 async def test_a_leader_that_stops_tells_the_others(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The lock is announced as free; nobody waits for a silence."""
+    """The free lock is announced; no process waits for a time of silence."""
     monkeypatch.setattr("server.database.leadership.SILENCE_S", 3600)
     async with _members(database, 2) as members:
         leader = await _one_leads(members)
@@ -120,7 +119,7 @@ async def test_a_leader_that_stops_tells_the_others(database: str, monkeypatch: 
 
 
 async def test_a_leader_that_loses_its_connection_leads_no_more(database: str) -> None:
-    """What ran while it led is cancelled at once, because another process may lead by now."""
+    """The work of the leader is cancelled at once, because another process may lead by now."""
     async with _members(database, 1) as (member,):
         inside = asyncio.Event()
 
@@ -142,7 +141,7 @@ async def test_a_leader_that_loses_its_connection_leads_no_more(database: str) -
 async def test_another_leads_after_a_silence_when_the_leader_dies(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody announces the death of a process."""
+    """The death of a process is not announced."""
     monkeypatch.setattr("server.database.leadership.SILENCE_S", 0.1)
     async with _members(database, 2) as members:
         leader = await _one_leads(members)

@@ -108,7 +108,7 @@ CALLS: Mapping[str, tuple[str, Callable[[], Message], grpc.StatusCode]] = {
 
 
 class Untouched:
-    """A database that nobody may ask."""
+    """A database that fails the test when it is used."""
 
     def connection(self) -> Any:
         raise AssertionError("something was looked up")

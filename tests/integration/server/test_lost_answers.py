@@ -17,7 +17,7 @@ from tests.support.calls import events, poll, poll_task, rows, start, submit_tas
 from tests.support.repetitions import times
 from tests.support.running import TENANT, Client, another_connection, bearer, running_server
 
-RUN = workflow_pb2.PollRequest(worker_id="w", tenant_id=str(TENANT))
+POLL = workflow_pb2.PollRequest(worker_id="w", tenant_id=str(TENANT))
 
 
 @pytest_asyncio.fixture
@@ -73,7 +73,7 @@ async def test_a_poll_whose_deadline_is_near_gets_no_work(client: Client, ask: s
     """The answer would hardly reach the caller: the work stays for others."""
     workflow_id, task_id = await start(client), await submit_task(client)
     stub, request = {
-        "PollWorkflow": (client.dispatch, RUN),
+        "PollWorkflow": (client.dispatch, POLL),
         "PollTask": (client.tasks, task_pb2.PollTaskRequest(worker_id="w", tenant_id=str(TENANT))),
     }[ask]
     for _ in range(20):
@@ -91,7 +91,7 @@ async def _impatient(client: Client, mode: str, expected: int, got: set[str]) ->
     dice = random.Random(mode)  # noqa: S311 - not a secret
     while len(got) < expected:
         async with another_connection(client) as connection:
-            call: Any = connection.dispatch.PollWorkflow(RUN, metadata=bearer(), timeout=10)
+            call: Any = connection.dispatch.PollWorkflow(POLL, metadata=bearer(), timeout=10)
             polling = asyncio.ensure_future(call)
             await asyncio.wait([polling], timeout=dice.uniform(0.005, 0.06))
             if mode == "cancel":
@@ -105,7 +105,7 @@ async def _impatient(client: Client, mode: str, expected: int, got: set[str]) ->
 
 
 @pytest.mark.parametrize("mode", ["cancel", "close"])
-async def test_runs_of_polls_that_end_at_any_moment_all_come_back(
+async def test_workflows_of_polls_that_end_at_any_moment_all_come_back(
     database: str, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
     """Cancelled, or their connection closed; the lease has no part in it: it takes five minutes."""

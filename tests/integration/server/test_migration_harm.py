@@ -198,7 +198,7 @@ HARMLESS = {
 }
 
 
-async def test_what_looks_like_it_and_does_no_harm_runs(server: str) -> None:
+async def test_a_migration_that_only_resembles_a_harmful_one_runs(server: str) -> None:
     """The same forms on own objects alone are applied."""
     await _apply(server, _owner(BEFORE))
     for name, sql in HARMLESS.items():
@@ -212,7 +212,7 @@ async def test_what_looks_like_it_and_does_no_harm_runs(server: str) -> None:
             pytest.fail(f"{name}: {error}")
 
 
-async def test_what_was_tied_before_may_go(database: str) -> None:
+async def test_an_object_that_was_tied_before_may_go(database: str) -> None:
     """A tie that an older edition made can be dropped by a later migration."""
     await _apply(database, _owner(BEFORE))
     with psycopg.connect(database, autocommit=True) as admin:

@@ -30,7 +30,7 @@ USES = {
     "trail": "INSERT INTO p_trail__account (tenant_id, id, name) SELECT id, id, 'a' FROM tenant",
     "metrics": "INSERT INTO p_metrics__sample (tenant_id, name, at, value) SELECT id, 'cpu', now(), 1 FROM tenant",
 }
-"""What each sample plugin does when it works."""
+"""The statement of each sample plugin at its work."""
 
 
 def _owner(*texts: str) -> Owner:
@@ -68,7 +68,7 @@ async def test_an_index_is_built_and_dropped_concurrently(database: str) -> None
 
 
 async def test_an_invalid_index_is_found_and_built_anew(database: str) -> None:
-    """What a failed or killed build leaves behind does not stop the next start."""
+    """The rest of a failed or killed build does not stop the next start."""
     await _apply(database, ITEMS)
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("INSERT INTO p_sample__items VALUES (1), (1)")

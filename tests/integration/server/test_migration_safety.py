@@ -1,4 +1,4 @@
-"""What stands behind the linter: the role, the comparison of catalogs, and the transaction."""
+"""The defences behind the linter: the role, the comparison of catalogs, and the transaction."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ UNSEEN = [
 
 
 @pytest.mark.parametrize(("statement", "fault"), UNSEEN)
-async def test_what_no_check_has_seen_is_still_refused(database: str, statement: str, fault: str) -> None:
+async def test_a_migration_that_no_check_has_seen_is_still_refused(database: str, statement: str, fault: str) -> None:
     """With a forged proof for a harmful statement, PostgreSQL or the catalogs refuse it, and nothing stays."""
     before = _one(database, "SELECT count(*) FROM pg_class")
     with pytest.raises(MigrationError, match=fault):
@@ -110,7 +110,7 @@ async def test_without_that_right_migrations_run_as_the_server(as_owner: str) ->
 
 
 def test_the_linter_knows_the_columns_of_the_server(database: str) -> None:
-    """What may stand behind the dot of a server's table is every column that the core's migrations make."""
+    """The linter knows for each table of the server every column that the core's migrations make."""
     with psycopg.connect(database) as connection:
         found = connection.execute("SELECT column_name FROM information_schema.columns WHERE table_schema = 'public'")
         missing = sorted({row[0] for row in found.fetchall()} - CORE_COLUMNS)
@@ -145,7 +145,7 @@ async def test_a_migration_that_cannot_be_taken_back_stops_before_anything_is(da
     assert _one(database, "SELECT to_regclass('p_sample__i') IS NOT NULL") is True
 
 
-async def test_what_a_newer_edition_applied_is_not_pulled_away_from_under_it(database: str) -> None:
+async def test_a_migration_that_a_newer_edition_applied_is_not_taken_from_it(database: str) -> None:
     """An edition that does not know the newest version takes nothing back."""
     first = ITEMS + ";\n-- down\nDROP TABLE p_sample__items;\n"
     await _apply(database, _owner(first, "CREATE INDEX p_sample__i ON p_sample__items (id)"))

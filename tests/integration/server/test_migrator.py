@@ -103,7 +103,7 @@ async def test_an_edition_without_the_linter_runs_what_its_build_has_checked(
 
 
 async def test_a_failing_migration_is_rolled_back_and_named(empty_database: str) -> None:
-    """What PostgreSQL refuses leaves nothing of itself behind, and the next start tries again."""
+    """A migration that PostgreSQL refuses leaves nothing behind, and the next start tries again."""
     create = f"CREATE TABLE {OWN} (id uuid CONSTRAINT p_sample__items_pkey PRIMARY KEY);\n"
     with pytest.raises(
         MigrationError,

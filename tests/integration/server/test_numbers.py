@@ -197,7 +197,7 @@ def _put(body: Any, path: Path, value: Any) -> Any:
 
 
 def _verdict(status: int, schema: Mapping[str, Any], value: Any) -> str | None:
-    """Return what is wrong with a status, if anything is: numbers outside of the published range are refused."""
+    """Return the fault of a status, if any: numbers outside of the published range are refused."""
     if status >= 500:
         return f"answers {status}"
     outside = isinstance(value, int) and not schema.get("minimum", value) <= value <= schema.get("maximum", value)
@@ -278,7 +278,7 @@ async def test_no_number_of_a_query_is_an_error_of_the_server(client: Client, wo
     assert tried > 200
 
 
-# what the database refuses
+# the database refuses this one
 
 GREETINGS = "p_hello_world__greetings"
 
@@ -326,8 +326,8 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("values", REFUSED)
-async def test_what_the_database_refuses_of_a_plugin_is_told_apart(database: str, values: str) -> None:
-    """A constraint of its own, a value that does not fit, and a bug, which is nobody's input."""
+async def test_the_databases_refusals_of_a_plugin_are_told_apart(database: str, values: str) -> None:
+    """A constraint of its own, a value that does not fit, and a bug, which no input caused."""
     kind, text = REFUSED[values]
     with psycopg.connect(database, autocommit=True) as admin:
         admin.execute(

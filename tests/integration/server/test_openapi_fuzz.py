@@ -108,7 +108,6 @@ class AppAdapter(HTTPAdapter):
     """Carries a session's requests to an ASGI app on its loop; call it from another thread than the loop's."""
 
     def __init__(self, app: Any, loop: asyncio.AbstractEventLoop) -> None:
-        """Take the app and the loop on which it lives."""
         super().__init__()
         self._app = app
         self._loop = loop

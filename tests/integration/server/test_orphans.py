@@ -55,7 +55,7 @@ async def _sweep(client: Client, times: int = 2) -> int:
     return sum([await client.engine.orphans.sweep() for _ in range(times)])
 
 
-async def test_what_a_dead_process_claimed_last_comes_back(client: Client) -> None:
+async def test_the_last_claims_of_a_dead_process_are_released(client: Client) -> None:
     """At the second sweep that misses it; the task's attempt does not count."""
     workflow_id, task_id = await _of_dead_process(client)
     assert [await _sweep(client, 1) for _ in range(3)] == [0, 2, 0]
@@ -76,7 +76,7 @@ async def test_a_cancelled_workflow_of_a_dead_process_ends(client: Client) -> No
     await until(lambda: rows(client, query), lambda found: found == [("CANCELLED",)])
 
 
-async def test_what_a_living_process_claimed_stays(client: Client) -> None:
+async def test_claims_of_a_living_process_stay(client: Client) -> None:
     """Also the claims that name no process, as those of an older version."""
     await _claimed(client)
     assert await rows(client, "SELECT claimed_by IS NOT NULL FROM task_execution") == [(True,)]

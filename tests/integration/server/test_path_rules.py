@@ -51,10 +51,9 @@ _PARAMETER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 
 class Known(Authenticator):
-    """Knows some keys and their tenants."""
+    """An authenticator of the given keys, each with its tenant."""
 
     def __init__(self, **tenants: UUID) -> None:
-        """Take the tenants by key."""
         self._tenants = tenants
 
     async def authenticate(self, request: AuthRequest) -> AuthResponse:
@@ -67,7 +66,6 @@ class Lookup:
     """Finds the two tenants, and counts how often it was asked."""
 
     def __init__(self) -> None:
-        """Start at none."""
         self.asked = 0
 
     async def by_id(self, tenant_id: UUID) -> Tenant | None:
@@ -91,7 +89,6 @@ class Server:
         route: RestRoute | None = None,
         checks: tuple[Checks, Checks] | None = None,
     ) -> None:
-        """Take the routes, the rule's path, the one route whose handler counts, and the usual and the rule's checks."""
         known = Known(**{USUAL_KEY: TENANT, OTHER_KEY: OTHER_TENANT}), Known(**{RULE_KEY: TENANT})
         usual, special = checks or [Checks([(f"{each}", each)], NoopAuthorizer()) for each in known]
         self.lookup = Lookup()
@@ -158,7 +155,7 @@ def _of_tenants(routes: Sequence[RestRoute]) -> list[RestRoute]:
 
 ID = UUID("0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d")
 ODD = "a/b %2F*é"
-"""What the parameters of paths are: an id, and a text with everything that means something in a path."""
+"""The parameters of paths: an id, and a text with everything that means something in a path."""
 
 
 def _spellings(text: str) -> list[str]:

@@ -50,7 +50,6 @@ class Check:
     """Sends one payload everywhere, and looks for it wherever it is shown."""
 
     def __init__(self, client: Client, text: str) -> None:
-        """Take the server and the payload."""
         self.client = client
         self.calls = Calls(client)
         self.text = text
@@ -179,7 +178,7 @@ REST: Mapping[str, Callable[[Check], Awaitable[None]]] = {
     "POST /schedules": _create_schedule,
     "PUT /schedules/{id}": _replace_schedule,
 }
-"""What sends and looks for a payload, by the route that takes it."""
+"""The functions that send and look for a payload, by the route that accepts it."""
 
 
 async def _grpc_start(check: Check) -> None:

@@ -1,4 +1,4 @@
-"""What plugins add, as callers and plugins meet it: observers, path rules, documentation, reflection, metrics, locks."""
+"""The contributions of plugins: observers, path rules, documentation, reflection, metrics, locks."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Probe(Plugin):
     name = "probe"
     version = "1"
     refusal: Exception | None = None
-    """What ``before`` raises."""
+    """The exception that ``before`` raises."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, Call, Outcome | None]] = []
@@ -145,7 +145,7 @@ async def test_an_observer_sees_a_call_before_and_after(database: str) -> None:
         ("none", {"id": "7"}, WORKER_KEY, "not_found", ["before", "after"]),
         ("bug", {"id": "7"}, WORKER_KEY, "internal", ["before", "after"]),
         ("7", {"id": 7}, WORKER_KEY, "invalid_input", ["after"]),
-        ("7", {"id": "7"}, "nobody's key", "unauthenticated", ["after"]),
+        ("7", {"id": "7"}, "an unknown key", "unauthenticated", ["after"]),
         ("7", {"id": "7"}, None, "unauthenticated", ["after"]),
         ("7", {"id": "7"}, OPERATOR_KEY, "permission_denied", ["after"]),
     ],
@@ -304,7 +304,7 @@ async def test_metrics_are_the_operators(database: str) -> None:
 
 
 async def test_options_say_nothing_to_strangers(database: str) -> None:
-    """What is there is told to those who are known; a route answers no OPTIONS, like any other wrong method."""
+    """Only known callers learn which routes exist; a route answers OPTIONS like any other wrong method."""
     async with running_server(database) as client:
         assert (await client.rest("OPTIONS", "/api/v1/tenants", key=None)).status_code == 405
 

@@ -87,7 +87,7 @@ async def test_the_first_settlement_wins(calls: Calls) -> None:
         assert await calls.step(complete(), status=COMPLETED) == workflow_id
 
 
-async def test_a_promise_runs_out_once_under_two_servers(database: str) -> None:
+async def test_a_promise_times_out_once_under_two_servers(database: str) -> None:
     """Two expirers: one PROMISE_TIMEOUT each; a settlement afterwards changes nothing."""
     count = times(10, 200)
     async with running_server(database) as one, running_server(database) as two:

@@ -31,7 +31,7 @@ END_SESSIONS = (
     "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
     " WHERE application_name = 'flovyn-server' AND datname = current_database()"
 )
-RUNS = "/api/v1/tenants/test/workflow-executions"
+WORKFLOWS = "/api/v1/tenants/test/workflow-executions"
 START = pb.StartWorkflowRequest(tenant_id=str(TENANT), workflow_kind="k")
 
 
@@ -109,7 +109,7 @@ async def test_the_pool_heals_after_a_read_only_period(database: str) -> None:
         code, text = await refusal(client.dispatch.StartWorkflow(START, metadata=bearer()))
         assert (code, "takes no writes" in text) == (grpc.StatusCode.UNAVAILABLE, True)
         await _until_ready(client, 503, "the database is set to read-only")
-        assert (await client.rest("GET", RUNS, key=WORKER_KEY)).status_code == 200
+        assert (await client.rest("GET", WORKFLOWS, key=WORKER_KEY)).status_code == 200
         _set_read_only(database, "off")
         await _healed(client.pool)
         assert set(await _starts(client)) == {grpc.StatusCode.OK}
@@ -202,7 +202,7 @@ async def test_a_connection_is_not_used_again_after_an_error_of_the_server(
 async def test_a_connection_is_used_again_after_an_error_of_the_statement(
     database: str, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a caller causes costs no connection."""
+    """An error that a caller causes costs no connection."""
     monkeypatch.setattr(pools, "YOUNG_S", 0)
     async with _after(database, state) as (backend, pool):
         assert backend in {await _backend(pool) for _ in range(6)}
@@ -296,7 +296,7 @@ async def test_the_pool_leaves_a_standby(primary: CrashingCluster, tmp_path: Pat
 async def test_a_lock_of_a_standby_is_none(
     primary: CrashingCluster, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who would hold it there would not keep out those who hold it at the primary."""
+    """A holder at the standby would not keep out a holder at the primary."""
     monkeypatch.setattr("server.database.exclusive.LOOK_EVERY_S", 0.01)
     caplog.set_level(logging.WARNING)
     with primary.standby(tmp_path / "standby") as standby:

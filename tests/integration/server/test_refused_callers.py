@@ -1,4 +1,4 @@
-"""Callers who are refused learn why, cost little, leave a trace in the log, and stand in nobody's way."""
+"""Callers who are refused learn why, cost little, leave a trace in the log, and do not delay other callers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def test_several_credentials_are_refused(database: str, keys: tuple[str, .
 
 
 async def test_guesses_at_static_keys_are_limited_and_valid_keys_are_not(database: str) -> None:
-    """The limit is one for both protocols; whoever has a key is admitted from the same address all the while."""
+    """The limit is one for both protocols; a caller with a key is admitted from the same address all the while."""
     async with running_server(database, config=_limited(4)) as client:
         assert [await _grpc(client, GUESS) for _ in range(3)] == [grpc.StatusCode.UNAUTHENTICATED] * 3
         assert await _rest(client, GUESS) == 401

@@ -40,7 +40,7 @@ async def test_a_released_claim_must_be_the_current_one(client: Client) -> None:
     assert await poll(client) is None
 
 
-async def test_a_released_workflow_that_is_to_be_cancelled_waits_for_nobody(client: Client) -> None:
+async def test_a_released_workflow_that_is_to_be_cancelled_does_not_wait(client: Client) -> None:
     """The cancellation came between the claim and its release: the next sweep ends the workflow, and no lease is waited for."""
     workflow_id = await start(client)
     claimed = await client.engine.workflows.poll(PollSlot(TENANT, "default", Claim("w")), 0)
@@ -51,7 +51,7 @@ async def test_a_released_workflow_that_is_to_be_cancelled_waits_for_nobody(clie
     await until(lambda: events(client, workflow_id), lambda history: history[-1][1] == "WORKFLOW_CANCELLED")
 
 
-async def test_a_task_that_nobody_received_counts_no_attempt(client: Client) -> None:
+async def test_a_task_that_no_worker_received_counts_no_attempt(client: Client) -> None:
     """Released, it is dispatched again as the same attempt; released late, it stays with its next worker."""
     task_id = await submit_task(client)
     claims = client.engine.tasks.claims

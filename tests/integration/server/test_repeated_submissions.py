@@ -297,7 +297,7 @@ async def test_a_copy_within_an_activation_leaves_its_claim(client: Client, firs
     assert await _operations(client, workflow_id) == 2
 
 
-async def test_a_workflow_that_nobody_has_claimed_takes_no_submission(client: Client, first: Worker) -> None:
+async def test_an_unclaimed_workflow_takes_no_submission(client: Client, first: Worker) -> None:
     """OK, and nothing is written."""
     workflow_id = await start(client)
     await first.submit(workflow_id, operation(), complete(), status=COMPLETED)

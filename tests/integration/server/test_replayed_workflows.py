@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from proto.flovyn.v1 import workflow_pb2
 from tests.support.replay import Context, Failed
-from tests.support.replaying_worker import ReplayingWorker, RunFailed, TaskContext
+from tests.support.replaying_worker import ReplayingWorker, TaskContext, WorkflowFailed
 from tests.support.running import Client, another_connection, bearer, running_server
 from tests.support.styles import NAPI, STYLES, Style
 
@@ -26,7 +26,7 @@ async def client(database: str) -> AsyncIterator[Client]:
 
 
 async def test_operations_are_recorded_once(client: Client, style: Style) -> None:
-    """What is in the history is not run again; state changes come in the order of the code."""
+    """Operations in the history are not carried out again; state changes come in the order of the code."""
     draws = itertools.count(1)
 
     async def code(context: Context, _data: Any) -> Any:
@@ -47,7 +47,7 @@ async def test_operations_are_recorded_once(client: Client, style: Style) -> Non
 
 
 async def test_code_that_raises_fails_its_workflow(client: Client, style: Style) -> None:
-    """The error's text reaches whoever waits for the result; so does a kind that nobody knows."""
+    """The error's text reaches the code that waits for the result; so does an unknown kind."""
 
     async def code(_context: Context, _data: Any) -> Any:
         raise Failed("boom")
@@ -56,7 +56,7 @@ async def test_code_that_raises_fails_its_workflow(client: Client, style: Style)
     for kind, error in (("code", "boom"), ("other", "Unknown workflow kind")):
         workflow_id = await worker.start(kind)
         await worker.run_once()
-        with pytest.raises(RunFailed, match=error):
+        with pytest.raises(WorkflowFailed, match=error):
             await worker.result(workflow_id)
 
 
@@ -93,7 +93,7 @@ async def test_a_task_that_fails_twice_succeeds_the_third_time(client: Client, s
     worker = ReplayingWorker(client, {"code": code}, {"flaky": flaky}, style=style)
     async with worker.serving():
         assert await worker.result(await worker.start("code", 3)) == 3
-        with pytest.raises(RunFailed, match="attempt 3"):
+        with pytest.raises(WorkflowFailed, match="attempt 3"):
             await worker.result(await worker.start("code", 4))
 
 
@@ -176,5 +176,5 @@ async def test_code_that_changed_is_found_out(client: Client, style: Style) -> N
 
     worker = ReplayingWorker(client, {"code": code}, {"one": _double, "two": _double}, style=style)
     async with worker.serving(pollers=1):
-        with pytest.raises(RunFailed, match="TASK_SCHEDULED number 0"):
+        with pytest.raises(WorkflowFailed, match="TASK_SCHEDULED number 0"):
             await worker.result(await worker.start("code", 1))

@@ -1,4 +1,4 @@
-"""REST: tenants, errors in one form, and no route that nobody guards."""
+"""REST: tenants, errors in one form, and no route without a guard."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ TENANT_PLACES = ("/api/v1/tenants", "/api/tenants", "/api/orgs")
 OPEN = ("/_/health", "/health", "/_/health/live", "/_/health/ready", "/_/health/startup", "/_/ready")
 GUARDED = ("/_/metrics", "/api/docs", "/api/docs/openapi.json")
 
-RUNS = (
+WORKFLOW_ROUTES = (
     ("POST", ""),
     ("GET", ""),
     ("GET", "/ID"),
@@ -55,7 +55,7 @@ OF_A_TENANT = (
     ("POST", "/worker-tokens"),
     ("GET", "/worker-tokens"),
     ("DELETE", "/worker-tokens/ID"),
-    *((method, f"/workflow-executions{path}") for method, path in RUNS),
+    *((method, f"/workflow-executions{path}") for method, path in WORKFLOW_ROUTES),
     *((method, f"/task-executions{path}") for method, path in TASKS),
     ("GET", "/task-executions/ID/stream"),
     ("POST", "/promises/ID/resolve"),
@@ -87,7 +87,7 @@ async def test_every_place_of_the_catalogue_is_there(client: Client) -> None:
     places = [(method, base) for base in TENANT_PLACES for method in ("POST", "GET")]
     places += [(method, f"{base}/test{path}") for base in TENANT_PLACES for method, path in OF_A_TENANT]
     places += [(method, f"{base}/test{path}") for base in TENANT_PLACES[1:] for method, path in OLDER]
-    places += [(method, f"/api/v1/workflows{path}") for method, path in RUNS]
+    places += [(method, f"/api/v1/workflows{path}") for method, path in WORKFLOW_ROUTES]
     places += [("POST", f"/api/promises/ID/{verb}") for verb in ("resolve", "reject")]
     places += [("GET", path) for path in GUARDED]
     found = {

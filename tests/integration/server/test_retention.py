@@ -14,7 +14,7 @@ COUNTS = ", ".join(
 
 
 async def test_old_finished_workflows_go_and_others_stay(database: str) -> None:
-    """What has ended long ago is deleted whole; what has ended just now and what is open is not."""
+    """Work that ended long ago is deleted whole; work that just ended and open work is not."""
     async with running_server(database) as client:
         calls = Calls(client)
         old = await calls.start(queue="old", idempotency_key="key")

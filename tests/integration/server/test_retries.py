@@ -100,7 +100,7 @@ async def test_a_failure_that_the_workflow_went_on_from_stays(calls: Calls) -> N
 
 
 async def test_timers_and_promises_live_again(calls: Calls) -> None:
-    """What the end had abandoned fires and can be settled."""
+    """Timers that the end had abandoned fire, and such promises can be settled."""
     workflow_id = await calls.start()
     await calls.step(start_timer("t", 30), create_promise("p"), fail(), status=FAILED)
     await _retry(calls, workflow_id)

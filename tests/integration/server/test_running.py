@@ -148,18 +148,18 @@ async def test_a_plugin_that_calls_itself_otherwise_refuses_the_start(database: 
 
 async def test_a_service_that_ends_by_itself_is_started_again() -> None:
     """Returning and raising both lead to a restart; stopping twice, or before the start, is safe."""
-    runs = 0
+    starts = 0
     third = asyncio.Event()
 
     class Ending:
         name = "ending"
 
         async def run(self) -> None:
-            nonlocal runs
-            runs += 1
-            if runs == 1:
+            nonlocal starts
+            starts += 1
+            if starts == 1:
                 raise RuntimeError
-            if runs >= 3:
+            if starts >= 3:
                 third.set()
 
     supervisor = Supervisor([Ending()])
@@ -169,4 +169,4 @@ async def test_a_service_that_ends_by_itself_is_started_again() -> None:
     await asyncio.wait_for(third.wait(), 5)
     await supervisor.stop(5)
     await supervisor.stop(5)
-    assert runs >= 3
+    assert starts >= 3

@@ -111,7 +111,7 @@ async def test_missed_instants_are_skipped_or_made_up_for_once(calls: Calls) -> 
 @pytest.mark.parametrize(
     ("policy", "second"), [("skip", "SKIPPED"), ("allow", "STARTED"), ("cancel_previous", "STARTED")]
 )
-async def test_what_is_still_open_is_treated_as_the_schedule_says(calls: Calls, policy: str, second: str) -> None:
+async def test_open_work_is_treated_as_the_schedule_says(calls: Calls, policy: str, second: str) -> None:
     """Left alone, joined, or cancelled."""
     schedule_id = await _create(calls, overlapPolicy=policy)
     await _make_due(calls)

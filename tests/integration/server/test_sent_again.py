@@ -30,10 +30,9 @@ Endpoint = GrpcMethod | RestRoute
 
 
 class Problems:
-    """What is wrong with which call."""
+    """The faults that were found, each with its call."""
 
     def __init__(self) -> None:
-        """Start with nothing."""
         self._lines: list[str] = []
 
     def note(self, case: Case, key: str | None, problem: str) -> None:

@@ -138,7 +138,7 @@ async def test_concurrent_signals_start_one_workflow(database: str) -> None:
             assert names == {str(n) for n in range(each)}
 
 
-async def test_signals_while_runs_end_are_never_lost(database: str) -> None:
+async def test_signals_while_workflows_end_are_never_lost(database: str) -> None:
     """A worker completes every workflow as soon as it can: each signal is in exactly one workflow, none is refused."""
     count = times(60, 3000)
     async with running_server(database) as one, running_server(database) as two:

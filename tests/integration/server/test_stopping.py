@@ -21,7 +21,6 @@ class Waiting:
     name = "waiting"
 
     def __init__(self) -> None:
-        """Start fresh."""
         self.started, self.stopped = asyncio.Event(), asyncio.Event()
 
     async def run(self) -> None:
@@ -39,7 +38,6 @@ class Stubborn(Waiting):
     name = "stubborn"
 
     def __init__(self) -> None:
-        """Hold until released."""
         super().__init__()
         self.released = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""What older versions stored, or what nobody but PostgreSQL's json type takes, can be read everywhere."""
+"""Texts that older versions stored, or that only PostgreSQL's json type accepts, can be read everywhere."""
 
 from __future__ import annotations
 

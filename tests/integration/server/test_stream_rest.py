@@ -38,7 +38,6 @@ class Reader:
     """Reads the events of one stream."""
 
     def __init__(self, result: testing.StreamedResult) -> None:
-        """Take an open stream."""
         self.result = result
         self._text = ""
 

@@ -1,4 +1,4 @@
-"""What tasks stream reaches those who watch, through whichever server."""
+"""The data that tasks stream reach the subscribers, through whichever server."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def test_progress_is_streamed_too(database: str) -> None:
 
 
 async def test_streaming_breaks_no_task(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A task that has ended, or that cannot be looked up, and nobody who listens are acknowledged."""
+    """Data are acknowledged when the task has ended or cannot be looked up, and when no subscriber listens."""
     monkeypatch.setattr(stream_sources, "TRUST_S", 0.0)
     async with running_server(database) as client:
         task_id = await submit_task(client)
@@ -94,10 +94,10 @@ async def test_streaming_breaks_no_task(database: str, monkeypatch: pytest.Monke
 
 
 async def test_only_running_tasks_of_the_tenant_stream(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tasks that nobody has claimed, that ended, or are another tenant's show nothing to those who watch."""
+    """Subscribers see nothing of tasks that are not claimed, that ended, or that are another tenant's."""
     monkeypatch.setattr(stream_sources, "TRUST_S", 0.0)
     async with running_server(database) as client:
-        workflow_id, other_run_id = await start(client), await start(client)
+        workflow_id, other_workflow_id = await start(client), await start(client)
         waiting, ended, running = [
             await submit_task(client, queue=each, workflow_execution_id=workflow_id) for each in "abc"
         ]
@@ -106,12 +106,12 @@ async def test_only_running_tasks_of_the_tenant_stream(database: str, monkeypatc
         await poll_task(client, "c")
         await asyncio.wait_for(client.listening.connected.wait(), 5)
         watch = client.engine.streams.subscribe
-        async with watch((TENANT, UUID(workflow_id))) as workflow, watch((TENANT, UUID(other_run_id))) as other:
+        async with watch((TENANT, UUID(workflow_id))) as workflow, watch((TENANT, UUID(other_workflow_id))) as other:
             for task_id in (waiting, ended):
                 assert await _stream(client, task_id, "unseen", workflow_execution_id=workflow_id)
-            assert await _stream(client, running, "seen", workflow_execution_id=other_run_id)
+            assert await _stream(client, running, "seen", workflow_execution_id=other_workflow_id)
             assert [chunk.payload for chunk in await _seen(workflow, 1)] == ["seen"]
-            assert other.take() == ([], 0)  # what a task says of its workflow is not believed
+            assert other.take() == ([], 0)  # the workflow that the task names is not believed
         for task_id, key in ((str(uuid4()), WORKER_KEY), (running, OTHER_KEY)):
             code, text = await status_of(_stream(client, task_id, "x", key=key))
             assert (code, task_id in text) == (grpc.StatusCode.NOT_FOUND, True)

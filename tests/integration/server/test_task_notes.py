@@ -1,4 +1,4 @@
-"""What running tasks note: progress, heartbeats, logs and state."""
+"""The notes of running tasks: progress, heartbeats, logs and state."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def _keys(client: Client, task_id: str) -> list[str]:
 
 
 async def test_state_survives_attempts(client: Client) -> None:
-    """What one attempt keeps, as it was sent, the next one finds; an absent key is not found, an empty value is null."""
+    """The next attempt finds state as the former sent it; an absent key is not found, an empty value is null."""
     task_id = await _running(client, max_retries=1)
     await _set(client, task_id, "b", b'{"n": 1.0}')
     await _set(client, task_id, "a", b"")
@@ -82,7 +82,7 @@ async def test_writes_at_once_do_not_get_in_each_others_way(client: Client) -> N
 
 
 async def test_log_lines_keep_their_order_and_a_known_level(client: Client) -> None:
-    """Levels in any case; one that nobody knows is INFO, so that no line is lost."""
+    """Levels in any case; an unknown one is INFO, so that no line is lost."""
     task_id = await _running(client)
     for level, message in (("debug", "one"), ("WARN", "two"), ("Error", "three"), ("loud", "four\x00")):
         request = pb.LogMessageRequest(task_execution_id=task_id, level=level, message=message)

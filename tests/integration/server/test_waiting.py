@@ -105,7 +105,7 @@ async def test_only_what_passes_by_itself_is_waited_for(state: str, text: str, *
 
 @pytest.mark.parametrize("dsn", [AWAY, "postgres://u@/x?host=/nowhere"])
 async def test_a_database_that_does_not_run_yet_may_come(dsn: str) -> None:
-    """Nobody listens there, or there is no socket."""
+    """No process listens there, or there is no socket."""
     assert await _is_waited_for(dsn)
 
 

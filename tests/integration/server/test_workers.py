@@ -49,7 +49,7 @@ async def _silence(client: Client, what: str, seconds: int = 3600) -> None:
 
 
 async def _reclaim(client: Client) -> int:
-    """Take tasks back whose lease of five minutes is over."""
+    """Release the tasks whose lease of five minutes is over; return their number."""
     return await client.engine.tasks.reclaim(300)
 
 
@@ -66,7 +66,7 @@ async def test_a_heartbeat_by_id_or_by_name_is_a_sign_of_life(client: Client) ->
         assert await _is_alive(client)
 
 
-async def test_a_heartbeat_of_nobody_is_told_so(client: Client) -> None:
+async def test_a_heartbeat_of_an_unknown_worker_is_refused(client: Client) -> None:
     """NOT_FOUND for an unknown worker and for another tenant's; INVALID_ARGUMENT for no id at all."""
     worker_id = await _register(client)
 
@@ -96,17 +96,17 @@ async def test_polling_is_a_sign_of_life_that_is_written_once_in_a_while(client:
     assert EngineSettings().worker_silence / 2 > WRITE_EVERY_S
 
 
-@pytest.mark.parametrize("polls_by", ["id", "name", "nobody knows"])
-async def test_runs_of_silent_workers_are_handed_on(client: Client, polls_by: str) -> None:
+@pytest.mark.parametrize("polls_by", ["id", "name", "unknown"])
+async def test_workflows_of_silent_workers_are_dispatched_again(client: Client, polls_by: str) -> None:
     """A workflow comes back when its worker is silent or unknown and the claim is old; a living worker keeps it."""
     worker_id = await _register(client)
-    said = {"id": worker_id, "name": "worker-1", "nobody knows": "x" * 36}[polls_by]
+    said = {"id": worker_id, "name": "worker-1", "unknown": "x" * 36}[polls_by]
     reclaim = client.engine.workflows.reclaim
     await start(client)
     assert await poll(client, worker_id=said) is not None
     assert await reclaim(300, 60) == 0
     await _silence(client, "workflow_execution", 200)
-    if polls_by != "nobody knows":
+    if polls_by != "unknown":
         assert await reclaim(300, 60) == 0
         await _silence(client, "worker")
     assert await reclaim(300, 60) == 1

@@ -159,7 +159,7 @@ async def test_pollers_of_two_servers_never_get_one_workflow(database: str) -> N
             assert sorted(handed) == sorted(started)
 
 
-async def test_runs_are_handed_out_by_effective_time(client: Client) -> None:
+async def test_workflows_are_dispatched_by_effective_time(client: Client) -> None:
     """Oldest first, a higher priority sooner."""
     first, second = await _start(client), await _start(client)
     urgent = await _start(client, priority_seconds=60)
@@ -284,7 +284,7 @@ async def test_another_tenants_workflow_cannot_be_submitted_to(client: Client) -
     assert len(await _events(client, workflow_id)) == 1
 
 
-async def test_a_suspension_of_a_workflow_that_nobody_claimed_does_not_park_it(client: Client) -> None:
+async def test_a_suspension_of_an_unclaimed_workflow_does_not_park_it(client: Client) -> None:
     """A late report must not take a waiting workflow out of the queue."""
     workflow_id = await _start(client)
     await _submit(client, workflow_id, status=workflow_pb2.WORKFLOW_STATUS_SUSPENDED)
@@ -296,7 +296,7 @@ async def test_an_event_that_a_worker_has_not_seen_sends_the_workflow_round_agai
     workflow_id = await _start(client)
     suspended = workflow_pb2.WORKFLOW_STATUS_SUSPENDED
     await _poll(client)
-    async with client.pool.connection() as connection:  # what a signal will do: an event, and the mark of it
+    async with client.pool.connection() as connection:  # the effect of a signal: an event, and the mark of it
         await connection.execute(
             "WITH moved AS (UPDATE workflow_execution SET last_sequence = 2, waking_sequence = 2 RETURNING tenant_id, id)"
             " INSERT INTO workflow_event (tenant_id, workflow_execution_id, sequence, event_type, event_data)"
@@ -339,7 +339,7 @@ async def test_two_servers_number_the_events_of_one_workflow_without_a_gap(datab
         assert [number for number, _, _ in await _events(here, workflow_id)] == list(range(1, 4 * count + 2))
 
 
-async def test_runs_of_cancelled_polls_are_not_lost(database: str) -> None:
+async def test_workflows_of_cancelled_polls_are_not_lost(database: str) -> None:
     """Pollers that give up at any moment: every workflow reaches one that waits, if need be when its lease is over."""
     async with running_server(database, ENGINE__POLL_HOLD_MS="20", ENGINE__ACTIVATION_LEASE="1.5") as client:
         expected = times(150, 1500)

@@ -159,7 +159,7 @@ async def test_a_failed_workflow_is_retried(calls: Calls) -> None:
     ]
 
 
-async def test_what_was_asked_about_a_workflow_is_kept_beside_its_history(calls: Calls) -> None:
+async def test_requests_about_a_workflow_are_kept_beside_its_history(calls: Calls) -> None:
     """A retry with its note, a child to cancel: for people alone, because workers misread what they do not know."""
     workflow_id, child = await calls.start(), str(uuid4())
     await calls.step(schedule_child(child), cancel_child(child, "c1", "late"), fail(), status=FAILED)
@@ -260,7 +260,7 @@ async def test_malformed_starts_are_refused_by_field(calls: Calls, body: dict[st
     assert (status, named.lower() in answer["error"].lower()) == (400, True)
 
 
-async def test_runs_of_others_are_not_there(calls: Calls) -> None:
+async def test_workflows_of_other_tenants_are_not_there(calls: Calls) -> None:
     """404 for another tenant's run in one's own place, for unknown ids and for what is no id; bad queries are 400."""
     workflow_id = await calls.start()
     mine = "/api/orgs/other/workflow-executions"

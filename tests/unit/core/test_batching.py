@@ -15,7 +15,6 @@ class Recorder:
     """A flush that records its batches; odd items are refused, negative ones poison the batch."""
 
     def __init__(self) -> None:
-        """Begin open."""
         self.batches: list[list[int]] = []
         self.may_go_on = asyncio.Event()
         self.began = asyncio.Event()
@@ -32,14 +31,14 @@ class Recorder:
 
 
 async def test_a_call_alone_is_flushed_at_once() -> None:
-    """Nobody waits for company."""
+    """A call that comes alone is not delayed."""
     recorder = Recorder()
     assert await Batcher(recorder.flush).submit(2) == 20
     assert recorder.batches == [[2]]
 
 
 async def test_calls_during_a_flush_become_one_batch() -> None:
-    """What gathers while a batch is being committed goes together."""
+    """Calls that come while a batch is being committed form the next batch."""
     recorder = Recorder()
     batcher = Batcher(recorder.flush)
     recorder.may_go_on.clear()
@@ -53,33 +52,33 @@ async def test_calls_during_a_flush_become_one_batch() -> None:
     assert len(recorder.batches) <= 3
 
 
-async def _let_run() -> None:
+async def _turns() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
 
 
-async def test_in_a_crowd_a_batch_waits_for_those_on_their_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the crowd waits for, and when it has gone nobody waits any more."""
+async def test_while_many_calls_are_under_way_a_batch_waits_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The delay holds for calls of any batcher; when few calls are under way, it ends."""
     monkeypatch.setattr("core.batching.GATHER_S", 0.5)
-    crowd, recorder = Recorder(), Recorder()
-    crowd.may_go_on.clear()
-    waiting = [asyncio.create_task(Batcher(crowd.flush).submit(0)) for _ in range(MANY_CALLS)]
-    await _let_run()
+    others, recorder = Recorder(), Recorder()
+    others.may_go_on.clear()
+    waiting = [asyncio.create_task(Batcher(others.flush).submit(0)) for _ in range(MANY_CALLS)]
+    await _turns()
     batcher = Batcher(recorder.flush)
     first = asyncio.create_task(batcher.submit(2))
-    await _let_run()
+    await _turns()
     second = asyncio.create_task(batcher.submit(4))
     assert [await first, await second] == [20, 40]
     assert recorder.batches == [[2, 4]]
-    crowd.may_go_on.set()
+    others.may_go_on.set()
     await asyncio.gather(*waiting)
     monkeypatch.setattr("core.batching.GATHER_S", 3600)
     waiting = [asyncio.create_task(batcher.submit(2)) for _ in range(MANY_CALLS)]
     assert await asyncio.wait_for(asyncio.gather(*waiting), 20) == [20] * MANY_CALLS
 
 
-async def test_a_batch_that_is_a_crowd_itself_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has company enough."""
+async def test_a_batch_of_many_calls_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has enough calls already."""
     monkeypatch.setattr("core.batching.GATHER_S", 3600)
     recorder = Recorder()
     calls = map(Batcher(recorder.flush).submit, range(0, 4 * MANY_CALLS, 2))
@@ -87,14 +86,14 @@ async def test_a_batch_that_is_a_crowd_itself_does_not_wait(monkeypatch: pytest.
     assert len(recorder.batches) == 1
 
 
-async def test_calls_that_fail_or_are_cancelled_leave_the_crowd(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Or every later call would wait for nobody."""
+async def test_calls_that_fail_or_are_cancelled_no_longer_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise every later call would wait for calls that do not come."""
     recorder = Recorder()
     batcher = Batcher(recorder.flush)
     await asyncio.gather(*(batcher.submit(-1) for _ in range(2 * MANY_CALLS)), return_exceptions=True)
     recorder.may_go_on.clear()
     leaving = [asyncio.create_task(batcher.submit(2)) for _ in range(2 * MANY_CALLS)]
-    await _let_run()
+    await _turns()
     for task in leaving:
         task.cancel()
     await asyncio.gather(*leaving, return_exceptions=True)
@@ -277,7 +276,7 @@ async def test_a_result_that_is_ready_when_its_caller_is_cancelled_is_given_back
         late.clear()
 
 
-async def test_giving_back_is_tried_again_and_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_release_is_tried_again_and_harms_no_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that is away while results are given back neither loses them nor cancels other callers."""
     monkeypatch.setattr("core.batching.RETURN_PAUSES_S", (0, 0, 0))
     recorder, late = Recorder(), list[int]()
@@ -312,7 +311,7 @@ async def test_batches_are_bounded_by_size() -> None:
 
 
 async def test_a_bug_in_flush_reaches_every_caller() -> None:
-    """Nobody hangs when the flush raises something unexpected."""
+    """No caller hangs when the flush raises something unexpected."""
 
     async def flush(_items: Sequence[int]) -> list[int]:
         raise ZeroDivisionError

@@ -12,7 +12,6 @@ class Time:
     """Seconds that a test moves."""
 
     def __init__(self) -> None:
-        """Start at some time."""
         self._seconds = 1000.0
 
     def monotonic(self) -> float:
@@ -42,7 +41,7 @@ def test_failures_use_the_limit_up_and_time_gives_it_back() -> None:
 
 
 def test_a_long_attack_does_not_lock_a_source_out_for_long() -> None:
-    """What calls under way overdraw is bounded: twice the bucket's time later all is as before."""
+    """Calls under way overdraw within bounds: after twice the bucket's time all is as before."""
     time = Time()
     limit = FailureLimit(5, 60, time.monotonic)
     for _ in range(1000):

@@ -95,7 +95,7 @@ def test_members_are_those_of_an_object(document: str) -> None:
         members(Json(document))
 
 
-def test_what_is_looked_at_one_by_one_is_bounded() -> None:
+def test_the_characters_that_are_looked_at_one_by_one_are_bounded() -> None:
     """All members and elements beside payloads together."""
     row = ",".join(f'"{number}":1' for number in range(MAX_BODY_MEMBERS // 2))
     assert len(members(Json(f"{{{row}}}"))) == MAX_BODY_MEMBERS // 2
@@ -115,7 +115,7 @@ def test_answers_embed_what_is_stored() -> None:
 
 
 def test_a_text_cannot_pose_as_an_embedded_one() -> None:
-    """What marks the places is drawn anew for each answer."""
+    """The mark of the places is drawn anew for each answer."""
     texts = [JsonText(Json("1.0")), "0" * 32, JsonText(Json('"x"')), {"0" * 32: JsonText(Json("null"))}]
     assert json.loads(write(texts)) == [1.0, "0" * 32, "x", {"0" * 32: None}]
 

@@ -29,7 +29,7 @@ async def test_owners_take_turns_however_much_one_of_them_wants() -> None:
 
 
 async def test_other_work_runs_between_two_pieces() -> None:
-    """As long as a piece took, the event loop is free: somebody who only yields is called again and again."""
+    """The event loop is free as long as a piece took: a task that only yields is called again and again."""
     turns, done = Turns(), list[str]()
     pieces = [asyncio.create_task(turns.run("a", partial(_work, done, "piece"))) for _ in range(3)]
     while not all(each.done() for each in pieces):

@@ -28,7 +28,7 @@ def test_the_text_is_kept_as_it_was_sent(text: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"{", b"nul", b"\xff", b"NaN", b"Infinity", b"1 2", b"'a'", b"\x00", b'"\x01"'])
-def test_what_is_not_json_is_refused_by_field(data: bytes) -> None:
+def test_a_text_that_is_not_json_is_refused_by_field(data: bytes) -> None:
     """The error names the field and not the value."""
     with pytest.raises(InvalidInput, match=r"^input is not valid JSON"):
         parse_payload(data, "input")
@@ -51,7 +51,7 @@ def test_deep_nesting_is_refused(pattern: bytes) -> None:
         ('{"a": -1' + "0" * 400 + ".5}", "is out of range"),
     ],
 )
-def test_what_no_other_parser_takes_is_refused(text: str, reason: str) -> None:
+def test_a_text_that_no_other_parser_takes_is_refused(text: str, reason: str) -> None:
     """Python takes it; the workers' parsers, PostgreSQL and clients of the REST API do not."""
     with pytest.raises(InvalidInput) as caught:
         parse_payload(text.encode(), "input")
@@ -78,7 +78,7 @@ _VALUES = st.recursive(
 
 @given(_VALUES)
 def test_every_json_value_passes_unchanged(value: object) -> None:
-    """What Python writes as JSON is accepted and embedded without a change."""
+    """JSON that Python writes is accepted and embedded without a change."""
     text = json.dumps(value)
     payload = parse_payload(text.encode(), "input")
     assert json.loads(json_object(input=payload, kind=dump("k"), absent=None)) == {

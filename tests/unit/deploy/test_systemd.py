@@ -11,7 +11,7 @@ UNIT = Path("deploy/systemd/flovyn-server.service")
 MODULE = Path("nix/service-config.nix")
 
 HOST_SPECIFIC = {"User", "Group", "ExecStart", "ExecReload", "Environment", "EnvironmentFile", "TimeoutStopSec"}
-"""What the module takes from its options."""
+"""The settings of the unit that come from the options of the module."""
 
 
 def unit() -> dict[str, list[str]]:
@@ -30,7 +30,7 @@ def module() -> dict[str, list[str]]:
 
 
 def test_the_module_has_the_units_limits() -> None:
-    """Whoever runs it on NixOS gets the same sandbox as on another distribution."""
+    """The unit on NixOS has the same sandbox as on another distribution."""
     assert module() == {name: value for name, value in unit().items() if name not in HOST_SPECIFIC}
 
 

@@ -114,7 +114,7 @@ def test_the_right_interpreter_is_started(tmp_path: Path) -> None:
 
 
 def test_wrong_interpreters_are_named_in_one_line(tmp_path: Path) -> None:
-    """What is needed, what was found and where; several of one kind once, and what does not run not at all."""
+    """The line names the needed Python and those found, with paths: each kind once, and none that does not run."""
     old = fake(tmp_path / "bin", "python3", f"CPython 3.9 on {HERE}")
     fake(tmp_path / "bin", "python", f"CPython 3.9 on {HERE}")
     fake(tmp_path / "bin", "python3.98", "", code=127)
@@ -153,7 +153,7 @@ def test_without_home_the_user_s_folder_is_taken(tmp_path: Path) -> None:
     file = write(tmp_path / "some.pex")
     home = pwd.getpwuid(os.getuid()).pw_dir
     (tmp_path / "bin").mkdir()
-    fake_id = fake(tmp_path / "bin", "mkdir", "", code=1)  # what would be made is not made in this test
+    fake_id = fake(tmp_path / "bin", "mkdir", "", code=1)  # this test makes no folder
     code, _, err = run(file, PATH=f"{fake_id.parent}:{path_with_python(tmp_path)}")
     assert (code, err.count("\n")) == (1, 1)
     assert f"cannot write to {home}/.cache/pex" in err

@@ -56,7 +56,7 @@ def test_a_broken_menu_is_told_with_its_place(menu: Path, capsys: pytest.Capture
         ("full", "", "PLUGINS is '', and it is empty"),
     ],
 )
-def test_what_cannot_be_built(
+def test_editions_that_cannot_be_built(
     menu: Path, capsys: pytest.CaptureFixture[str], edition: str, plugins: str, message: str
 ) -> None:
     """A choice that cannot be built stops the image with one line that says what to write."""

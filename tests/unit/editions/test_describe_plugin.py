@@ -31,10 +31,10 @@ def _described(tmp_path: Path, body: str) -> tuple[int, str, bool]:
     """Run the tool, with little patience, on a plugin whose hook has this body: its status, its message, its file."""
     (tmp_path / "odd.py").write_text(_PLUGIN.format(body="\n".join(f"        {line}" for line in body.splitlines())))
     out = tmp_path / "out.json"
-    run = "from core import plugin; plugin.HOOK_TIMEOUT_S = 0.2; from editions.tools.describe_plugin import main"
+    program = "from core import plugin; plugin.HOOK_TIMEOUT_S = 0.2; from editions.tools.describe_plugin import main"
     arguments = ["--entry=odd:Odd", "--label=//odd", f"--source=odd.py={tmp_path}/odd.py", f"--out={out}"]
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys; {run}; sys.exit(main(sys.argv[1:]))", *arguments],
+        [sys.executable, "-c", f"import sys; {program}; sys.exit(main(sys.argv[1:]))", *arguments],
         check=False,
         capture_output=True,
         text=True,

@@ -45,7 +45,9 @@ def test_the_pinned_archive_is_taken(lock: Path, tmp_path: Path, monkeypatch: py
     assert Path(ARCHIVE).read_bytes() == CONTENT
 
 
-def test_what_cannot_be_had_is_described(lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interpreter_that_cannot_be_had_is_described(
+    lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No pin, no folder, no file, another file: each in one line that says what to do."""
     lacking = []
     lacking.append(described(monkeypatch, lock, "3.12"))
@@ -91,7 +93,7 @@ def test_a_lock_that_is_none_is_refused(lock: Path, line: str, expected: str) ->
 
 
 def test_the_name_says_what_an_archive_is_for() -> None:
-    """Platform and Python, to the letter; two for one are a question that nobody answers by guessing."""
+    """Platform and Python, to the letter; two for one are refused, because the build does not guess."""
     others = ["cpython-3.11.9+1-x86_64_v3-unknown-linux-gnu-install_only.tar.gz", NAME.replace("3.11", "3.1")]
     pins = dict.fromkeys([NAME, NAME.replace("x86_64-unknown-linux-gnu", "aarch64-apple-darwin"), *others], SHA256)
     assert pin_of(pins, "linux-x86_64", "3.11") == NAME

@@ -63,7 +63,7 @@ def test_the_newest_is_chosen() -> None:
 
 
 def test_pins_are_replaced_and_comments_kept(lock: Path) -> None:
-    """What changed is said; another time nothing has."""
+    """The changes are listed; a second call finds none."""
     new = name("3.12.2", "20260101")
     assert pin(lock, [CELL], source(new)) == [f"removed {name('3.12.1', '20240101')}", f"pinned {new}"]
     assert lock.read_text() == f"# why\n{SHA256}  {new}\n"
@@ -91,7 +91,7 @@ def test_an_archive_is_fetched(mirror: tuple[Path, str], tmp_path: Path) -> None
     assert (tmp_path / "again" / archive).read_bytes() == CONTENT
 
 
-def test_what_is_wrong_or_missing_is_not_kept(mirror: tuple[Path, str], tmp_path: Path) -> None:
+def test_a_wrong_or_missing_file_is_not_kept(mirror: tuple[Path, str], tmp_path: Path) -> None:
     """One message with the address; nothing is left of it."""
     folder, url = mirror
     (folder / "a").write_bytes(b"another")

@@ -1,4 +1,4 @@
-"""What an edition's manifest, SBOM and provenance say, given what went into it."""
+"""An edition's manifest, SBOM and provenance, as functions of its parts."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def made(parts: manifest.ManifestParts, **more: object) -> dict[str, Any]:
     return manifest.facts({**EDITION, **more}, WHEELS, parts, FILES)
 
 
-def test_who_needs_a_wheel(parts: manifest.ManifestParts) -> None:
+def test_the_requirers_of_a_wheel(parts: manifest.ManifestParts) -> None:
     """A wheel names everybody who needs it, so that it can be told who would take it along."""
     assert [(wheel["name"], wheel["needed_by"]) for wheel in made(parts)["wheels"]] == [
         ("cffi", ["jwt"]),
@@ -113,7 +113,7 @@ def test_the_server_is_described_too(parts: manifest.ManifestParts) -> None:
 
 
 def test_sizes_and_members_come_last(parts: manifest.ManifestParts) -> None:
-    """What is measured of the file completes what was known before."""
+    """The sizes and members of the file complete the facts that were known before."""
     sizes = {"plugins/jwt/plugin.py": 3, "plugins/jwt/keys.py": 4, "core/a.py": 100}
     whole = manifest.complete(made(parts), Measured({"core/a.py": "d"}, sizes, "h"), parts)
     assert whole["plugins"][0]["size"] == 7

@@ -1,4 +1,4 @@
-"""What a CI system is told to build: editions by platforms by Pythons."""
+"""The matrix for a CI system: editions by platforms by Pythons."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_an_entrys_keys_multiply() -> None:
 
 
 def test_the_menus_defaults_are_for_all_and_an_entry_wins() -> None:
-    """What an entry leaves out is the menu's, and what both leave out beside the other is all that there is."""
+    """An entry's missing list is the menu's; a list that both leave out beside the other one is the whole list."""
     common = {"platforms": ["linux-x86_64"], "pythons": ["3.13", "3.14"]}
     found = list(cells(menu({"a": {}, "b": {"pythons": ["3.11"]}}, matrix=common), HERE, *ALL))
     assert [(cell.edition, cell.platform, cell.python) for cell in found] == [

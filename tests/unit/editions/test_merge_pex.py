@@ -48,7 +48,7 @@ def large(tmp_path: Path) -> Path:
 
 
 def test_over_budget_lists_the_largest(large: Path) -> None:
-    """Who is over budget reads what takes the room, largest first."""
+    """An edition over its budget is refused with its parts, largest first."""
     message = over_budget(large, 1)
     assert message is not None
     assert message.index("big-1.0.whl") < message.index("plugins/audit_log")

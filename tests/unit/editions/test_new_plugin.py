@@ -29,7 +29,7 @@ def test_no_name_of_the_template_is_left() -> None:
 
 @pytest.mark.parametrize("name", ["match", "case", "type", "none", "import-all", "str"])
 def test_a_word_that_only_looks_like_pythons_own_is_a_name(name: str) -> None:
-    """What is written for it parses."""
+    """The files written for it parse."""
     for path, text in files(FOLDER, name).items():
         if path.suffix == ".py":
             ast.parse(text)
@@ -52,7 +52,7 @@ def test_a_name_that_no_plugin_can_have_writes_nothing(tmp_path: Path, name: str
 
 
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
-    """Nobody's work is overwritten."""
+    """No existing file is overwritten."""
     write(tmp_path, FOLDER, "mine")
     (tmp_path / "plugins/mine/plugin.py").write_text("changed")
     with pytest.raises(PluginError, match="is there already"):

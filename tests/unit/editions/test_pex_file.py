@@ -70,7 +70,7 @@ def test_no_file_is_hidden(tmp_path: Path) -> None:
 
 
 def test_facts_decide_the_hash_too(tmp_path: Path) -> None:
-    """What is sealed in later is known by its facts: other facts, another name for the unpacked copy."""
+    """Files that are sealed in later count by their facts: other facts, another name for the unpacked copy."""
     first, other = make(tmp_path / "first"), make(tmp_path / "other")
     add_files(first, {"a.py": b"1"}, b"facts")
     add_files(other, {"a.py": b"1"}, b"other facts")

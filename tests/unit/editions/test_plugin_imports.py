@@ -40,7 +40,7 @@ def _faults(tmp_path: Path, text: str) -> list[str]:
         "this is no Python",
     ],
 )
-def test_what_a_plugin_may_import(tmp_path: Path, text: str) -> None:
+def test_imports_that_a_plugin_may_make(tmp_path: Path, text: str) -> None:
     """The standard library, core, its own modules, libraries and wheels that it declares, and what it can do without."""
     assert _faults(tmp_path, text) == []
 
@@ -55,7 +55,7 @@ def test_what_a_plugin_may_import(tmp_path: Path, text: str) -> None:
         ("import os, httpx", "1:1", "imports httpx, which the target does not declare", '"@wheels//:httpx"'),
     ],
 )
-def test_what_it_may_not_is_told_with_the_rule_and_the_cure(
+def test_a_refused_import_is_told_with_the_rule_and_the_cure(
     tmp_path: Path, text: str, place: str, rule: str, cure: str
 ) -> None:
     """Each forbidden import is one line with its place, also inside of a function that is never called."""

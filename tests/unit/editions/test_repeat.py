@@ -44,7 +44,7 @@ def test_the_first_member_that_differs(
     assert found.startswith(expected)
 
 
-def test_what_stands_in_front_of_an_archive(tmp_path: Path) -> None:
+def test_the_bytes_in_front_of_an_archive_are_found(tmp_path: Path) -> None:
     """Archives with equal members can differ in the script before them."""
     one, other = (archive(tmp_path / name, ("a", "1")) for name in ("one", "other"))
     other.write_bytes(b"#!/bin/sh\n" + other.read_bytes())
@@ -106,7 +106,7 @@ def test_wheels_of_all_targets_are_collected(tmp_path: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["a.whl", "b.whl", "pip.whl"]
 
 
-def test_what_the_second_build_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_surroundings_that_the_second_build_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing that names the user, the home, the time zone or the locale is handed on."""
     for name in ("HOME", "LC_ALL", "LOGNAME", "PYTHONHASHSEED", "TZ", "USER"):
         monkeypatch.setenv(name, "the first one's")

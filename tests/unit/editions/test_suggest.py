@@ -65,14 +65,14 @@ def test_every_kind_of_name_leads_to_its_plugin(text: str, plugin: str, place: s
     assert reasons(text) == [(plugin, place)]
 
 
-def test_what_is_the_servers_needs_no_plugin() -> None:
+def test_settings_of_the_server_need_no_plugin() -> None:
     """Its own names, other programs' tables, and patterns that match everything."""
     text = '[nats]\na = 1\n[auth.cedar]\na = 1\n[auth.endpoints.http]\nauthenticators = ["static_api_key", "noop"]\n'
     text += 'authorizer = "cedar"\nexclude_paths = ["/api/docs*"]\n[[auth.endpoints.http.rules]]\npath = "/**"\n'
     assert reasons(text) == []
 
 
-def test_names_that_nobody_offers_are_all_named() -> None:
+def test_names_that_no_plugin_offers_are_all_named() -> None:
     """Each with its place and the nearest one that there is."""
     text = '[plugins.audit_lock]\n[auth.endpoints.http]\nauthenticators = ["jwtt"]\nauthorizer = "zzz"\n'
     text += '[[auth.endpoints.http.rules]]\npath = "/api/v1/p/absent/x"\n'
@@ -117,7 +117,7 @@ def test_the_explanation_gathers_the_reasons() -> None:
     assert text == "  //plugins/jwt\n    a\n    b\n"
 
 
-def test_what_the_build_found_is_read(tmp_path: Path) -> None:
+def test_the_findings_of_the_build_are_read(tmp_path: Path) -> None:
     """The two files of a plugin, by its label."""
     folder = tmp_path / "bazel-bin/plugins/audit_log"
     folder.mkdir(parents=True)

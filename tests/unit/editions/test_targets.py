@@ -59,7 +59,7 @@ def test_a_budget_is_one_number_or_one_per_platform() -> None:
 
 @from_bazel
 def test_one_list_alone_means_all_of_the_other() -> None:
-    """Whoever names only Pythons gets them for every platform."""
+    """A list of Pythons alone means every platform."""
     assert os.environ["TARGETS_OF_ONE_PYTHON"] == os.environ["PLATFORMS"]
 
 
@@ -106,7 +106,7 @@ def test_markers_of_a_lock_are_asked_of_the_target() -> None:
     assert for_target(entries, ARM) == {"a": entries["a"], "c": f"c==3 {HASH}"}
 
 
-def test_what_a_wheel_needs_depends_on_the_target() -> None:
+def test_the_needs_of_a_wheel_depend_on_the_target() -> None:
     """Markers of requirements are asked of the target, with its Python and its system."""
     wheels = {
         each.name: each
@@ -124,7 +124,7 @@ def test_what_a_wheel_needs_depends_on_the_target() -> None:
     assert edges(wheels, {}, MAC.markers())["d"] == set()
 
 
-def test_what_is_missing_is_still_needed() -> None:
+def test_a_missing_wheel_is_still_needed() -> None:
     """A wheel that does not exist for the target stays an edge, so that editions that reach it can say so."""
     assert edges({"a": wheel("a", "b")}, {}, MAC.markers(), {"b"}) == {"a": {"b"}}
 
@@ -154,7 +154,7 @@ def test_a_silent_registry_is_no_missing_wheel(monkeypatch: pytest.MonkeyPatch) 
     assert type(silent) is FetchError
 
 
-def test_who_misses_a_wheel_reads_what_and_where(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_wheel_is_named_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """The wheel, its version and the target; a folder in the place of the registry is named, with what to do."""
     monkeypatch.delenv("FLOVYN_WHEELHOUSE", raising=False)
     assert explain("grpcio==1.85.1", MAC, "r") == "grpcio 1.85.1 has no wheel for macos-arm64, CPython 3.14"
@@ -165,7 +165,7 @@ def test_who_misses_a_wheel_reads_what_and_where(monkeypatch: pytest.MonkeyPatch
 
 
 def test_build_file_names_wheels_needs_and_gaps() -> None:
-    """What the rule reads: files with their pins, edges, and what is missing or of no use."""
+    """The file that the rule reads: files with their pins, edges, and what is missing or of no use."""
     text = wheels_target(ARM, {"a": wheel("a")}, {"a": {"b"}, "b": set()}, {"b": "b is missing"}, {"c"})
     assert '"whl/a-1-py3-none-any.whl": "a==1"' in text
     assert 'needs = {"a": ["b"], "b": []}' in text

@@ -43,7 +43,7 @@ def texts(folder: Path) -> dict[str, str]:
     return {file.name: file.read_text() for file in folder.iterdir()}
 
 
-def test_what_changed_is_said(toolchain: Path, tmp_path: Path) -> None:
+def test_the_changes_are_named(toolchain: Path, tmp_path: Path) -> None:
     """New, gone and moved, per lock; what stayed is not mentioned; nothing is left beside the locks."""
     new = entry("kept", "1.0") + entry("new", "3.0") + entry("wheel", "2.0")
     place = uv(tmp_path, f"case $out in runtime.lock) cat >$out <<'END'\n{new}END\nesac")
@@ -72,7 +72,7 @@ def test_a_failure_changes_nothing(toolchain: Path, tmp_path: Path, script: str)
     assert texts(toolchain) == before
 
 
-def test_what_is_to_be_upgraded_is_passed_on(toolchain: Path, tmp_path: Path) -> None:
+def test_the_names_to_upgrade_are_passed_on(toolchain: Path, tmp_path: Path) -> None:
     """Names one by one, or everything; a name that no lock has is refused before anything runs."""
     place = uv(tmp_path, "")
     calls = tmp_path / "calls"

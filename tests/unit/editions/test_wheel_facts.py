@@ -1,4 +1,4 @@
-"""What is written down of wheels: licences as their authors tell them, and only wheels that the lock pins."""
+"""The facts about wheels: licences as their authors state them, and only wheels that the lock pins."""
 
 from __future__ import annotations
 

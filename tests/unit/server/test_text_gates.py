@@ -38,7 +38,7 @@ def test_a_body_is_its_bytes_in_utf_8_or_is_refused(data: bytes) -> None:
     st.text(max_size=40) | st.sampled_from(["a; charset", "a; charset=", ";", "a;charset=utf-8;charset=utf-16", '"'])
 )
 def test_any_content_type_is_taken_or_refused(content_type: str) -> None:
-    """One that nobody can parse names no charset."""
+    """A content type that cannot be parsed names no charset."""
     try:
         body_text(b"{}", content_type)
     except InvalidInput as error:
@@ -89,10 +89,9 @@ def test_texts_of_launchers_and_metadata_pass_when_they_can_be_stored(text: str)
 
 
 class Names(Authenticator):
-    """Finds a caller of a name that a signed token may hold."""
+    """Finds a caller with the given fields, such as a signed token may hold."""
 
     def __init__(self, **fields: Any) -> None:
-        """Take the caller."""
         self._fields = fields
 
     async def authenticate(self, request: AuthRequest) -> AuthResponse:

@@ -75,7 +75,7 @@ def test_bodies_are_not_cut() -> None:
     assert [finding.rule for finding in lint("a", sql)] == ["M041"]
 
 
-def test_what_takes_too_long_is_refused_unread() -> None:
+def test_a_text_that_takes_too_long_is_refused_unread() -> None:
     """Nested types double sqlglot's work at every level."""
     sql = "CREATE VIEW p_a__v AS SELECT " + "ARRAY[" * 30 + "1" + "]" * 30
     tokens = lex(sql).tokens

@@ -43,10 +43,9 @@ def _request(authorization: str | None = None) -> AuthRequest:
 
 
 class Fixed(Authenticator, Authorizer):
-    """Answers the same every time, or raises it."""
+    """An authenticator and authorizer with one answer; an exception is raised."""
 
     def __init__(self, answer: AuthResponse | Decision | Exception) -> None:
-        """Take the answer."""
         self._answer = answer
 
     async def authenticate(self, request: AuthRequest) -> AuthResponse:
@@ -85,7 +84,7 @@ async def test_a_failing_authenticator_stops() -> None:
         await _stack(RuntimeError("bug"), AuthResponse(WORKER)).authenticate(_request())
 
 
-async def test_nobody_knowing_the_credentials_is_a_refusal() -> None:
+async def test_credentials_that_no_authenticator_knows_are_refused() -> None:
     """The text says whether credentials were there at all."""
     with pytest.raises(AuthError, match="are required"):
         await _stack(NOT_MY_KIND).authenticate(_request())

@@ -13,10 +13,10 @@ MINE, OTHER = UUID(int=1), UUID(int=2)
 OWNER = Identity(PrincipalType.USER, "owner", MINE, Role.OWNER)
 ADMIN = Identity(PrincipalType.USER, "admin", MINE, Role.ADMIN)
 MEMBER = Identity(PrincipalType.USER, "member", MINE, Role.MEMBER)
-NOBODY = Identity(PrincipalType.USER, "nobody", MINE)
+WITHOUT_ROLES = Identity(PrincipalType.USER, "nobody", MINE)
 WORKER = Identity(PrincipalType.WORKER, "worker", MINE)
 SERVICE = Identity(PrincipalType.SERVICE, "service", MINE)
-EVERYBODY = (OWNER, ADMIN, MEMBER, NOBODY, WORKER, SERVICE)
+EVERYBODY = (OWNER, ADMIN, MEMBER, WITHOUT_ROLES, WORKER, SERVICE)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ EVERYBODY = (OWNER, ADMIN, MEMBER, NOBODY, WORKER, SERVICE)
     ],
 )
 async def test_a_role_may_what_the_table_says(resource: str, action: Action, allowed: set[str]) -> None:
-    """In the caller's own tenant exactly these; in another tenant nobody."""
+    """In the caller's own tenant exactly these roles; in another tenant none."""
     authorizer = RolesAuthorizer()
     found = {
         each.id

@@ -14,10 +14,12 @@ DueIn = Mapping[str, float | None]
 
 
 class Deployment:
-    """What is due in a database that no other process touches, and how long the watch slept between its looks."""
+    """A database with due work, touched by no other process: answers with ``moments``, then ends the watch.
+
+    It records how long the watch slept between its looks.
+    """
 
     def __init__(self, *moments: DueIn) -> None:
-        """Answer the looks with ``moments``, then end the watch."""
         self._moments: Iterator[DueIn] = iter(moments)
         self.done: list[str] = []
         self.slept: list[float] = []

@@ -17,10 +17,9 @@ TENANT = UUID(int=5)
 
 
 class Database:
-    """Pending work by queue: in how many seconds the first of it may be claimed; and who was told of what."""
+    """Pending workflows of one tenant by queue: the seconds until the first may be claimed; and the wake-ups sent."""
 
     def __init__(self, queues: Mapping[str, float]) -> None:
-        """Take the queues of workflow executions of one tenant."""
         self._queues = queues
         self.told: list[str] = []
         self.slept: list[float] = []
@@ -62,7 +61,7 @@ async def test_all_queues_are_told_of_in_turn_when_there_are_many(monkeypatch: p
 
 
 async def test_work_that_may_be_claimed_later_is_looked_for_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody is told of it before, and other work is not looked for more rarely."""
+    """No wake-up comes before, and other work is not looked for more rarely."""
     database = Database({"now": -3.0, "soon": 0.5, "later": 60.0})
     await database.watch(monkeypatch, looks=1)
     assert (database.told, database.slept) == (["now"], [0.5])

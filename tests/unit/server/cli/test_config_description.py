@@ -1,4 +1,4 @@
-"""What ``config example`` and ``config schema`` print: complete, true, and accepted by the server itself."""
+"""``config example`` and ``config schema`` print a complete and true description, which the server accepts."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ async def test_a_wait_ends_when_something_nearer_is_expected_meanwhile() -> None
         await due.wait()
 
 
-async def test_a_moment_that_passed_while_nobody_waited_is_not_lost() -> None:
+async def test_a_moment_that_passed_without_a_waiting_call_is_not_lost() -> None:
     """The next wait ends at once."""
     due = NextDue()
     due.expect(60.0)

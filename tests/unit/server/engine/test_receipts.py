@@ -26,7 +26,7 @@ def _key() -> tuple[UUID, UUID]:
     return (TENANT, uuid4())
 
 
-def test_a_workflow_that_nobody_reads_is_lost_when_its_worker_polls_on(clock: LoopClock) -> None:
+def test_a_workflow_that_is_not_received_is_lost_when_its_worker_polls_on(clock: LoopClock) -> None:
     """After the grace, and not before; once."""
     answers = Receipts(unread)
     claim = uuid4()

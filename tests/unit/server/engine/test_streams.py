@@ -59,7 +59,7 @@ def test_a_chunk_that_lost_a_part_is_lost_alone() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "a 0 1 []\n", "a b c {}\n", 'a 0 1 ["x","","",""]\n'])
-def test_what_somebody_else_sends_is_told_apart(text: str) -> None:
+def test_foreign_notifications_are_told_apart(text: str) -> None:
     """Anybody who can reach the database can notify."""
     with pytest.raises(ValueError, match=r"."):
         Receiver().take(text)

@@ -117,7 +117,7 @@ async def test_a_cancelled_poller_passes_its_wake_up_on() -> None:
     assert await asyncio.wait_for(polls[1], 5) == "work"
 
 
-async def test_a_nudge_finds_work_that_nobody_told_of() -> None:
+async def test_a_nudge_finds_work_without_a_wake_up() -> None:
     """One poller of the queue looks; having found work, it lets the next look, until nothing is left."""
     wakeups = Wakeups()
     items: list[str] = []

@@ -1,4 +1,4 @@
-"""What is pending, and what the migrator must refuse."""
+"""The pending migrations, and the histories that the migrator must refuse."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _applied(version: int, sql: str = "SELECT 1", owner: str = "a") -> Applied:
     return Applied(owner, version, "x", _migration(version, sql).checksum)
 
 
-def test_what_is_not_applied_is_pending_in_the_owners_order() -> None:
+def test_migrations_that_are_not_applied_are_pending_in_the_owners_order() -> None:
     """Owners keep their order, versions theirs."""
     plan = compare([Owner("core", [_migration(1)]), Owner("a", [_migration(1), _migration(2)])], [_applied(1)])
     assert [str(each) for each in plan.pending] == ["core 0001_x.sql", "a 0002_x.sql"]

@@ -20,7 +20,7 @@ Process = Callable[[int], MetricsRegistry]
 
 @pytest.fixture
 def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Process:
-    """What a process of that id counts with; the one made last counts."""
+    """Return the metrics of a process with that id; the one made last counts."""
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
 
     def start(pid: int) -> MetricsRegistry:
@@ -53,7 +53,7 @@ def test_sums_outlive_their_process_and_gauges_do_not(process: Process, tmp_path
     assert {each.name for each in tmp_path.glob("counter*")} == {"counter_0.db", "counter_104.db", "counter_105.db"}
 
 
-def test_a_file_half_written_stops_nobody(process: Process, tmp_path: Path) -> None:
+def test_a_file_half_written_stops_no_process(process: Process, tmp_path: Path) -> None:
     """The supervising process goes on without what a killed worker could not finish."""
     registry = process(101)
     _work(registry)
@@ -64,7 +64,7 @@ def test_a_file_half_written_stops_nobody(process: Process, tmp_path: Path) -> N
 
 
 def test_a_rehearsal_counts_nothing(process: Process) -> None:
-    """What hooks set while the supervising process tries them is not shown beside the workers' values."""
+    """Values that hooks set in the supervising process's rehearsal are not shown beside the workers' values."""
     _work(process(102))
     _work(MetricsRegistry(counts=False))
     text = process(103).text().decode()

@@ -168,7 +168,7 @@ def test_an_answer_that_is_nonsense_names_plugin_and_hook(hook: str, answer: obj
 @pytest.mark.parametrize(
     ("names", "hook"), [("authenticator_names", "authenticators"), ("authorizer_names", "authorizers")]
 )
-def test_what_was_announced_is_brought(names: str, hook: str, made: object) -> None:
+def test_an_announced_contribution_is_brought(names: str, hook: str, made: object) -> None:
     """By name, and of the right kind."""
     with pytest.raises(PluginError, match=rf"'hello-world': {hook}"):
         _start(_plugin(**{names: _returns(["mine"]), hook: _returns(made)})())
@@ -216,7 +216,7 @@ CLAIMS = [
 
 
 @pytest.mark.parametrize("members", CLAIMS)
-def test_the_servers_own_is_nobody_elses(members: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_of_the_server_belong_to_no_plugin(members: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """A route that would take over calls of the server's, and settings of its, are refused by the start and the build."""
     made = _plugin(**members)
     with pytest.raises(PluginError, match="plugins clash") as caught:
@@ -237,6 +237,6 @@ def test_the_servers_own_is_nobody_elses(members: dict[str, Any], monkeypatch: p
         {"config": _returns(ConfigSection(Model, ("auth.hello",), {"HELLO_DSN": "dsn"}))},
     ],
 )
-def test_what_is_its_own_is_let_pass(members: dict[str, Any]) -> None:
-    """Literals beside parameters of one plugin, aliases and older tables that nobody has."""
+def test_names_of_its_own_pass(members: dict[str, Any]) -> None:
+    """Literals beside parameters of one plugin, aliases and older tables that no plugin has."""
     _start(_plugin(**members)())

@@ -87,7 +87,7 @@ def test_setup_comes_before_what_needs_the_services() -> None:
 
 @pytest.mark.parametrize("error", [SystemExit(0), KeyboardInterrupt(), asyncio.CancelledError()], ids=repr)
 async def test_a_hook_that_exits_is_a_hook_that_failed(error: BaseException) -> None:
-    """What ends programs ends the start with the plugin's name, not the process without a word."""
+    """A SystemExit ends the start with the plugin's name, not the process without a word."""
 
     def raises(*_arguments: object) -> None:
         raise error
@@ -117,7 +117,7 @@ async def test_a_start_hook_that_swallows_its_cancellation_is_left_behind(monkey
 
 
 async def test_a_slow_shutdown_leaves_time_for_the_others(caplog: pytest.LogCaptureFixture) -> None:
-    """All hooks share the time; whoever uses up its part is named, and the next one runs."""
+    """All hooks share the time; a hook that uses up its part is named, and the next one runs."""
     ended = False
 
     async def slow(_self: Plugin) -> None:

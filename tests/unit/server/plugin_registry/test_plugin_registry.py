@@ -84,7 +84,7 @@ def test_two_plugins_of_one_name_are_refused_with_both_classes() -> None:
         _registry(Sample(), Twin())
 
 
-def test_what_is_no_plugin_is_refused() -> None:
+def test_a_class_that_is_no_plugin_is_refused() -> None:
     """An object of another class is named."""
     nonsense: Any = object()
     with pytest.raises(PluginError, match="is not a plugin"):
@@ -172,7 +172,7 @@ def test_a_hook_that_returns_nonsense_is_named(hook: str, answer: object) -> Non
 
 
 @pytest.mark.parametrize("hook", ["observers", "background_services"])
-def test_what_a_process_runs_is_of_the_right_kind(hook: str) -> None:
+def test_the_services_of_a_process_have_the_right_type(hook: str) -> None:
     """Observers and services are checked when they are asked for."""
     registry = _registry(type("Odd", (Sample,), {hook: lambda _self: [object()]})())
     with pytest.raises(PluginError, match=rf"sample-one'.*{hook}"):
@@ -183,7 +183,7 @@ def test_what_a_process_runs_is_of_the_right_kind(hook: str) -> None:
     ("hook", "names"), [("authenticators", "authenticator_names"), ("authorizers", "authorizer_names")]
 )
 @pytest.mark.parametrize("made", [{}, {"mine": object()}])
-def test_what_was_announced_must_be_there(hook: str, names: str, made: dict[str, object]) -> None:
+def test_an_announced_contribution_must_be_there(hook: str, names: str, made: dict[str, object]) -> None:
     """A missing authenticator or authorizer refuses the start instead of leaving a gap."""
     members = {names: lambda _self: ["mine"], hook: lambda _self: made}
     registry = _registry(type("Odd", (Sample,), members)())

@@ -61,7 +61,7 @@ def test_the_message_is_that_of_the_specification() -> None:
     )
 
 
-def test_what_was_signed_is_accepted(pex: Path, key: sign.PrivateKey, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_signed_file_is_accepted(pex: Path, key: sign.PrivateKey, capsys: pytest.CaptureFixture[str]) -> None:
     """By the command and by ``verify``, with a key of either kind."""
     assert sign.main(["--key", "release.pem", "full.pex"]) == 0
     written = [Path(line).name for line in capsys.readouterr().out.splitlines()]

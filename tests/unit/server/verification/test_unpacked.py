@@ -20,7 +20,7 @@ def pex(tmp_path: Path) -> Path:
 
 
 def test_an_untouched_copy(tmp_path: Path, pex: Path) -> None:
-    """What PEX unpacks, and what it adds by itself, is accepted."""
+    """The files that PEX unpacks, and those that it adds by itself, are accepted."""
     unpack(tmp_path, pex)
     assert wrong_copies(tmp_path, pex) == []
 
@@ -170,7 +170,7 @@ TAMPERED = {
 
 
 @pytest.mark.parametrize("what", TAMPERED)
-def test_what_was_tampered_with_around_the_packages_is_found(tmp_path: Path, pex: Path, what: str) -> None:
+def test_a_changed_file_around_the_packages_is_found(tmp_path: Path, pex: Path, what: str) -> None:
     """Changed, added, missing or led elsewhere: each is told, with a place in the environment."""
     environment = unpack(tmp_path, pex).parents[2]
     TAMPERED[what](environment)

@@ -24,14 +24,14 @@ def pex(tmp_path: Path) -> Path:
 
 
 def reseal(path: Path) -> None:
-    """What somebody does who knows of the seal."""
+    """Write a new seal, as an attacker who knows of it does."""
     content = path.read_bytes()
     path.write_bytes(content[: -len(seal.BLANK)] + seal.BLANK)
     seal.seal(path)
 
 
 def test_a_whole_file_has_no_problem(pex: Path) -> None:
-    """What the build wrote is accepted, and its documents are handed on."""
+    """A file as built is accepted, and its documents are passed on."""
     found = inspect(pex.read_bytes())
     assert found.problems == []
     assert found.pex_hash == HASH
@@ -84,7 +84,7 @@ def test_a_member_is_named(pex: Path) -> None:
     assert [line for line in found if line.startswith("member ")] == ["member server/cli.py: differs from the manifest"]
 
 
-def test_what_is_no_members_content_is_told_as_such(pex: Path) -> None:
+def test_bytes_that_are_no_members_content_are_told_as_such(pex: Path) -> None:
     """A change of a member's time, which changes nothing that runs, is found and not blamed on a member."""
     content = bytearray(pex.read_bytes())
     content[len(HEADER) + 10] ^= 1  # the time in the first member's own header
@@ -120,7 +120,7 @@ def test_another_schema_is_not_guessed_at(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"#!/bin/sh\n", b"PK\x05\x06" + b"\0" * 18])
-def test_what_is_no_edition(content: bytes) -> None:
+def test_files_that_are_no_edition(content: bytes) -> None:
     """Nothing, a script and an empty archive are told to be no editions."""
     assert len(inspect(content).problems) == 2
 
@@ -155,7 +155,7 @@ def test_checksums_name_files_of_their_folder_alone(pex: Path) -> None:
     assert wrong_beside(pex) == []
 
 
-def test_what_tells_about_an_edition_imports_no_library() -> None:
+def test_commands_that_tell_about_an_edition_import_no_library() -> None:
     """manifest, sbom, licenses and verify answer at once: the standard library is all that they load."""
     code = (
         "import sys; before = set(sys.modules); import server.cli.licenses, server.cli.manifest, server.cli.sbom\n"
