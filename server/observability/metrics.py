@@ -1,37 +1,40 @@
 """Metrics of the server and its plugins, over all worker processes, in the text format of Prometheus.
 
-Each process writes its values into its own files in one folder, which the supervising process creates. A scrape adds up
-the values of all processes, in whichever worker it runs. Without the folder, as in tests, a process counts for itself.
+Each process counts in its own files in one folder (``server.observability.values``), which the supervising process
+creates. A scrape adds up the values of all processes, in whichever worker it runs. Without the folder, as in tests, a
+process counts for itself.
 """
 
 from __future__ import annotations
 
 import fcntl
+import itertools
 import logging
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from core.errors import PluginError, Unavailable
-from core.metrics import Counter, Gauge, Histogram
+from core.metrics import DURATION_BUCKETS, Counter, Gauge, GaugeMode, Histogram
+from server.observability.exposition import Exposition
+from server.observability.instruments import CounterMetric, GaugeMetric, HistogramMetric, Metric
+from server.observability.values import DECLARED, Doubles, MetricFamily, StoredValues, Values, remove, stored
 
-if TYPE_CHECKING:  # the library reads the variable of the folder when it is imported, which must be later
-    import prometheus_client
-
-FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+FOLDER_VARIABLE = "FLOVYN_METRICS_FOLDER"
 _log = logging.getLogger(__name__)
 _PREFIX = "flovyn-metrics-"
 _OWNER = "owner"
 """The name of a file that is locked as long as a process of the server lives."""
 
-_SUMS = ("counter", "histogram")
-"""Kinds whose values outlive their process: they are added to the values of process 0, which does not exist."""
+_ENDED = "ended"
+"""The begin of the names of files with the sums of the ended processes."""
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+_numbers = itertools.count(1)
 
 
 @contextmanager
@@ -62,39 +65,52 @@ def _remove_orphans(parent: Path) -> None:
             shutil.rmtree(owner.parent)
 
 
+def folder() -> Path | None:
+    """Return the folder that the processes of this server share; None without one."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    return Path(named) if named else None
+
+
 def forget(pid: int) -> None:
     """Remove the gauges of an ended worker, and keep its sums without its files."""
-    from prometheus_client import multiprocess
-
-    folder = Path(os.environ[FOLDER_VARIABLE])
+    shared = folder()
+    if shared is None:
+        return
     try:
-        with _locked(folder, fcntl.LOCK_EX):
-            multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
-            for kind in _SUMS:
-                _add_up(folder / f"{kind}_{pid}.db", folder / f"{kind}_0.db")
+        with _locked(shared, fcntl.LOCK_EX):
+            ended = [each for each in stored(shared) if each.name.partition("-")[0] in (str(pid), _ENDED)]
+            _add_up(ended, shared / f"{_ENDED}-{next(_numbers)}")
     except Exception:  # noqa: BLE001 - a full disk or an incomplete file must not stop the supervisor
         _log.exception("the values of the ended worker %d are lost", pid)
 
 
-def _add_up(ended: Path, sums: Path) -> None:
-    from prometheus_client.mmap_dict import MmapedDict
-
-    if not ended.exists():
-        return
-    total: Any = MmapedDict(str(sums))  # type: ignore[no-untyped-call]
-    try:
-        values: Any = MmapedDict.read_all_values_from_file(str(ended))  # type: ignore[no-untyped-call]
-        for key, value, timestamp, _position in list(values):  # read the whole file before adding anything
-            total.write_value(key, total.read_value(key)[0] + value, timestamp)
-    finally:
-        total.close()
-        ended.unlink()
+def _add_up(ended: Sequence[Path], sums: Path) -> None:
+    """Write the counters and histograms of ended processes as those of one, and remove their files."""
+    total = Values(sums)
+    places: dict[tuple[MetricFamily, tuple[str, ...]], tuple[Doubles, int]] = {}
+    for path in ended:
+        values = StoredValues(path)
+        values.refresh()
+        array = values.read()
+        for series in values.series:
+            family, at = series.family, series.at
+            if family.type == "gauge" or at == DECLARED or at + family.width > len(array):
+                continue
+            key = (family, series.values)
+            if key not in places:
+                places[key] = total.add(family, series.values)
+            view, place = places[key]
+            for offset in range(family.width):
+                view[place + offset] += array[at + offset]
+    total.close()
+    for path in ended:
+        remove(path)
 
 
 @contextmanager
-def _locked(folder: Path, how: int) -> Iterator[None]:
+def _locked(shared: Path, how: int) -> Iterator[None]:
     """Lock the folder: sums that are moved while they are read would count twice, or not at all."""
-    opened = os.open(folder, os.O_RDONLY)
+    opened = os.open(shared, os.O_RDONLY)
     try:
         fcntl.flock(opened, how)
         yield
@@ -106,36 +122,49 @@ class MetricsRegistry:
     """The metrics of one process; with ``counts=False``, metrics are checked but record nothing."""
 
     def __init__(self, *, counts: bool = True) -> None:
-        from prometheus_client import CollectorRegistry
-
-        self._registry = CollectorRegistry()
-        self._made: dict[str, tuple[_Kind, Any]] = {}
         self.counts = counts
+        self._made: dict[str, tuple[str, Metric]] = {}
+        self._taken: dict[str, str] = {}
+        shared = folder() if counts else None
+        self._values = Values(None if shared is None else shared / f"{os.getpid()}-{next(_numbers)}")
+        self._sources: dict[Path, StoredValues] = {}
+        self._exposition = Exposition([])
 
     def of(self, owner: str) -> OwnMetrics:
-        """Return the metrics of ``owner``: the name of a plugin in underscores, or of a part of the server."""
-        return OwnMetrics(self, owner)
+        """Return the metrics of ``owner``: the name of a plugin in underscores."""
+        return OwnMetrics(self, owner, f"flovyn_{owner}_")
 
-    def make(self, kind: _Kind, name: str, description: str, **more: Any) -> Any:
-        """Return the metric ``name``; the first call creates it.
+    @property
+    def server(self) -> OwnMetrics:
+        """The metrics of the server itself."""
+        return OwnMetrics(self, "the server", "flovyn_")
+
+    @property
+    def process(self) -> OwnMetrics:
+        """The metrics with the names that all programs give to facts about their processes."""
+        return OwnMetrics(self, "the server", "process_")
+
+    def make(self, owner: str, family: MetricFamily) -> Metric:
+        """Return the metric of a family; the first call creates it.
 
         Raises:
-            PluginError: the name is not valid, or taken by a metric of another owner, type or set of labels.
+            PluginError: a name or a bound is not valid, or the name is taken by another metric.
         """
-        import prometheus_client
-
-        if name not in self._made:
-            constructor = getattr(prometheus_client, kind.type)
-            try:
-                made = constructor(name, description, labelnames=kind.labels, registry=self._registry, **more)
-            except ValueError as error:
-                raise PluginError(f"plugin {kind.owner!r}: the metric {name!r} cannot be created: {error}") from error
-            self._made[name] = kind, made
-        first, metric = self._made[name]
-        if first != kind:
-            raise PluginError(
-                f"plugin {kind.owner!r}: the metric {name!r} exists already as {first}; choose another name"
-            )
+        if family.name in self._made:
+            first_owner, metric = self._made[family.name]
+            if (first_owner, _kind(metric.family)) != (owner, _kind(family)):
+                first = _described(first_owner, metric)
+                raise PluginError(
+                    f"plugin {owner!r}: the metric {family.name!r} exists already as {first}; choose another name"
+                )
+            return metric
+        taken = [self._taken[name] for name in _samples(family) if name in self._taken]
+        problem = _problem(family) or "".join(taken[:1])
+        if problem:
+            raise PluginError(f"plugin {owner!r}: the metric {family.name!r} cannot be created: {problem}")
+        metric = _TYPES[family.type](family, self._values, counts=self.counts)
+        self._made[family.name] = owner, metric
+        self._taken |= dict.fromkeys(_samples(family), f"{family.name!r} has a line of the same name")
         return metric
 
     def text(self) -> bytes:
@@ -144,81 +173,94 @@ class MetricsRegistry:
         Raises:
             Unavailable: the folder with the values was removed.
         """
-        from prometheus_client import CollectorRegistry, generate_latest, multiprocess
-
-        if FOLDER_VARIABLE not in os.environ:
-            return generate_latest(self._registry)
-        folder = Path(os.environ[FOLDER_VARIABLE])
-        registry = CollectorRegistry()
+        shared = folder()
+        if shared is None or self._values.path is None:
+            return Exposition([self._values]).text()
         try:
-            with _locked(folder, fcntl.LOCK_SH):
-                multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-                return generate_latest(registry)
+            with _locked(shared, fcntl.LOCK_SH):
+                self._refresh(set(stored(shared)))
+                return self._exposition.text()
         except FileNotFoundError:
             raise Unavailable(
-                f"the folder of metrics {folder} was removed; restart the server to count again"
+                f"the folder of metrics {shared} was removed; restart the server to count again"
             ) from None
 
+    def close(self) -> None:
+        """Close the files; the values stay."""
+        self._values.close()
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """The properties that two metrics of one name must share."""
+    def _refresh(self, paths: set[Path]) -> None:
+        changed = paths != self._sources.keys()
+        if changed:
+            self._sources = {path: self._sources.get(path) or StoredValues(path) for path in sorted(paths)}
+        for source in self._sources.values():
+            changed = source.refresh() or changed
+        if changed:
+            self._exposition = Exposition(list(self._sources.values()))
 
-    owner: str
-    type: str
-    labels: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return f"a {self.type} of {self.owner!r} with the labels {list(self.labels)}"
+_TYPES: dict[str, type[Metric]] = {"counter": CounterMetric, "gauge": GaugeMetric, "histogram": HistogramMetric}
+
+
+def _kind(family: MetricFamily) -> tuple[object, ...]:
+    return family.type, family.labels, family.mode, family.buckets
+
+
+def _described(owner: str, metric: Metric) -> str:
+    return f"a {metric.family.type} of {owner!r} with the labels {list(metric.family.labels)}"
+
+
+def _samples(family: MetricFamily) -> list[str]:
+    """Return the names that belong to a metric: those of its lines, and a counter's without the ending."""
+    ends = ("", "_bucket", "_count", "_sum") if family.type == "histogram" else ("",)
+    bare = [family.name.removesuffix("_total")] if family.type == "counter" else []
+    return [*bare, *(f"{family.name}{end}" for end in ends)]
+
+
+def _problem(family: MetricFamily) -> str | None:
+    """Return the problem of a new metric; None if it has none."""
+    bad = [name for name in (family.name, *family.labels) if not _NAME.fullmatch(name)]
+    if bad:
+        return f"{bad[0]!r} is no name: lower case letters, digits and underscores, not beginning with a digit"
+    if "le" in family.labels or any(name.startswith("__") for name in family.labels):
+        return "the labels 'le' and '__…' belong to Prometheus"
+    if len(set(family.labels)) < len(family.labels):
+        return "a label is named twice"
+    if list(family.buckets) != sorted(set(family.buckets)) or (family.type == "histogram" and not family.buckets):
+        return "the buckets must be ascending upper bounds, at least one"
+    return None
 
 
 class OwnMetrics:
     """The metrics of one owner; implements ``core.metrics.Metrics``."""
 
-    def __init__(self, registry: MetricsRegistry, owner: str) -> None:
+    def __init__(self, registry: MetricsRegistry, owner: str, prefix: str) -> None:
         self._registry = registry
         self._owner = owner
+        self._prefix = prefix
 
     def counter(self, name: str, description: str, labels: Sequence[str] = ()) -> Counter:
-        """Return the counter."""
-        return _Counter(self._make("Counter", name, description, labels), self._registry.counts)
+        """Return the counter; its name gets ``_total`` if it lacks it."""
+        family = MetricFamily(
+            f"{self._prefix}{name.removesuffix('_total')}_total", "counter", description, tuple(labels)
+        )
+        metric = self._registry.make(self._owner, family)
+        assert isinstance(metric, CounterMetric)
+        return metric
 
-    def gauge(self, name: str, description: str, labels: Sequence[str] = ()) -> Gauge:
-        """Return the gauge; the values of all living processes are added up."""
-        made = self._make("Gauge", name, description, labels, multiprocess_mode="livesum")
-        return _Gauge(made, self._registry.counts)
+    def gauge(self, name: str, description: str, labels: Sequence[str] = (), mode: GaugeMode = "sum") -> Gauge:
+        """Return the gauge."""
+        family = MetricFamily(f"{self._prefix}{name}", "gauge", description, tuple(labels), mode)
+        metric = self._registry.make(self._owner, family)
+        assert isinstance(metric, GaugeMetric)
+        return metric
 
-    def histogram(self, name: str, description: str, labels: Sequence[str] = ()) -> Histogram:
+    def histogram(
+        self, name: str, description: str, labels: Sequence[str] = (), buckets: Sequence[float] = DURATION_BUCKETS
+    ) -> Histogram:
         """Return the histogram."""
-        return _Histogram(self._make("Histogram", name, description, labels), self._registry.counts)
-
-    def _make(self, kind: str, name: str, description: str, labels: Sequence[str], **more: Any) -> Any:
-        full = f"flovyn_{self._owner}_{name}"
-        return self._registry.make(_Kind(self._owner, kind, tuple(labels)), full, description, **more)
-
-
-class _Counter:
-    def __init__(self, metric: prometheus_client.Counter, counts: bool) -> None:  # noqa: FBT001 - ours alone
-        self._metric, self._counts = metric, counts
-
-    def inc(self, amount: float = 1, **labels: str) -> None:
-        if self._counts:
-            (self._metric.labels(**labels) if labels else self._metric).inc(amount)
-
-
-class _Gauge:
-    def __init__(self, metric: prometheus_client.Gauge, counts: bool) -> None:  # noqa: FBT001 - ours alone
-        self._metric, self._counts = metric, counts
-
-    def set(self, value: float, **labels: str) -> None:
-        if self._counts:
-            (self._metric.labels(**labels) if labels else self._metric).set(value)
-
-
-class _Histogram:
-    def __init__(self, metric: prometheus_client.Histogram, counts: bool) -> None:  # noqa: FBT001 - ours alone
-        self._metric, self._counts = metric, counts
-
-    def observe(self, value: float, **labels: str) -> None:
-        if self._counts:
-            (self._metric.labels(**labels) if labels else self._metric).observe(value)
+        bounds = tuple(float(bound) for bound in buckets)
+        family = MetricFamily(f"{self._prefix}{name}", "histogram", description, tuple(labels), buckets=bounds)
+        metric = self._registry.make(self._owner, family)
+        assert isinstance(metric, HistogramMetric)
+        return metric

@@ -11,7 +11,8 @@ from core.auth import Action
 from core.endpoints import RestRoute, Scope
 from core.plugin_services import Database
 from server.engine.engine import Engine
-from server.observability.metrics import CONTENT_TYPE, MetricsRegistry
+from server.observability.exposition import CONTENT_TYPE
+from server.observability.metrics import MetricsRegistry
 from server.rest_api.resources.discovery import Discovery
 from server.rest_api.resources.docs import Docs
 from server.rest_api.resources.promises import PromiseSettlements

@@ -79,11 +79,6 @@ BREACHES = {
         "import structlog",
         "core.log_limit -> structlog (l.",
     ),
-    "prometheus_client: metrics": (
-        "core/metrics.py",
-        "import prometheus_client",
-        "core.metrics -> prometheus_client (l.",
-    ),
     "pydantic_settings: the configuration": (
         "plugins/jwt/config.py",
         "import pydantic_settings",
