@@ -86,15 +86,6 @@ def once(findings: Sequence[Finding]) -> list[Finding]:
     return [replace(findings[0], message=f"{findings[0].message}; the same in {places}")]
 
 
-def routine_faults(plugin: str, definition: str) -> list[Finding]:
-    """Return the errors of one routine, whose definition comes from the catalog, by this check's own readers alone.
-
-    sqlglot is not asked about a text that PostgreSQL itself has written.
-    """
-    findings = Checker(Ownership(plugin)).check(definition, second_opinion=False)
-    return [finding for finding in findings if finding.severity == "error"]
-
-
 class _File:
     """One file on its way through the check."""
 

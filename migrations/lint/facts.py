@@ -226,11 +226,12 @@ class Triggers(NamedTuple):
 
 
 class Body(NamedTuple):
-    """The text of a function's body in PL/pgSQL."""
+    """A function's body, which PostgreSQL keeps as text; ``language`` is sql or plpgsql."""
 
     at: int
     function: Name
     text: str
+    language: str
 
 
 class HasColumn(NamedTuple):

@@ -7,14 +7,16 @@ A built edition carries the proofs of all its migrations beside their digests, s
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from hashlib import sha256
+from itertools import chain, pairwise
 from typing import Any
 
 from core.migration import CORE, PluginMigration
 from migrations.lint import core_locks, readers, sections, split
-from migrations.lint.facts import Changes, Creates, Drops
+from migrations.lint.facts import Body, Changes, Creates, Drops
 from migrations.lint.modes import mode_of
 from migrations.lint.statement import Lines, Statement
+from migrations.lint.trigger_body import SITUATIONS, why_it_stops
 
 _WRITES = frozenset({"insert", "update", "delete", "merge", "with"})
 
@@ -29,7 +31,7 @@ def proofs(owner: str, migrations: Sequence[PluginMigration]) -> list[dict[str, 
 
 
 def proof(owner: str, sql: str, earlier: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the proof of a migration as JSON: how it runs, its statements as slices of the file, and its locks.
+    """Return the proof of a migration as JSON: its mode, its statements as slices of the file, its locks and routines.
 
     Args:
         owner: ``core`` or the plugin's name.
@@ -45,7 +47,21 @@ def proof(owner: str, sql: str, earlier: Sequence[str] = ()) -> dict[str, Any]:
         "up": list(_statements(up, 0, lines, mode)),
         "down": None if down is None else list(_statements(down, len(sql) - len(down), lines, mode)),
         "locks": [list(lock) for lock in locks],
+        "routines": {} if owner == CORE else dict(_routines([*split(up), *split(down or "")])),
     }
+
+
+def _routines(statements: Sequence[Statement]) -> Iterator[tuple[str, list[list[Any]]]]:
+    """Yield the SHA-256 of each routine's body, and the situations in which a trigger with it cannot stop a cascade."""
+    for fact in chain.from_iterable(readers.read(statement).facts for statement in statements):
+        if isinstance(fact, Body):
+            in_steps = fact.language == "plpgsql"  # others serve no trigger
+            harmless = [
+                [timing, event, each_row]
+                for timing, event, each_row in SITUATIONS
+                if in_steps and why_it_stops(fact.text, event, timing, each_row=each_row) is None
+            ]
+            yield sha256(fact.text.encode()).hexdigest(), harmless
 
 
 def _statements(part: str, offset: int, lines: Lines, mode: str) -> Iterator[dict[str, Any]]:

@@ -26,6 +26,15 @@ _CONDITION_WORDS = frozenset("old new is not null true false and or distinct fro
 _CONDITION_SIGNS = frozenset({"=", "<>", "!=", "(", ")", ",", "."})
 
 
+SITUATIONS: tuple[tuple[Timing, Event, bool], ...] = tuple(
+    (timing, event, each_row)
+    for timing in ("before", "after")
+    for event in ("delete", "update")
+    for each_row in (True, False)
+)
+"""The situations in which a trigger inside a cascade runs: timing, event, and whether it runs for each row."""
+
+
 class StopsError(Exception):
     """The function may stop or skip the row; the message says where."""
 

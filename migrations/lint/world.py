@@ -259,7 +259,8 @@ def _is_constant(reading: Reading) -> bool:
     """Whether a function in SQL is so plain that PostgreSQL puts its expression in the place of the call."""
     calls = {fact.name.last for fact in reading.body if isinstance(fact, Calls)}
     others = any(isinstance(fact, Reads | Writes) for fact in reading.body)
-    return not others and calls.isdisjoint(VOLATILE) and not any(isinstance(fact, Body) for fact in reading.facts)
+    in_steps = any(isinstance(fact, Body) and fact.language == "plpgsql" for fact in reading.facts)
+    return not others and calls.isdisjoint(VOLATILE) and not in_steps
 
 
 def _copied(value: Any) -> Any:

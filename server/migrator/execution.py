@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import psycopg
 
@@ -19,7 +20,7 @@ from core.named_queries import named_queries
 from server.database.connecting import Connection
 from server.database.rows import SCALAR
 from server.migrator import catalog, own_objects, plugin_role
-from server.migrator.proof import MigrationPart, ProvedStatement
+from server.migrator.proof import MigrationPart, ProvedStatement, Routines
 
 LOCK_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 600
@@ -41,11 +42,15 @@ Record = Callable[[int], Awaitable[None]]
 class Executor:
     """Runs parts of migrations over one connection, which has no other user.
 
-    With ``separate_role``, those of plugins run as the role of the plugins.
+    Args:
+        connection: the connection.
+        accepted: returns the accepted routines of a plugin's migrations by the plugin's name.
+        separate_role: migrations of plugins run as the role of the plugins.
     """
 
-    def __init__(self, connection: Connection, *, separate_role: bool) -> None:
+    def __init__(self, connection: Connection, accepted: Callable[[str], Routines], *, separate_role: bool) -> None:
         self._connection = connection
+        self._accepted = accepted
         self._separate_role = separate_role
 
     async def run(self, part: MigrationPart, record: Record) -> None:
@@ -118,7 +123,9 @@ class Executor:
                 f"{part.pending}: it changed objects that the plugin does not own, and was rolled back:"
                 f" {'; '.join(changed)}"
             )
-        harm = list(own_objects.faults(owner, own, await own_objects.snapshot(connection, owner)))
+        harm = list(
+            own_objects.faults(partial(self._accepted, owner), own, await own_objects.snapshot(connection, owner))
+        )
         if not self._separate_role:
             tables = await own_objects.locked_tables(connection, owner)
             harm += [f"it locked rows of {table}, which is not the plugin's" for table in tables]

@@ -49,17 +49,3 @@ def core_names(texts: Iterable[str]) -> frozenset[str]:
     from migrations.lint import core_objects
 
     return frozenset(name for _, name in core_objects(texts))
-
-
-def routine_faults(plugin: str, definition: str) -> list[str]:
-    """Return the errors of a routine's definition, as the catalog has it."""
-    from migrations.lint.check import routine_faults
-
-    return [f"{each.rule} {each.message}" for each in routine_faults(plugin, definition)]
-
-
-def why_it_stops(body: str, event: str, timing: str, *, each_row: bool) -> str | None:
-    """Return why a trigger with this body may stop a cascade; None when it cannot."""
-    from migrations.lint.trigger_body import why_it_stops
-
-    return why_it_stops(body, event, timing, each_row=each_row)

@@ -26,7 +26,7 @@ from server.database.rows import SCALAR
 from server.migrator import plugin_role
 from server.migrator.execution import Executor
 from server.migrator.history import Applied, Owner, Pending, Plan, compare
-from server.migrator.proof import MigrationPart, Proof, Proofs, proof_of
+from server.migrator.proof import MigrationPart, Proof, Proofs, Routines, proof_of
 
 OLDEST_POSTGRESQL = 150000
 WAIT_FOR_OTHER_S = 120
@@ -82,7 +82,7 @@ class Migrator:
         async with self.alone(), self._session() as connection:
             await connection.execute(_SQL["create_tracking"])
             pending = (await _plan(connection, wanted)).pending  # again: another server may have done it meanwhile
-            await self._run_all(connection, [self.proof(each, wanted).up for each in pending])
+            await self._run_all(connection, [self.proof(each, wanted).up for each in pending], wanted)
             return pending
 
     def proof(self, pending: Pending, wanted: Sequence[Owner]) -> Proof:
@@ -114,7 +114,8 @@ class Migrator:
             applied = {row.version for row in await _applied(connection) if row.owner == owner.name}
             undone = [each for each in reversed(owner.migrations) if each.version in applied and each.version > version]
             parts = [self._down_part(Pending(owner.name, each), owner) for each in undone]
-            executor = Executor(connection, separate_role=await plugin_role.prepare(connection))
+            accepted = partial(self._accepted, [owner])
+            executor = Executor(connection, accepted, separate_role=await plugin_role.prepare(connection))
             for part in parts:
                 await executor.run(part, partial(_forget, connection, part.pending))
                 _log.info("rolled back migration %s", part.pending)
@@ -150,14 +151,21 @@ class Migrator:
             )
         return down
 
-    async def _run_all(self, connection: Connection, parts: Sequence[MigrationPart]) -> None:
+    def _accepted(self, wanted: Sequence[Owner], name: str) -> Routines:
+        """Return the routines of all migrations of an owner, as a trigger may run what an earlier one has made."""
+        owner = next(each for each in wanted if each.name == name)
+        proofs = [self.proof(Pending(name, migration), wanted) for migration in owner.migrations]
+        return {body: harmless for each in proofs for body, harmless in each.routines.items()}
+
+    async def _run_all(self, connection: Connection, parts: Sequence[MigrationPart], wanted: Sequence[Owner]) -> None:
         """Run migrations in order; the role of the plugins is prepared when the core's are done."""
-        executor = Executor(connection, separate_role=False)
+        accepted = partial(self._accepted, wanted)
+        executor = Executor(connection, accepted, separate_role=False)
         prepared = False
         for part in parts:
             each = part.pending
             if each.owner != CORE and not prepared:
-                executor = Executor(connection, separate_role=await plugin_role.prepare(connection))
+                executor = Executor(connection, accepted, separate_role=await plugin_role.prepare(connection))
                 prepared = True
             started = time.monotonic()
             await executor.run(part, partial(self._record, connection, each))

@@ -2,59 +2,70 @@
 
 The comparison of the catalogs sees changes of objects that are not the plugin's. A trigger on an own table that stops
 the server's DELETE, or a view through which a statement locks the server's rows, is the plugin's own and is found here.
-All of it is read from the database inside the migration's transaction. Triggers and functions are judged by the linter,
-where it is installed: by then the build has judged their text.
+All of it is read from the database inside the migration's transaction. The bodies of triggers and functions are known
+by their digests: the build's linter has judged the text of each, and the edition carries the result as proof.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from core.migration import table_prefix
 from core.named_queries import named_queries
 from server.database.connecting import Connection
 from server.database.rows import NAMED, SCALAR
-from server.migrator import linter
-from server.migrator.proof import ProvedStatement
+from server.migrator.proof import ProvedStatement, Routines
 
 _SQL = named_queries(__package__, "own_objects.sql")
 
 
 class OwnObjects(NamedTuple):
-    """Faults of triggers inside the server's cascades, and the plugin's routines with their definitions."""
+    """The plugin's triggers inside the server's cascades, and its routines, as rows of the catalog."""
 
-    triggers: frozenset[str]
-    routines: Mapping[str, str]
+    triggers: frozenset[Any]
+    routines: frozenset[Any]
 
 
 async def snapshot(connection: Connection, plugin: str) -> OwnObjects:
-    """Return the plugin's own objects; ``faults`` compares two snapshots of one transaction.
-
-    Without the linter there is nothing to judge them by, and the snapshot is empty.
-    """
-    if not linter.is_installed():
-        return OwnObjects(frozenset(), {})
+    """Return the plugin's own objects; ``faults`` compares two snapshots of one transaction."""
     own = _own(plugin)
-    triggers = await _rows(connection, "cascade_triggers", own)
-    routines = {row.signature: row.definition for row in await _rows(connection, "routines", own)}
-    return OwnObjects(frozenset(fault for row in triggers if (fault := stops(row))), routines)
+    triggers, routines = await _rows(connection, "cascade_triggers", own), await _rows(connection, "routines", own)
+    return OwnObjects(frozenset(triggers), frozenset(routines))
 
 
-def faults(plugin: str, before: OwnObjects, after: OwnObjects) -> Sequence[str]:
-    """Return the faults of objects that a migration made between two snapshots."""
-    found = sorted(after.triggers - before.triggers)
-    for signature, definition in sorted(after.routines.items()):
-        if before.routines.get(signature) != definition:
-            found += linter.routine_faults(plugin, definition)
-    return found
+def faults(accepted: Callable[[], Routines], before: OwnObjects, after: OwnObjects) -> Sequence[str]:
+    """Return the faults of objects that a migration made or changed between two snapshots.
+
+    ``accepted`` returns the routines of all the plugin's migrations. It is only called when there are new objects.
+    """
+    triggers, routines = after.triggers - before.triggers, after.routines - before.routines
+    if not triggers and not routines:
+        return ()
+    known = accepted()
+    found = [stops(row, known) for row in triggers] + [_unaccepted(row, known) for row in routines]
+    return sorted(fault for fault in found if fault is not None)
 
 
-def stops(row: Any) -> str | None:
+def _unaccepted(row: Any, known: Routines) -> str | None:
+    """Return the fault of a routine, or None."""
+    if row.has_other_rights:
+        return f"{row.signature} runs with other rights or settings than its caller's"
+    if row.body and _digest(row.body) not in known:  # a parsed body has no text; the catalog has what it depends on
+        return f"the body of {row.signature} was not accepted when the edition was built"
+    return None
+
+
+def stops(row: Any, known: Routines) -> str | None:
     """Return the fault of a trigger inside a cascade, or None."""
     reason = None
     if row.language == "plpgsql":
-        reason = linter.why_it_stops(row.body, row.event, row.timing, each_row=row.each_row)
+        harmless = known.get(_digest(row.body))
+        if harmless is None:
+            reason = "the body of its function was not accepted when the edition was built"
+        elif (row.timing, row.event, row.each_row) not in harmless:
+            reason = "its function can raise, or skip the row"
     elif row.timing == "before" and row.event == "delete":
         reason = "its function is not in PL/pgSQL"
     if reason is None and row.conditional and row.timing == "before" and row.event == "delete":
@@ -97,6 +108,10 @@ async def locked_tables(connection: Connection, plugin: str) -> Sequence[str]:
 
 async def _rows(connection: Connection, query: str, parameters: Mapping[str, str] | None = None) -> list[Any]:
     return await (await connection.cursor(row_factory=NAMED).execute(_SQL[query], parameters)).fetchall()
+
+
+def _digest(body: str) -> str:
+    return sha256(body.encode()).hexdigest()
 
 
 def _own(plugin: str) -> Mapping[str, str]:

@@ -43,11 +43,18 @@ INNER JOIN pg_language AS l ON f.prolang = l.oid
 WHERE NOT g.tgisinternal AND g.tgtype & 64 = 0
 
 -- name: routines
--- The functions and procedures of the plugin, with the definitions that PostgreSQL stores.
-SELECT f.oid::regprocedure::text AS signature, pg_get_functiondef(f.oid) AS definition
+-- The functions and procedures of the plugin, with their bodies as far as PostgreSQL keeps the text. The constructors of
+-- range types are left out: PostgreSQL makes them, as parts of the type.
+SELECT
+    f.oid::regprocedure::text AS signature, f.prosrc AS body, f.prosecdef OR f.proconfig IS NOT NULL AS has_other_rights
 FROM pg_proc AS f
 INNER JOIN pg_namespace AS n ON f.pronamespace = n.oid
-WHERE n.nspname = 'public' AND f.proname ~ %(own)s AND f.prokind IN ('f', 'p') AND f.prolang <> 12
+WHERE n.nspname = 'public' AND f.proname ~ %(own)s AND f.prokind IN ('f', 'p')
+    AND NOT EXISTS (
+        SELECT 1
+        FROM pg_depend AS d
+        WHERE d.classid = 'pg_proc'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_type'::regclass AND d.deptype = 'i'
+    )
 
 -- name: limits
 -- The timeouts of this transaction, in milliseconds; 0 waits for ever.

@@ -6,7 +6,7 @@ the linter is installed (the build, tests, ``dev`` editions), it makes the proof
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,6 +20,13 @@ Mode = Literal["transaction", "outside", "batches"]
 
 Proofs = Mapping[tuple[str, str], Mapping[str, Any]]
 """The proofs of an edition by owner and file, in the form of ``edition.json``."""
+
+Situation = tuple[str, str, bool]
+"""When a trigger runs: timing, event, and whether it runs for each row."""
+
+Routines = Mapping[str, Collection[Situation]]
+"""The routines that the linter has accepted: the SHA-256 of the body, and the situations in which a trigger with this
+body cannot stop a statement of the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +67,13 @@ class Proof:
         up: the part that ``apply`` runs.
         down: the part that ``rollback`` runs; None without a ``-- down`` section.
         locks: (line, core table, lock mode) of each lock that it takes on a table of the core.
+        routines: the routines that it creates.
     """
 
     up: MigrationPart
     down: MigrationPart | None
     locks: Sequence[tuple[int, str, str]]
+    routines: Routines
 
 
 def proof_of(pending: Pending, owners: Iterable[Owner], proofs: Proofs) -> Proof:
@@ -83,7 +92,8 @@ def proof_of(pending: Pending, owners: Iterable[Owner], proofs: Proofs) -> Proof
     down_mode: Mode = "outside" if found["mode"] == "outside" else "transaction"
     down = None if found["down"] is None else MigrationPart(pending, _statements(sql, found["down"]), down_mode)
     locks = [(line, table, mode) for line, table, mode in found["locks"]]
-    return Proof(MigrationPart(pending, _statements(sql, found["up"]), found["mode"]), down, locks)
+    up = MigrationPart(pending, _statements(sql, found["up"]), found["mode"])
+    return Proof(up, down, locks, {digest: set(map(tuple, each)) for digest, each in found["routines"].items()})
 
 
 def _statements(sql: str, slices: Sequence[Mapping[str, Any]]) -> list[ProvedStatement]:

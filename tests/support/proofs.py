@@ -11,6 +11,11 @@ from server.migrator.proof import Proofs
 
 
 def forged(owner: Owner) -> Proofs:
-    """Return the proofs of an edition whose build did not apply the rules to the owner's migrations."""
+    """Return the proofs of an edition whose build did not apply the rules, and so accepted no routine."""
+    return {key: {**entry, "routines": {}} for key, entry in proved(owner).items()}
+
+
+def proved(owner: Owner) -> Proofs:
+    """Return the proofs of an edition whose build accepted the owner's migrations."""
     migrations: Sequence[Any] = owner.migrations
     return {(owner.name, entry["file"]): entry for entry in proofs(owner.name, migrations)}

@@ -168,8 +168,7 @@ def _judge_language(c: Cursor, routine: _Routine) -> None:
 def _read_body(c: Cursor, routine: _Routine) -> None:
     if routine.body is None or routine.language not in ("", *_LANGUAGES):
         return
-    if routine.language == "plpgsql":
-        c.add(Body(routine.body.start, routine.name, routine.body.text))
+    c.add(Body(routine.body.start, routine.name, routine.body.text, routine.language))
     read = plpgsql.read if routine.language == "plpgsql" else sql_body.read
     read(routine.body, c.body)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from psycopg.rows import namedtuple_row
 
 from core.named_queries import named_queries
 from migrations.lint import core_locks, sections, split
-from migrations.lint.check import routine_faults
 from migrations.lint.modes import mode_of
+from migrations.lint.proof import proof
 from server.migrator import catalog, own_objects
+from server.migrator.proof import Situation
 from tests.support.lint_cases import PLUGIN, Case, cases, malformed, setup_sql
 from tests.support.postgres import Databases
 
@@ -115,13 +116,17 @@ def take(connection: Connection, tables: list[str]) -> Picture:
     return {(kind, schema, name): text for kind, schema, name, text in found} | rows(connection, tables)
 
 
-def faults_of_own(connection: Connection) -> list[str]:
-    """Return the faults that the migrator finds in the plugin's own triggers and functions."""
+def faults_of_own(connection: Connection, *texts: str) -> Sequence[str]:
+    """Return the faults that the migrator finds in the plugin's own triggers and functions, which ``texts`` made."""
     named = connection.cursor(row_factory=namedtuple_row)
-    triggers = named.execute(OBJECTS["cascade_triggers"].encode(), OWN).fetchall()
-    routines = connection.execute(OBJECTS["routines"].encode(), OWN).fetchall()
-    faults = [fault for row in triggers if (fault := own_objects.stops(row))]
-    return faults + [str(each) for _, definition in routines for each in routine_faults(PLUGIN, definition)]
+    triggers, routines = (
+        frozenset(named.execute(OBJECTS[query].encode(), OWN).fetchall()) for query in ("cascade_triggers", "routines")
+    )
+    accepted: dict[str, set[Situation]] = {}
+    for text in texts:
+        accepted |= {body: set(map(tuple, each)) for body, each in proof(PLUGIN, text)["routines"].items()}
+    nothing = own_objects.OwnObjects(frozenset(), frozenset())
+    return own_objects.faults(lambda: accepted, nothing, own_objects.OwnObjects(triggers, routines))
 
 
 def rows(connection: Connection, tables: list[str]) -> Picture:
@@ -172,7 +177,7 @@ def test_good_migrations_change_only_own_objects(connection: Connection, before:
     session = session_of(connection)
     run(connection, case)
     assert catalog.differences(start, take(connection, WATCHED + SEQUENCES)) == []
-    assert faults_of_own(connection) == []
+    assert not faults_of_own(connection, setup_sql(), case.sql)
     after = session_of(connection)
     kept = {"prepared", "cursors", "temporary", "listening", "role"}
     assert {key: after[key] for key in kept} == {key: session[key] for key in kept}
@@ -206,7 +211,7 @@ def test_refused_triggers_stop_the_server(connection: Connection, case: Case) ->
     run(connection, case)
     for later in case.then:
         connection.execute(later.encode())
-    assert faults_of_own(connection)
+    assert faults_of_own(connection, setup_sql(), case.sql)
     try:
         connection.execute("DELETE FROM tenant WHERE id = %s", [DELETED])
     except psycopg.Error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
@@ -12,7 +12,8 @@ from core.migration import PluginMigration
 from server.database.connecting import connect
 from server.migrator.history import Owner
 from server.migrator.migrator import Migrator, owners
-from tests.support.proofs import forged
+from server.migrator.proof import Proofs
+from tests.support.proofs import forged, proved
 from tests.support.roles import owned_by
 
 BEFORE = """
@@ -137,9 +138,16 @@ def _owner(*texts: str) -> Owner:
     return Owner("sample", [PluginMigration.parse(file, text.encode()) for file, text in files])
 
 
-async def _apply(url: str, owner: Owner) -> None:
-    """Apply with a proof for every file, as an edition would carry it whose check was switched off."""
-    await Migrator(lambda: connect(url, timeout=5), forged(owner), "test").apply([*owners([]), owner])
+async def _apply(url: str, owner: Owner, proofs: Callable[[Owner], Proofs] = forged) -> None:
+    """Apply as an edition does, which has no linter; by default, with the proofs of a build whose check was switched off."""
+    proofs_of_all = {**proved(owners([])[0]), **proofs(owner)}
+    await Migrator(lambda: connect(url, timeout=5), proofs_of_all, "test").apply([*owners([]), owner])
+
+
+@pytest.fixture(autouse=True)
+def _no_linter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the linter, which production editions do not contain."""
+    monkeypatch.setattr("server.migrator.linter.is_installed", lambda: False)
 
 
 @pytest.fixture(params=ROLES)
@@ -207,9 +215,33 @@ async def test_a_migration_that_only_resembles_a_harmful_one_runs(server: str) -
             connection.execute("DROP FUNCTION IF EXISTS p_sample__f CASCADE")
             connection.execute("DROP TABLE IF EXISTS p_sample__c")
         try:
-            await _apply(server, _owner(BEFORE, sql))
+            await _apply(server, _owner(BEFORE, sql), proved)
         except MigrationError as error:
             pytest.fail(f"{name}: {error}")
+
+
+@pytest.mark.parametrize("name", TRIGGERS)
+async def test_a_trigger_in_a_cascade_is_judged_by_its_situation(database: str, name: str) -> None:
+    """Also when the build has accepted its body, as for a table outside of any cascade."""
+    await _apply(database, _owner(BEFORE))
+    with pytest.raises(MigrationError, match="may stop the server's"):
+        await _apply(database, _owner(BEFORE, TRIGGERS[name]), proved)
+
+
+@pytest.mark.parametrize("option", ["SECURITY DEFINER", "SET lock_timeout = 0"])
+async def test_a_routine_with_other_rights_or_settings_is_refused(database: str, option: str) -> None:
+    """The catalog shows both options, whatever the build has accepted."""
+    await _apply(database, _owner(BEFORE))
+    function = f"CREATE FUNCTION p_sample__f() RETURNS int LANGUAGE sql {option} AS 'SELECT 1'"
+    with pytest.raises(MigrationError, match="other rights or settings"):
+        await _apply(database, _owner(BEFORE, function), proved)
+
+
+async def test_a_trigger_may_run_a_function_of_an_earlier_migration(database: str) -> None:
+    """The routines of all migrations of the plugin are accepted."""
+    function, trigger = HARMLESS["a trigger behind the row"].split("; CREATE TRIGGER")
+    await _apply(database, _owner(BEFORE, function), proved)
+    await _apply(database, _owner(BEFORE, function, f"CREATE TRIGGER{trigger}"), proved)
 
 
 async def test_an_object_that_was_tied_before_may_go(database: str) -> None:
