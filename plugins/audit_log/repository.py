@@ -11,6 +11,9 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
+from psycopg.rows import class_row, dict_row, namedtuple_row, scalar_row
+
+from core.connection import Row, RowFactory
 from core.errors import FlovynError, Unavailable
 from core.named_queries import named_queries
 from core.plugin_services import Database
@@ -28,6 +31,7 @@ from plugins.audit_log.domain import (
 from plugins.audit_log.filters import Filter, PageCursor
 
 _SQL = named_queries(__package__, "queries.sql")
+_NAMED: RowFactory[Any] = namedtuple_row
 _values = attrgetter(*EVENT_FIELDS)
 _KINDS = {str(kind): kind for kind in Kind}
 
@@ -76,8 +80,9 @@ class EventRepository:
             of_tenant[draft.tenant_id].append(draft)
         await self._make_chains(of_tenant.keys() - self._known)
         async with self._database.transaction() as connection:
-            rows = await (await connection.execute(_SQL["lock_heads"], {"tenants": list(of_tenant)})).fetchall()
-            heads = {row[0]: Head(row[1], bytes(row[2])) for row in rows if not row[3]}
+            locked = {"tenants": list(of_tenant)}
+            rows = await (await connection.cursor(row_factory=_NAMED).execute(_SQL["lock_heads"], locked)).fetchall()
+            heads = {row.tenant_id: _head(row) for row in rows if not row.overrun}
             made = {tenant_id: chained(of_tenant[tenant_id], head) for tenant_id, head in heads.items()}
             if made:
                 await connection.execute(_SQL["append"], _parameters(made))
@@ -119,30 +124,32 @@ class EventRepository:
 
     async def chain(self, tenant_id: UUID) -> Chain | None:
         """Return both ends of a chain; None when there is none."""
-        async with self._database.connection() as connection:
-            row = await (await connection.execute(_SQL["chain"], {"tenant_id": tenant_id})).fetchone()
+        row = await self._one(_NAMED, "chain", tenant_id)
         if row is None:
             return None
-        return Chain(Head(row[0], bytes(row[1])), row[2], bytes(row[3]), row[4], row[5])
+        return Chain(_head(row), row.first_sequence, bytes(row.first_previous_hash), row.overrun, row.underrun)
 
     async def has_events(self, tenant_id: UUID) -> bool:
-        """Whether a tenant has any event."""
-        async with self._database.connection() as connection:
-            row = await (await connection.execute(_SQL["has_events"], {"tenant_id": tenant_id})).fetchone()
-        return row is not None and bool(row[0])
+        """Return whether a tenant has any event."""
+        return bool(await self._one(scalar_row, "has_events", tenant_id))
 
     async def walk(self, tenant_id: UUID, after: int, up_to: int, limit: int) -> list[ChainedEvent]:
         """Return the next events of a chain, by number, as they are stored."""
         parameters = {"tenant_id": tenant_id, "after": after, "up_to": up_to, "limit": limit}
         async with self._database.connection() as connection:
-            rows = await (await connection.execute(_SQL["walk"], parameters)).fetchall()
+            rows = await (await connection.cursor(row_factory=dict_row).execute(_SQL["walk"], parameters)).fetchall()
         return [_event(row) for row in rows]
+
+    async def _one(self, rows: RowFactory[Row], query: str, tenant_id: UUID) -> Row | None:
+        async with self._database.connection() as connection:
+            cursor = connection.cursor(row_factory=rows)
+            return await (await cursor.execute(_SQL[query], {"tenant_id": tenant_id})).fetchone()
 
     async def _select(self, parts: Sequence[str], parameters: dict[str, Any]) -> list[Shown]:
         query = "\n".join([_SQL["select_events"], *parts])
         async with self._database.connection() as connection:
-            rows = await (await connection.execute(query, parameters)).fetchall()
-        return [Shown(_event(row[:-1]), row[-1] or UNKNOWN) for row in rows]
+            rows = await (await connection.cursor(row_factory=dict_row).execute(query, parameters)).fetchall()
+        return [Shown(outcome=row.pop("outcome") or UNKNOWN, event=_event(row)) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,25 +171,25 @@ class RetentionRepository:
     async def get(self, tenant_id: UUID) -> Retention:
         """Return how long a tenant's events are kept."""
         async with self._database.connection() as connection:
-            row = await (await connection.execute(_SQL["get_retention"], {"tenant_id": tenant_id})).fetchone()
-        if row is not None:
-            return Retention(*row)
-        return Retention(self._refusals_keep_days if tenant_id == REFUSALS_CHAIN else None)
+            cursor = connection.cursor(row_factory=class_row(Retention))
+            row = await (await cursor.execute(_SQL["get_retention"], {"tenant_id": tenant_id})).fetchone()
+        return row or Retention(self._refusals_keep_days if tenant_id == REFUSALS_CHAIN else None)
 
     async def set(self, tenant_id: UUID, keep_days: int | None, changed_by: str) -> Retention:
         """Say how long a tenant's events are kept."""
         parameters = {"tenant_id": tenant_id, "keep_days": keep_days, "changed_by": changed_by}
         async with self._database.connection() as connection:
-            row = await (await connection.execute(_SQL["set_retention"], parameters)).fetchone()
-        return await self.get(tenant_id) if row is None else Retention(*row)
+            cursor = connection.cursor(row_factory=class_row(Retention))
+            row = await (await cursor.execute(_SQL["set_retention"], parameters)).fetchone()
+        return row or await self.get(tenant_id)
 
     async def due(self, now: datetime, after: UUID | None, limit: int) -> list[tuple[UUID, int]]:
         """Return tenants, by id behind ``after``, with events past their time, and how many days they keep."""
         refusals = {"refusals": REFUSALS_CHAIN, "refusals_keep_days": self._refusals_keep_days}
         parameters = {"now": now, "after": after, "limit": limit, **refusals}
         async with self._database.connection() as connection:
-            rows = await (await connection.execute(_SQL["due"], parameters)).fetchall()
-        return [(row[0], row[1]) for row in rows]
+            rows = await (await connection.cursor(row_factory=_NAMED).execute(_SQL["due"], parameters)).fetchall()
+        return [(row.tenant_id, row.keep_days) for row in rows]
 
     async def prune(self, tenant_id: UUID, before: datetime, limit: int) -> int:
         """Delete the oldest events of a tenant, at most ``limit``; stop at the first that is kept."""
@@ -208,9 +215,15 @@ def _text(value: UUID | datetime | bytes) -> str:
     return rf"\x{value.hex()}" if isinstance(value, bytes) else str(value)
 
 
-def _event(row: Sequence[Any]) -> ChainedEvent:
+def _event(row: dict[str, Any]) -> ChainedEvent:
     """Return an event as it is stored, damaged or not."""
-    return ChainedEvent(*(row[0], _KINDS.get(row[1], row[1]), *row[2:-2], bytes(row[-2]), bytes(row[-1])))
+    row["kind"] = _KINDS.get(row["kind"], row["kind"])
+    row["previous_hash"], row["hash"] = bytes(row["previous_hash"]), bytes(row["hash"])
+    return ChainedEvent(**row)
+
+
+def _head(row: Any) -> Head:
+    return Head(row.last_sequence, bytes(row.last_hash))
 
 
 def _headless(tenant_id: UUID) -> FlovynError:

@@ -1,3 +1,7 @@
+-- part: token_columns
+id, tenant_id, display_name, description, token_prefix, token_hash, expires_at,
+created_at, last_used_at, revoked_at, rotated_at, previous_prefix, previous_hash, previous_until
+
 -- name: create
 INSERT INTO p_worker_token__tokens (
     id, tenant_id, display_name, description, token_prefix, token_hash, expires_at
@@ -8,20 +12,17 @@ FROM unnest(
     %(token_prefix)s::text[], %(token_hash)s::text[], %(expires_at)s::timestamptz[]
 )
 RETURNING
-    id, tenant_id, display_name, description, token_prefix, token_hash, expires_at,
-    created_at, last_used_at, revoked_at, rotated_at, previous_prefix, previous_hash, previous_until
+    -- use: token_columns
 
 -- name: get
 SELECT
-    id, tenant_id, display_name, description, token_prefix, token_hash, expires_at,
-    created_at, last_used_at, revoked_at, rotated_at, previous_prefix, previous_hash, previous_until
+    -- use: token_columns
 FROM p_worker_token__tokens
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 
 -- name: page
 SELECT
-    id, tenant_id, display_name, description, token_prefix, token_hash, expires_at,
-    created_at, last_used_at, revoked_at, rotated_at, previous_prefix, previous_hash, previous_until
+    -- use: token_columns
 FROM p_worker_token__tokens
 WHERE tenant_id = %(tenant_id)s AND (%(include_revoked)s OR revoked_at IS NULL)
 ORDER BY created_at, id
@@ -48,8 +49,7 @@ WHERE
     AND revoked_at IS NULL
     AND rotated_at IS NOT DISTINCT FROM %(seen)s
 RETURNING
-    id, tenant_id, display_name, description, token_prefix, token_hash, expires_at,
-    created_at, last_used_at, revoked_at, rotated_at, previous_prefix, previous_hash, previous_until
+    -- use: token_columns
 
 -- name: revoke
 -- A token that was revoked keeps the time of the first revocation.
@@ -57,20 +57,19 @@ UPDATE p_worker_token__tokens
 SET revoked_at = coalesce(revoked_at, now())
 WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 RETURNING
-    id, tenant_id, display_name, description, token_prefix, token_hash, expires_at,
-    created_at, last_used_at, revoked_at, rotated_at, previous_prefix, previous_hash, previous_until
+    -- use: token_columns
 
 -- name: by_prefixes
 -- The one look-up without a tenant: the token is what tells the tenant. Each branch has an index of its own.
 SELECT
-    asked.prefix, id, tenant_id, display_name, description, token_prefix, token_hash, expires_at,
-    created_at, last_used_at, revoked_at, rotated_at, previous_prefix, previous_hash, previous_until
+    asked.prefix,
+    -- use: token_columns
 FROM unnest(%(prefix)s::text[]) AS asked (prefix)
 INNER JOIN p_worker_token__tokens ON token_prefix = asked.prefix
 UNION ALL
 SELECT
-    asked.prefix, id, tenant_id, display_name, description, token_prefix, token_hash, expires_at,
-    created_at, last_used_at, revoked_at, rotated_at, previous_prefix, previous_hash, previous_until
+    asked.prefix,
+    -- use: token_columns
 FROM unnest(%(prefix)s::text[]) AS asked (prefix)
 INNER JOIN p_worker_token__tokens ON previous_prefix = asked.prefix
 

@@ -8,7 +8,9 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg.rows import class_row, dict_row, scalar_row
 
+from core.connection import Row, RowFactory
 from core.errors import AlreadyExists, NotFound
 from core.named_queries import named_queries
 from core.plugin_services import Database
@@ -46,7 +48,8 @@ class WorkerTokenRepository:
         """Return a page of the tenant's tokens, oldest first, and how many there are."""
         wanted = {"tenant_id": tenant_id, "include_revoked": include_revoked}
         tokens = await self._tokens("page", {**wanted, "limit": limit, "offset": offset})
-        return tokens, (await self._rows("count", wanted))[0][0]
+        [total] = await self._rows(scalar_row, "count", wanted)
+        return tokens, total
 
     async def rotate(self, rotation: Rotation) -> WorkerToken | None:
         """Replace a token's secret; None when it is gone, revoked, or was rotated since it was read.
@@ -63,17 +66,17 @@ class WorkerTokenRepository:
     async def by_prefixes(self, prefixes: Sequence[str]) -> Mapping[str, list[WorkerToken]]:
         """Return the tokens whose secret, or the one before it, begins like this; by prefix."""
         found: dict[str, list[WorkerToken]] = defaultdict(list)
-        for prefix, *row in await self._rows("by_prefixes", {"prefix": list(prefixes)}):
-            found[prefix].append(WorkerToken(*row))
+        for row in await self._rows(dict_row, "by_prefixes", {"prefix": list(prefixes)}):
+            found[row.pop("prefix")].append(WorkerToken(**row))
         return found
 
     async def changed(self, tokens: Sequence[WorkerToken]) -> set[UUID]:
         """Return the ids of those that are no longer like this: revoked, rotated, of another end, or gone."""
-        return {row[0] for row in await self._rows("changed", _columns(tokens, _REMEMBERED))}
+        return set(await self._rows(scalar_row, "changed", _columns(tokens, _REMEMBERED)))
 
     async def note_uses(self, tokens: Sequence[tuple[UUID, UUID]]) -> None:
         """Note that tokens (tenant and id) are in use, at most once a minute."""
-        columns = {"tenant_id": [each[0] for each in tokens], "id": [each[1] for each in tokens]}
+        columns = {"tenant_id": [tenant_id for tenant_id, _ in tokens], "id": [token_id for _, token_id in tokens]}
         async with self._database.connection() as connection:
             await connection.execute(_SQL["note_uses"], columns)
 
@@ -83,17 +86,16 @@ class WorkerTokenRepository:
             await connection.execute(_SQL["rehash"], _columns(changes, _REHASH))
 
     async def _tokens(self, query: str, parameters: Mapping[str, Any]) -> list[WorkerToken]:
-        return [WorkerToken(*row) for row in await self._rows(query, parameters)]
+        return await self._rows(class_row(WorkerToken), query, parameters)
 
-    async def _rows(self, query: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    async def _rows(self, rows: RowFactory[Row], query: str, parameters: Mapping[str, Any]) -> list[Row]:
         async with self._database.connection() as connection:
             try:
-                rows: list[tuple[Any, ...]] = await (await connection.execute(_SQL[query], parameters)).fetchall()
+                return await (await connection.cursor(row_factory=rows).execute(_SQL[query], parameters)).fetchall()
             except psycopg.errors.ForeignKeyViolation:
                 raise NotFound("the tenant of these credentials does not exist") from None
             except psycopg.errors.UniqueViolation:
                 raise AlreadyExists("by chance, a token begins like the new one; try again") from None
-        return rows
 
 
 def _columns(values: Sequence[object], names: Sequence[str]) -> dict[str, list[Any]]:

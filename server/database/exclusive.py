@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,9 +19,9 @@ from typing import Any
 import psycopg
 
 from core.errors import FlovynError, Unavailable
+from core.named_queries import named_queries
 from server.database.connecting import Connection, answering, connect, cut
-
-Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
+from server.database.rows import NAMED
 
 LOOK_EVERY_S = 1.0
 """The time between two attempts at a lock that another process holds: a process that dies announces nothing."""
@@ -38,27 +38,11 @@ ANSWER_WITHIN_S = 5.0
 UNLOCK_WITHIN_S = 1.0
 """The longest time for which the end of a process waits until its locks are released and announced."""
 
-KEEP_ALIVE = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
-"""PostgreSQL then releases the locks of a machine that vanished within half a minute; the default is hours."""
-
-TRY = """
-SELECT
-    pg_is_in_recovery(),
-    array(
-        SELECT name
-        FROM unnest(%s::text[]) AS name
-        WHERE pg_try_advisory_lock(hashtextextended('flovyn:' || name, 0))
-    )
-"""
-"""Asks for the recovery state, too: after a failover, the connection may lead to a standby, whose locks are no use."""
-
 FREE = "flovyn_free"
 """The channel on which processes announce the names of locks that they have released."""
 
-UNLOCK = """
-SELECT pg_advisory_unlock(hashtextextended('flovyn:' || name, 0)), pg_notify('flovyn_free', name)
-FROM unnest(%s::text[]) AS name
-"""
+_SQL = named_queries(__package__, "statements.sql")
+KEEP_ALIVE, TRY, UNLOCK = _SQL["keep_alive"], _SQL["try_locks"], _SQL["unlock"]
 
 _log = logging.getLogger(__name__)
 
@@ -235,12 +219,10 @@ class AdvisoryLocks:
                 del self._inside[name]
         wanted = [name for name, queue in self._waiting.items() if queue and name not in self._inside]
         impatient = set(self._impatient)
-        row = await (await self._ask(TRY, wanted)).fetchone()
-        assert row is not None
-        in_recovery, locked = row
-        if in_recovery:
+        [row] = await (await self._ask(TRY, wanted)).fetchall()
+        if row.in_recovery:
             raise Unavailable("DATABASE_URL leads to a standby; after a failover, it must lead to the new primary")
-        for name in locked:
+        for name in row.locked:
             turn = self._inside[name] = Turn(name)
             future = next((each for each in self._waiting[name] if not each.done()), None)
             if future is None:
@@ -251,11 +233,12 @@ class AdvisoryLocks:
             if not future.done():
                 future.set_result(None)
 
-    async def _ask(self, statement: str, *arguments: Sequence[str]) -> Cursor:
+    async def _ask(self, statement: str, names: list[str] | None = None) -> psycopg.AsyncCursor[Any]:
         """Run a statement; it fails without an answer in ``ANSWER_WITHIN_S``."""
         assert self._connection is not None  # _look opens it
         with answering(self._connection, ANSWER_WITHIN_S):
-            return await self._connection.execute(statement, arguments or None)
+            parameters = None if names is None else {"names": names}
+            return await self._connection.cursor(row_factory=NAMED).execute(statement, parameters)
 
     async def _lose(self) -> None:
         """Close the connection, and cancel the bodies of all contexts, once for each lock."""

@@ -13,14 +13,18 @@ from collections.abc import Callable, Mapping
 import psycopg
 
 from core.errors import Unavailable
+from core.named_queries import named_queries
 from server.database.connecting import Connection, answering, connect
 from server.database.refusals import READ_ONLY, as_server_error
+from server.database.rows import NAMED
 from server.database.server_process import ServerProcess
 
 WAKE = "flovyn_wake"
 NUDGE = "flovyn_nudge"
 STREAM = "flovyn_stream"
-NOTIFY = "SELECT pg_notify(%(channel)s, payload) FROM unnest(%(payloads)s::text[]) AS payload"
+
+_SQL = named_queries(__package__, "statements.sql")
+NOTIFY = _SQL["notify"]
 
 _ALIVE_CHECK_S = 20.0
 """A connection without a notification for this time is checked; normally the leader announces itself more often."""
@@ -94,6 +98,6 @@ async def _check(connection: Connection) -> None:
         Unavailable: it leads to a standby, which gets no notifications of the new primary.
     """
     with answering(connection, _ANSWER_WITHIN_S):
-        row = await (await connection.execute("SELECT pg_is_in_recovery()")).fetchone()
-    if row == (True,):
+        [row] = await (await connection.cursor(row_factory=NAMED).execute(_SQL["state"])).fetchall()
+    if row.in_recovery:
         raise Unavailable(READ_ONLY)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 
+from core.named_queries import named_queries
 from server.database.connecting import Connection
 from server.database.exclusive import KEEP_ALIVE
 from server.domain.claim import Claim
@@ -16,7 +17,7 @@ from server.domain.claim import Claim
 LOCK_CLASS = 1_179_406_166
 """The first of the two numbers of the advisory lock: the letters FLOV."""
 
-HOLD = "SELECT pg_advisory_lock_shared(%s, %s)"
+HOLD = named_queries(__package__, "statements.sql")["hold_process"]
 
 
 class ServerProcess:
@@ -34,7 +35,7 @@ class ServerProcess:
     async def hold(self, connection: Connection) -> None:
         """Lock the number on a connection that lives as long as the process."""
         await connection.execute(KEEP_ALIVE)
-        await connection.execute(HOLD, [LOCK_CLASS, self._number])
+        await connection.execute(HOLD, {"lock_class": LOCK_CLASS, "number": self._number})
         self._is_held = True
 
     def lose(self) -> None:

@@ -15,7 +15,9 @@ from collections.abc import Awaitable, Callable
 import psycopg
 
 from core.errors import StartupError
+from core.named_queries import named_queries
 from server.database.connecting import Connection, answering, connect, cut
+from server.database.rows import NAMED
 
 ANSWER_WITHIN_S = 0.7
 """A check counts as unanswered after this time."""
@@ -26,7 +28,7 @@ KEEP_S = 1.0
 GIVE_UP_S = 5.0
 """After this time without an answer the connection is closed; the next check opens another one."""
 
-_QUESTION = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::bool"
+_QUESTION = named_queries(__package__, "statements.sql")["state"]
 
 _AWAY = "the database cannot be reached"
 _SILENT = "the database does not answer"
@@ -108,15 +110,13 @@ class Writability:
             if self._connection is None:
                 self._connection = await connect(self._dsn, GIVE_UP_S)
             with answering(self._connection, GIVE_UP_S):
-                row = await (await self._connection.execute(_QUESTION)).fetchone()
+                [row] = await (await self._connection.cursor(row_factory=NAMED).execute(_QUESTION)).fetchall()
         except (psycopg.Error, StartupError) as error:
             await self._disconnect()
             return _AWAY, str(error)
-        assert row is not None
-        in_recovery, read_only = row
-        if in_recovery or read_only:
+        if row.in_recovery or row.read_only:
             await self._disconnect()  # the session may stay read-only, or its server is no longer the primary
-        return (_STANDBY if in_recovery else _READ_ONLY if read_only else None), ""
+        return (_STANDBY if row.in_recovery else _READ_ONLY if row.read_only else None), ""
 
     async def _until_writable(self) -> None:
         while self._doubted:

@@ -137,7 +137,7 @@ async def test_anonymous_callers_who_are_refused_are_counted_too(database: str) 
         observer = plugin_of(client)._parts.observer
         for code in ["permission_denied"] * 9 + ["ok"]:
             call = replace(_call("192.0.2.1"), action=Action.CREATE, identity=ANONYMOUS)
-            await observer.after(call, Outcome(code, 0.1))
+            assert observer.after(call, Outcome(code, 0.1)) is None
         await _sums(client)
         assert [each.times for each in await stored(client, REFUSALS_CHAIN)] == [None, 8]
         assert [each.code for each in await stored(client, SERVER_CHAIN)] == ["ok"]

@@ -184,7 +184,7 @@ async def test_a_body_that_has_left_is_not_held_up_by_a_silent_database(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Leaving waits for nothing, so that no cancellation can get between it and the unlocking."""
-    unlocking = "SELECT pg_sleep(600) FROM unnest(%s::text[])"
+    unlocking = "SELECT pg_sleep(600) FROM unnest(%(names)s::text[])"
     async with _processes(database, 2) as (one, two):
         working, inside = await _hold(one, "a")
         await _within(inside.wait())
@@ -207,7 +207,7 @@ async def test_a_connection_that_falls_silent_ends_the_work(database: str, monke
         await _within(inside.wait())
         monkeypatch.setattr("server.database.exclusive.ANSWER_WITHIN_S", 0.2)
         monkeypatch.setattr(
-            "server.database.exclusive.TRY", "SELECT pg_sleep(600) FROM unnest(%s::text[] || 'a'::text)"
+            "server.database.exclusive.TRY", "SELECT pg_sleep(600) FROM unnest(%(names)s::text[] || 'a'::text)"
         )
         with pytest.raises(Unavailable, match="'a'"):
             await asyncio.wait_for(working, WAIT_S)

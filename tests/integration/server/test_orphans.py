@@ -91,7 +91,7 @@ async def test_a_process_that_has_its_lock_again_lives(client: Client, database:
     await _of_dead_process(client)
     assert await _sweep(client, 1) == 0
     async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
-        await connection.execute(HOLD, [LOCK_CLASS, DEAD])
+        await connection.execute(HOLD, {"lock_class": LOCK_CLASS, "number": DEAD})
         assert await _sweep(client, 2) == 0
 
 
@@ -99,7 +99,7 @@ async def test_a_lock_in_another_database_does_not_count(client: Client, empty_d
     """Several deployments may share a PostgreSQL."""
     await _of_dead_process(client)
     async with await psycopg.AsyncConnection.connect(empty_database, autocommit=True) as connection:
-        await connection.execute(HOLD, [LOCK_CLASS, DEAD])
+        await connection.execute(HOLD, {"lock_class": LOCK_CLASS, "number": DEAD})
         assert await _sweep(client) == 2
 
 
@@ -125,7 +125,7 @@ async def test_claims_from_before_a_process_was_last_seen_alive_stay(client: Cli
     for table in ("workflow_execution", "task_execution"):
         await _execute(client, f"UPDATE {table} SET claimed_at = now() - interval '3 seconds'")
     async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
-        await connection.execute(HOLD, [LOCK_CLASS, DEAD])
+        await connection.execute(HOLD, {"lock_class": LOCK_CLASS, "number": DEAD})
         assert await _sweep(client, 1) == 0
     query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7"
     await until(lambda: rows(client, query), lambda found: found == [(0,)])
