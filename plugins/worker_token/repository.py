@@ -95,7 +95,7 @@ class WorkerTokenRepository:
             except psycopg.errors.ForeignKeyViolation:
                 raise NotFound("the tenant of these credentials does not exist") from None
             except psycopg.errors.UniqueViolation:
-                raise AlreadyExists("by chance, a token begins like the new one; try again") from None
+                raise AlreadyExists("the prefix of the new token is in use; nothing was written, try again") from None
 
 
 def _columns(values: Sequence[object], names: Sequence[str]) -> dict[str, list[Any]]:
