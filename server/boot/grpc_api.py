@@ -66,7 +66,8 @@ async def serve_grpc(
     stopping: Stopping,
 ) -> AsyncIterator[GrpcApi]:
     """Serve gRPC until the context ends or ``drain`` is called."""
-    admission = Admission(authentication.stacks[Protocol.GRPC], authentication.observers, call_caps)
+    stack = authentication.stacks[Protocol.GRPC]
+    admission = Admission(stack, authentication.observers, call_caps, authentication.meter)
     guard = GrpcGuard(admission, engine.repeats, engine.tasks.connections)
     server = GrpcServer(services, guard, settings.limits, share(settings).grpc)
     draining: list[asyncio.Task[None]] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, model_validator
@@ -12,6 +12,7 @@ from core.errors import InvalidInput
 from core.tenant import check_slug
 from server.config.auth import Auth, Section
 from server.config.limits import Limits
+from server.config.observability import Log, MetricsSettings
 from server.config.times import contradictions
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -43,18 +44,6 @@ class TenantEntry(Section):
     name: Annotated[StoredText, Field(examples=["Acme"])]
     tier: StoredText = "FREE"
     region: StoredText | None = None
-
-
-class Log(Section):
-    """``[log]``: the log, which goes to standard error.
-
-    Attributes:
-        level: the least important level that is written.
-        format: ``auto`` is text on a terminal and JSON otherwise.
-    """
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["auto", "text", "json"] = "auto"
 
 
 class DatabasePool(Section):
@@ -141,6 +130,7 @@ class Settings(BaseSettings):
     tenants: tuple[TenantEntry, ...] = Field(default=(), validation_alias=AliasChoices("tenants", "orgs"))
     auth: Auth = Auth()
     log: Log = Log()
+    metrics: MetricsSettings = MetricsSettings()
     database: DatabasePool = DatabasePool()
     process: Process = Process()
     engine: EngineSettings = EngineSettings()

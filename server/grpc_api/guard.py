@@ -87,6 +87,7 @@ class GrpcGuard:
         self._repeats = repeats
         self._connections = connections
         self._max_commands = admission.caps.limits.commands
+        self.meter = admission.meter
         self.in_flight = InFlight()
 
     def handlers(self, service: GrpcService) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
@@ -140,7 +141,7 @@ class GrpcGuard:
         del data
         problem: BaseException | None = None
         try:
-            async with self._admission.admit(call):
+            async with self._admission.admit(call, streams=True):
                 handler: Any = served.method.handler
                 async for response in handler(call.request, call.identity):
                     yield _checked_response(served, response)

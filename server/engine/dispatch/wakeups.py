@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
+from time import monotonic
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from core.errors import Unavailable
 from core.unit_of_work import current
 from server.domain.claim import UNNAMED, Claim
 from server.domain.worker import Category, WorkerKey
+from server.observability.calls import PARKED_S
 
 Work = TypeVar("Work")
 
@@ -198,9 +200,11 @@ class Wakeups:
         """
         poller.is_parked = True
         self.parked.set()
+        since = monotonic()
         await asyncio.wait([poller.woken], timeout=left)
         if poller.is_reserved:
             await asyncio.wait([poller.woken])
+        PARKED_S.set(PARKED_S.get() + monotonic() - since)
         return poller.woken.result() if poller.woken.done() else None
 
     def _cancelled(self, key: QueueKey, poller: Poller, release: Callable[[Any], None] | None) -> None:

@@ -35,7 +35,7 @@ class StreamSources:
     def __init__(self, storage: StreamTailRepository, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._storage = storage
         self._monotonic = monotonic
-        self._lookups: Batcher[Key, Source] = Batcher(self._look_up)
+        self._lookups: Batcher[Key, Source] = Batcher(self._look_up, name="stream_sources")
         self._running: OrderedDict[Key, tuple[float, Source]] = OrderedDict()
 
     async def of(self, task: Key) -> Source:

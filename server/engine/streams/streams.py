@@ -45,6 +45,11 @@ class OpenStreams:
         self._per_tenant = per_tenant
         self._open: Counter[UUID] = Counter()
 
+    @property
+    def count(self) -> int:
+        """The number of open streams."""
+        return self._open.total()
+
     def check_limits(self, tenant_id: UUID) -> None:
         """Return if one more stream may be opened.
 

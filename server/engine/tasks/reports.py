@@ -38,7 +38,7 @@ class TaskReports:
         self.claims = claims
         self._deliveries = deliveries
         self._reports: Batcher[TaskReport, None] = Batcher(
-            self._report_all, weigh=lambda report: len(report.output or "")
+            self._report_all, weigh=lambda report: len(report.output or ""), name="task_reports"
         )
 
     async def report(self, report: TaskReport) -> None:

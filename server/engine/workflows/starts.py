@@ -30,7 +30,9 @@ class WorkflowStarts:
         self._storage = storage
         self._direct_dispatch = direct_dispatch
         self._wake = wake
-        self._batcher: Batcher[Item, Launched] = Batcher(self._start_all, weigh=lambda item: len(item[0].input))
+        self._batcher: Batcher[Item, Launched] = Batcher(
+            self._start_all, weigh=lambda item: len(item[0].input), name="workflow_starts"
+        )
 
     async def start(self, launch: WorkflowLaunch) -> Launched:
         """Start a workflow, or find the one that its idempotency key leads to; committed when this returns.
