@@ -14,6 +14,7 @@ from server.auth.tenant_scope import TenantScopeAuthorizer
 _ADMIN = frozenset({Action.CREATE, Action.UPDATE, Action.DELETE, Action.VIEW, Action.EXECUTE, Action.MANAGE})
 _BY_ROLE: Mapping[Role, frozenset[Action]] = {
     Role.OPERATOR: frozenset(Action),  # the scope refuses operators inside of tenants
+    Role.SCRAPER: frozenset({Action.VIEW}),  # the scope refuses all but the metrics
     Role.OWNER: frozenset(Action),
     Role.ADMIN: _ADMIN,
     Role.MEMBER: frozenset({Action.VIEW}),

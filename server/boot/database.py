@@ -12,7 +12,6 @@ from server.database.exclusive import AdvisoryLocks
 from server.database.leadership import Leadership
 from server.database.pool import Pool, closed_pool, open_pool
 from server.observability.database_meter import DatabaseMeter
-from server.observability.metrics import MetricsRegistry
 from server.storage.tenants import TenantRepository
 
 LONGEST_WAIT_S = 20.0
@@ -37,12 +36,9 @@ class DatabaseParts:
 
 
 @asynccontextmanager
-async def open_database(settings: Settings, metrics: MetricsRegistry | None = None) -> AsyncIterator[DatabaseParts]:
+async def open_database(settings: Settings, meter: DatabaseMeter | None = None) -> AsyncIterator[DatabaseParts]:
     """Open the connection pool, and insert the configured tenants before any step needs them."""
     wait = min(settings.database.startup_wait, LONGEST_WAIT_S)
-    meter = (
-        None if metrics is None or not metrics.counts else DatabaseMeter(metrics.server, settings.log.slow_statement)
-    )
     async with open_pool(settings.database_url.get_secret_value(), settings.database, wait, meter) as pool:
         database = _database(pool, settings)
         try:

@@ -12,9 +12,20 @@ from server.background.supervisor import Supervisor
 from server.boot.database import DatabaseParts
 from server.boot.preparation import Prepared
 from server.boot.stopping import CORE_STOP_S
+from server.config import Settings
 from server.engine.engine import Engine
+from server.observability.database_meter import DatabaseMeter
 from server.observability.metrics import MetricsRegistry
 from server.observability.process_meter import ProcessMeter
+from server.observability.work_meter import WorkMeter
+
+
+def make_database_meter(settings: Settings, metrics: MetricsRegistry) -> DatabaseMeter | None:
+    """Return the meter of statements and of the work that they write; None without metrics."""
+    if not metrics.counts:
+        return None
+    work = WorkMeter(metrics.server, settings.metrics.queues, settings.metrics.tenants or ())
+    return DatabaseMeter(metrics.server, settings.log.slow_statement, work)
 
 
 @asynccontextmanager
@@ -34,6 +45,8 @@ async def run_meters(
 
     def sample() -> None:
         database.pool.sample()
+        for wakeups in engine.wakeups.values():
+            wakeups.sample()
         leads.set(database.leadership.leads)
         streams.set(engine.streams.open_streams.count)
 

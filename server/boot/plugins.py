@@ -26,7 +26,9 @@ from server.observability.metrics import MetricsRegistry
 from server.plugin_registry import PluginRegistry
 from server.plugin_registry.server_names import server_names
 from server.rest_api.openapi import document
+from server.rest_api.resources.scrape import Scrape
 from server.rest_api.routes import server_routes
+from server.storage.depths import DepthRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,14 @@ class Plugins:
     Attributes:
         registry: the plugins.
         server_routes: the server's own routes.
+        scrape: makes the answers to scrapes.
         routes: those and the plugins'.
     """
 
     prepared: Prepared
     registry: PluginRegistry
     server_routes: Sequence[RestRoute]
+    scrape: Scrape
 
     @property
     def routes(self) -> list[RestRoute]:
@@ -83,8 +87,14 @@ def make_plugins(
     registry = load_plugins(prepared.edition, prepared.sources)
     registry.setup(services)
     silence = prepared.settings.engine.worker_silence
-    own = server_routes(database.pool, engine, silence, metrics, lambda: plugins.openapi())  # noqa: PLW0108 - bound below
-    plugins = Plugins(prepared, registry, own)
+    scrape = Scrape(
+        metrics,
+        DepthRepository(database.pool),
+        queues=prepared.settings.metrics.queues,
+        tenants=prepared.settings.metrics.tenants or (),
+    )
+    own = server_routes(database.pool, engine, silence, scrape, lambda: plugins.openapi())  # noqa: PLW0108 - bound below
+    plugins = Plugins(prepared, registry, own, scrape)
     registry.check(server_names(own), prepared.edition.contributions)
     return plugins
 

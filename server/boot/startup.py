@@ -19,7 +19,7 @@ from server.boot.authentication import Authentication, make_authentication
 from server.boot.background import run_background
 from server.boot.database import DatabaseParts, no_database, open_database
 from server.boot.engine import run_engine
-from server.boot.meters import run_meters
+from server.boot.meters import make_database_meter, run_meters
 from server.boot.plugins import Plugins, make_plugins, run_plugins
 from server.boot.preparation import Prepared, migrate
 from server.boot.rest_api import make_rest_api
@@ -107,8 +107,9 @@ async def running(prepared: Prepared) -> AsyncIterator[Server]:
     async with AsyncExitStack() as stack:
         step = stack.enter_async_context
         metrics = stack.enter_context(closing(MetricsRegistry(counts=settings.metrics.enabled)))
-        database = await step(open_database(settings, metrics))
-        engine = await step(run_engine(settings, database, clock))
+        meter = make_database_meter(settings, metrics)
+        database = await step(open_database(settings, meter))
+        engine = await step(run_engine(settings, database, clock, meter.work if meter else None))
         plugins = make_plugins(prepared, database, engine, metrics, clock)
         authentication = make_authentication(prepared, plugins.registry, clock, metrics)
         await step(run_meters(prepared, metrics, database, engine))

@@ -34,10 +34,15 @@ class MetricsSettings(Section):
 
     Attributes:
         enabled: false records nothing.
+        port: port for scrapes without credentials; without this key, there is none. Only the collector of metrics
+            should reach it.
+        host: address of that port.
         queues: number of queues of each category that a worker process names in metrics; further ones are ``other``.
         tenants: ids of the tenants whose work is also counted apart. Without this key, none is.
     """
 
     enabled: bool = True
+    port: int | None = Field(default=None, ge=1, le=65535)
+    host: str = "127.0.0.1"
     queues: int = Field(default=50, ge=0, le=500)
     tenants: Annotated[tuple[UUID, ...], Field(max_length=100)] | None = None

@@ -140,6 +140,8 @@ class Settings(BaseSettings):
     def _distinct(self) -> Settings:
         if self.server_port == self.grpc_server_port != 0:
             raise ValueError(f"server_port and grpc_server_port are both {self.server_port}; choose two ports")
+        if self.metrics.port in (self.server_port, self.grpc_server_port):
+            raise ValueError(f"metrics.port is {self.metrics.port}, which another setting names; choose another port")
         for name in ("id", "slug"):
             values = [getattr(each, name) for each in self.tenants]
             if len(set(values)) < len(values):

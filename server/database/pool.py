@@ -18,6 +18,7 @@ from core.unit_of_work import UnitOfWork, current
 from server.config.settings import DatabasePool
 from server.database.arrays import ArrayDumper
 from server.database.connecting import Connection, connect_patiently, cut, parameters
+from server.database.effects import Effect, taken
 from server.database.refusals import as_server_error, concerns_connection, takes_no_writes
 from server.database.writability import Writability
 from server.observability.database_meter import DatabaseMeter
@@ -60,6 +61,7 @@ class Pooled(psycopg.AsyncConnection[tuple[Any, ...]]):
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
+        self.effects: list[Effect] = []
         self._opened_at = time.monotonic()
         self._answer_within = 0.0
         self._waits_since: float | None = None
@@ -128,8 +130,11 @@ class Pool:
         """
         async with self._acquired() as connection:
             yield connection
+            effects = taken(connection)
         if current() is None:
             note_commit()
+        for effect in effects:
+            effect()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -142,6 +147,9 @@ class Pool:
             async with connection.pipeline(), connection.transaction():
                 yield connection
             note_commit()
+            effects = taken(connection)
+        for effect in effects:
+            effect()
 
     @asynccontextmanager
     async def _acquired(self) -> AsyncIterator[Connection]:
@@ -154,6 +162,7 @@ class Pool:
                     yield connection
                 return
             async with self._pool.connection() as connection, self._closing_if_broken(connection):
+                taken(connection)  # those of a transaction that was rolled back
                 yield connection
         except psycopg.Error as error:
             raise as_server_error(error) from None

@@ -116,6 +116,8 @@ class TaskState:
         attempt: the number of the newest attempt; 0 before the first.
         held_by: the holder of a running task.
         former_holders: the last few holders before the present one.
+        age: seconds from its creation to the lock.
+        attempt_age: seconds from the newest claim to the lock; None before the first claim.
     """
 
     tenant_id: UUID
@@ -128,6 +130,8 @@ class TaskState:
     max_retries: int
     held_by: str | None = None
     former_holders: Sequence[str] | None = None
+    age: float = 0.0
+    attempt_age: float | None = None
 
 
 class TaskOutcome(StrEnum):

@@ -43,6 +43,7 @@ from server.engine.workflows.retries import Retries
 from server.engine.workflows.signals import Signals
 from server.engine.workflows.starts import WorkflowStarts
 from server.engine.workflows.timers import Timers
+from server.observability.work_meter import DispatchMeter, WorkMeter
 from server.storage.orphans import OrphanRepository
 from server.storage.repositories import Repositories
 from server.storage.stream_tail import StreamTailRepository
@@ -56,12 +57,20 @@ class Engine:
     """All use cases of the server, by noun."""
 
     def __init__(
-        self, database: Pool, limits: Limits, *, clock: Clock, notify: Notify, longest_statement: float = 30.0
+        self,
+        database: Pool,
+        limits: Limits,
+        *,
+        clock: Clock,
+        notify: Notify,
+        longest_statement: float = 30.0,
+        meter: WorkMeter | None = None,
     ) -> None:
         storage = Repositories(database)
         announcer = Announcer(partial(notify, WAKE))
         self.nudge = partial(notify, NUDGE)
-        self.wakeups: Mapping[Category, Wakeups] = {category: Wakeups() for category in Category}
+        meters: Mapping[Category, DispatchMeter] = meter.dispatch if meter else {}
+        self.wakeups: Mapping[Category, Wakeups] = {each: Wakeups(meters.get(each)) for each in Category}
         wakers = {category: Waker(category, self.wakeups[category], announcer) for category in Category}
         wake, wake_task = wakers[Category.WORKFLOW], wakers[Category.TASK]
         # the database stops a statement after ``longest_statement`` seconds: a lost claim is looked for that long

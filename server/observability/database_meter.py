@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from core.metrics import BoundHistogram, Metrics
 from core.named_queries import name_of
+from server.observability.work_meter import WorkMeter
 
 UNNAMED = "unnamed"
 """The name of statements that are no named queries, such as BEGIN."""
@@ -15,9 +16,14 @@ _log = logging.getLogger("server.statements")
 
 
 class DatabaseMeter:
-    """The metrics of the statements and of the pool; ``slow`` is in seconds."""
+    """The metrics of the statements and of the pool; ``slow`` is in seconds.
 
-    def __init__(self, metrics: Metrics, slow: float = 1.0) -> None:
+    Attributes:
+        work: counts the work that statements write.
+    """
+
+    def __init__(self, metrics: Metrics, slow: float = 1.0, work: WorkMeter | None = None) -> None:
+        self.work = work
         self._seconds = metrics.histogram(
             "statement_duration_seconds",
             "Time from the sending of a statement to its result; statements that are sent together share the wait.",

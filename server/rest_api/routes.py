@@ -12,11 +12,11 @@ from core.endpoints import RestRoute, Scope
 from core.plugin_services import Database
 from server.engine.engine import Engine
 from server.observability.exposition import CONTENT_TYPE
-from server.observability.metrics import MetricsRegistry
 from server.rest_api.resources.discovery import Discovery
 from server.rest_api.resources.docs import Docs
 from server.rest_api.resources.promises import PromiseSettlements
 from server.rest_api.resources.schedules import ScheduleRoutes
+from server.rest_api.resources.scrape import Scrape
 from server.rest_api.resources.streams import StreamResources
 from server.rest_api.resources.task_executions import TaskExecutions
 from server.rest_api.resources.tenants import Tenants
@@ -31,7 +31,7 @@ def server_routes(
     database: Database,
     engine: Engine,
     worker_silence: float,
-    metrics: MetricsRegistry,
+    scrape: Scrape,
     make_document: Callable[[], Mapping[str, Any]],
 ) -> list[RestRoute]:
     """Return the routes; ``worker_silence`` is in seconds, ``make_document`` makes the OpenAPI document."""
@@ -44,15 +44,15 @@ def server_routes(
         *TaskExecutions(engine.tasks, tasks).routes(),
         *StreamResources(engine.streams, tasks).routes(),
         *Discovery(WorkerViewRepository(database, worker_silence)).routes(),
-        _metrics_route(metrics),
+        _metrics_route(scrape),
         *Docs(make_document).routes(),
     ]
 
 
-def _metrics_route(metrics: MetricsRegistry) -> RestRoute:
+def _metrics_route(scrape: Scrape) -> RestRoute:
     async def text(_request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         response.content_type = CONTENT_TYPE
-        response.data = metrics.text()  # of all worker processes
+        response.data = await scrape.text()  # of all worker processes
 
     return RestRoute(
         "GET",

@@ -34,10 +34,11 @@ picked AS (
         wanted.slot_group,
         task.tenant_id,
         task.id,
+        task.pending_since,
         row_number() OVER (PARTITION BY wanted.slot_group ORDER BY task.claim_at, task.created_at, task.id) AS place
     FROM wanted
     CROSS JOIN LATERAL (
-        SELECT t.tenant_id, t.id, t.claim_at, t.created_at
+        SELECT t.tenant_id, t.id, t.claim_at, t.created_at, greatest(t.claim_at, t.created_at) AS pending_since
         FROM task_execution AS t
         WHERE
             t.tenant_id = wanted.tenant_id
@@ -73,7 +74,7 @@ FROM picked
 INNER JOIN poller ON picked.slot_group = poller.slot_group AND picked.place = poller.place
 WHERE t.tenant_id = picked.tenant_id AND t.id = picked.id
 RETURNING
-    picked.slot_group, picked.place,
+    picked.slot_group, picked.place, date_part('epoch', now() - picked.pending_since) AS waited,
     t.tenant_id, t.id, t.workflow_execution_id, t.kind, t.queue, t.input::text, t.execution_count AS attempt, t.claim_id
 
 -- name: release
@@ -122,7 +123,8 @@ RETURNING lost.claim_id AS id, t.tenant_id, t.queue, t.kind
 -- name: lock
 -- The states of tasks, locked in the order of their ids, after the workflows that they belong to.
 SELECT t.tenant_id, t.id, t.workflow_execution_id, t.kind, t.queue, t.status, t.execution_count AS attempt, t.max_retries,
-    t.held_by, t.former_holders
+    t.held_by, t.former_holders, date_part('epoch', now() - t.created_at) AS age,
+    date_part('epoch', now() - t.claimed_at) AS attempt_age
 FROM task_execution AS t
 INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON t.tenant_id = r.tenant_id AND t.id = r.id
 ORDER BY t.tenant_id, t.id
@@ -215,8 +217,12 @@ ended AS (
     FROM open
     WHERE t.tenant_id = open.tenant_id AND t.id = open.id
     RETURNING t.tenant_id, t.id, t.execution_count, t.worker_id, t.claimed_at, open.status AS was
+),
+attempt AS (
+    INSERT INTO task_attempt (tenant_id, task_execution_id, attempt, status, error, worker_id, started_at, finished_at)
+    SELECT tenant_id, id, execution_count, 'CANCELLED', 'the workflow ended', worker_id, claimed_at, now()
+    FROM ended
+    WHERE was = 'RUNNING'
 )
-INSERT INTO task_attempt (tenant_id, task_execution_id, attempt, status, error, worker_id, started_at, finished_at)
-SELECT tenant_id, id, execution_count, 'CANCELLED', 'the workflow ended', worker_id, claimed_at, now()
+SELECT 1
 FROM ended
-WHERE was = 'RUNNING'

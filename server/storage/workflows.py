@@ -14,15 +14,17 @@ from core.errors import NotFound
 from core.named_queries import named_queries
 from core.payload import Json, dump
 from core.plugin_services import Database
+from server.database.effects import count
 from server.domain.claim import Claim, Released
 from server.domain.submission import WorkflowStep
+from server.domain.worker import Category
 from server.domain.workflow import ClaimedWorkflow, NewWorkflow, PollSlot, WorkflowState, WorkflowStatus
 from server.domain.workflow_event import Event
 from server.storage.columns import claim_columns, columns
 from server.storage.rows import NAMED, SCALAR, fetch, keyed_row, read, record_row
 
 _SQL = named_queries(__package__, "workflows.sql")
-_CLAIMED = keyed_row(ClaimedWorkflow, "slot_group", "place")
+_CLAIMED = keyed_row(ClaimedWorkflow, "slot_group", "place", "waited")
 _RELEASED = record_row(Released)
 
 STATE = record_row(WorkflowState, status=WorkflowStatus)
@@ -69,6 +71,7 @@ class WorkflowRepository:
             rows = await cursor.fetchall() if awaited else []
         except psycopg.errors.ForeignKeyViolation:
             raise NotFound("the tenant does not exist on this server; create it first") from None
+        count(connection, lambda meter: meter.workflows_started(workflows))
         return [_as_claimed(*awaited[row.tenant_id, row.id], row.created_at, row.claimed_at) for row in rows]
 
     async def claim(self, slots: Sequence[PollSlot]) -> list[ClaimedWorkflow | None]:
@@ -87,7 +90,11 @@ class WorkflowRepository:
         }
         parameters |= claim_columns([slots[index].claim for group in members for index in group])
         claimed: list[ClaimedWorkflow | None] = [None] * len(slots)
-        for (group, place), workflow in await read(self._database, _CLAIMED, _SQL["claim"], parameters):
+        async with self._database.connection() as connection:
+            rows = await fetch(connection, _CLAIMED, _SQL["claim"], parameters)
+            waits = [(workflow.queue, waited) for (_, _, waited), workflow in rows]
+            count(connection, lambda meter: meter.claimed(Category.WORKFLOW, waits))
+        for (group, place, _), workflow in rows:
             claimed[members[group - 1][place - 1]] = workflow
         return claimed
 
@@ -110,7 +117,10 @@ class WorkflowRepository:
         The claim is older than ``lease`` seconds, or older than ``silence`` seconds without a heartbeat of its worker.
         """
         parameters = {"lease": lease, "silence": silence, "limit": limit}
-        rows = await read(self._database, NAMED, _SQL["reclaim"], parameters)
+        async with self._database.connection() as connection:
+            rows = await fetch(connection, NAMED, _SQL["reclaim"], parameters)
+            reasons = ["lease" if row.by_lease else "silence" for row in rows]
+            count(connection, lambda meter: meter.expired(Category.WORKFLOW, reasons))
         return [(row.tenant_id, row.queue, row.kind) for row in rows]
 
     async def prune(self, age: float, limit: int) -> int:
@@ -167,6 +177,9 @@ class WorkflowRepository:
         parameters["event_type"] = [event.type for _, event in events]
         parameters["event_data"] = [event.data for _, event in events]
         await connection.execute(_SQL["apply"], parameters)
+        ended = [state for state in states if state.status.is_terminal]
+        if ended:
+            count(connection, lambda meter: meter.workflows_ended(ended))
 
     async def parents(
         self, connection: DatabaseConnection, keys: Sequence[WorkflowKey]

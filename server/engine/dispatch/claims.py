@@ -69,6 +69,8 @@ class Claims(ABC, Generic[Poll, New, Claimed]):
 
     async def poll(self, slot: Poll, hold: float) -> Claimed | None:
         """Return work that the poller has claimed; None if there is none within ``hold`` seconds."""
+        if self._wakeups.meter is not None:
+            self._wakeups.meter.polled(slot.queue)
         worker, connection = (slot.tenant_id, slot.claim.worker_id), slot.claim.held_by
         self._lost_answers.release(self.receipts.polled(worker, connection))
         work = await self._wakeups.poll(

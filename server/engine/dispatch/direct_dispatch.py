@@ -52,6 +52,9 @@ class Reservations(Generic[New, Claimed]):
     def deliver(self, claimed: Sequence[Claimed]) -> None:
         """Deliver committed work to its pollers; release the work of pollers that have gone."""
         self.served.update(each.id for each in claimed)
+        if self._wakeups.meter is not None:
+            for _ in claimed:
+                self._wakeups.meter.woken("direct")
         late = [each for each in claimed if not self._reserved.pop(each.id)[0].deliver(each)]
         self._release(late)
 

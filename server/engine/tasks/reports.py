@@ -7,8 +7,10 @@ from dataclasses import replace
 from uuid import UUID
 
 from core.batching import Batcher
+from core.connection import DatabaseConnection
 from core.errors import FlovynError, NotFound, WrongState
 from core.plugin_services import Database
+from server.database.effects import count
 from server.domain.delivery import Delivery
 from server.domain.task import (
     TaskOutcome,
@@ -18,6 +20,7 @@ from server.domain.task import (
     TaskStep,
     apply_report,
 )
+from server.domain.worker import Category
 from server.engine.submission.senders import Senders
 from server.engine.tasks.claims import TaskClaims
 from server.engine.workflows.deliveries import Delivered, Deliveries
@@ -105,6 +108,7 @@ class TaskReports:
                 results.append(result if isinstance(result, FlovynError) else None)
             if steps:
                 await self._storage.settle(connection, steps)
+            _count_sweep(connection, reports)
             deliveries = [delivery for step in steps if (delivery := _delivery(step)) is not None]
             if deliveries:
                 delivered = await self._deliveries.append(connection, workflows, deliveries)
@@ -129,6 +133,16 @@ class TaskReports:
     def _suspect(self, caller: tuple[UUID, str], state: TaskState) -> None:
         if state.held_by is not None and caller[1] not in (state.former_holders or ()):
             self._senders.suspect(caller, state.held_by)
+
+
+def _count_sweep(connection: DatabaseConnection, reports: Sequence[TaskReport]) -> None:
+    """Count the tasks and attempts that a sweep ends."""
+    expired = sum(report.outcome is TaskOutcome.EXPIRED for report in reports)
+    abandoned = sum(report.outcome is TaskOutcome.ABANDONED for report in reports)
+    if expired:
+        count(connection, lambda meter: meter.deadlines_passed(expired))
+    if abandoned:
+        count(connection, lambda meter: meter.expired(Category.TASK, ["lease"] * abandoned))
 
 
 def _applied(states: dict[TaskKey, TaskState], report: TaskReport) -> TaskStep | FlovynError | None:
