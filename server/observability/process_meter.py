@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -24,6 +26,8 @@ SLOW_TICKS = 40
 """The number of ticks between two looks at the operating system: to count open files costs most."""
 
 _PAGE = resource.getpagesize()
+_FOLDERS = {"cache": str(Path(__file__).parent), "temporary": tempfile.gettempdir()}
+"""The folders whose disks are measured: that of the unpacked edition, and that of the metrics."""
 
 
 class ProcessMeter:
@@ -46,6 +50,8 @@ class ProcessMeter:
         self._started = process.gauge(
             "start_time_seconds", "Start of the oldest worker process, in seconds since 1970.", mode="min"
         ).of()
+        free = own.gauge("disk_free_bytes", "Free bytes of the disks that the server uses.", ("folder",), mode="min")
+        self._free = {path: free.of(name) for name, path in _FOLDERS.items()}
         own.counter("worker_process_starts_total", "Worker processes that started.").of().inc()
         self._started.set(time.time())
         self._cpu_before = 0.0
@@ -58,7 +64,7 @@ class ProcessMeter:
             if tick % TICKS == 0:
                 self.sample()
             if tick % SLOW_TICKS == 0:
-                self._count_files()
+                self._look()
             tick += 1
             due = loop.time() + TICK_S
             await asyncio.sleep(TICK_S)
@@ -74,7 +80,10 @@ class ProcessMeter:
         self._cpu_before = cpu
         self._memory.set(_resident() or used.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
 
-    def _count_files(self) -> None:
+    def _look(self) -> None:
+        for path, free in self._free.items():
+            with suppress(OSError):
+                free.set(shutil.disk_usage(path).free)
         with suppress(OSError):
             self._files.set(len(os.listdir("/dev/fd")))  # noqa: PTH208 - only their number is wanted
         self._most_files.set(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
