@@ -155,6 +155,11 @@ class AdmittedCall:
         """Whether an observer is told how the call ends."""
         return self._watched is not None
 
+    def grow(self, size: int) -> None:
+        """Count ``size`` bytes more of a request that arrives in parts; see ``CallSlot.grow``."""
+        if self._slot is not None:
+            self._slot.grow(size)
+
     def end_with(self, code: str, resource_id: str | None, *, empty: bool = False) -> None:
         """Set the outcome that observers are told when no error follows; see ``core.calls.Outcome``."""
         self._outcome = code, resource_id, empty
