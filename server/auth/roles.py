@@ -19,7 +19,14 @@ _BY_ROLE: Mapping[Role, frozenset[Action]] = {
     Role.ADMIN: _ADMIN,
     Role.MEMBER: frozenset({Action.VIEW}),
 }
-_MEMBER = frozenset({("workflow", Action.EXECUTE), ("workflow-execution", Action.UPDATE)})
+_MEMBER = frozenset(
+    {
+        ("workflow", Action.EXECUTE),
+        ("workflow-execution", Action.UPDATE),
+        ("agent", Action.EXECUTE),
+        ("agent", Action.UPDATE),
+    }
+)
 _WORKER = frozenset(
     {
         ("tenant", Action.VIEW),
@@ -30,6 +37,8 @@ _WORKER = frozenset(
         ("workflow", Action.VIEW),
         ("workflow-execution", Action.UPDATE),
         ("workflow-execution", Action.VIEW),
+        *(("agent", action) for action in (Action.EXECUTE, Action.POLL, Action.VIEW, Action.UPDATE)),
+        *(("agent", action) for action in (Action.COMPLETE, Action.FAIL)),
         ("task-execution", Action.COMPLETE),
         ("task-execution", Action.CREATE),
         ("task-execution", Action.FAIL),

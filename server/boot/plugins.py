@@ -21,7 +21,12 @@ from server.boot.database import DatabaseParts
 from server.boot.preparation import Prepared, load_plugins
 from server.boot.stopping import Stopping
 from server.engine.engine import Engine
-from server.engine.launchers import EnginePromiseResolver, EngineTaskLauncher, EngineWorkflowLauncher
+from server.engine.launchers import (
+    EngineAgentLauncher,
+    EnginePromiseResolver,
+    EngineTaskLauncher,
+    EngineWorkflowLauncher,
+)
 from server.observability.metrics import MetricsRegistry
 from server.plugin_registry import PluginRegistry
 from server.plugin_registry.server_names import server_names
@@ -75,6 +80,7 @@ def make_plugins(
             workflows=EngineWorkflowLauncher(engine),
             tasks=EngineTaskLauncher(engine),
             promises=EnginePromiseResolver(engine),
+            agents=EngineAgentLauncher(engine),
             settings=settings,
             build_info=prepared.edition.build_info,
             logger=logging.getLogger(f"plugins.{name}"),

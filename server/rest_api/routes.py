@@ -12,6 +12,7 @@ from core.endpoints import RestRoute, Scope
 from core.plugin_services import Database
 from server.engine.engine import Engine
 from server.observability.exposition import CONTENT_TYPE
+from server.rest_api.resources.agent_executions import AgentExecutions
 from server.rest_api.resources.discovery import Discovery
 from server.rest_api.resources.docs import Docs
 from server.rest_api.resources.promises import PromiseSettlements
@@ -21,6 +22,7 @@ from server.rest_api.resources.streams import StreamResources
 from server.rest_api.resources.task_executions import TaskExecutions
 from server.rest_api.resources.tenants import Tenants
 from server.rest_api.resources.workflow_executions import WorkflowExecutions
+from server.storage.agent_views import AgentViewRepository
 from server.storage.task_views import TaskViewRepository
 from server.storage.tenants import TenantRepository
 from server.storage.worker_views import WorkerViewRepository
@@ -39,6 +41,7 @@ def server_routes(
     return [
         *Tenants(TenantRepository(database)).routes(),
         *WorkflowExecutions(engine, WorkflowViewRepository(database)).routes(),
+        *AgentExecutions(engine, AgentViewRepository(database), tasks).routes(),
         *PromiseSettlements(engine.promises).routes(),
         *ScheduleRoutes(engine.schedules).routes(),
         *TaskExecutions(engine.tasks, tasks).routes(),

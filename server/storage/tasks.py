@@ -38,6 +38,7 @@ class TaskRepository:
     async def insert(self, connection: DatabaseConnection, tasks: Sequence[NewTask]) -> None:
         """Insert tasks, in the transaction of the connection; an id must not exist yet (see ``existing``)."""
         parameters = columns(tasks, "tenant_id", "id", "workflow_execution_id", "kind", "queue", "input")
+        parameters |= columns(tasks, "agent_execution_id")
         parameters |= columns(tasks, "max_retries", "scheduled_at", "timeout_ms")
         parameters |= claim_columns([task.claim for task in tasks])
         parameters["priority_ms"] = [max(task.priority_ms, 0) for task in tasks]
@@ -95,7 +96,7 @@ class TaskRepository:
         """Write the steps of locked tasks, in order; the state of the last step of a task stays."""
         last = list({(step.state.tenant_id, step.state.id): step for step in steps}.values())
         parameters = columns([step.state for step in last], "tenant_id", "id", "status")
-        parameters |= columns(last, "output", "error")
+        parameters |= columns(last, "output", "error", "ended_in_claim")
         parameters["execution_count"] = [step.state.attempt for step in last]
         parameters["ended"] = [step.state.status.is_terminal for step in last]
         ends = {(step.state.tenant_id, step.state.id, step.ended.attempt): step.ended for step in steps if step.ended}

@@ -21,6 +21,7 @@ from server.domain.worker import Category
 from server.domain.workflow import ClaimedWorkflow, NewWorkflow, PollSlot, WorkflowState, WorkflowStatus
 from server.domain.workflow_event import Event
 from server.storage.columns import claim_columns, columns
+from server.storage.poll_slots import SlotGroups
 from server.storage.rows import NAMED, SCALAR, fetch, keyed_row, read, record_row
 
 _SQL = named_queries(__package__, "workflows.sql")
@@ -76,27 +77,12 @@ class WorkflowRepository:
 
     async def claim(self, slots: Sequence[PollSlot]) -> list[ClaimedWorkflow | None]:
         """Claim pending workflows for the slots, oldest first; None for a slot without work."""
-        groups: dict[tuple[UUID, str, tuple[str, ...]], list[int]] = defaultdict(list)
-        for index, slot in enumerate(slots):
-            groups[slot.tenant_id, slot.queue, slot.kinds].append(index)
-        members = list(groups.values())
-        parameters = {
-            "tenant_id": [key[0] for key in groups],
-            "queue": [key[1] for key in groups],
-            "kinds": [_text_array(key[2]) for key in groups],
-            "count": [len(group) for group in members],
-            "slot_group": [number for number, group in enumerate(members, 1) for _ in group],
-            "place": [place for group in members for place in range(1, len(group) + 1)],
-        }
-        parameters |= claim_columns([slots[index].claim for group in members for index in group])
-        claimed: list[ClaimedWorkflow | None] = [None] * len(slots)
+        groups = SlotGroups(slots)
         async with self._database.connection() as connection:
-            rows = await fetch(connection, _CLAIMED, _SQL["claim"], parameters)
+            rows = await fetch(connection, _CLAIMED, _SQL["claim"], groups.parameters)
             waits = [(workflow.queue, waited) for (_, _, waited), workflow in rows]
             count(connection, lambda meter: meter.claimed(Category.WORKFLOW, waits))
-        for (group, place, _), workflow in rows:
-            claimed[members[group - 1][place - 1]] = workflow
-        return claimed
+        return groups.by_slot(((group, place), workflow) for (group, place, _), workflow in rows)
 
     async def release(self, workflows: Sequence[ClaimedWorkflow]) -> None:
         """Release claimed workflows whose claims have not ended."""
@@ -228,11 +214,3 @@ def key_columns(keys: Sequence[WorkflowKey]) -> dict[str, list[UUID]]:
 def by_key(states: Iterable[WorkflowState]) -> dict[WorkflowKey, WorkflowState]:
     """Return the states by the keys of their workflows."""
     return {(state.tenant_id, state.id): state for state in states}
-
-
-def _text_array(kinds: tuple[str, ...]) -> str | None:
-    """Return an array as PostgreSQL writes it: ``unnest`` cannot expand an array of arrays of different lengths."""
-    if not kinds:
-        return None
-    quoted = ('"' + kind.replace("\\", "\\\\").replace('"', '\\"') + '"' for kind in kinds)
-    return "{" + ",".join(quoted) + "}"

@@ -23,9 +23,10 @@ MAX_REMEMBERED: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An existing task: its workflow, and whether it runs."""
+    """An existing task: its workflow or its agent, and whether it runs."""
 
     workflow_id: UUID | None
+    agent_id: UUID | None
     running: bool
 
 
