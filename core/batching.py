@@ -13,6 +13,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
+from time import monotonic
 from typing import Generic, TypeAlias, TypeVar
 
 from core.errors import FlovynError, LimitExceeded, StartupError, Unavailable
@@ -88,9 +89,15 @@ class Returns(Generic[Result]):
 
 
 class _Calls:
-    """The calls of a process that wait for their batches."""
+    """The calls of a process that wait for their batches, and the function that is told of each batch."""
 
     waiting = 0
+    observe: Callable[[str, int, float], None] | None = None
+
+
+def observe_batches(observe: Callable[[str, int, float], None]) -> None:
+    """Let a function be told of each batch of the process: name, size, and the wait of its first item in seconds."""
+    _Calls.observe = observe
 
 
 class Batcher(Generic[Item, Result]):
@@ -104,6 +111,7 @@ class Batcher(Generic[Item, Result]):
             the items that are left then get ``Unavailable`` and are not written.
         undelivered: gets the results whose callers had gone when they were ready; it is tried again until it succeeds.
         weigh: returns the size of an item in bytes; a batch is bounded by count and by size.
+        name: the name of the batches in metrics.
     """
 
     def __init__(
@@ -111,10 +119,12 @@ class Batcher(Generic[Item, Result]):
         flush: Callable[[Sequence[Item]], Awaitable[Sequence[Result | FlovynError]]],
         undelivered: Callable[[Sequence[Result]], Awaitable[None]] | None = None,
         weigh: Callable[[Item], int] = lambda _item: 0,
+        name: str = "other",
     ) -> None:
         self._flush = flush
+        self._name = name
         self._undelivered = Returns(undelivered) if undelivered is not None else None
-        self._waiting: deque[tuple[Item, asyncio.Future[Result], int]] = deque()
+        self._waiting: deque[tuple[Item, asyncio.Future[Result], int, float]] = deque()
         self._weigh = weigh
         self._worker: asyncio.Task[None] | None = None
 
@@ -132,7 +142,7 @@ class Batcher(Generic[Item, Result]):
             raise LimitExceeded(f"{MAX_WAITING} calls of this kind are waiting already; slow down and try again")
         weight = self._weigh(item)  # here, so that an item that cannot be weighed fails alone
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future, weight))
+        self._waiting.append((item, future, weight, monotonic()))
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
         _Calls.waiting += 1
@@ -178,11 +188,14 @@ class Batcher(Generic[Item, Result]):
     def _next_batch(self) -> _Batch[Item, Result]:
         batch: _Batch[Item, Result] = []
         size = 0
+        first = self._waiting[0][3]
         while self._waiting and len(batch) < MAX_BATCH and (size < MAX_BATCH_BYTES or not batch):
-            item, future, weight = self._waiting.popleft()
+            item, future, weight, _ = self._waiting.popleft()
             if not future.done():  # a caller that has gone is not written at all
                 batch.append((item, future))
                 size += weight
+        if _Calls.observe is not None:
+            _Calls.observe(self._name, len(batch), monotonic() - first)
         return batch
 
     async def _commit(self, batch: _Batch[Item, Result]) -> None:

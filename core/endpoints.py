@@ -134,14 +134,17 @@ class RestRoute:
 
 GrpcHandler = Callable[[Any, Identity], Awaitable[Any]] | Callable[[Any, Identity], AsyncIterator[Any]]
 """``async def handler(request_message, identity) -> response_message``; for a method that streams its answer, an async
-generator of response messages. Errors are ``FlovynError``s."""
+generator of response messages; for a method that streams its request, an async iterator of request messages takes the
+place of the message. Errors are ``FlovynError``s."""
 
 
 @dataclass(frozen=True, slots=True)
 class GrpcMethod:
     """One gRPC method: its handler and what the authorizer is asked about.
 
-    Whether the answer is a stream is what the service's descriptor says; streamed requests are not offered.
+    Whether the request or the answer is a stream is what the service's descriptor says; both at once are not offered. A
+    streamed request names no tenant: the call concerns the caller's tenant, and is admitted before its first message is
+    read.
 
     Attributes:
         handler: see ``GrpcHandler``.
@@ -153,8 +156,8 @@ class GrpcMethod:
         free_texts: the names of fields, anywhere in the request, whose texts may hold anything, such as an error
             message: the handler makes them storable (``core.fields.free_text``). A NUL character in the text
             of any other field is refused before the handler runs.
-        scope: whose the method is, as for ``RestRoute``; the tenant is the one that the request names in ``tenant_id``,
-            or else the caller's.
+        scope: whose the method is, as for ``RestRoute``; the tenant is the one that the request names in ``tenant_id``
+            or ``org_id``, or else the caller's.
         repeat: what happens when the call is sent again, see ``Repeat``; by default, what views reads, what polls or
             heartbeats is as its name says, and everything else counts. A key is sent as ``idempotency-key`` metadata.
         secret_answer: as for ``RestRoute``.

@@ -14,6 +14,7 @@ from core.tenant import Tenant
 DEFAULT_QUEUE = "default"
 DEFAULT_KEY_TTL = timedelta(hours=24)
 DEFAULT_MAX_RETRIES = 3
+EMPTY_OBJECT = Json("{}")
 
 
 class TenantLookup(Protocol):
@@ -31,7 +32,8 @@ class IdempotencyKey:
     """Makes a creation repeatable: while the key lives, a second creation with it returns the first one's id.
 
     Attributes:
-        key: 1 to 255 characters, unique within the tenant for workflows, tasks and promises together.
+        key: 1 to 255 characters, unique within the tenant for workflows, tasks, promises and agents
+            together.
         ttl: how long the key lives, from one second to 30 days.
     """
 
@@ -72,6 +74,19 @@ class TaskLaunch:
     max_retries: int = DEFAULT_MAX_RETRIES
     timeout: timedelta | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    idempotency_key: IdempotencyKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLaunch:
+    """An agent to start. The payloads are JSON texts (``core.payload``); ``metadata`` is a JSON object."""
+
+    tenant_id: UUID
+    kind: str
+    input: Json = NULL
+    queue: str = DEFAULT_QUEUE
+    persistence_mode: str = "REMOTE"
+    metadata: Json = EMPTY_OBJECT
     idempotency_key: IdempotencyKey | None = None
 
 
@@ -116,4 +131,27 @@ class PromiseResolver(Protocol):
 
         Raises:
             NotFound: the tenant has no such promise.
+        """
+
+
+class AgentLauncher(Protocol):
+    """Starts agents and signals them."""
+
+    async def launch(self, request: AgentLaunch) -> Launched:
+        """Start an agent; it is committed when this returns.
+
+        Raises:
+            InvalidInput: a field is not valid; the message names it.
+            NotFound: the tenant does not exist.
+            AlreadyExists: the idempotency key belongs to something else.
+        """
+
+    async def signal(self, tenant_id: UUID, agent_id: UUID, name: str, value: Json) -> bool:
+        """Queue a signal at an agent; return whether it releases the agent from its suspension.
+
+        Raises:
+            InvalidInput: the name or the value is not valid.
+            NotFound: the tenant has no such agent.
+            WrongState: the agent has ended.
+            LimitExceeded: too many signals wait at the agent.
         """

@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from importlib.resources import files
 
 _BLOCK = re.compile(r"^-- (name|part): ([a-z][a-z0-9_]*)[ \t]*$", re.MULTILINE)
+_NAMES: dict[str, str] = {}
+"""The names of all queries that were read, by their texts: metrics and log lines name them."""
+
 _USE = re.compile(r"^[ \t]*-- use: (\w*)[ \t]*$", re.MULTILINE)
 
 
@@ -22,7 +25,16 @@ def named_queries(package: str, file: str) -> Mapping[str, str]:
     Raises:
         ValueError: the file holds no named query, one name twice, or a query uses a part that the file does not have.
     """
-    return parse_queries(files(package).joinpath(file).read_text("utf-8"), f"{package}/{file}")
+    queries = parse_queries(files(package).joinpath(file).read_text("utf-8"), f"{package}/{file}")
+    owner = package.removeprefix("plugins.").partition(".")[0]
+    prefix = file.removesuffix(".sql") if package.startswith("server") else f"{owner}.{file.removesuffix('.sql')}"
+    _NAMES.update({text: f"{prefix}.{name}" for name, text in queries.items()})
+    return queries
+
+
+def name_of(query: str) -> str | None:
+    """Return the name of a query that was read by ``named_queries``, such as ``tasks.claim``; None for other texts."""
+    return _NAMES.get(query)
 
 
 def parse_queries(text: str, origin: str) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from core.build_info import BuildInfo
 from core.clock import Clock
 from core.connection import DatabaseConnection
-from core.launchers import PromiseResolver, TaskLauncher, TenantLookup, WorkflowLauncher
+from core.launchers import AgentLauncher, PromiseResolver, TaskLauncher, TenantLookup, WorkflowLauncher
 from core.metrics import Metrics
 from core.service import Service, ServiceWithin
 
@@ -43,6 +43,7 @@ class PluginServices:
         workflows: starts workflows.
         tasks: creates standalone tasks.
         promises: settles promises.
+        agents: starts and signals agents.
         settings: the plugin's own validated section; None when the plugin declares none.
         build_info: the edition that is running.
         logger: a logger named after the plugin.
@@ -63,6 +64,7 @@ class PluginServices:
     workflows: WorkflowLauncher
     tasks: TaskLauncher
     promises: PromiseResolver
+    agents: AgentLauncher
     settings: BaseModel | None
     build_info: BuildInfo
     logger: logging.Logger

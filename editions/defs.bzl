@@ -29,11 +29,15 @@ The editions of this repository stand in editions.json; call the macro yourself 
 
 load("@python//:defs.bzl", "PYTHON_PLATFORM", "PYTHON_VERSION")
 load("//editions/private:chosen.bzl", "canonical")
+load("//editions/private:commands.bzl", _edition_command = "edition_command")
 load("//editions/private:edition.bzl", "edition_rule")
 load("//editions/private:scie.bzl", "scie_rule")
 load("//editions/toolchain:platforms.bzl", "budget", "interpreter_repository", "target_suffix", "targets", "wheels_of", "wrong_budget", "wrong_targets")
 
-_TOOLS = {"migration-linter": "@flovyn_server//migrations/lint:library"}
+# A command that starts an edition: edition_command(name = "dev", arguments = ["dev"], edition = ":mine")
+edition_command = _edition_command
+
+_TOOLS = {"migration-linter": Label("//migrations/lint:library")}
 
 def edition(
         name,
@@ -72,11 +76,11 @@ def edition(
     attributes = dict(
         kwargs,
         edition = name,
-        extras = ["@wheels//:" + extra for extra in extras if extra not in _TOOLS],
+        extras = [Label("@wheels//:" + extra) for extra in extras if extra not in _TOOLS],
         listed = listed,
         plugins = {label: None for label in listed}.keys(),
         stamp = select({
-            "@flovyn_server//editions/private:stamped": True,
+            str(Label("//editions/private:stamped")): True,
             "//conditions:default": False,
         }),
         tools = [_TOOLS[extra] for extra in extras if extra in _TOOLS],
@@ -101,7 +105,7 @@ def edition(
         scie_rule(
             name = target + "-scie",
             edition = target,
-            interpreter = "@%s//:interpreter" % interpreter_repository(platform, python),
+            interpreter = Label("@%s//:interpreter" % interpreter_repository(platform, python)),
             tags = tags + ["manual"],
             visibility = visibility,
             **kwargs

@@ -6,6 +6,12 @@ A workspace of your own needs no more than this beside the server's archive:
 
     flovyn_server_repositories()
 
+A workspace whose plugins need wheels of their own names the locks that pin them:
+
+    flovyn_server_repositories(locks = ["//:requirements.lock"])
+
+A workspace with modules calls the extension of extensions.bzl in its MODULE.bazel instead.
+
 No rule set and no module registry is asked: the repositories are a CPython of this machine and wheels pinned by hash.
 """
 
@@ -17,40 +23,54 @@ load("//editions/toolchain:stub.bzl", "stub_repository")
 load("//editions/toolchain:target_wheelhouse.bzl", "target_wheelhouses")
 load("//editions/toolchain:wheelhouse.bzl", "wheelhouse")
 
-def flovyn_server_repositories(menu = "@flovyn_server//editions:editions.json"):
+# The labels of this repository's own files, whatever name another workspace gives it.
+_BUILD_LOCK = Label("//editions/toolchain:build.lock")
+_RUNTIME_LOCK = Label("//editions/toolchain:runtime.lock")
+_RUNTIME_IN = Label("//editions/toolchain:runtime.in")
+
+def _requirements_of(lock):
+    """The label of the `.in` file that a lock was made of: it lies beside the lock."""
+    lock = str(lock)
+    if not lock.endswith(".lock"):
+        fail("locks: %s is not named *.lock; `./bazelw run @flovyn_server//editions:lock` makes one of a *.in file" % lock)
+    return lock[:-len(".lock")] + ".in"
+
+def flovyn_server_repositories(menu = Label("//editions:editions.json"), locks = []):
     """Declares the repositories; each is fetched when a build needs it.
 
     Args:
         menu: label of the list of editions, a file like editions.json.
+        locks: labels of the locks of plugins' own wheels, each `<name>.lock` beside its `<name>.in`.
     """
     host_python(name = "python")
+    requirements = [_requirements_of(lock) for lock in locks]
 
     # Wheels that editions may contain, and wheels that build and test editions.
     wheelhouse(
         name = "wheels",
-        edition_locks = ["@flovyn_server//editions/toolchain:runtime.lock"],
-        locks = ["@flovyn_server//editions/toolchain:build.lock"],
-        requirements = ["@flovyn_server//editions/toolchain:runtime.in"],
+        edition_locks = [_RUNTIME_LOCK] + locks,
+        locks = [_BUILD_LOCK],
+        requirements = [_RUNTIME_IN] + requirements,
     )
 
     # The same for editions of other platforms and Pythons.
     target_wheelhouses(
-        lock = "@flovyn_server//editions/toolchain:runtime.lock",
-        requirements = "@flovyn_server//editions/toolchain:runtime.in",
+        locks = [_RUNTIME_LOCK] + locks,
+        requirements = [_RUNTIME_IN] + requirements,
     )
 
     # The interpreters of editions that carry one.
-    interpreters(lock = "@flovyn_server//editions/toolchain:interpreters.sha256")
+    interpreters(lock = Label("//editions/toolchain:interpreters.sha256"))
 
     # Formatters and type checkers, for //:check and //:venv.
     wheelhouse(
         name = "lint_wheels",
-        locks = ["@flovyn_server//editions/toolchain:lint.lock"],
+        locks = [Label("//editions/toolchain:lint.lock")],
     )
     buildifier(
         name = "buildifier",
         integrity = "sha512-eZ/Aq+2r4PcJa6LbPCT6ffgIJfTU/gYilqIzoX2OLM4nNkbQC6tTMPZNn7aHHjhGPxbNLv41zm4Xqt1olCLgXw==",
-        lock = "@flovyn_server//editions/toolchain:npm.lock",
+        lock = Label("//editions/toolchain:npm.lock"),
         version = "8.2.1",
     )
 

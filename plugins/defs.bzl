@@ -12,8 +12,12 @@ runs the migration check. An edition that lists the plugin builds only when all 
 It also makes the test target `<name>.conformance`: the plugin on a real PostgreSQL, held against what every plugin must do.
 """
 
+load("//editions/private:library.bzl", _py_library = "py_library")
 load("//editions/private:plugin.bzl", "server_plugin_rule")
 load("//tests:defs.bzl", "pytest_test")
+
+# Modules that several plugins use: a library of its own, which is no plugin.
+py_library = _py_library
 
 _TESTS = ["tests/**", "**/test_*.py", "**/conftest.py"]
 
@@ -43,11 +47,11 @@ def server_plugin(
     srcs = native.glob(["**/*.py"], exclude = _TESTS) if srcs == None else srcs
     data = native.glob(["**/*.sql"], exclude = _TESTS, allow_empty = True) if data == None else data
     migrations = native.glob(["migrations/*.sql"], allow_empty = True) if migrations == None else migrations
-    native.py_library(
+    _py_library(
         name = name + ".lib",
         srcs = srcs,
         data = data,
-        deps = ["@flovyn_server//core"] + deps,
+        deps = [Label("//core")] + deps,
         visibility = ["//visibility:private"],
         **kwargs
     )
@@ -66,13 +70,13 @@ def server_plugin(
     pytest_test(
         name = name + ".conformance",
         size = "medium",
-        srcs = ["@flovyn_server//tests/conformance:test_plugin.py"],
+        srcs = [Label("//tests/conformance:test_plugin.py")],
         env = {
             "PLUGIN_ENTRY": entry,
             "PLUGIN_ENVIRON": ";".join(["%s=%s" % pair for pair in sorted(test_environ.items())]),
         },
         deps = [
             name,
-            "@flovyn_server//tests/conformance",
+            Label("//tests/conformance"),
         ],
     )

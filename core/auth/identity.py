@@ -18,12 +18,16 @@ class PrincipalType(StrEnum):
 
 
 class Role(StrEnum):
-    """Role of a principal. ``OPERATOR`` belongs to no tenant; the others are roles inside one."""
+    """Role of a principal. ``OPERATOR`` and ``SCRAPER`` belong to no tenant; the others are roles inside one.
+
+    A ``SCRAPER`` may read the metrics of the server and nothing else.
+    """
 
     OWNER = "OWNER"
     ADMIN = "ADMIN"
     MEMBER = "MEMBER"
     OPERATOR = "OPERATOR"
+    SCRAPER = "SCRAPER"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Programs that `bazel run` starts at the root of the repository: an edition with arguments, or a Python program."""
 
-load(":launcher.bzl", "LAUNCHER_ATTRS", "launcher", "quote")
+load(":launcher.bzl", "LAUNCHER_ATTRS", "PYTHON_REPOSITORY", "launcher", "quote")
 load(":pack.bzl", "collect_pack")
 load(":providers.bzl", "PackInfo")
 
@@ -9,7 +9,7 @@ _EDITION = """\
 #!/bin/sh
 # Generated for {label}: runs an edition in the caller's folder.
 R=$(cd "${{RUNFILES_DIR:-$0.runfiles}}" && pwd) || exit 1
-PATH=$PATH:$R/python/bin
+PATH=$PATH:$R/{python}/bin
 export PATH
 cd "${{BUILD_WORKING_DIRECTORY:-.}}" || exit 1
 exec "$(readlink -f "$R/{workspace}/{pex}")" {arguments} "$@"
@@ -21,6 +21,7 @@ def _edition_command_impl(ctx):
         arguments = " ".join([quote(word) for word in ctx.attr.arguments]),
         label = ctx.label,
         pex = ctx.file.edition.short_path,
+        python = PYTHON_REPOSITORY,
         workspace = ctx.workspace_name,
     ))
     return [DefaultInfo(executable = script, runfiles = ctx.runfiles([ctx.file.edition] + ctx.files._interpreter))]
@@ -56,7 +57,7 @@ python_command = rule(
     attrs = dict(
         LAUNCHER_ATTRS,
         data = attr.label_list(doc = "Files that the program needs at run time.", allow_files = True),
-        deps = attr.label_list(doc = "Libraries; one of them holds the module.", providers = [PyInfo]),
+        deps = attr.label_list(doc = "Libraries; one of them holds the module.", aspects = [collect_pack]),
         module = attr.string(doc = "The module to run.", mandatory = True),
         stubs = attr.label_list(doc = "Targets whose generated modules the program gets.", aspects = [collect_pack]),
     ),
@@ -72,7 +73,7 @@ python_program = rule(
     attrs = dict(
         LAUNCHER_ATTRS,
         data = attr.label_list(doc = "Files that the program reads.", allow_files = True),
-        deps = attr.label_list(doc = "Libraries; one of them holds the module.", providers = [PyInfo]),
+        deps = attr.label_list(doc = "Libraries; one of them holds the module.", aspects = [collect_pack]),
         module = attr.string(doc = "The module to run.", mandatory = True),
     ),
 )

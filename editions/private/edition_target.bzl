@@ -26,7 +26,7 @@ def _check(label, info, names):
         fail("%s: wheels are missing; nothing was packed:\n  %s" % (label, "\n  ".join(missing)))
     unlocked = [name for name in names if name not in info.wheels]
     if unlocked:
-        fail("%s: the lock of editions does not hold %s; add it to editions/toolchain/runtime.in and lock again" %
+        fail("%s: no lock of editions holds %s; add it to editions/toolchain/runtime.in, or to the plugin's own requirements, and lock again" %
              (label, ", ".join(unlocked)))
 
 def edition_target(ctx, packs):

@@ -49,10 +49,6 @@ def _grpc_impl(ctx):
     libraries = ctx.attr.deps + ctx.attr._runtime
     return [
         DefaultInfo(files = depset(outs), runfiles = merge_runfiles(ctx.runfiles(outs), libraries)),
-        PyInfo(
-            transitive_sources = depset(modules, transitive = [lib[PyInfo].transitive_sources for lib in libraries]),
-            imports = depset(transitive = [lib[PyInfo].imports for lib in libraries]),
-        ),
         ProtoFilesInfo(protos = protos),
         pack_info(sources = modules, stubs = outs, deps = [lib[PackInfo] for lib in libraries]),
     ]

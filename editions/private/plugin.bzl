@@ -79,7 +79,6 @@ def _server_plugin_impl(ctx):
     return [
         DefaultInfo(files = library[DefaultInfo].files, runfiles = library[DefaultInfo].default_runfiles),
         OutputGroupInfo(manifest = depset([manifest, contributions])),
-        library[PyInfo],
         library[PackInfo],
         ServerPluginInfo(name = name, entry = ctx.attr.entry, manifest = manifest, contributions = contributions),
     ]
@@ -90,7 +89,7 @@ server_plugin_rule = rule(
     attrs = {
         "deps": attr.label_list(doc = "Dependencies of the library, to refuse other plugins."),
         "entry": attr.string(doc = "'module:Class' of the plugin.", mandatory = True),
-        "library": attr.label(doc = "The plugin's code and data.", mandatory = True, providers = [PyInfo], aspects = [collect_pack]),
+        "library": attr.label(doc = "The plugin's code and data.", mandatory = True, aspects = [collect_pack]),
         "migrations": attr.label_list(doc = "The plugin's migrations, in any order.", allow_files = [".sql"]),
         "srcs": attr.label_list(doc = "The plugin's modules, to find the entry's.", allow_files = [".py"]),
         "_check": tool_attr("//editions/tools:check_plugin"),

@@ -10,6 +10,7 @@ load(":tool.bzl", "PYTHON_ATTR", "run_tool", "tool_attr")
 
 PROOF_ATTRS = {
     "_lock": attr.label(doc = "Pins what an edition may contain.", default = "//editions/toolchain:runtime.lock", allow_single_file = True),
+    "_locks": attr.label(doc = "The entries of all locks of editions.", default = "@wheels//:edition_locks.json", allow_single_file = True),
     "_pex": attr.label(doc = "The wheel whose code every edition starts with.", default = "@wheels//:pex", providers = [PackInfo]),
     "_python": PYTHON_ATTR,
     "_wheel_facts": tool_attr("//editions/tools:wheel_facts"),
@@ -57,12 +58,12 @@ def wheel_facts(ctx, wheels, deps_pex):
     """
     out = ctx.actions.declare_file(ctx.label.name + ".wheels.json")
     args = ctx.actions.args()
-    args.add("--label", str(ctx.label)).add("--pex", deps_pex).add("--lock", ctx.file._lock).add("--out", out)
+    args.add("--label", str(ctx.label)).add("--pex", deps_pex).add("--locks", ctx.file._locks).add("--out", out)
     for wheel in wheels:
         args.add_all("--wheel", [wheel.name, wheel.version, wheel.file])
     boot = [wheel for wheel in ctx.attr._pex[PackInfo].wheels.to_list() if wheel.name == "pex"][0]
     args.add_all("--boot", [boot.name, boot.version, boot.file])
-    inputs = [wheel.file for wheel in wheels + [boot]] + [deps_pex, ctx.file._lock]
+    inputs = [wheel.file for wheel in wheels + [boot]] + [deps_pex, ctx.file._locks]
     run_tool(ctx, ctx.attr._wheel_facts, [args], inputs, [out], mnemonic = "WheelFacts")
     return out
 

@@ -1,6 +1,7 @@
 """The rule behind `pytest_test`: pytest over declared files, in an empty virtual environment."""
 
 load(":launcher.bzl", "LAUNCHER_ATTRS", "launcher", "quote")
+load(":pack.bzl", "collect_pack")
 
 # Programs under test unpack and write below the test's own folder.
 _ENV = {
@@ -37,13 +38,14 @@ pytest_rule_test = rule(
     attrs = dict(
         LAUNCHER_ATTRS,
         data = attr.label_list(doc = "Files and programs that the tests read or run.", allow_files = True),
-        deps = attr.label_list(doc = "Libraries and wheels.", providers = [PyInfo]),
+        deps = attr.label_list(doc = "Libraries and wheels.", aspects = [collect_pack]),
         env = attr.string_dict(doc = "Variables; $(rootpath …) of data is expanded."),
         srcs = attr.label_list(doc = "Test modules and conftest.py files.", allow_files = [".py"], mandatory = True),
         _config = attr.label(doc = "Holds pytest's settings.", default = "//:pyproject.toml", allow_single_file = True),
         _runner = attr.label_list(
             doc = "pytest, and the program that starts it as Bazel wants it.",
             default = ["//editions/tools:pytest_main", "@wheels//:pytest"],
+            aspects = [collect_pack],
         ),
     ),
 )

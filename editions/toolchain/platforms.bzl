@@ -79,8 +79,8 @@ def wheels_of(platform, python, host_platform, host_python):
     if platform not in PLATFORMS:
         return None
     if (platform, python) == (host_platform, host_python):
-        return "@wheels//:wheels"
-    return "@%s//:wheels" % wheels_repository(platform, python)
+        return Label("@wheels//:wheels")
+    return Label("@%s//:wheels" % wheels_repository(platform, python))
 
 def wheels_repository(platform, python):
     """The repository of a platform's and Python's wheels, such as 'wheels_linux_aarch64_py312'."""

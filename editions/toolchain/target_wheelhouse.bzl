@@ -4,15 +4,17 @@ The work is done by the Python program target_wheelhouse.py; this rule only star
 """
 
 load(":platforms.bzl", "PLATFORMS", "PYTHONS", "wheels_repository")
-load(":wheelhouse.bzl", "PROGRAM_ATTRS", "WHEELHOUSE_SETTINGS", "python_program", "watch")
+load(":wheelhouse.bzl", "PROGRAM_ATTRS", "WHEELHOUSE_SETTINGS", "named_locks", "python_program", "watch")
 
 def _target_wheelhouse_impl(rctx):
-    lock = rctx.path(rctx.attr.lock)
-    requirements = rctx.path(rctx.attr.requirements)
+    locks = [rctx.path(lock) for lock in rctx.attr.locks]
+    requirements = [rctx.path(file) for file in rctx.attr.requirements]
     pip_lock = rctx.path(rctx.attr._pip_lock)
-    watch(rctx, [lock, requirements, pip_lock])
+    watch(rctx, locks + requirements + [pip_lock])
     arguments = ["--platform", rctx.attr.platform, "--python", rctx.attr.python, "--repository", rctx.name]
-    arguments += ["--lock", str(lock), "--requirements", str(requirements), "--pip-lock", str(pip_lock)]
+    arguments += ["--pip-lock", str(pip_lock)] + named_locks(rctx.attr.locks, locks)
+    for file in requirements:
+        arguments += ["--requirements", str(file)]
     rctx.report_progress("fetching the locked wheels for %s, Python %s" % (rctx.attr.platform, rctx.attr.python))
     result = python_program(rctx, "editions.toolchain.target_wheelhouse", arguments)
     if result.return_code:
@@ -23,26 +25,26 @@ _target_wheelhouse = repository_rule(
     doc = "Fetches a lock's wheels for one platform and Python, whatever the host is.",
     attrs = dict(
         PROGRAM_ATTRS,
-        lock = attr.label(doc = "The lock of what editions may contain.", mandatory = True),
+        locks = attr.label_list(doc = "The locks of what editions may contain, the server's first.", mandatory = True),
         platform = attr.string(doc = "The platform.", mandatory = True),
         python = attr.string(doc = "The CPython minor version.", mandatory = True),
-        requirements = attr.label(doc = "The `.in` file that says which extras are wanted.", mandatory = True),
+        requirements = attr.label_list(doc = "The `.in` files that say which extras are wanted.", mandatory = True),
     ),
     environ = WHEELHOUSE_SETTINGS,
 )
 
-def target_wheelhouses(lock, requirements):
+def target_wheelhouses(locks, requirements):
     """Declares the repositories of all platforms and Pythons; one that no edition asks for is never fetched.
 
     Args:
-        lock: the hash lock of what editions may contain.
-        requirements: the `.in` file that it was made of.
+        locks: the hash locks of what editions may contain, the server's first.
+        requirements: the `.in` files that they were made of.
     """
     for platform in PLATFORMS:
         for python in PYTHONS:
             _target_wheelhouse(
                 name = wheels_repository(platform, python),
-                lock = lock,
+                locks = locks,
                 platform = platform,
                 python = python,
                 requirements = requirements,

@@ -10,14 +10,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from editions.toolchain.fetch import FetchError, MissingWheelError, fetch, fetch_pip
-from editions.toolchain.lockfile import LockError, asked_extras, merge_locks
+from editions.toolchain.lockfile import Lock, LockError, asked_extras, merge, merge_locks, split_entry
 
 if TYPE_CHECKING:
     from editions.toolchain.needs import Wheel
@@ -39,8 +38,6 @@ target_wheels(
 )
 """
 
-_PINNED = re.compile(r"(?P<name>[^=]+)==(?P<version>[^\s;]+)\s*(?:;(?P<marker>[^\\]*))?(?P<rest>\\.*)", re.DOTALL)
-
 
 def for_target(entries: Mapping[str, str], target: Target) -> dict[str, str]:
     """Return the lock's entries that apply to the target, without their markers, which pip would ask the host about."""
@@ -48,11 +45,9 @@ def for_target(entries: Mapping[str, str], target: Target) -> dict[str, str]:
 
     kept = {}
     for name, entry in entries.items():
-        match = _PINNED.fullmatch(entry)
-        assert match is not None, f"{name}: lockfile.py reads only pinned entries"
-        marker = (match["marker"] or "").strip()
+        version, marker, hashes = split_entry(entry)
         if not marker or Marker(marker).evaluate(target.markers()):
-            kept[name] = f"{name}=={match['version']} {match['rest']}"
+            kept[name] = f"{name}=={version} {hashes}"
     return kept
 
 
@@ -104,11 +99,11 @@ def build(options: argparse.Namespace) -> None:
     from editions.toolchain.targets import Target
 
     target = Target(options.platform, options.python)
-    locked = merge_locks([options.lock])
+    locked = merge(Lock.read(Path(path), label) for label, path in options.edition_lock)
     entries = for_target(locked, target)
     pins = fetch_available(entries, pip, Path("whl"), target)
     wheels = {wheel.name: wheel for wheel in map(Wheel.read, sorted(Path("whl").glob("*.whl")))}
-    needs = edges(wheels, asked_extras([options.requirements]), target.markers(), pins)
+    needs = edges(wheels, asked_extras(options.requirements), target.markers(), pins)
     missing = {name: explain(pin, target, options.repository) for name, pin in pins.items()}
     Path("environment.json").write_text(json.dumps(target.environment(), indent=1) + "\n", encoding="utf-8")
     text = wheels_target(target, wheels, needs, missing, locked.keys() - entries.keys())
@@ -120,8 +115,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("--platform", "--python", "--repository"):
         parser.add_argument(name, required=True)
-    for name in ("--lock", "--requirements", "--pip-lock"):
-        parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("--edition-lock", nargs=2, action="append", required=True, metavar=("LABEL", "FILE"))
+    parser.add_argument("--requirements", action="append", type=Path, default=[])
+    parser.add_argument("--pip-lock", type=Path, required=True)
     try:
         build(parser.parse_args())
     except (FetchError, LockError) as error:

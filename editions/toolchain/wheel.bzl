@@ -4,15 +4,10 @@ load("//editions/private:providers.bzl", "PackInfo", "WheelInfo", "merge_runfile
 
 def _wheel_impl(ctx):
     wheel = WheelInfo(name = ctx.label.name, version = ctx.attr.version, file = ctx.file.whl, tree = ctx.file.tree)
-    imports = "%s/unpacked/%s/site-packages" % (ctx.label.workspace_name, ctx.label.name)
     return [
         DefaultInfo(
             files = depset([ctx.file.whl]),
             runfiles = merge_runfiles(ctx.runfiles(files = [ctx.file.tree]), ctx.attr.deps),
-        ),
-        PyInfo(
-            transitive_sources = depset(),
-            imports = depset([imports], transitive = [dep[PyInfo].imports for dep in ctx.attr.deps]),
         ),
         pack_info(wheels = [wheel], roots = [wheel.name], deps = [dep[PackInfo] for dep in ctx.attr.deps]),
     ]

@@ -32,6 +32,21 @@ def python_program(rctx, module, arguments, timeout = 1200):
     environment = {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"}
     return rctx.execute([python, "-s", "-m", module] + arguments, timeout = timeout, environment = environment)
 
+def named_locks(labels, paths):
+    """Arguments that tell a program the locks of editions and their labels, which its messages name.
+
+    Args:
+        labels: the locks' labels.
+        paths: their paths, in the same order.
+
+    Returns:
+        a list of words.
+    """
+    arguments = []
+    for label, path in zip(labels, paths):
+        arguments += ["--edition-lock", str(label), str(path)]
+    return arguments
+
 def _wheelhouse_impl(rctx):
     locks = [rctx.path(lock) for lock in rctx.attr.locks]
     edition_locks = [rctx.path(lock) for lock in rctx.attr.edition_locks]
@@ -41,8 +56,7 @@ def _wheelhouse_impl(rctx):
     arguments = ["--pip-lock", str(pip_lock)]
     for lock in locks:
         arguments += ["--lock", str(lock)]
-    for lock in edition_locks:
-        arguments += ["--edition-lock", str(lock)]
+    arguments += named_locks(rctx.attr.edition_locks, edition_locks)
     for platform in PLATFORMS:
         arguments += ["--platform", platform]
     for file in requirements:
@@ -64,7 +78,7 @@ wheelhouse = repository_rule(
     attrs = dict(
         PROGRAM_ATTRS,
         edition_locks = attr.label_list(
-            doc = "Hash locks of what editions may contain: the same wheels on every host of one platform and Python.",
+            doc = "Hash locks of what editions may contain, the server's first: the same wheels on every host of one platform and Python.",
         ),
         locks = attr.label_list(doc = "Hash locks of everything else; a wheel named twice must be the same.", mandatory = True),
         requirements = attr.label_list(doc = "The `.in` files that say which extras are wanted."),

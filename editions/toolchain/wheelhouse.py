@@ -8,6 +8,7 @@ and an edition that was built there would need that system.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 from collections.abc import Collection, Mapping
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from editions.toolchain.fetch import FetchError, fetch, fetch_pip
-from editions.toolchain.lockfile import LockError, asked_extras, merge_locks
+from editions.toolchain.lockfile import Lock, LockError, asked_extras, merge, merge_locks
 from editions.toolchain.probe_python import platform_name
 from editions.toolchain.unpack import unpack
 
@@ -29,6 +30,8 @@ load("@flovyn_server//editions/toolchain:target_wheels.bzl", "target_wheels")
 load("@flovyn_server//editions/toolchain:wheel.bzl", "wheel")
 
 package(default_visibility = ["//visibility:public"])
+
+exports_files(["edition_locks.json"])
 
 filegroup(
     name = "whl",
@@ -78,9 +81,11 @@ def build(options: argparse.Namespace) -> None:
     sys.path.insert(0, str(pip))  # for the `packaging` inside it
     from editions.toolchain.needs import Wheel, edges
 
-    edition = merge_locks(options.edition_lock)
+    locks = [Lock.read(Path(path), label) for label, path in options.edition_lock]
+    edition = merge(locks)
     target = host_target(options.platform) if edition else None
-    fetch_all(merge_locks([*options.edition_lock, *options.lock]), edition, pip, target)
+    fetch_all(merge([*locks, *map(Lock.read, options.lock)]), edition, pip, target)
+    Path("edition_locks.json").write_text(described(options.edition_lock), encoding="utf-8")
     wheels = {wheel.name: wheel for wheel in map(Wheel.read, sorted(Path("whl").glob("*.whl")))}
     with ProcessPoolExecutor() as pool:
         list(pool.map(unpack, [w.file for w in wheels.values()], [Path("unpacked", name) for name in wheels]))
@@ -89,6 +94,16 @@ def build(options: argparse.Namespace) -> None:
     if target:
         text += edition_wheels({name: wheel for name, wheel in wheels.items() if name in edition}, asked, target)
     Path("BUILD.bazel").write_text(text, encoding="utf-8")
+
+
+def described(locks: list[list[str]]) -> str:
+    """Return name, digest and entries of each lock as JSON, for the build of editions."""
+    found = []
+    for label, path in locks:
+        content = Path(path).read_bytes()
+        entries = Lock.read(Path(path), label).entries
+        found.append({"name": Path(path).name, "sha256": hashlib.sha256(content).hexdigest(), "entries": entries})
+    return json.dumps(found, indent=1) + "\n"
 
 
 def edition_wheels(wheels: dict[str, Wheel], asked: Mapping[str, set[str]], target: Target) -> str:
@@ -113,7 +128,7 @@ def main() -> int:
     """Run from the command line; 1 and one message when wheels cannot be had."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lock", action="append", type=Path, default=[])
-    parser.add_argument("--edition-lock", action="append", type=Path, default=[], help="what editions may contain")
+    parser.add_argument("--edition-lock", nargs=2, action="append", default=[], metavar=("LABEL", "FILE"))
     parser.add_argument("--platform", action="append", default=[], help="a platform that editions are built for")
     parser.add_argument("--requirements", action="append", type=Path, default=[])
     parser.add_argument("--pip-lock", type=Path, required=True)

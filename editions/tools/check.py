@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from editions.tools.venv import copy_stubs, create, write_path
+from editions.tools.workspace import repository
 
 _STARLARK = ("*.bzl", "*.bazel", "WORKSPACE")
 
 _NOT_WANTED = (
-    "native-py",  # no external rule sets: the library rule is Bazel's own
     "bzl-visibility",  # the facades of plugins, proto and tests share editions/private
     "unnamed-macro",  # the menu declares many editions
     "unused-variable",  # the menu's descriptions are for readers
@@ -34,14 +34,15 @@ def starlark_files(root: Path) -> list[str]:
 
 def commands(root: Path, runfiles: Path, python: Path, *, change: bool) -> Iterator[tuple[str, list[str]]]:
     """Yield each tool's name and command, in the order in which they run."""
-    ruff = str(runfiles / "lint_wheels/unpacked/ruff/bin/ruff")
+    wheels = repository(runfiles, "lint_wheels") / "unpacked"
+    ruff = str(wheels / "ruff/bin/ruff")
     yield "ruff check", [ruff, "check", "--quiet", *(["--fix"] if change else []), "."]
     yield "ruff format", [ruff, "format", "--quiet", *([] if change else ["--diff"]), "."]
     mode = "fix" if change else "diff"
     warnings = "-warnings=" + ",".join(f"-{name}" for name in _NOT_WANTED)
-    buildifier = [str(runfiles / "buildifier/buildifier"), f"-mode={mode}", "-lint=warn", warnings]
+    buildifier = [str(repository(runfiles, "buildifier") / "buildifier"), f"-mode={mode}", "-lint=warn", warnings]
     yield "buildifier", [*buildifier, *starlark_files(root)]
-    zizmor = str(runfiles / "lint_wheels/unpacked/zizmor/bin/zizmor")
+    zizmor = str(wheels / "zizmor/bin/zizmor")
     yield "zizmor", [zizmor, "--offline", "--quiet", "--no-progress", ".github/workflows"]
     yield "mypy", [str(python), "-m", "mypy"]
 

@@ -71,6 +71,7 @@ def services(plugin: Plugin) -> PluginServices:
         workflows=nothing,
         tasks=nothing,
         promises=nothing,
+        agents=nothing,
         settings=None if section is None else section.model.model_construct(),
         build_info=BuildInfo("build", "0", "", ""),
         logger=logging.getLogger(plugin.name),

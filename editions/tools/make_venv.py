@@ -17,7 +17,7 @@ from editions.tools.venv import copy_stubs, create, write_path
 
 def wheels(runfiles: Path) -> list[Path]:
     """Return the wheels of both wheelhouses, one per file name."""
-    found = [*runfiles.glob("wheels/whl/*.whl"), *runfiles.glob("lint_wheels/whl/*.whl")]
+    found = [*runfiles.glob("*wheels/whl/*.whl")]
     return sorted({path.name: path for path in found}.values())
 
 

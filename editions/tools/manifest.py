@@ -66,6 +66,7 @@ def facts(
         "schema": SCHEMA,
         **{key: edition[key] for key in ("edition", "version", "license", "python", "platform", "lock", "lint_rules")},
         **stamp,
+        **({"plugin_locks": wheels["plugin_locks"]} if wheels["plugin_locks"] else {}),
         "server": {**edition["server"], "migrations": _core_migrations(files), "rpcs": _core_rpcs(files)},
         "boot": wheels["boot"],
         "plugins": [_plugin(plugin, parts, files) for plugin in edition["plugins"]],

@@ -107,8 +107,9 @@ def _wrong(module: str, package: str, there: set[str], offered: set[str]) -> str
         )
     return (
         f"imports {module}, which the target does not declare; add the wheel or the library to its deps, such as"
-        f' "@wheels//:{root.replace("_", "-")}". A wheel that no lock has goes into editions/toolchain/runtime.in'
-        " first: ./bazelw run //editions:update-lock"
+        f' "@wheels//:{root.replace("_", "-")}". A wheel that no lock has goes into the requirements'
+        " first: editions/toolchain/runtime.in and ./bazelw run //editions:update-lock, or those of the plugin's own"
+        " repository and ./bazelw run @flovyn_server//editions:lock"
     )
 
 

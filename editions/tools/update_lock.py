@@ -23,11 +23,13 @@ from editions.toolchain.lockfile import LockError, parse_lock
 from editions.tools import workspace
 
 TOOLCHAIN = Path("editions/toolchain")
-UV = Path("../lint_wheels/unpacked/uv/bin")
-"""Where the locked uv is, from the folder that ``bazel run`` starts programs in."""
-
 Locks = Mapping[str, Mapping[str, str]]
 """Versions by wheel, by lock."""
+
+
+def uv_folder() -> Path:
+    """Return the folder of the locked uv."""
+    return (workspace.repository(Path(".."), "lint_wheels") / "unpacked/uv/bin").resolve()
 
 
 def versions(folder: Path) -> dict[str, dict[str, str]]:
@@ -120,7 +122,7 @@ def main(arguments: list[str]) -> int:
     if options.upgrade and options.names:
         parser.error("--upgrade is for every wheel; leave out the names")
     try:
-        found = refresh(workspace.root() / TOOLCHAIN, options.names, everything=options.upgrade, uv=UV)
+        found = refresh(workspace.root() / TOOLCHAIN, options.names, everything=options.upgrade, uv=uv_folder())
     except LockError as error:
         return workspace.told(error)
     print("\n".join(found) or "no version changed")

@@ -18,7 +18,7 @@ from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
 
-from editions.toolchain.lockfile import parse_lock
+from editions.toolchain.lockfile import Lock, merge
 
 _CLASSIFIER = "License :: OSI Approved :: "
 _LICENCE_FILES = ("LICENSE", "LICENCE", "COPYING", "NOTICE")
@@ -32,16 +32,16 @@ class NotLocked(ValueError):
 
 
 def check_locked(wheels: Sequence[Mapping[str, Any]], lock: Mapping[str, str], source: str) -> None:
-    """Return when the lock pins every wheel.
+    """Return when the locks, ``lock`` as one set, pin every wheel; ``source`` names them.
 
     Raises:
-        NotLocked: it does not.
+        NotLocked: they do not.
     """
     missing = [wheel["name"] for wheel in wheels if wheel["name"] not in lock]
     if missing:
         raise NotLocked(
-            f"not in {source}: wheel {', '.join(missing)}. Add what needs it to runtime.in and lock again"
-            " (editions/toolchain/lock.sh), or drop it"
+            f"not in {source}: wheel {', '.join(missing)}. Add what needs it to runtime.in, or to the plugin's own"
+            " requirements, and lock again, or drop it"
         )
     for wheel in wheels:
         if f"sha256:{wheel['sha256']}" not in lock[wheel["name"]]:
@@ -96,33 +96,46 @@ def boot(file: Path, name: str, version: str) -> dict[str, str]:
     return {"name": name, "version": version, "file": file.name, "sha256": digest, "license": licence(headers)}
 
 
-def describe(pex: Path, wheels: list[tuple[str, str, Path]], lock: Mapping[str, str], source: str) -> dict[str, Any]:
-    """Return the facts of all wheels, and the digests of the members.
+def plugin_locks(wheels: Sequence[Mapping[str, Any]], locks: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return name and digest of each lock, after the server's, that alone pins one of the wheels."""
+    known: set[str] = set()
+    found = []
+    for number, lock in enumerate(locks):
+        own = lock["entries"].keys() - known
+        known |= own
+        if number and any(wheel["name"] in own for wheel in wheels):
+            found.append({"name": lock["name"], "sha256": lock["sha256"]})
+    return found
+
+
+def describe(pex: Path, wheels: list[tuple[str, str, Path]], locks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the facts of all wheels, the digests of the members, and the plugins' locks that count.
 
     Raises:
-        NotLocked: a wheel is not the lock's.
+        NotLocked: a wheel is not the locks'.
     """
+    lock = merge(Lock(each["name"], each["entries"]) for each in locks)
+    source = ", ".join(each["name"] for each in locks)
     with zipfile.ZipFile(pex) as archive:
         found = [wheel(archive, file, name, version) for name, version, file in wheels]
         check_locked(found, lock, source)
         files = [info for info in archive.infolist() if not info.is_dir()]
         members = {info.filename: hashlib.sha256(archive.read(info)).hexdigest() for info in files}
-    return {"wheels": found, "members": members}
+    return {"wheels": found, "members": members, "plugin_locks": plugin_locks(found, locks)}
 
 
 def main(arguments: list[str]) -> int:
     """Run from the command line; 1 and one message when a wheel is not locked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--label", required=True)
-    for name in ("--pex", "--lock", "--out"):
+    for name in ("--pex", "--locks", "--out"):
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("--wheel", nargs=3, action="append", default=[], metavar=("NAME", "VERSION", "FILE"))
     parser.add_argument("--boot", nargs=3, required=True, metavar=("NAME", "VERSION", "FILE"))
     options = parser.parse_args(arguments)
     wheels = [(name, version, Path(file)) for name, version, file in options.wheel]
-    lock = parse_lock(options.lock.read_text(encoding="utf-8"), options.lock.name)
     try:
-        found = describe(options.pex, wheels, lock, options.lock.name)
+        found = describe(options.pex, wheels, json.loads(options.locks.read_bytes()))
     except NotLocked as error:
         print(f"{options.label}: {error}", file=sys.stderr)
         return 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,11 @@ def root() -> Path:
 def caller() -> Path:
     """Return the folder that ``bazel run`` was called in: what relative paths of its arguments mean."""
     return Path(os.environ["BUILD_WORKING_DIRECTORY"])
+
+
+def repository(runfiles: Path, name: str) -> Path:
+    """Return a repository's folder in the runfiles; in a workspace with modules, Bazel puts words before its name."""
+    return next(each for each in runfiles.iterdir() if re.fullmatch(rf"(.*[~+])?{name}", each.name))
 
 
 def environment() -> dict[str, str]:

@@ -49,6 +49,8 @@ def statement(label: str, name: str, digest: str, manifest: Mapping[str, Any]) -
 def materials(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the materials of the file; the commit only where the build was stamped."""
     found: list[dict[str, Any]] = [{"name": "runtime.lock", "digest": {"sha256": manifest["lock"]}}]
+    locks = manifest.get("plugin_locks", ())
+    found += [{"name": lock["name"], "digest": {"sha256": lock["sha256"]}} for lock in locks]
     if "commit" in manifest:
         source = {"name": "source", "digest": {"gitCommit": manifest["commit"]}}
         found.append({**source, "annotations": {"dirty": manifest["dirty"]}})

@@ -50,7 +50,7 @@ class RequiredObserver(BestEffortObserver):
         self._with_peer = config.record_peer
         self._log = logger
         self._attempted: set[UUID] = set()  # calls whose attempt is in the log, or may be
-        self._batcher: Batcher[EventDraft, int] = Batcher(events.append)
+        self._batcher: Batcher[EventDraft, int] = Batcher(events.append, name="audit_events")
 
     async def before(self, call: Call) -> None:
         """Commit the attempt of a call that changes something.

@@ -77,8 +77,8 @@ class TokenChecker:
         self._clock = clock
         self._monotonic = monotonic
         self._flights: dict[bytes, _Flight] = {}
-        self._lookups: Batcher[str, _Answer] = Batcher(self._ask)
-        self._limited_lookups: Batcher[str, _Answer] = Batcher(self._ask_later)
+        self._lookups: Batcher[str, _Answer] = Batcher(self._ask, name="token_lookups")
+        self._limited_lookups: Batcher[str, _Answer] = Batcher(self._ask_later, name="limited_token_lookups")
         self.uses: set[tuple[UUID, UUID]] = set()
         self.rehashes: dict[str, Rehash] = {}
         self.busy = asyncio.Event()

@@ -72,6 +72,15 @@ class _Caps:
         self.loads[owner] = load
         return load
 
+    def check_growth(self, load: _Load, size: int) -> None:
+        """Return if calls of an owner may take ``size`` bytes more.
+
+        Raises:
+            LimitExceeded: they would exceed the cap.
+        """
+        if load.size + size > self._size:
+            raise self._refusal(f"{self._size} bytes of requests")
+
     def _refusal(self, limit: str) -> LimitExceeded:
         return LimitExceeded(f"{self._owner_name} has {limit} under way at this server; try again when some have ended")
 
@@ -123,6 +132,21 @@ class CallSlot:
         owner = identity.tenant_id or identity.id
         self._tenant = self._caps.tenants.add(owner, self._size, parks=self._parks)
         PACE.set(Pace(self._caps.turns, owner))
+
+    def grow(self, size: int) -> None:
+        """Count ``size`` bytes more for a call whose request arrives in parts.
+
+        Raises:
+            LimitExceeded: the connection or the tenant has too many bytes under way.
+        """
+        loads = [(self._caps.connections, self._connection)]
+        if self._tenant is not None:
+            loads.append((self._caps.tenants, self._tenant))
+        for caps, load in loads:
+            caps.check_growth(load, size)
+        for _, load in loads:
+            load.size += size
+        self._size += size
 
     def release(self) -> None:
         """End the count of the call."""

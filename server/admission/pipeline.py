@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
+from time import perf_counter
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -28,7 +29,8 @@ from core.endpoints import Scope
 from core.errors import AuthError, AuthzError, LimitExceeded
 from server.admission.call_caps import CallCaps, CallSlot
 from server.auth.stack import AuthStack, Checks, require_one_credential
-from server.observability.calls import CallEndpoint, CallObservers, WatchedCall, code_of
+from server.observability.call_meter import CallMeter
+from server.observability.calls import PARKED_S, CallEndpoint, CallObservers, WatchedCall, code_of
 
 
 class ProtocolCall(ABC):
@@ -117,14 +119,18 @@ def tenant_of_call(scope: Scope, named: UUID | None, identity: Identity) -> UUID
 class Admission:
     """The pipeline of one protocol in one process."""
 
-    def __init__(self, auth: AuthStack, observers: CallObservers, caps: CallCaps) -> None:
+    def __init__(self, auth: AuthStack, observers: CallObservers, caps: CallCaps, meter: CallMeter) -> None:
         self.auth = auth
         self.observers = observers
         self.caps = caps
+        self.meter = meter
 
-    def admit(self, call: ProtocolCall) -> AdmittedCall:
-        """Return a context manager: it admits the call when it is entered, and ends the call when it is left."""
-        return AdmittedCall(self, call)
+    def admit(self, call: ProtocolCall, *, streams: bool = False) -> AdmittedCall:
+        """Return a context manager: it admits the call when it is entered, and ends the call when it is left.
+
+        ``streams`` says that the call lasts as long as its client wants: its duration says nothing.
+        """
+        return AdmittedCall(self, call, streams=streams)
 
 
 class AdmittedCall:
@@ -133,9 +139,11 @@ class AdmittedCall:
     Entering raises the error of the first step that refuses the call. An error of the body is the end of the call, too.
     """
 
-    __slots__ = ("_admission", "_call", "_outcome", "_slot", "_watched")
+    __slots__ = ("_admission", "_call", "_outcome", "_slot", "_started", "_streams", "_watched")
 
-    def __init__(self, admission: Admission, call: ProtocolCall) -> None:
+    def __init__(self, admission: Admission, call: ProtocolCall, *, streams: bool = False) -> None:
+        self._started = perf_counter()
+        self._streams = streams
         self._admission = admission
         self._call = call
         self._outcome: tuple[str, str | None, bool] = (OK, None, False)
@@ -146,6 +154,11 @@ class AdmittedCall:
     def is_observed(self) -> bool:
         """Whether an observer is told how the call ends."""
         return self._watched is not None
+
+    def grow(self, size: int) -> None:
+        """Count ``size`` bytes more of a request that arrives in parts; see ``CallSlot.grow``."""
+        if self._slot is not None:
+            self._slot.grow(size)
 
     def end_with(self, code: str, resource_id: str | None, *, empty: bool = False) -> None:
         """Set the outcome that observers are told when no error follows; see ``core.calls.Outcome``."""
@@ -193,11 +206,13 @@ class AdmittedCall:
 
     async def _end(self, error: BaseException | None) -> None:
         """Tell the observers before the count ends: a call whose end is being recorded is still under way."""
+        code, resource_id, empty = self._outcome
+        if error is not None:
+            code, resource_id, empty = self._call.code_of(error), None, False
+        parked = PARKED_S.get() if self._call.parks else 0.0
+        self._admission.meter.ended(self._call, code, perf_counter() - self._started, parked, streams=self._streams)
         try:
             if self._watched is not None:
-                code, resource_id, empty = self._outcome
-                if error is not None:
-                    code, resource_id, empty = self._call.code_of(error), None, False
                 self._watched.resource_id = self._watched.resource_id or self._call.resource_id
                 await self._watched.after(code, resource_id, empty=empty)
         finally:

@@ -14,11 +14,19 @@ from server.auth.tenant_scope import TenantScopeAuthorizer
 _ADMIN = frozenset({Action.CREATE, Action.UPDATE, Action.DELETE, Action.VIEW, Action.EXECUTE, Action.MANAGE})
 _BY_ROLE: Mapping[Role, frozenset[Action]] = {
     Role.OPERATOR: frozenset(Action),  # the scope refuses operators inside of tenants
+    Role.SCRAPER: frozenset({Action.VIEW}),  # the scope refuses all but the metrics
     Role.OWNER: frozenset(Action),
     Role.ADMIN: _ADMIN,
     Role.MEMBER: frozenset({Action.VIEW}),
 }
-_MEMBER = frozenset({("workflow", Action.EXECUTE), ("workflow-execution", Action.UPDATE)})
+_MEMBER = frozenset(
+    {
+        ("workflow", Action.EXECUTE),
+        ("workflow-execution", Action.UPDATE),
+        ("agent", Action.EXECUTE),
+        ("agent", Action.UPDATE),
+    }
+)
 _WORKER = frozenset(
     {
         ("tenant", Action.VIEW),
@@ -29,6 +37,8 @@ _WORKER = frozenset(
         ("workflow", Action.VIEW),
         ("workflow-execution", Action.UPDATE),
         ("workflow-execution", Action.VIEW),
+        *(("agent", action) for action in (Action.EXECUTE, Action.POLL, Action.VIEW, Action.UPDATE)),
+        *(("agent", action) for action in (Action.COMPLETE, Action.FAIL)),
         ("task-execution", Action.COMPLETE),
         ("task-execution", Action.CREATE),
         ("task-execution", Action.FAIL),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.auth import Authorizer, AuthzContext, Decision
+from core.auth import Action, Authorizer, AuthzContext, Decision, Role
 from core.auth.context import ALLOW, deny
 
 
@@ -12,6 +12,11 @@ class TenantScopeAuthorizer(Authorizer):
     async def authorize(self, context: AuthzContext) -> Decision:
         """Compare the caller's tenant with the request's."""
         identity = context.identity
+        if identity.role is Role.SCRAPER:
+            reads = (context.action, context.resource) == (Action.VIEW, "metrics")
+            return (
+                ALLOW if reads and identity.tenant_id is None else deny("these credentials may only read the metrics")
+            )
         if context.tenant_id is None:
             return ALLOW if identity.is_operator else deny("operator credentials are required for this call")
         if identity.is_operator:

@@ -14,6 +14,8 @@ from server.engine.engine import Engine
 REAP_EVERY_S = 5.0
 """The longest time between two sweeps of a reaper, in seconds."""
 
+WOKEN = "looked again at the conditions of %d agents, whose tasks an older version of the server has ended"
+
 
 def sweepers(engine: Engine, limits: Limits) -> list[Service]:
     """Return the sweepers; the shorter a lease is, the more often its reaper sweeps."""
@@ -29,8 +31,24 @@ def sweepers(engine: Engine, limits: Limits) -> list[Service]:
         Sweeper("orphan reaper", engine.orphans.sweep, SWEEP_EVERY_S, orphans_back, logging.WARNING),
         Sweeper("key cleaner", engine.clean_keys, 300, "deleted %d expired idempotency keys", logging.DEBUG),
     ]
+    lost = "ended the activations of %d agents that seem lost"
+    found += [
+        Sweeper(
+            "agent reaper",
+            partial(engine.agents.reclaim, silence),
+            min(REAP_EVERY_S, silence / 4),
+            lost,
+            logging.WARNING,
+        ),
+        Sweeper(
+            "agent canceller", engine.agents.carry_out_cascades, REAP_EVERY_S, "cancelled the children of %d agents"
+        ),
+        Sweeper("agent waker", engine.agents.wake_forgotten, REAP_EVERY_S, WOKEN),
+    ]
     age = limits.retain_finished
     if age is not None:
+        agents_pruned = f"deleted %d agents that ended more than {age:g} s ago"
+        found.append(Sweeper("agent pruner", partial(engine.agents.prune, age), min(60, age / 4), agents_pruned))
         pruned = f"deleted %d workflow executions that ended more than {age:g} s ago"
         found.append(Sweeper("history pruner", partial(engine.workflows.prune, age), min(60, age / 4), pruned))
     return found

@@ -21,15 +21,11 @@ from server.storage.due import DueRepository
 
 def watches(database: Database, engine: Engine) -> list[Service]:
     """Return the services for due work, for pending work without a wake-up, and for dead rows."""
-
-    async def expire_tasks() -> tuple[int, bool]:
-        return await engine.tasks.expire(), False
-
     work: Mapping[str, DoDue] = {
         due.TIMERS: engine.timers.fire_due,
         due.PROMISES: engine.promises.expire_due,
         due.SCHEDULES: engine.schedules.run_due,
-        due.DEADLINES: expire_tasks,
+        due.DEADLINES: engine.tasks.expire_due,
         due.CANCELLATIONS: engine.workflows.carry_out_cancellations,
     }
     storage, pending = DueRepository(database), asyncio.Event()

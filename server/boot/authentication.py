@@ -12,7 +12,9 @@ from core.clock import Clock
 from server.auth.registry import build_stack, enabled
 from server.auth.stack import AuthStack
 from server.boot.preparation import Prepared
+from server.observability.call_meter import CallMeter
 from server.observability.calls import CallObservers
+from server.observability.metrics import MetricsRegistry
 from server.plugin_registry import PluginRegistry
 
 _log = logging.getLogger(__name__)
@@ -20,13 +22,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """The checks of callers by protocol, and the observers that see every call."""
+    """The checks of callers by protocol, and the observers and the meter that see every call."""
 
     stacks: Mapping[Protocol, AuthStack]
     observers: CallObservers
+    meter: CallMeter
 
 
-def make_authentication(prepared: Prepared, registry: PluginRegistry, clock: Clock) -> Authentication:
+def make_authentication(
+    prepared: Prepared, registry: PluginRegistry, clock: Clock, metrics: MetricsRegistry
+) -> Authentication:
     """Build the checks that the configuration lists; those that it switches off are logged.
 
     Raises:
@@ -46,4 +51,5 @@ def make_authentication(prepared: Prepared, registry: PluginRegistry, clock: Clo
         for paths, checks in plan.all_checks():
             if not checks.authenticators:
                 _log.warning("calls over %s are NOT authenticated (%s), as configured", protocol, paths)
-    return Authentication(stacks, CallObservers(registry.observers(), clock))
+    meter = CallMeter(metrics.server, sample=settings.log.call_sample, slow=settings.log.slow_call)
+    return Authentication(stacks, CallObservers(registry.observers(), clock), meter)

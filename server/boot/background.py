@@ -36,6 +36,7 @@ async def run_background(
         DueService("timer firer", engine.timers.fire_due, expected.timers),
         DueService("promise expirer", engine.promises.expire_due, expected.promises),
         DueService("canceller", engine.workflows.carry_out_cancellations, expected.cancellations),
+        DueService("deadline expirer", engine.tasks.expire_due, expected.deadlines),
         DueService("schedule runner", engine.schedules.run_due, engine.schedules.next_due),
         *engine.services,
         *(

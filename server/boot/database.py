@@ -11,6 +11,7 @@ from server.config import Settings
 from server.database.exclusive import AdvisoryLocks
 from server.database.leadership import Leadership
 from server.database.pool import Pool, closed_pool, open_pool
+from server.observability.database_meter import DatabaseMeter
 from server.storage.tenants import TenantRepository
 
 LONGEST_WAIT_S = 20.0
@@ -35,10 +36,10 @@ class DatabaseParts:
 
 
 @asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[DatabaseParts]:
+async def open_database(settings: Settings, meter: DatabaseMeter | None = None) -> AsyncIterator[DatabaseParts]:
     """Open the connection pool, and insert the configured tenants before any step needs them."""
     wait = min(settings.database.startup_wait, LONGEST_WAIT_S)
-    async with open_pool(settings.database_url.get_secret_value(), settings.database, wait) as pool:
+    async with open_pool(settings.database_url.get_secret_value(), settings.database, wait, meter) as pool:
         database = _database(pool, settings)
         try:
             await database.tenants.upsert(configured_tenants(settings))

@@ -12,10 +12,13 @@ from server.config import Settings
 from server.database.notifications import NOTIFY
 from server.database.pool import Pool
 from server.engine.engine import Engine
+from server.observability.work_meter import WorkMeter
 
 
 @asynccontextmanager
-async def run_engine(settings: Settings, database: DatabaseParts, clock: Clock) -> AsyncIterator[Engine]:
+async def run_engine(
+    settings: Settings, database: DatabaseParts, clock: Clock, meter: WorkMeter | None = None
+) -> AsyncIterator[Engine]:
     """Run the engine; when the context ends, all work that it accepted is committed."""
     engine = Engine(
         database.pool,
@@ -23,6 +26,7 @@ async def run_engine(settings: Settings, database: DatabaseParts, clock: Clock) 
         clock=clock,
         notify=partial(_notify, database.pool),
         longest_statement=settings.database.statement_timeout,
+        meter=meter,
     )
     try:
         yield engine

@@ -21,6 +21,7 @@ from server.database.server_process import ServerProcess
 from server.engine.engine import Engine
 from server.grpc_api.guard import GrpcGuard
 from server.grpc_api.server import GrpcServer
+from server.grpc_api.services.agent_dispatch import AgentDispatch
 from server.grpc_api.services.task_execution import TaskExecution
 from server.grpc_api.services.worker_lifecycle import WorkerLifecycle
 from server.grpc_api.services.workflow_dispatch import WorkflowDispatch
@@ -50,6 +51,7 @@ def server_services(settings: Settings, engine: Engine, process: ServerProcess, 
         WorkflowDispatch(engine, process.claim, clock, hold).service(),
         WorkflowQuery().service(),
         TaskExecution(engine, process.claim, hold).service(),
+        AgentDispatch(engine, process.claim, hold).service(),
         WorkerLifecycle(engine.workers).service(),
     ]
 
@@ -66,7 +68,8 @@ async def serve_grpc(
     stopping: Stopping,
 ) -> AsyncIterator[GrpcApi]:
     """Serve gRPC until the context ends or ``drain`` is called."""
-    admission = Admission(authentication.stacks[Protocol.GRPC], authentication.observers, call_caps)
+    stack = authentication.stacks[Protocol.GRPC]
+    admission = Admission(stack, authentication.observers, call_caps, authentication.meter)
     guard = GrpcGuard(admission, engine.repeats, engine.tasks.connections)
     server = GrpcServer(services, guard, settings.limits, share(settings).grpc)
     draining: list[asyncio.Task[None]] = []

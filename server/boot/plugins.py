@@ -21,12 +21,19 @@ from server.boot.database import DatabaseParts
 from server.boot.preparation import Prepared, load_plugins
 from server.boot.stopping import Stopping
 from server.engine.engine import Engine
-from server.engine.launchers import EnginePromiseResolver, EngineTaskLauncher, EngineWorkflowLauncher
+from server.engine.launchers import (
+    EngineAgentLauncher,
+    EnginePromiseResolver,
+    EngineTaskLauncher,
+    EngineWorkflowLauncher,
+)
 from server.observability.metrics import MetricsRegistry
 from server.plugin_registry import PluginRegistry
 from server.plugin_registry.server_names import server_names
 from server.rest_api.openapi import document
+from server.rest_api.resources.scrape import Scrape
 from server.rest_api.routes import server_routes
+from server.storage.depths import DepthRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +43,14 @@ class Plugins:
     Attributes:
         registry: the plugins.
         server_routes: the server's own routes.
+        scrape: makes the answers to scrapes.
         routes: those and the plugins'.
     """
 
     prepared: Prepared
     registry: PluginRegistry
     server_routes: Sequence[RestRoute]
+    scrape: Scrape
 
     @property
     def routes(self) -> list[RestRoute]:
@@ -71,6 +80,7 @@ def make_plugins(
             workflows=EngineWorkflowLauncher(engine),
             tasks=EngineTaskLauncher(engine),
             promises=EnginePromiseResolver(engine),
+            agents=EngineAgentLauncher(engine),
             settings=settings,
             build_info=prepared.edition.build_info,
             logger=logging.getLogger(f"plugins.{name}"),
@@ -83,8 +93,14 @@ def make_plugins(
     registry = load_plugins(prepared.edition, prepared.sources)
     registry.setup(services)
     silence = prepared.settings.engine.worker_silence
-    own = server_routes(database.pool, engine, silence, metrics, lambda: plugins.openapi())  # noqa: PLW0108 - bound below
-    plugins = Plugins(prepared, registry, own)
+    scrape = Scrape(
+        metrics,
+        DepthRepository(database.pool),
+        queues=prepared.settings.metrics.queues,
+        tenants=prepared.settings.metrics.tenants or (),
+    )
+    own = server_routes(database.pool, engine, silence, scrape, lambda: plugins.openapi())  # noqa: PLW0108 - bound below
+    plugins = Plugins(prepared, registry, own, scrape)
     registry.check(server_names(own), prepared.edition.contributions)
     return plugins
 

@@ -30,6 +30,7 @@ def make_rest_api(
         serving = "the server is stopping" if stopping.has_begun else None
         return {"database": await database.pool.writes.why_not(), "serving": serving}
 
-    admission = Admission(authentication.stacks[Protocol.REST], authentication.observers, call_caps)
+    stack = authentication.stacks[Protocol.REST]
+    admission = Admission(stack, authentication.observers, call_caps, authentication.meter)
     guard = RestGuard(admission, database.tenants, engine.repeats)
     return build_app(plugins.routes, guard, Health(plugins.prepared.edition.build_info, why_not_ready))

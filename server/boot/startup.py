@@ -9,7 +9,7 @@ backwards, is the shutdown.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from server.boot.authentication import Authentication, make_authentication
 from server.boot.background import run_background
 from server.boot.database import DatabaseParts, no_database, open_database
 from server.boot.engine import run_engine
+from server.boot.meters import make_database_meter, run_meters
 from server.boot.plugins import Plugins, make_plugins, run_plugins
 from server.boot.preparation import Prepared, migrate
 from server.boot.rest_api import make_rest_api
@@ -68,8 +69,9 @@ async def _try(prepared: Prepared, database: DatabaseParts) -> None:
     settings, clock = prepared.settings, SystemClock()
     stopping, call_caps = Stopping(settings.process.drain_timeout), CallCaps(settings.limits)
     async with run_engine(settings, database, clock) as engine:
-        plugins = make_plugins(prepared, database, engine, MetricsRegistry(counts=False), clock)
-        authentication = make_authentication(prepared, plugins.registry, clock)
+        metrics = MetricsRegistry(counts=False)
+        plugins = make_plugins(prepared, database, engine, metrics, clock)
+        authentication = make_authentication(prepared, plugins.registry, clock, metrics)
         make_rest_api(plugins, authentication, database, engine, call_caps=call_caps, stopping=stopping)
 
 
@@ -104,10 +106,13 @@ async def running(prepared: Prepared) -> AsyncIterator[Server]:
     stopping, call_caps = Stopping(settings.process.drain_timeout), CallCaps(settings.limits)
     async with AsyncExitStack() as stack:
         step = stack.enter_async_context
-        database = await step(open_database(settings))
-        engine = await step(run_engine(settings, database, clock))
-        plugins = make_plugins(prepared, database, engine, MetricsRegistry(), clock)
-        authentication = make_authentication(prepared, plugins.registry, clock)
+        metrics = stack.enter_context(closing(MetricsRegistry(counts=settings.metrics.enabled)))
+        meter = make_database_meter(settings, metrics)
+        database = await step(open_database(settings, meter))
+        engine = await step(run_engine(settings, database, clock, meter.work if meter else None))
+        plugins = make_plugins(prepared, database, engine, metrics, clock)
+        authentication = make_authentication(prepared, plugins.registry, clock, metrics)
+        await step(run_meters(prepared, metrics, database, engine))
         listening = await step(run_background(settings, database, engine, process))
         await step(run_plugins(plugins.registry, stopping))
         app = make_rest_api(plugins, authentication, database, engine, call_caps=call_caps, stopping=stopping)

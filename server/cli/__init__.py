@@ -29,6 +29,7 @@ COMMANDS = {
     "token": "create tokens for workers",
     "config": "check the configuration; print an example of it, or its schema",
     "doctor": "check everything that a server needs, with advice",
+    "top": "show the numbers of a running server on the terminal",
     "openapi": "print the OpenAPI document of this edition",
     "cache": "list and remove unpacked editions",
     "version": "print the version, the plugins and the build",

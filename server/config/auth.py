@@ -27,10 +27,10 @@ class StaticApiKey(Section):
 
     Attributes:
         key: the bearer token, of at least 16 characters; ``openssl rand -base64 24`` makes one.
-        tenant_id: the tenant that the key belongs to; the key of an operator has none.
+        tenant_id: the tenant that the key belongs to; the key of an operator or a scraper has none.
         principal_type: type of the principal.
         principal_id: id of the principal.
-        role: role of the principal; ``OPERATOR`` administers tenants.
+        role: role of the principal; ``OPERATOR`` administers tenants, ``SCRAPER`` reads the metrics and nothing else.
     """
 
     key: Annotated[SecretStr, at_least(16)]
@@ -41,9 +41,10 @@ class StaticApiKey(Section):
 
     @model_validator(mode="after")
     def _tenant_or_operator(self) -> StaticApiKey:
-        if (self.role is Role.OPERATOR) == (self.tenant_id is not None):
+        if (self.role in (Role.OPERATOR, Role.SCRAPER)) == (self.tenant_id is not None):
             raise ValueError(
-                "a key belongs to a tenant (tenant_id), or is an operator's (role = 'OPERATOR', no tenant_id)"
+                "a key belongs to a tenant (tenant_id), or is an operator's (role = 'OPERATOR', no tenant_id) or a "
+                "scraper's (role = 'SCRAPER', no tenant_id)"
             )
         return self
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, model_validator
@@ -12,6 +12,7 @@ from core.errors import InvalidInput
 from core.tenant import check_slug
 from server.config.auth import Auth, Section
 from server.config.limits import Limits
+from server.config.observability import Log, MetricsSettings
 from server.config.times import contradictions
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -43,18 +44,6 @@ class TenantEntry(Section):
     name: Annotated[StoredText, Field(examples=["Acme"])]
     tier: StoredText = "FREE"
     region: StoredText | None = None
-
-
-class Log(Section):
-    """``[log]``: the log, which goes to standard error.
-
-    Attributes:
-        level: the least important level that is written.
-        format: ``auto`` is text on a terminal and JSON otherwise.
-    """
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["auto", "text", "json"] = "auto"
 
 
 class DatabasePool(Section):
@@ -89,17 +78,22 @@ class Process(Section):
 
 
 class EngineSettings(Section):
-    """``[engine]``: leases, retention and limits of workflow and task executions.
+    """``[engine]``: leases, retention and limits of workflow executions, task executions and agents.
 
     Attributes:
         poll_hold_ms: milliseconds for which a poll without work is held; some workers block on a poll.
         activation_lease: seconds after which the claim of a workflow execution ends without a submission.
         worker_silence: seconds without a heartbeat or another call after which a worker counts as gone and its claims
-            of workflow executions end.
+            of workflow executions and agents end.
         task_lease: seconds after which a running task is tried again. They count from its claim or its last heartbeat,
             progress report, log line, state call or stream chunk. The ``timeout_seconds`` of a task's kind replaces it.
-        retain_finished: seconds after which finished workflow executions are deleted with their histories. Without this
-            key, none is deleted.
+        agent_silence: seconds after which the claim of an agent ends whose worker is alive, but makes no call about it.
+        agent_depth: greatest depth of nested child agents.
+        agent_children: open child agents of one agent at most.
+        retry_unreachable: true makes an agent pending again whose worker reports that it could not reach the server; at
+            most three times in a row.
+        retain_finished: seconds after which finished workflow executions are deleted with their histories, and finished
+            agents with their conversations. Without this key, none is deleted.
         max_history_bytes: size of the history of a workflow execution; an execution that would exceed it fails with the
             reason. Without this key, a large history only leaves a warning in the log.
         keep_answers: seconds for which the answers of calls with an idempotency key, and of deletions, are stored.
@@ -111,6 +105,10 @@ class EngineSettings(Section):
     activation_lease: float = Field(default=300.0, ge=1)
     worker_silence: float = Field(default=60.0, ge=1)
     task_lease: float = Field(default=300.0, ge=1, validation_alias=AliasChoices("task_lease", "task_silence"))
+    agent_silence: float = Field(default=1800.0, ge=1)
+    agent_depth: int = Field(default=10, ge=0, le=1000)
+    agent_children: int = Field(default=100, ge=0, le=100_000)
+    retry_unreachable: bool = True
     retain_finished: float | None = Field(default=None, gt=0)
     max_history_bytes: int | None = Field(default=None, ge=65536)
     keep_answers: float = Field(default=86400.0, ge=60, le=30 * 86400)
@@ -141,6 +139,7 @@ class Settings(BaseSettings):
     tenants: tuple[TenantEntry, ...] = Field(default=(), validation_alias=AliasChoices("tenants", "orgs"))
     auth: Auth = Auth()
     log: Log = Log()
+    metrics: MetricsSettings = MetricsSettings()
     database: DatabasePool = DatabasePool()
     process: Process = Process()
     engine: EngineSettings = EngineSettings()
@@ -150,6 +149,8 @@ class Settings(BaseSettings):
     def _distinct(self) -> Settings:
         if self.server_port == self.grpc_server_port != 0:
             raise ValueError(f"server_port and grpc_server_port are both {self.server_port}; choose two ports")
+        if self.metrics.port in (self.server_port, self.grpc_server_port):
+            raise ValueError(f"metrics.port is {self.metrics.port}, which another setting names; choose another port")
         for name in ("id", "slug"):
             values = [getattr(each, name) for each in self.tenants]
             if len(set(values)) < len(values):

@@ -18,8 +18,10 @@ from core.unit_of_work import UnitOfWork, current
 from server.config.settings import DatabasePool
 from server.database.arrays import ArrayDumper
 from server.database.connecting import Connection, connect_patiently, cut, parameters
+from server.database.effects import Effect, taken
 from server.database.refusals import as_server_error, concerns_connection, takes_no_writes
 from server.database.writability import Writability
+from server.observability.database_meter import DatabaseMeter
 
 RECONNECT_WITHIN_S = 1.0
 """The time for which the pool itself tries to replace a lost connection; after it, each call tries again.
@@ -34,11 +36,32 @@ YOUNG_S = 1.0
 """A younger connection is kept after an error of the server, which bounds how often the pool connects."""
 
 
+class Metered(psycopg.AsyncCursor[Any]):
+    """A cursor whose statements are counted; the driver calls ``_set_results`` when a result has come."""
+
+    _statement: object = None
+    _sent_at = 0.0
+
+    def execute(self, query: Any, *arguments: Any, **more: Any) -> Any:
+        """Note the statement and send it."""
+        self._statement, self._sent_at = query, time.perf_counter()
+        return super().execute(query, *arguments, **more)
+
+    def _set_results(self, results: Any) -> None:
+        super()._set_results(results)
+        connection: Any = self._conn
+        connection.meter.statement(self._statement, time.perf_counter() - self._sent_at)
+
+
 class Pooled(psycopg.AsyncConnection[tuple[Any, ...]]):
     """A connection of the pool; it is cut when the database leaves a statement unanswered."""
 
+    meter: DatabaseMeter | None = None
+    """Counts the statements; None counts none."""
+
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
+        self.effects: list[Effect] = []
         self._opened_at = time.monotonic()
         self._answer_within = 0.0
         self._waits_since: float | None = None
@@ -87,9 +110,17 @@ class Pool:
         writes: the check whether the database takes writes.
     """
 
-    def __init__(self, pool: AsyncConnectionPool[Pooled], writes: Writability) -> None:
+    def __init__(
+        self, pool: AsyncConnectionPool[Pooled], writes: Writability, meter: DatabaseMeter | None = None
+    ) -> None:
         self._pool = pool
         self.writes = writes
+        self._meter = meter
+
+    def sample(self) -> None:
+        """Set the metrics of the pool."""
+        if self._meter is not None:
+            self._meter.pool(self._pool.get_stats())
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -99,8 +130,11 @@ class Pool:
         """
         async with self._acquired() as connection:
             yield connection
+            effects = taken(connection)
         if current() is None:
             note_commit()
+        for effect in effects:
+            effect()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -113,6 +147,9 @@ class Pool:
             async with connection.pipeline(), connection.transaction():
                 yield connection
             note_commit()
+            effects = taken(connection)
+        for effect in effects:
+            effect()
 
     @asynccontextmanager
     async def _acquired(self) -> AsyncIterator[Connection]:
@@ -125,6 +162,7 @@ class Pool:
                     yield connection
                 return
             async with self._pool.connection() as connection, self._closing_if_broken(connection):
+                taken(connection)  # those of a transaction that was rolled back
                 yield connection
         except psycopg.Error as error:
             raise as_server_error(error) from None
@@ -156,14 +194,16 @@ class Pool:
 
 
 @asynccontextmanager
-async def open_pool(dsn: str, settings: DatabasePool, wait: float = 0) -> AsyncIterator[Pool]:
+async def open_pool(
+    dsn: str, settings: DatabasePool, wait: float = 0, meter: DatabaseMeter | None = None
+) -> AsyncIterator[Pool]:
     """Open the pool, and close it at the end; ``wait`` as for ``connect_patiently``, in seconds.
 
     Raises:
         StartupError: the database cannot be reached.
     """
     await (await connect_patiently(dsn, settings.connect_timeout, wait)).close()
-    pool = _closed(dsn, settings)
+    pool = _closed(dsn, settings, meter)
     try:
         await pool.open(wait=True, timeout=settings.connect_timeout)
     except PoolTimeout:
@@ -171,7 +211,7 @@ async def open_pool(dsn: str, settings: DatabasePool, wait: float = 0) -> AsyncI
         raise StartupError(f"the database did not answer within {settings.connect_timeout:g} s") from None
     writes = Writability(dsn, pool.drain)
     try:
-        yield Pool(pool, writes)
+        yield Pool(pool, writes, meter)
     finally:
         await writes.close()
         await pool.close()
@@ -183,11 +223,13 @@ def closed_pool(dsn: str, settings: DatabasePool) -> Pool:
     return Pool(pool, Writability(dsn, pool.drain))
 
 
-def _closed(dsn: str, settings: DatabasePool) -> AsyncConnectionPool[Pooled]:
+def _closed(dsn: str, settings: DatabasePool, meter: DatabaseMeter | None = None) -> AsyncConnectionPool[Pooled]:
     timeout_ms = int(settings.statement_timeout * 1000)
 
     async def configure(connection: Pooled) -> None:
         connection.adapters.register_dumper(list, ArrayDumper)
+        if meter is not None:
+            connection.meter, connection.cursor_factory = meter, Metered
         connection.give_up_after(settings.statement_timeout + ANSWER_GRACE_S)
 
     return AsyncConnectionPool(

@@ -1,4 +1,4 @@
-"""Idempotency keys: one namespace per tenant for workflows, tasks and promises together."""
+"""Idempotency keys: one namespace per tenant for workflows, tasks, promises and agents together."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Entity(StrEnum):
     WORKFLOW = "WORKFLOW"
     TASK = "TASK"
     PROMISE = "PROMISE"
+    AGENT = "AGENT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class KeyHolder:
     Attributes:
         entity: its type.
         entity_id: its id.
-        kind: kind of the workflow or task; None for a promise, or if the entity was deleted.
+        kind: kind of the workflow, task or agent; None for a promise, or if the entity was deleted.
         is_live: it is neither deleted nor failed nor cancelled, and the key has not expired.
         is_open: it has not ended, and the key has not expired.
     """

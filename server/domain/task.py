@@ -1,6 +1,6 @@
 """Task executions: their states, and the pure rules that apply reports, deadlines and cancellations to them.
 
-A task runs outside of the deterministic workflow code. It belongs to a workflow, or is standalone.
+A task runs outside of the deterministic workflow code. It belongs to a workflow or to an agent, or is standalone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from core.payload import Json, dump, json_object
 from server.domain.claim import Claim
 from server.domain.workflow_event import EventType, NewEvent
 
-DEADLINE_EXCEEDED = "Task exceeded deadline"
+DEADLINE_EXCEEDED = "Task timed out: deadline exceeded"
+"""Workers look for the words "timed out"."""
 LONGEST_TIMEOUT_MS = 10 * 365 * 24 * 3600 * 1000
 """Ten years; a longer timeout is cut to this one."""
 
@@ -62,6 +63,7 @@ class NewTask:
     metadata: Mapping[str, str] = field(default_factory=dict)
     scheduled_at: datetime | None = None
     claim: Claim | None = None
+    agent_execution_id: UUID | None = None
 
 
 def usable_timeout(timeout_ms: int | None) -> int | None:
@@ -116,6 +118,8 @@ class TaskState:
         attempt: the number of the newest attempt; 0 before the first.
         held_by: the holder of a running task.
         former_holders: the last few holders before the present one.
+        age: seconds from its creation to the lock.
+        attempt_age: seconds from the newest claim to the lock; None before the first claim.
     """
 
     tenant_id: UUID
@@ -128,6 +132,9 @@ class TaskState:
     max_retries: int
     held_by: str | None = None
     former_holders: Sequence[str] | None = None
+    agent_execution_id: UUID | None = None
+    age: float = 0.0
+    attempt_age: float | None = None
 
 
 class TaskOutcome(StrEnum):
@@ -172,13 +179,17 @@ class AttemptEnd:
 
 @dataclass(frozen=True, slots=True)
 class TaskStep:
-    """The change that a report causes: the new state, the ended attempt, and the event for the task's workflow."""
+    """The change that a report causes: the new state, the ended attempt, and the event for the task's workflow.
+
+    ``ended_in_claim`` is the claim number of the task's agent when the task ended.
+    """
 
     state: TaskState
     output: Json | None = None
     error: str | None = None
     ended: AttemptEnd | None = None
     event: NewEvent | None = None
+    ended_in_claim: int | None = None
 
 
 def apply_report(state: TaskState, report: TaskReport) -> TaskStep | None:

@@ -17,6 +17,7 @@ class TaskView:
     id: UUID
     tenant_id: UUID
     workflow_execution_id: UUID | None
+    agent_execution_id: UUID | None
     kind: str
     status: str
     queue: str

@@ -13,15 +13,16 @@ WorkerKey = tuple[UUID, str]
 
 
 class Category(StrEnum):
-    """The category of work: workflow executions or task executions."""
+    """The category of work: workflow executions, task executions or agents."""
 
     WORKFLOW = "WORKFLOW"
     TASK = "TASK"
+    AGENT = "AGENT"
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A kind of workflow or task, as a worker registers it."""
+    """A kind of workflow, task or agent, as a worker registers it."""
 
     category: Category
     kind: str

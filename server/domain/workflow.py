@@ -106,6 +106,7 @@ class WorkflowState:
         contested: above zero, the number of claims in a row that ended without a submission; below zero, the number of
             suspensions in a row by workers that seem not to know the history.
         submission_digest: the digest of the last applied submission.
+        age: seconds from its start to the lock.
     """
 
     tenant_id: UUID
@@ -126,6 +127,7 @@ class WorkflowState:
     held_by: str | None = None
     contested: int = 0
     submission_digest: str | None = None
+    age: float = 0.0
 
 
 def extended(state: WorkflowState, events: Sequence[NewEvent]) -> tuple[WorkflowState, tuple[Event, ...]]:

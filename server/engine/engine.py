@@ -18,6 +18,8 @@ from server.database.server_process import LOCK_CLASS
 from server.domain.submission import Submission
 from server.domain.worker import Category
 from server.engine import idempotency
+from server.engine.agents.agents import AgentCalls
+from server.engine.agents.claims import AgentClaims
 from server.engine.dispatch.orphans import Orphans
 from server.engine.dispatch.wakeups import Announcer, Waker, Wakeups
 from server.engine.repeats import Repeats
@@ -26,7 +28,6 @@ from server.engine.schedules.schedules import Schedules
 from server.engine.streams.sources import StreamSources
 from server.engine.streams.streams import OpenStreams, Streams
 from server.engine.streams.tail import StreamTail
-from server.engine.submission.senders import Senders
 from server.engine.submission.submissions import Submissions
 from server.engine.tasks.claims import TaskClaims
 from server.engine.tasks.notes import TaskNotes
@@ -43,6 +44,7 @@ from server.engine.workflows.retries import Retries
 from server.engine.workflows.signals import Signals
 from server.engine.workflows.starts import WorkflowStarts
 from server.engine.workflows.timers import Timers
+from server.observability.work_meter import DispatchMeter, WorkMeter
 from server.storage.orphans import OrphanRepository
 from server.storage.repositories import Repositories
 from server.storage.stream_tail import StreamTailRepository
@@ -56,14 +58,22 @@ class Engine:
     """All use cases of the server, by noun."""
 
     def __init__(
-        self, database: Pool, limits: Limits, *, clock: Clock, notify: Notify, longest_statement: float = 30.0
+        self,
+        database: Pool,
+        limits: Limits,
+        *,
+        clock: Clock,
+        notify: Notify,
+        longest_statement: float = 30.0,
+        meter: WorkMeter | None = None,
     ) -> None:
         storage = Repositories(database)
         announcer = Announcer(partial(notify, WAKE))
         self.nudge = partial(notify, NUDGE)
-        self.wakeups: Mapping[Category, Wakeups] = {category: Wakeups() for category in Category}
+        meters: Mapping[Category, DispatchMeter] = meter.dispatch if meter else {}
+        self.wakeups: Mapping[Category, Wakeups] = {each: Wakeups(meters.get(each)) for each in Category}
         wakers = {category: Waker(category, self.wakeups[category], announcer) for category in Category}
-        wake, wake_task = wakers[Category.WORKFLOW], wakers[Category.TASK]
+        wake, wake_task, wake_agent = (wakers[each] for each in (Category.WORKFLOW, Category.TASK, Category.AGENT))
         # the database stops a statement after ``longest_statement`` seconds: a lost claim is looked for that long
         claims = WorkflowClaims(storage.workflows, self.wakeups[Category.WORKFLOW], wake, longest_statement)
         task_claims = TaskClaims(database, self.wakeups[Category.TASK], wake_task, longest_statement)
@@ -80,21 +90,21 @@ class Engine:
         )
         self.timers = Timers(storage, deliveries)
         self.promises = Promises(storage, deliveries)
-        self.tasks = TaskCalls(
-            storage, task_claims, deliveries=deliveries, senders=claims.senders, lease=limits.task_lease
-        )
+        reports = TaskReports(database, task_claims, deliveries, claims.senders, wake_agent)
+        notes = TaskNotes(database, limits.task_lease, claims.senders)
+        self.tasks = TaskCalls(storage, task_claims, reports, notes)
+        agent_claims = AgentClaims(storage.agents, self.wakeups[Category.AGENT], wake_agent, longest_statement)
+        self.agents = AgentCalls(storage, agent_claims, self.tasks, self.expected.deadlines, limits)
         self.workers = Workers(WorkerRepository(database), limits.worker_silence)
         self.spans = Spans(storage)
         self.streams = StreamCalls(database, partial(notify, STREAM), clock, limits)
         self.schedules = Schedules(database, self.workflows.cancellation, self.tasks.reports, wake, clock)
         self.repeats = Repeats(database, limits.keep_answers)
         longest_lease = max(limits.activation_lease, limits.task_lease)
-        self.orphans = Orphans(OrphanRepository(database, LOCK_CLASS), wake, wake_task, longest_lease)
+        self.orphans = Orphans(OrphanRepository(database, LOCK_CLASS), list(wakers.values()), longest_lease)
         parked = [wakeups.workers for wakeups in self.wakeups.values()]
-        self.services: list[Service] = [
-            self.streams.tail,
-            ParkedWorkers(self.workers, parked, limits.worker_silence),
-        ]
+        parked_workers = ParkedWorkers(self.workers, parked, limits.worker_silence)
+        self.services: list[Service] = [self.streams.tail, parked_workers]
         self._keys = storage.keys
         self._announcer = announcer
 
@@ -117,6 +127,7 @@ class Engine:
         """Wait until all accepted calls are committed, and all notifications are sent."""
         await self.promises.close()
         await self.workflows.close()
+        await self.agents.close()
         await self.tasks.close()
         await self.workers.close()
         await self.streams.close()
@@ -182,23 +193,13 @@ class WorkflowCalls:
 class TaskCalls:
     """The calls about task executions."""
 
-    def __init__(
-        self,
-        storage: Repositories,
-        claims: TaskClaims,
-        *,
-        deliveries: Deliveries,
-        senders: Senders,
-        lease: float,
-    ) -> None:
-        database = storage.database
-        self.claims = claims
+    def __init__(self, storage: Repositories, claims: TaskClaims, reports: TaskReports, notes: TaskNotes) -> None:
+        self.claims, self.reports, self.notes = claims, reports, notes
         self.poll, self.release, self.connections = claims.poll, claims.release, claims.connections
         self._starts = TaskStarts(storage, claims)
         self.start = self._starts.start
-        self.reports = TaskReports(database, claims, deliveries, senders)
-        self.report, self.expire, self.reclaim = self.reports.report, self.reports.expire, self.reports.reclaim
-        self.notes = notes = TaskNotes(database, lease, senders)
+        self.report, self.reclaim = reports.report, reports.reclaim
+        self.expire, self.expire_due = reports.expire, reports.expire_due
         self.report_progress, self.heartbeat, self.sign, self.log = (
             notes.report_progress,
             notes.heartbeat,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, TypeAlias
@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 from core.auth import Action, AuthRequest, Identity, Protocol
 from core.endpoints import GrpcMethod, Repeat, Scope
 from core.errors import InvalidInput
+from core.limits import MAX_PAYLOAD_BYTES
 from core.pacing import SMALL_BYTES, paced
 from server.admission.pipeline import ProtocolCall, tenant_of_call
 from server.auth.stack import Checks
@@ -49,7 +50,7 @@ class ServedMethod:
         request_class: class of the request message.
         response_class: class of the response message.
         resource_field: path of the field that names the resource.
-        tenant_field: number of the request's field that names the tenant of the call; None where it has none.
+        tenant_field: number and name of the request's field that names the tenant of the call; None where it has none.
     """
 
     endpoint: CallEndpoint
@@ -58,7 +59,7 @@ class ServedMethod:
     request_class: type[Message]
     response_class: type[Message]
     resource_field: tuple[str, ...]
-    tenant_field: int | None
+    tenant_field: tuple[int, str] | None
 
     @classmethod
     def of(
@@ -67,10 +68,9 @@ class ServedMethod:
         """Return the method that is served at a path such as ``/flovyn.v1.TaskExecution/PollTask``."""
         endpoint = CallEndpoint(Protocol.GRPC, path, method.action, method.resource, method.repeated is Repeat.READS)
         resource_field = method.resource_id or f"{method.resource.replace('-', '_')}_id"
-        tenant = request_class.DESCRIPTOR.fields_by_name.get("tenant_id")
-        is_text = tenant is not None and tenant.type == FieldDescriptor.TYPE_STRING and not tenant.is_repeated
-        number = tenant.number if tenant is not None and is_text and method.scope is not Scope.SERVER else None
-        return cls(endpoint, checks, method, request_class, response_class, tuple(resource_field.split(".")), number)
+        tenant_field = None if method.scope is Scope.SERVER else _tenant_field(request_class)
+        place = tuple(resource_field.split("."))
+        return cls(endpoint, checks, method, request_class, response_class, place, tenant_field)
 
     def resource_id(self, message: Message | SerializedMessage) -> str | None:
         """Return the id of the resource that a message names, where it names one."""
@@ -172,8 +172,8 @@ class MessageCall(GrpcCall):
         served = self._served
         named = None
         if served.tenant_field is not None:
-            self._tenant_text = await self._read_tenant(served.tenant_field)
-            named = None if self._tenant_text is None else _tenant_id(self._tenant_text)
+            self._tenant_text = await self._read_tenant(*served.tenant_field)
+            named = None if self._tenant_text is None else _tenant_id(self._tenant_text, served.tenant_field[1])
         return tenant_of_call(served.method.scope, named, self.identity)
 
     async def validate(self) -> None:
@@ -183,16 +183,15 @@ class MessageCall(GrpcCall):
             InvalidInput: it is malformed, has too many entries, or holds a text that cannot be stored.
         """
         served, data = self._served, self._data
-        request_class, free_texts = served.request_class, served.method.free_texts
+        request_class = served.request_class
         if len(data) <= SMALL_BYTES:  # most calls: no coroutine for them
             if self.request is None:
                 self.request = parsed(request_class, data)
             check_small_counts(self.request, len(data), self._max_commands)
-            check_message(data, self.request, free_texts)
+            check_message(data, self.request, served.method.free_texts)
         else:
-            self.request = await parsed_in_turns(request_class, data, self._max_commands)
-            await paced(len(data), partial(check_message, data, self.request, free_texts))
-        if served.tenant_field is not None and self.request.tenant_id != self._tenant_text:
+            self.request = await _parsed_large(served, data, self._max_commands)
+        if served.tenant_field is not None and getattr(self.request, served.tenant_field[1]) != self._tenant_text:
             raise message_error(request_class)  # the authorizer has decided about another tenant
         self.resource_id = served.resource_id(self.request)
 
@@ -201,8 +200,8 @@ class MessageCall(GrpcCall):
         self._data = b""
         self.request = None
 
-    async def _read_tenant(self, number: int) -> str | None:
-        """Return the text of ``tenant_id``; None where the message cannot be parsed."""
+    async def _read_tenant(self, number: int, name: str) -> str | None:
+        """Return the text of the field for the tenant; None where the message cannot be parsed."""
         data = self._data
         if len(data) > SMALL_BYTES:
             return await paced(len(data), partial(text_on_wire, data, number))
@@ -210,13 +209,88 @@ class MessageCall(GrpcCall):
             self.request = parsed(self._served.request_class, data)
         except InvalidInput:
             return None
-        return str(self.request.tenant_id)
+        return str(getattr(self.request, name))
+
+
+class StreamedCall(GrpcCall):
+    """A call that streams its request: it is admitted before its first message is read, for its caller's tenant.
+
+    Each message is checked as that of any other call. ``idle`` is the time that the client may take for one message, in
+    seconds.
+    """
+
+    __slots__ = ("_idle", "_max_commands", "_served")
+
+    def __init__(
+        self, served: ServedMethod, context: Context, connections: ConnectionActivity, max_commands: int, idle: float
+    ) -> None:
+        super().__init__(served.endpoint, served.checks, context, connections)
+        self._served = served
+        self._max_commands = max_commands
+        self._idle = idle
+
+    async def find_tenant(self) -> UUID | None:
+        """Return the caller's tenant.
+
+        Raises:
+            AuthzError: the caller has none, and the method concerns one.
+        """
+        return tenant_of_call(self._served.method.scope, None, self.identity)
+
+    async def messages(self, sent: AsyncIterator[bytes], count: Callable[[int], None]) -> AsyncIterator[Message]:
+        """Yield the messages of the request.
+
+        ``count`` counts bytes under way, up to the size of a payload: no handler keeps more of a stream.
+
+        Raises:
+            InvalidInput: a message is malformed, or the client does not send the next one in time.
+            LimitExceeded: see ``CallSlot.grow``.
+        """
+        served, counted = self._served, 0
+        while True:
+            try:
+                async with asyncio.timeout(self._idle):
+                    data = await anext(sent)
+            except StopAsyncIteration:
+                return
+            except TimeoutError:
+                raise InvalidInput(f"the next message of the stream did not come within {self._idle:g} s") from None
+            more = min(len(data), MAX_PAYLOAD_BYTES - counted)
+            count(more)
+            counted += more
+            if len(data) > SMALL_BYTES:
+                yield await _parsed_large(served, data, self._max_commands)
+                continue
+            message = parsed(served.request_class, data)
+            check_small_counts(message, len(data), self._max_commands)
+            check_message(data, message, served.method.free_texts)
+            yield message
+
+
+async def _parsed_large(served: ServedMethod, data: bytes, max_commands: int) -> Message:
+    """Return a large message, parsed and checked in turns."""
+    message = await parsed_in_turns(served.request_class, data, max_commands)
+    await paced(len(data), partial(check_message, data, message, served.method.free_texts))
+    return message
 
 
 @lru_cache(maxsize=1024)
-def _tenant_id(text: str) -> UUID:
+def _tenant_id(text: str, field: str) -> UUID:
     """Return the tenant of a text; kept for some tenants, because each call names one."""
-    return uuid_field(text, "tenant_id")
+    return uuid_field(text, field)
+
+
+TENANT_FIELDS = ("tenant_id", "org_id")
+"""The names of the field that names the tenant; newer clients call a tenant ``org``."""
+
+
+def _tenant_field(request_class: type[Message]) -> tuple[int, str] | None:
+    """Return number and name of the field that names the tenant of a call; None where a message has no such field."""
+    for name in TENANT_FIELDS:
+        field = request_class.DESCRIPTOR.fields_by_name.get(name)
+        if field is not None and field.type == FieldDescriptor.TYPE_STRING and not field.is_repeated:
+            return field.number, name
+    return None
 
 
 @lru_cache(maxsize=4096)

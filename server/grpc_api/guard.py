@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextvars import copy_context
 from functools import partial
 from operator import methodcaller
@@ -20,18 +20,22 @@ from google.protobuf.message import Message
 from core.auth import Action, Protocol
 from core.calls import OK
 from core.endpoints import GrpcMethod, GrpcService
-from core.errors import FlovynError
+from core.errors import FlovynError, TooLarge
+from core.limits import MAX_PAYLOAD_BYTES, MAX_REPEATED
 from server.admission.error_answers import answer_to
 from server.admission.pipeline import Admission, AdmittedCall
 from server.engine.dispatch.connections import ConnectionActivity
 from server.engine.repeats import HEADER, REPLAYED, Answer, Repeats, SentCall, checked_key
-from server.grpc_api.call import Context, GrpcCall, MessageCall, ServedMethod
+from server.grpc_api.call import Context, GrpcCall, MessageCall, ServedMethod, StreamedCall
 from server.grpc_api.wire import SerializedMessage
 from server.observability.calls import CallEndpoint
 
 _log = logging.getLogger(__name__)
 
 Response = Message | SerializedMessage
+
+MAX_KEYED_BYTES, MAX_KEYED_MESSAGES = 2 * MAX_PAYLOAD_BYTES, MAX_REPEATED
+"""The largest streamed request that an idempotency key can have, in bytes and in messages."""
 
 
 class InFlight:
@@ -87,6 +91,7 @@ class GrpcGuard:
         self._repeats = repeats
         self._connections = connections
         self._max_commands = admission.caps.limits.commands
+        self.meter = admission.meter
         self.in_flight = InFlight()
 
     def handlers(self, service: GrpcService) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
@@ -112,6 +117,8 @@ class GrpcGuard:
             "request_deserializer": None,  # admission parses: an unknown caller must not cause parsing
             "response_serializer": methodcaller("SerializeToString"),
         }
+        if descriptor.client_streaming:
+            return grpc.stream_unary_rpc_method_handler(partial(self._streamed, served), **codecs)
         if descriptor.server_streaming:
             return grpc.unary_stream_rpc_method_handler(partial(self._stream, served), **codecs)
         return grpc.unary_unary_rpc_method_handler(partial(self._unary, served), **codecs)
@@ -134,13 +141,27 @@ class GrpcGuard:
             raise  # ``abort`` ends the call
         return response
 
+    async def _streamed(self, served: ServedMethod, sent: AsyncIterator[bytes], context: Context) -> Response:
+        self.in_flight.count(context)
+        limits = self._admission.caps.limits
+        call = StreamedCall(served, context, self._connections, self._max_commands, limits.body_timeout)
+        try:
+            async with self._admission.admit(call) as admitted:
+                response = await self._streamed_response(served, call, call.messages(sent, admitted.grow), context)
+                if admitted.is_observed:
+                    admitted.end_with(OK, served.resource_id(response), empty=not response.ListFields())
+        except BaseException as error:
+            await abort(context, served.endpoint.operation, error)
+            raise  # ``abort`` ends the call
+        return response
+
     async def _stream(self, served: ServedMethod, data: bytes, context: Context) -> AsyncIterator[Response]:
         self.in_flight.count(context)
         call = MessageCall(served, data, context, self._connections, self._max_commands)
         del data
         problem: BaseException | None = None
         try:
-            async with self._admission.admit(call):
+            async with self._admission.admit(call, streams=True):
                 handler: Any = served.method.handler
                 async for response in handler(call.request, call.identity):
                     yield _checked_response(served, response)
@@ -158,18 +179,57 @@ class GrpcGuard:
         key = call.headers.get(HEADER) if served.method.repeated.takes_key else None
         if key is None:
             return _checked_response(served, await handler(call.request, call.identity))
-
-        async def carry_out() -> Answer:
-            response = _checked_response(served, await handler(call.request, call.identity))
-            return Answer(response.SerializeToString(), call.resource_id or served.resource_id(response))
-
         # one message has many encodings where it holds a map, and libraries differ
         content = call.request.SerializeToString(deterministic=True)
-        sent = SentCall(call.tenant_id, call.identity, served.endpoint.operation, checked_key(key), content)
+        sent = _sent(served, call, key, content)
+        return await self._once(served, call, sent, lambda: handler(call.request, call.identity), context)
+
+    async def _streamed_response(
+        self, served: ServedMethod, call: StreamedCall, messages: AsyncIterator[Message], context: Context
+    ) -> Response:
+        """Return the same for a streamed request, which is read to its end first if it has an idempotency key."""
+        handler: Any = served.method.handler
+        key = call.headers.get(HEADER) if served.method.repeated.takes_key else None
+        if key is None:
+            return _checked_response(served, await handler(messages, call.identity))
+        read: list[Message] = []
+        parts: list[bytes] = []
+        async for message in messages:
+            read.append(message)
+            parts.append(message.SerializeToString(deterministic=True))
+            if sum(map(len, parts)) > MAX_KEYED_BYTES or len(read) > MAX_KEYED_MESSAGES:
+                raise TooLarge("the streamed request is too large for an idempotency key; send it without one")
+        content = b"".join(len(part).to_bytes(4) + part for part in parts)
+        sent = _sent(served, call, key, content)
+        return await self._once(served, call, sent, lambda: handler(_stream_of(read), call.identity), context)
+
+    async def _once(
+        self,
+        served: ServedMethod,
+        call: GrpcCall,
+        sent: SentCall,
+        handle: Callable[[], Awaitable[Response]],
+        context: Context,
+    ) -> Response:
+        """Return the handler's response, or the stored one of the same call with the same key."""
+
+        async def carry_out() -> Answer:
+            response = _checked_response(served, await handle())
+            return Answer(response.SerializeToString(), call.resource_id or served.resource_id(response))
+
         answer = await self._repeats.once(sent, carry_out, secret=served.method.secret_answer)
         if answer.replayed:
             context.set_trailing_metadata(((REPLAYED, "true"),))
         return served.response_class.FromString(answer.content)
+
+
+def _sent(served: ServedMethod, call: GrpcCall, key: str, content: bytes) -> SentCall:
+    return SentCall(call.tenant_id, call.identity, served.endpoint.operation, checked_key(key), content)
+
+
+async def _stream_of(messages: Sequence[Message]) -> AsyncIterator[Message]:
+    for message in messages:
+        yield message
 
 
 async def abort(context: Context, operation: str, error: BaseException) -> None:

@@ -20,12 +20,15 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 
+from core.auth import Protocol
 from core.endpoints import GrpcService
+from core.errors import NotOffered
 from core.limits import KIB
 from core.log_limit import LogLimit
 from server.config.limits import Limits
 from server.grpc_api import reflection
 from server.grpc_api.guard import GrpcGuard
+from server.observability.call_meter import CallMeter
 
 MAX_PING_STRIKES = 20
 """Pings in a row that come too soon, without data in between, after which the connection is closed."""
@@ -62,10 +65,14 @@ HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 
 class _Unknown(grpc.GenericRpcHandler):
-    """Logs calls to methods that no service has; the library answers UNIMPLEMENTED."""
+    """Counts and logs calls to methods that no service has; the library answers UNIMPLEMENTED."""
+
+    def __init__(self, meter: CallMeter) -> None:
+        self._meter = meter
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> None:
-        """Log the method."""
+        """Count the call and log the method."""
+        self._meter.unrouted(Protocol.GRPC, NotOffered.code)
         method = str(handler_call_details.method)[:MAX_METHOD_CHARACTERS]
         _unknown.warning("method", "a call to the unknown gRPC method %r was refused", method)
 
@@ -84,6 +91,7 @@ class GrpcServer:
             ("grpc.max_allowed_incoming_connections", max(1, connections // LISTENERS)),
         )
         self._in_flight = guard.in_flight
+        self._meter = guard.meter
         self._names = [service.descriptor.full_name for service in services]
         self._health = health.HealthServicer()
         handlers = {service.descriptor.full_name: guard.handlers(service) for service in services}
@@ -96,7 +104,7 @@ class GrpcServer:
             listener.add_registered_method_handlers(service, methods)
         listener.add_generic_rpc_handlers([reflected])
         health_pb2_grpc.add_HealthServicer_to_server(self._health, listener)
-        listener.add_generic_rpc_handlers([_Unknown()])  # must be the last one
+        listener.add_generic_rpc_handlers([_Unknown(self._meter)])  # must be the last one
         return listener
 
     async def start(self, host: str, port: int) -> None:

@@ -24,6 +24,9 @@ _CONTINUED = 0x80
 _LIMITS: Mapping[str, int] = {
     "flovyn.v1.PollRequest.workflow_capabilities": limits.MAX_KINDS,
     "flovyn.v1.PollTaskRequest.worker_labels": limits.MAX_LABELS,
+    "flovyn.v1.PollAgentRequest.agent_capabilities": limits.MAX_KINDS,
+    "flovyn.v1.ScheduleAgentTaskHeader.metadata": limits.MAX_METADATA_KEYS,
+    "flovyn.v1.WorkerRegistrationRequest.agents": limits.MAX_KINDS,
     "flovyn.v1.WorkerRegistrationRequest.workflows": limits.MAX_KINDS,
     "flovyn.v1.WorkerRegistrationRequest.tasks": limits.MAX_KINDS,
     "flovyn.v1.WorkflowCapability.tags": limits.MAX_TAGS,

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -14,6 +15,7 @@ from core.auth import Action, Identity, Protocol
 from core.calls import OK, Call, CallObserver, Outcome
 from core.clock import Clock
 from core.errors import FlovynError, Unavailable
+from server.observability.call_meter import CANCELLED
 from server.observability.request_id import REQUEST_ID
 
 BEFORE_TIMEOUT_S = 10.0
@@ -22,7 +24,8 @@ BEFORE_TIMEOUT_S = 10.0
 Before its handler, the call is refused after this time; afterwards, it goes on.
 """
 
-CANCELLED = "cancelled"
+PARKED_S: ContextVar[float] = ContextVar("parked seconds", default=0.0)
+"""The time for which the poll of the running task was parked."""
 
 _FAILED_AFTER = "the observer of plugin %r failed after a call"
 

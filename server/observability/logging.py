@@ -14,7 +14,7 @@ import structlog
 from server.observability.request_id import REQUEST_ID
 
 if TYPE_CHECKING:
-    from server.config.settings import Log
+    from server.config.observability import Log
 
 _NOISY = ("grpc", "asyncio", "psycopg.pool", "gunicorn.error")
 

@@ -119,14 +119,17 @@ def _locked(shared: Path, how: int) -> Iterator[None]:
 
 
 class MetricsRegistry:
-    """The metrics of one process; with ``counts=False``, metrics are checked but record nothing."""
+    """The metrics of one process; with ``counts=False``, metrics are checked but record nothing.
 
-    def __init__(self, *, counts: bool = True) -> None:
+    ``shared=False`` keeps the values in memory: other processes do not show them.
+    """
+
+    def __init__(self, *, counts: bool = True, shared: bool = True) -> None:
         self.counts = counts
         self._made: dict[str, tuple[str, Metric]] = {}
         self._taken: dict[str, str] = {}
-        shared = folder() if counts else None
-        self._values = Values(None if shared is None else shared / f"{os.getpid()}-{next(_numbers)}")
+        place = folder() if counts and shared else None
+        self._values = Values(None if place is None else place / f"{os.getpid()}-{next(_numbers)}")
         self._sources: dict[Path, StoredValues] = {}
         self._exposition = Exposition([])
 

@@ -10,6 +10,7 @@ from typing import Any
 from core.errors import StartupError
 from server.boot.preparation import Prepared
 from server.boot.startup import Server, running
+from server.rest_api.local_metrics import answer
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -26,6 +27,7 @@ class Application:
 
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
+        self._metrics_port = prepared.settings.metrics.port
         self._server: Server | None = None
         self._starting: asyncio.Task[object] | None = None
 
@@ -35,6 +37,8 @@ class Application:
             await self._lifespan(receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": WEBSOCKET_REFUSED})
+        elif self._server is not None and scope["server"][1] == self._metrics_port:
+            await answer(self._server.plugins.scrape, scope, send)
         elif self._server is not None:
             await self._server.app(scope, receive, send)
 

@@ -64,7 +64,7 @@ class Gunicorn(BaseApplication):
         self._reloading = True
         settings = self._prepared.settings
         options: dict[str, Any] = {
-            "bind": _address(settings.bind_host, settings.server_port),
+            "bind": _addresses(settings),
             "workers": settings.process.workers,
             "worker_class": Worker,
             "asgi_loop": "asyncio",
@@ -113,7 +113,9 @@ class Gunicorn(BaseApplication):
         edition, old = self._prepared.edition, self._prepared.settings
         prepared = configure(edition, read_sources(self._environ), development=self._prepared.development)
         fixed = {"bind_host": old.bind_host, "server_port": old.server_port, "grpc_server_port": old.grpc_server_port}
-        return replace(prepared, settings=prepared.settings.model_copy(update=fixed))
+        port = {"host": old.metrics.host, "port": old.metrics.port}
+        metrics = prepared.settings.metrics.model_copy(update=port)
+        return replace(prepared, settings=prepared.settings.model_copy(update={**fixed, "metrics": metrics}))
 
     def _announce(self, arbiter: Any) -> None:
         http = arbiter.LISTENERS[0].sock.getsockname()
@@ -143,6 +145,8 @@ def serve(prepared: Prepared) -> None:
     raise_limit()
     _check_descriptors(settings)
     check_free(settings.bind_host, settings.server_port, "server_port")
+    if settings.metrics.port is not None:
+        check_free(settings.metrics.host, settings.metrics.port, "metrics.port")
     with hold(settings.bind_host, settings.grpc_server_port, "grpc_server_port") as holder:
         bound = settings.model_copy(update={"grpc_server_port": holder.getsockname()[1]})
         Gunicorn(replace(prepared, settings=bound), holder).run()
@@ -160,6 +164,13 @@ def _check_descriptors(settings: Settings) -> None:
             limits.grpc_connections,
             needed(settings),
         )
+
+
+def _addresses(settings: Settings) -> list[str]:
+    """Return the addresses of REST and of the port for metrics, in this order."""
+    port = settings.metrics.port
+    own = [] if port is None else [_address(settings.metrics.host, port)]
+    return [_address(settings.bind_host, settings.server_port), *own]
 
 
 def _address(host: str, port: int) -> str:

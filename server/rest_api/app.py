@@ -10,9 +10,11 @@ import falcon
 import falcon.asgi
 import falcon.media
 
+from core.auth import Protocol
 from core.endpoints import RestRoute
 from core.errors import StartupError
 from core.json_text import write
+from server.observability.call_meter import CallMeter
 from server.observability.request_id import REQUEST_ID, new_request_id
 from server.plugin_checks.contributions import shape
 from server.rest_api import error_mapping, text_gate
@@ -26,7 +28,10 @@ AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class RequestIds:
-    """Sets the id of each request: the caller's own, or a new one."""
+    """Sets the id of each request: the caller's own, or a new one; counts the requests that no route takes."""
+
+    def __init__(self, meter: CallMeter) -> None:
+        self._meter = meter
 
     async def process_request(self, request: falcon.asgi.Request, _response: falcon.asgi.Response) -> None:
         """Set the id for log lines."""
@@ -34,12 +39,14 @@ class RequestIds:
 
     async def process_response(
         self,
-        _request: falcon.asgi.Request,
+        request: falcon.asgi.Request,
         response: falcon.asgi.Response,
         _resource: object,
         _ok: bool,  # noqa: FBT001
     ) -> None:
         """Send the id to the caller."""
+        if 400 <= response.status_code < 500 and not getattr(request.context, "is_routed", False):  # noqa: PLR2004
+            self._meter.unrouted(Protocol.REST, error_mapping.code_of_status(response.status_code))
         response.set_header("x-request-id", REQUEST_ID.get())
 
 
@@ -57,7 +64,7 @@ def build_app(routes: Sequence[RestRoute], guard: RestGuard, health: Health) -> 
         StartupError: two routes claim the same method and path.
     """
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(
-        middleware=[RequestIds(), PathGate(), EncodedSlashes()], request_type=text_gate.Request
+        middleware=[RequestIds(guard.meter), PathGate(), EncodedSlashes()], request_type=text_gate.Request
     )
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = falcon.media.JSONHandler(dumps=write)
     error_mapping.install(app)

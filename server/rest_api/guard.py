@@ -30,6 +30,7 @@ class RestGuard:
 
     def __init__(self, admission: Admission, tenants: TenantLookup, repeats: Repeats) -> None:
         self._admission = admission
+        self.meter = admission.meter
         self._tenants = tenants
         self._repeats = repeats
 
@@ -39,11 +40,12 @@ class RestGuard:
         handler = repeatable(route, self._repeats)
 
         async def respond(_resource: object, request: Request, response: Response, **parameters: Any) -> None:
+            request.context.is_routed = True
             call = RestCall(served, request, {name: plain(value) for name, value in parameters.items()})
             async with self._admission.admit(call) as admitted:
                 response.status = route.status
                 await handler(request, response, **call.parameters)
-                if admitted.is_observed:
+                if admitted.is_observed or response.status_code >= 400:  # noqa: PLR2004
                     await response.render_body()  # an answer that cannot be sent is no success
                     code = error_mapping.code_of_status(response.status_code)
                     admitted.end_with(code, _resource_id(route, response))

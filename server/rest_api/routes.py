@@ -12,15 +12,17 @@ from core.endpoints import RestRoute, Scope
 from core.plugin_services import Database
 from server.engine.engine import Engine
 from server.observability.exposition import CONTENT_TYPE
-from server.observability.metrics import MetricsRegistry
+from server.rest_api.resources.agent_executions import AgentExecutions
 from server.rest_api.resources.discovery import Discovery
 from server.rest_api.resources.docs import Docs
 from server.rest_api.resources.promises import PromiseSettlements
 from server.rest_api.resources.schedules import ScheduleRoutes
+from server.rest_api.resources.scrape import Scrape
 from server.rest_api.resources.streams import StreamResources
 from server.rest_api.resources.task_executions import TaskExecutions
 from server.rest_api.resources.tenants import Tenants
 from server.rest_api.resources.workflow_executions import WorkflowExecutions
+from server.storage.agent_views import AgentViewRepository
 from server.storage.task_views import TaskViewRepository
 from server.storage.tenants import TenantRepository
 from server.storage.worker_views import WorkerViewRepository
@@ -31,7 +33,7 @@ def server_routes(
     database: Database,
     engine: Engine,
     worker_silence: float,
-    metrics: MetricsRegistry,
+    scrape: Scrape,
     make_document: Callable[[], Mapping[str, Any]],
 ) -> list[RestRoute]:
     """Return the routes; ``worker_silence`` is in seconds, ``make_document`` makes the OpenAPI document."""
@@ -39,20 +41,21 @@ def server_routes(
     return [
         *Tenants(TenantRepository(database)).routes(),
         *WorkflowExecutions(engine, WorkflowViewRepository(database)).routes(),
+        *AgentExecutions(engine, AgentViewRepository(database), tasks).routes(),
         *PromiseSettlements(engine.promises).routes(),
         *ScheduleRoutes(engine.schedules).routes(),
         *TaskExecutions(engine.tasks, tasks).routes(),
         *StreamResources(engine.streams, tasks).routes(),
         *Discovery(WorkerViewRepository(database, worker_silence)).routes(),
-        _metrics_route(metrics),
+        _metrics_route(scrape),
         *Docs(make_document).routes(),
     ]
 
 
-def _metrics_route(metrics: MetricsRegistry) -> RestRoute:
+def _metrics_route(scrape: Scrape) -> RestRoute:
     async def text(_request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         response.content_type = CONTENT_TYPE
-        response.data = metrics.text()  # of all worker processes
+        response.data = await scrape.text()  # of all worker processes
 
     return RestRoute(
         "GET",

@@ -9,7 +9,7 @@ FROM pg_stat_user_tables AS s
 INNER JOIN pg_class AS c ON c.oid = s.relid
 WHERE
     s.relid = ANY (
-        ARRAY['workflow_execution', 'task_execution', 'timer', 'promise', 'worker', 'idempotency_key']::regclass[]
+        ARRAY['workflow_execution', 'task_execution', 'timer', 'promise', 'worker', 'idempotency_key', 'agent_execution']::regclass[]
     )
     AND pg_has_role(c.relowner, 'USAGE')
 ORDER BY s.n_dead_tup DESC

@@ -61,12 +61,14 @@ class DueRepository:
 
     async def pending_queues(self, after: Mapping[Category, Place], limit: int) -> list[PendingQueue]:
         """Return queues in which work is pending: of each category at most ``limit``, those after ``after``."""
-        workflows, tasks = after[Category.WORKFLOW], after[Category.TASK]
+        workflows, tasks, agents = (after[each] for each in (Category.WORKFLOW, Category.TASK, Category.AGENT))
         parameters = {
             "workflow_tenant_id": workflows[0],
             "workflow_queue": workflows[1],
             "task_tenant_id": tasks[0],
             "task_queue": tasks[1],
+            "agent_tenant_id": agents[0],
+            "agent_queue": agents[1],
             "limit": limit,
         }
         return await read(self._database, _PENDING_QUEUE, _SQL["pending_queues"], parameters)

@@ -28,6 +28,7 @@ SELECT
     -- ordered like the indexes, so that no table is read
     EXISTS (SELECT e.id FROM workflow_execution AS e WHERE e.status = 'PENDING' ORDER BY e.tenant_id, e.queue LIMIT 1)
     OR EXISTS (SELECT t.id FROM task_execution AS t WHERE t.status = 'PENDING' ORDER BY t.tenant_id, t.queue LIMIT 1)
+    OR EXISTS (SELECT a.id FROM agent_execution AS a WHERE a.status = 'PENDING' ORDER BY a.tenant_id, a.queue LIMIT 1)
     AS is_work_pending,
     pg_notify(%(channel)s::text, '')
 
@@ -71,7 +72,28 @@ tasks AS (
         ORDER BY t.tenant_id, t.queue, t.claim_at
         LIMIT 1
     ) AS following
+),
+agents AS (
+    (
+        SELECT a.tenant_id, a.queue
+        FROM agent_execution AS a
+        WHERE a.status = 'PENDING' AND (a.tenant_id, a.queue) > (%(agent_tenant_id)s::uuid, %(agent_queue)s::text)
+        ORDER BY a.tenant_id, a.queue
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT following.tenant_id, following.queue
+    FROM agents AS g
+    CROSS JOIN LATERAL (
+        SELECT a.tenant_id, a.queue
+        FROM agent_execution AS a
+        WHERE a.status = 'PENDING' AND (a.tenant_id, a.queue) > (g.tenant_id, g.queue)
+        ORDER BY a.tenant_id, a.queue
+        LIMIT 1
+    ) AS following
 )
 (SELECT 'WORKFLOW' AS category, tenant_id, queue, 0::double precision AS due_in FROM workflows LIMIT %(limit)s)
 UNION ALL
 (SELECT 'TASK', tenant_id, queue, extract(EPOCH FROM claim_at - now())::double precision FROM tasks LIMIT %(limit)s)
+UNION ALL
+(SELECT 'AGENT', tenant_id, queue, 0::double precision FROM agents LIMIT %(limit)s)

@@ -73,5 +73,6 @@ def _claim_columns(claims: Mapping[Key, KeyClaim]) -> dict[str, list[Any]]:
         "workflow_execution_id": ids(Entity.WORKFLOW),
         "task_execution_id": ids(Entity.TASK),
         "promise_id": ids(Entity.PROMISE),
+        "agent_execution_id": ids(Entity.AGENT),
         "ttl": [claim.key.ttl.total_seconds() for claim in given],
     }

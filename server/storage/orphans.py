@@ -14,6 +14,9 @@ from server.storage.rows import NAMED, fetch, read, record_row
 
 _SQL = named_queries(__package__, "orphans.sql")
 
+_WORK = ("workflows", "tasks", "agents")
+"""The categories of work, as the queries name them."""
+
 Pending = tuple[UUID, str, str]
 """Tenant, queue and kind of work that is pending again."""
 
@@ -49,19 +52,18 @@ class OrphanRepository:
         """Return the processes with claims that are at most ``age`` seconds old and not over."""
         return await read(self._database, _CLAIMS, _SQL["claims"], {"age": age, "lock_class": self._lock_class})
 
-    async def release(self, since: Mapping[int, datetime]) -> tuple[list[Pending], list[Pending]]:
-        """Release the claims that processes made since a moment each; return the workflow executions and the tasks."""
+    async def release(self, since: Mapping[int, datetime]) -> list[list[Pending]]:
+        """Release the claims that processes made since a moment each; return workflow executions, tasks and agents."""
         parameters = {"number": list(since), "since": list(since.values()), "oldest": min(since.values())}
         async with self._database.connection() as connection:
-            workflows = await fetch(connection, NAMED, _SQL["release_workflows"], parameters)
-            tasks = await fetch(connection, NAMED, _SQL["release_tasks"], parameters)
-        return [_pending(row) for row in workflows], [_pending(row) for row in tasks]
+            released = [await fetch(connection, NAMED, _SQL[f"release_{each}"], parameters) for each in _WORK]
+        return [[_pending(row) for row in rows] for rows in released]
 
     async def disown(self, number: int, age: float) -> None:
         """Remove the number of a process from its claims: the process ends in good order, and has delivered them."""
         async with self._database.connection() as connection:
-            for query in ("disown_workflows", "disown_tasks"):
-                await connection.execute(_SQL[query], {"number": number, "age": age})
+            for each in _WORK:
+                await connection.execute(_SQL[f"disown_{each}"], {"number": number, "age": age})
 
 
 def _pending(row: Any) -> Pending:

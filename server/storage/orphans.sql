@@ -15,6 +15,10 @@ FROM (
     SELECT t.claimed_by, t.claimed_at
     FROM task_execution AS t
     WHERE t.status = 'RUNNING' AND t.claimed_at >= now() - %(age)s * interval '1 second' AND t.claimed_by IS NOT NULL
+    UNION ALL
+    SELECT a.claimed_by, a.claimed_at
+    FROM agent_execution AS a
+    WHERE a.status = 'RUNNING' AND a.claimed_at >= now() - %(age)s * interval '1 second' AND a.claimed_by IS NOT NULL
 ) AS c
 LEFT JOIN (
     SELECT l.objid::bigint AS number
@@ -80,6 +84,21 @@ FROM orphan
 WHERE t.tenant_id = orphan.tenant_id AND t.id = orphan.id
 RETURNING t.tenant_id, t.queue, t.kind
 
+-- name: release_agents
+-- The same for agents that no call has named since.
+WITH orphan AS (
+    SELECT a.tenant_id, a.id
+    FROM unnest(%(number)s::integer[], %(since)s::timestamptz[]) AS d (number, since)
+    INNER JOIN agent_execution AS a ON a.claimed_by = d.number AND a.claimed_at >= d.since
+    WHERE a.status = 'RUNNING' AND a.claimed_at >= %(oldest)s AND a.last_seen_at IS NULL
+    FOR UPDATE OF a SKIP LOCKED
+)
+UPDATE agent_execution AS a
+SET status = 'PENDING', claim_id = NULL, worker_id = NULL, held_by = NULL, claimed_by = NULL, updated_at = now()
+FROM orphan
+WHERE a.tenant_id = orphan.tenant_id AND a.id = orphan.id
+RETURNING a.tenant_id, a.queue, a.kind
+
 -- name: disown_workflows
 -- A process that ends in good order has delivered its claims: no other process needs to release them.
 UPDATE workflow_execution AS e
@@ -95,3 +114,8 @@ WHERE
 UPDATE task_execution AS t
 SET claimed_by = NULL
 WHERE t.status = 'RUNNING' AND t.claimed_at >= now() - %(age)s * interval '1 second' AND t.claimed_by = %(number)s
+
+-- name: disown_agents
+UPDATE agent_execution AS a
+SET claimed_by = NULL
+WHERE a.status = 'RUNNING' AND a.claimed_at >= now() - %(age)s * interval '1 second' AND a.claimed_by = %(number)s

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from core.plugin_services import Database
+from server.storage.agent_records import AgentRecordRepository
+from server.storage.agents import AgentRepository
 from server.storage.audit_events import AuditEventRepository
 from server.storage.cancellations import CancellationRepository
 from server.storage.idempotency import KeyRepository
@@ -26,3 +28,5 @@ class Repositories:
         self.keys = KeyRepository(database)
         self.audit_events = AuditEventRepository()
         self.cancellations = CancellationRepository()
+        self.agents = AgentRepository(database)
+        self.agent_records = AgentRecordRepository(database)

@@ -50,10 +50,12 @@ class StreamTailRepository:
         rows = await self._read(NAMED, "tasks", tasks)
         return {(row.tenant_id, row.id): _shown(row) for row in rows}
 
-    async def sources(self, tasks: Sequence[Key]) -> dict[Key, tuple[UUID | None, bool]]:
-        """Return the workflow of each task that exists, and whether the task runs."""
+    async def sources(self, tasks: Sequence[Key]) -> dict[Key, tuple[UUID | None, UUID | None, bool]]:
+        """Return the workflow and the agent of each task that exists, and whether the task runs."""
         rows = await self._read(NAMED, "sources", tasks)
-        return {(row.tenant_id, row.id): (row.workflow_execution_id, row.running) for row in rows}
+        return {
+            (row.tenant_id, row.id): (row.workflow_execution_id, row.agent_execution_id, row.running) for row in rows
+        }
 
     async def _read(self, rows: RowFactory[Row], query: str, keys: Sequence[Key], **more: Any) -> list[Row]:
         parameters = {"tenant_id": [key[0] for key in keys], "id": [key[1] for key in keys], **more}

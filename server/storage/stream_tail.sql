@@ -33,7 +33,7 @@ FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.id
 
 -- name: sources
--- Whether streaming tasks are running, and their workflows.
-SELECT t.tenant_id, t.id, t.workflow_execution_id, t.status = 'RUNNING' AS running
+-- Whether streaming tasks are running, and their owners.
+SELECT t.tenant_id, t.id, t.workflow_execution_id, t.agent_execution_id, t.status = 'RUNNING' AS running
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.id = r.id

@@ -25,13 +25,17 @@ class TaskViewRepository:
         self._database = database
 
     async def get(self, tenant_id: UUID, task_id: UUID) -> TaskView | None:
-        """Return a task, of a workflow or standalone; None when it does not exist."""
+        """Return a task, of a workflow, of an agent or standalone; None when it does not exist."""
         rows = await self._read(_TASK, "get", tenant_id=tenant_id, id=task_id)
         return rows[0] if rows else None
 
     async def of_workflow(self, tenant_id: UUID, workflow_id: UUID, limit: int) -> list[TaskView]:
         """Return the tasks of a workflow, oldest first."""
         return await self._read(_TASK, "of_workflow", tenant_id=tenant_id, workflow_id=workflow_id, limit=limit)
+
+    async def of_agent(self, tenant_id: UUID, agent_id: UUID, limit: int) -> list[TaskView]:
+        """Return the tasks of an agent, oldest first."""
+        return await self._read(_TASK, "of_agent", tenant_id=tenant_id, agent_id=agent_id, limit=limit)
 
     async def is_workflow(self, tenant_id: UUID, workflow_id: UUID) -> bool:
         """Return whether the tenant has such a workflow."""

@@ -1,6 +1,6 @@
 -- part: task
-    t.id, t.tenant_id, t.workflow_execution_id, t.kind, t.status, t.queue, t.execution_count, t.max_retries, t.progress,
-    t.progress_details, t.input::text, t.output::text, t.error, t.worker_id, t.scheduled_at, t.deadline_at, t.created_at,
+    t.id, t.tenant_id, t.workflow_execution_id, t.agent_execution_id, t.kind, t.status, t.queue, t.execution_count,
+    t.max_retries, t.progress, t.progress_details, t.input::text, t.output::text, t.error, t.worker_id, t.scheduled_at, t.deadline_at, t.created_at,
     t.started_at, t.completed_at, t.metadata
 
 -- name: get
@@ -17,6 +17,14 @@ WHERE t.tenant_id = %(tenant_id)s AND t.workflow_execution_id = %(workflow_id)s
 ORDER BY t.created_at, t.id
 LIMIT %(limit)s
 
+-- name: of_agent
+SELECT
+    -- use: task
+FROM task_execution AS t
+WHERE t.tenant_id = %(tenant_id)s AND t.agent_execution_id = %(agent_id)s
+ORDER BY t.created_at, t.id
+LIMIT %(limit)s
+
 -- name: is_workflow
 SELECT 1 FROM workflow_execution AS e WHERE e.tenant_id = %(tenant_id)s AND e.id = %(workflow_id)s
 
@@ -27,6 +35,7 @@ FROM task_execution AS t
 WHERE
     t.tenant_id = %(tenant_id)s
     AND t.workflow_execution_id IS NULL
+    AND t.agent_execution_id IS NULL
     AND (%(status)s::text IS NULL OR t.status = %(status)s)
     AND (%(queue)s::text IS NULL OR t.queue = %(queue)s)
     AND (%(kind)s::text IS NULL OR t.kind = %(kind)s)
@@ -39,6 +48,7 @@ FROM task_execution AS t
 WHERE
     t.tenant_id = %(tenant_id)s
     AND t.workflow_execution_id IS NULL
+    AND t.agent_execution_id IS NULL
     AND (%(status)s::text IS NULL OR t.status = %(status)s)
     AND (%(queue)s::text IS NULL OR t.queue = %(queue)s)
     AND (%(kind)s::text IS NULL OR t.kind = %(kind)s)
@@ -78,5 +88,10 @@ WHERE
 -- name: delete
 -- A pending standalone task.
 DELETE FROM task_execution AS t
-WHERE t.tenant_id = %(tenant_id)s AND t.id = %(id)s AND t.workflow_execution_id IS NULL AND t.status = 'PENDING'
+WHERE
+    t.tenant_id = %(tenant_id)s
+    AND t.id = %(id)s
+    AND t.workflow_execution_id IS NULL
+    AND t.agent_execution_id IS NULL
+    AND t.status = 'PENDING'
 RETURNING t.id

@@ -10,16 +10,18 @@ from core.connection import DatabaseConnection
 from core.named_queries import named_queries
 from core.payload import dump
 from core.plugin_services import Database
+from server.database.effects import count
 from server.domain.claim import Released
 from server.domain.task import ClaimedTask, NewTask, TaskSlot, TaskState, TaskStatus, TaskStep
+from server.domain.worker import Category
 from server.domain.workflow import WorkflowState
 from server.storage.columns import claim_columns, columns
-from server.storage.rows import NAMED, fetch, keyed_row, read, record_row
+from server.storage.rows import NAMED, SCALAR, fetch, keyed_row, read, record_row
 from server.storage.workflows import STATE, WorkflowKey, by_key
 
 _SQL = named_queries(__package__, "tasks.sql")
 _WORKFLOWS = named_queries(__package__, "workflows.sql")
-_CLAIMED = keyed_row(ClaimedTask, "slot_group", "place")
+_CLAIMED = keyed_row(ClaimedTask, "slot_group", "place", "waited")
 _RELEASED = record_row(Released)
 _STATE = record_row(TaskState, status=TaskStatus)
 
@@ -36,11 +38,13 @@ class TaskRepository:
     async def insert(self, connection: DatabaseConnection, tasks: Sequence[NewTask]) -> None:
         """Insert tasks, in the transaction of the connection; an id must not exist yet (see ``existing``)."""
         parameters = columns(tasks, "tenant_id", "id", "workflow_execution_id", "kind", "queue", "input")
+        parameters |= columns(tasks, "agent_execution_id")
         parameters |= columns(tasks, "max_retries", "scheduled_at", "timeout_ms")
         parameters |= claim_columns([task.claim for task in tasks])
         parameters["priority_ms"] = [max(task.priority_ms, 0) for task in tasks]
         parameters["metadata"] = [dump(dict(task.metadata)) for task in tasks]
         await connection.execute(_SQL["insert"], parameters)
+        count(connection, lambda meter: meter.tasks_created(tasks))
 
     async def claim(self, slots: Sequence[TaskSlot]) -> list[ClaimedTask | None]:
         """Claim due tasks for the slots, oldest first; None for a slot without work."""
@@ -57,7 +61,11 @@ class TaskRepository:
         }
         parameters |= claim_columns([slots[index].claim for group in members for index in group])
         claimed: list[ClaimedTask | None] = [None] * len(slots)
-        for (group, place), task in await read(self._database, _CLAIMED, _SQL["claim"], parameters):
+        async with self._database.connection() as connection:
+            rows = await fetch(connection, _CLAIMED, _SQL["claim"], parameters)
+            waits = [(task.queue, waited) for (_, _, waited), task in rows]
+            count(connection, lambda meter: meter.claimed(Category.TASK, waits))
+        for (group, place, _), task in rows:
             claimed[members[group - 1][place - 1]] = task
         return claimed
 
@@ -88,7 +96,7 @@ class TaskRepository:
         """Write the steps of locked tasks, in order; the state of the last step of a task stays."""
         last = list({(step.state.tenant_id, step.state.id): step for step in steps}.values())
         parameters = columns([step.state for step in last], "tenant_id", "id", "status")
-        parameters |= columns(last, "output", "error")
+        parameters |= columns(last, "output", "error", "ended_in_claim")
         parameters["execution_count"] = [step.state.attempt for step in last]
         parameters["ended"] = [step.state.status.is_terminal for step in last]
         ends = {(step.state.tenant_id, step.state.id, step.ended.attempt): step.ended for step in steps if step.ended}
@@ -98,6 +106,7 @@ class TaskRepository:
         parameters["attempt_status"] = [end.status for end in ends.values()]
         parameters["attempt_error"] = [end.error for end in ends.values()]
         await connection.execute(_SQL["settle"], parameters)
+        count(connection, lambda meter: meter.tasks_settled(steps))
 
     async def overdue(self, limit: int) -> list[TaskKey]:
         """Return up to ``limit`` open tasks whose deadline has passed."""
@@ -121,7 +130,8 @@ class TaskRepository:
 
     async def cancel_of_workflows(self, connection: DatabaseConnection, keys: Sequence[tuple[UUID, UUID]]) -> None:
         """Cancel the open tasks of workflows that have ended; the caller holds the workflows' locks."""
-        await connection.execute(_SQL["cancel_of_workflows"], _keys(keys))
+        cursor = await connection.cursor(row_factory=SCALAR).execute(_SQL["cancel_of_workflows"], _keys(keys))
+        count(connection, lambda meter: meter.tasks_cancelled(cursor.rowcount))
 
 
 def _keys(keys: Sequence[tuple[UUID, UUID]]) -> dict[str, list[UUID]]:

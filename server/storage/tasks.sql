@@ -2,24 +2,25 @@
 -- Tasks: pending, or claimed by a parked poller from the start. A priority is a head start; a task cannot be claimed
 -- before its claim_at.
 INSERT INTO task_execution (
-    tenant_id, id, workflow_execution_id, kind, queue, status, claim_id, worker_id, held_by, claimed_by, execution_count,
-    started_at, claimed_at, metadata, input, max_retries, scheduled_at, claim_at, deadline_at, created_at, updated_at
+    tenant_id, id, workflow_execution_id, agent_execution_id, kind, queue, status, claim_id, worker_id, held_by,
+    claimed_by, execution_count, started_at, claimed_at, metadata, input, max_retries, scheduled_at, claim_at, deadline_at, created_at, updated_at
 )
 SELECT
-    tenant_id, id, workflow_execution_id, kind, queue, CASE WHEN claim_id IS NULL THEN 'PENDING' ELSE 'RUNNING' END,
-    claim_id, worker_id, held_by, claimed_by, (claim_id IS NOT NULL)::integer, CASE WHEN claim_id IS NOT NULL THEN now() END,
+    tenant_id, id, workflow_execution_id, agent_execution_id, kind, queue,
+    CASE WHEN claim_id IS NULL THEN 'PENDING' ELSE 'RUNNING' END, claim_id, worker_id, held_by, claimed_by, (claim_id IS NOT NULL)::integer, CASE WHEN claim_id IS NOT NULL THEN now() END,
     CASE WHEN claim_id IS NOT NULL THEN now() END, metadata::jsonb, input::json, max_retries,
     scheduled_at, coalesce(scheduled_at, now() - priority_ms * interval '1 millisecond'),
     now() + timeout_ms * interval '1 millisecond', now(), now()
 FROM unnest(
-    %(tenant_id)s::uuid[], %(id)s::uuid[], %(workflow_execution_id)s::uuid[], %(kind)s::text[], %(queue)s::text[],
-    %(metadata)s::text[], %(input)s::text[], %(max_retries)s::integer[], %(scheduled_at)s::timestamptz[],
+    %(tenant_id)s::uuid[], %(id)s::uuid[], %(workflow_execution_id)s::uuid[], %(agent_execution_id)s::uuid[],
+    %(kind)s::text[], %(queue)s::text[], %(metadata)s::text[], %(input)s::text[], %(max_retries)s::integer[],
+    %(scheduled_at)s::timestamptz[],
     %(priority_ms)s::bigint[], %(timeout_ms)s::bigint[], string_to_array(%(claim_id)s, E'\x1f', '')::uuid[],
     %(worker_id)s::text[], string_to_array(%(held_by)s, E'\x1f', ''),
     string_to_array(%(claimed_by)s, E'\x1f', '')::integer[]
 ) AS t (
-    tenant_id, id, workflow_execution_id, kind, queue, metadata, input, max_retries, scheduled_at, priority_ms, timeout_ms,
-    claim_id, worker_id, held_by, claimed_by
+    tenant_id, id, workflow_execution_id, agent_execution_id, kind, queue, metadata, input, max_retries, scheduled_at,
+    priority_ms, timeout_ms, claim_id, worker_id, held_by, claimed_by
 )
 
 -- name: claim
@@ -34,10 +35,11 @@ picked AS (
         wanted.slot_group,
         task.tenant_id,
         task.id,
+        task.pending_since,
         row_number() OVER (PARTITION BY wanted.slot_group ORDER BY task.claim_at, task.created_at, task.id) AS place
     FROM wanted
     CROSS JOIN LATERAL (
-        SELECT t.tenant_id, t.id, t.claim_at, t.created_at
+        SELECT t.tenant_id, t.id, t.claim_at, t.created_at, greatest(t.claim_at, t.created_at) AS pending_since
         FROM task_execution AS t
         WHERE
             t.tenant_id = wanted.tenant_id
@@ -73,7 +75,7 @@ FROM picked
 INNER JOIN poller ON picked.slot_group = poller.slot_group AND picked.place = poller.place
 WHERE t.tenant_id = picked.tenant_id AND t.id = picked.id
 RETURNING
-    picked.slot_group, picked.place,
+    picked.slot_group, picked.place, date_part('epoch', now() - picked.pending_since) AS waited,
     t.tenant_id, t.id, t.workflow_execution_id, t.kind, t.queue, t.input::text, t.execution_count AS attempt, t.claim_id
 
 -- name: release
@@ -122,7 +124,9 @@ RETURNING lost.claim_id AS id, t.tenant_id, t.queue, t.kind
 -- name: lock
 -- The states of tasks, locked in the order of their ids, after the workflows that they belong to.
 SELECT t.tenant_id, t.id, t.workflow_execution_id, t.kind, t.queue, t.status, t.execution_count AS attempt, t.max_retries,
-    t.held_by, t.former_holders
+    t.held_by, t.former_holders, date_part('epoch', now() - t.created_at) AS age,
+    date_part('epoch', now() - t.claimed_at) AS attempt_age,
+    t.agent_execution_id
 FROM task_execution AS t
 INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON t.tenant_id = r.tenant_id AND t.id = r.id
 ORDER BY t.tenant_id, t.id
@@ -135,8 +139,8 @@ WITH step AS (
     SELECT *
     FROM unnest(
         %(tenant_id)s::uuid[], %(id)s::uuid[], %(status)s::text[], %(execution_count)s::integer[], %(ended)s::boolean[],
-        %(output)s::text[], %(error)s::text[]
-    ) AS s (tenant_id, id, status, execution_count, ended, output, error)
+        %(output)s::text[], %(error)s::text[], %(ended_in_claim)s::integer[]
+    ) AS s (tenant_id, id, status, execution_count, ended, output, error, ended_in_claim)
 ),
 moved AS (
     UPDATE task_execution AS t
@@ -156,6 +160,7 @@ moved AS (
         END,
         claim_at = CASE WHEN step.ended THEN t.claim_at ELSE now() END,
         completed_at = CASE WHEN step.ended THEN now() END,
+        ended_in_claim = step.ended_in_claim,
         updated_at = now()
     FROM step
     WHERE t.tenant_id = step.tenant_id AND t.id = step.id
@@ -215,8 +220,12 @@ ended AS (
     FROM open
     WHERE t.tenant_id = open.tenant_id AND t.id = open.id
     RETURNING t.tenant_id, t.id, t.execution_count, t.worker_id, t.claimed_at, open.status AS was
+),
+attempt AS (
+    INSERT INTO task_attempt (tenant_id, task_execution_id, attempt, status, error, worker_id, started_at, finished_at)
+    SELECT tenant_id, id, execution_count, 'CANCELLED', 'the workflow ended', worker_id, claimed_at, now()
+    FROM ended
+    WHERE was = 'RUNNING'
 )
-INSERT INTO task_attempt (tenant_id, task_execution_id, attempt, status, error, worker_id, started_at, finished_at)
-SELECT tenant_id, id, execution_count, 'CANCELLED', 'the workflow ended', worker_id, claimed_at, now()
+SELECT 1
 FROM ended
-WHERE was = 'RUNNING'

@@ -30,7 +30,7 @@ class TenantRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lookups: Batcher[UUID | str, Tenant | None] = Batcher(self._named)
+        self._lookups: Batcher[UUID | str, Tenant | None] = Batcher(self._named, name="tenant_lookups")
 
     async def create(self, tenants: Sequence[NewTenant]) -> list[Tenant]:
         """Insert tenants and return them; tenants whose id or slug exists are left out."""

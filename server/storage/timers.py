@@ -7,6 +7,7 @@ from typing import Any
 
 from core.connection import DatabaseConnection
 from core.named_queries import named_queries
+from server.database.effects import count
 from server.domain.timer import NewTimer, TimerKey
 from server.storage.columns import columns
 from server.storage.rows import NAMED, fetch
@@ -42,7 +43,9 @@ class TimerRepository:
 
     async def fire(self, connection: DatabaseConnection, workflows: Sequence[WorkflowKey]) -> list[TimerKey]:
         """Mark the due timers of locked workflows as fired, and return them in order."""
-        return [_key(row) for row in await fetch(connection, NAMED, _SQL["fire"], key_columns(workflows))]
+        rows = await fetch(connection, NAMED, _SQL["fire"], key_columns(workflows))
+        count(connection, lambda meter: meter.timers_fired([row.late for row in rows]))
+        return [_key(row) for row in rows]
 
 
 def _key(row: Any) -> TimerKey:

@@ -43,6 +43,6 @@ WITH fired AS (
     WHERE t.tenant_id = r.tenant_id AND t.workflow_execution_id = r.id AND t.status = 'ACTIVE' AND t.fire_at <= now()
     RETURNING t.tenant_id, t.workflow_execution_id, t.timer_id, t.fire_at
 )
-SELECT tenant_id, workflow_execution_id, timer_id
+SELECT tenant_id, workflow_execution_id, timer_id, date_part('epoch', now() - fire_at) AS late
 FROM fired
 ORDER BY fire_at, timer_id

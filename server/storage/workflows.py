@@ -14,15 +14,18 @@ from core.errors import NotFound
 from core.named_queries import named_queries
 from core.payload import Json, dump
 from core.plugin_services import Database
+from server.database.effects import count
 from server.domain.claim import Claim, Released
 from server.domain.submission import WorkflowStep
+from server.domain.worker import Category
 from server.domain.workflow import ClaimedWorkflow, NewWorkflow, PollSlot, WorkflowState, WorkflowStatus
 from server.domain.workflow_event import Event
 from server.storage.columns import claim_columns, columns
+from server.storage.poll_slots import SlotGroups
 from server.storage.rows import NAMED, SCALAR, fetch, keyed_row, read, record_row
 
 _SQL = named_queries(__package__, "workflows.sql")
-_CLAIMED = keyed_row(ClaimedWorkflow, "slot_group", "place")
+_CLAIMED = keyed_row(ClaimedWorkflow, "slot_group", "place", "waited")
 _RELEASED = record_row(Released)
 
 STATE = record_row(WorkflowState, status=WorkflowStatus)
@@ -69,27 +72,17 @@ class WorkflowRepository:
             rows = await cursor.fetchall() if awaited else []
         except psycopg.errors.ForeignKeyViolation:
             raise NotFound("the tenant does not exist on this server; create it first") from None
+        count(connection, lambda meter: meter.workflows_started(workflows))
         return [_as_claimed(*awaited[row.tenant_id, row.id], row.created_at, row.claimed_at) for row in rows]
 
     async def claim(self, slots: Sequence[PollSlot]) -> list[ClaimedWorkflow | None]:
         """Claim pending workflows for the slots, oldest first; None for a slot without work."""
-        groups: dict[tuple[UUID, str, tuple[str, ...]], list[int]] = defaultdict(list)
-        for index, slot in enumerate(slots):
-            groups[slot.tenant_id, slot.queue, slot.kinds].append(index)
-        members = list(groups.values())
-        parameters = {
-            "tenant_id": [key[0] for key in groups],
-            "queue": [key[1] for key in groups],
-            "kinds": [_text_array(key[2]) for key in groups],
-            "count": [len(group) for group in members],
-            "slot_group": [number for number, group in enumerate(members, 1) for _ in group],
-            "place": [place for group in members for place in range(1, len(group) + 1)],
-        }
-        parameters |= claim_columns([slots[index].claim for group in members for index in group])
-        claimed: list[ClaimedWorkflow | None] = [None] * len(slots)
-        for (group, place), workflow in await read(self._database, _CLAIMED, _SQL["claim"], parameters):
-            claimed[members[group - 1][place - 1]] = workflow
-        return claimed
+        groups = SlotGroups(slots)
+        async with self._database.connection() as connection:
+            rows = await fetch(connection, _CLAIMED, _SQL["claim"], groups.parameters)
+            waits = [(workflow.queue, waited) for (_, _, waited), workflow in rows]
+            count(connection, lambda meter: meter.claimed(Category.WORKFLOW, waits))
+        return groups.by_slot(((group, place), workflow) for (group, place, _), workflow in rows)
 
     async def release(self, workflows: Sequence[ClaimedWorkflow]) -> None:
         """Release claimed workflows whose claims have not ended."""
@@ -110,7 +103,10 @@ class WorkflowRepository:
         The claim is older than ``lease`` seconds, or older than ``silence`` seconds without a heartbeat of its worker.
         """
         parameters = {"lease": lease, "silence": silence, "limit": limit}
-        rows = await read(self._database, NAMED, _SQL["reclaim"], parameters)
+        async with self._database.connection() as connection:
+            rows = await fetch(connection, NAMED, _SQL["reclaim"], parameters)
+            reasons = ["lease" if row.by_lease else "silence" for row in rows]
+            count(connection, lambda meter: meter.expired(Category.WORKFLOW, reasons))
         return [(row.tenant_id, row.queue, row.kind) for row in rows]
 
     async def prune(self, age: float, limit: int) -> int:
@@ -167,6 +163,9 @@ class WorkflowRepository:
         parameters["event_type"] = [event.type for _, event in events]
         parameters["event_data"] = [event.data for _, event in events]
         await connection.execute(_SQL["apply"], parameters)
+        ended = [state for state in states if state.status.is_terminal]
+        if ended:
+            count(connection, lambda meter: meter.workflows_ended(ended))
 
     async def parents(
         self, connection: DatabaseConnection, keys: Sequence[WorkflowKey]
@@ -215,11 +214,3 @@ def key_columns(keys: Sequence[WorkflowKey]) -> dict[str, list[UUID]]:
 def by_key(states: Iterable[WorkflowState]) -> dict[WorkflowKey, WorkflowState]:
     """Return the states by the keys of their workflows."""
     return {(state.tenant_id, state.id): state for state in states}
-
-
-def _text_array(kinds: tuple[str, ...]) -> str | None:
-    """Return an array as PostgreSQL writes it: ``unnest`` cannot expand an array of arrays of different lengths."""
-    if not kinds:
-        return None
-    quoted = ('"' + kind.replace("\\", "\\\\").replace('"', '\\"') + '"' for kind in kinds)
-    return "{" + ",".join(quoted) + "}"

@@ -53,10 +53,11 @@ picked AS (
         wanted.slot_group,
         run.tenant_id,
         run.id,
+        run.updated_at AS pending_since,
         row_number() OVER (PARTITION BY wanted.slot_group ORDER BY run.claim_at, run.created_at, run.id) AS place
     FROM wanted
     CROSS JOIN LATERAL (
-        SELECT e.tenant_id, e.id, e.claim_at, e.created_at
+        SELECT e.tenant_id, e.id, e.claim_at, e.created_at, e.updated_at
         FROM workflow_execution AS e
         WHERE
             e.tenant_id = wanted.tenant_id
@@ -92,7 +93,7 @@ FROM picked
 INNER JOIN poller ON picked.slot_group = poller.slot_group AND picked.place = poller.place
 WHERE e.tenant_id = picked.tenant_id AND e.id = picked.id
 RETURNING
-    picked.slot_group, picked.place,
+    picked.slot_group, picked.place, date_part('epoch', now() - picked.pending_since) AS waited,
     e.tenant_id, e.id, e.kind, e.queue, e.input::text, e.priority_ms, e.workflow_version,
     e.last_sequence, e.created_at, e.claimed_at, e.claim_id
 
@@ -148,7 +149,7 @@ RETURNING lost.claim_id AS id, e.tenant_id, e.queue, e.kind
 -- Workflows of all tenants whose lease is over, or whose worker sends no heartbeats: a bounded number. Rows that
 -- another process has locked are left to it. Workers poll by their id or by their name.
 WITH expired AS (
-    SELECT e.tenant_id, e.id
+    SELECT e.tenant_id, e.id, e.claimed_at < now() - %(lease)s * interval '1 second' AS by_lease
     FROM workflow_execution AS e
     WHERE
         e.status = 'RUNNING'
@@ -182,12 +183,13 @@ SET
     updated_at = now()
 FROM expired
 WHERE e.tenant_id = expired.tenant_id AND e.id = expired.id
-RETURNING e.tenant_id, e.queue, e.kind
+RETURNING e.tenant_id, e.queue, e.kind, expired.by_lease
 
 -- part: state
     e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
     e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name AS child_name, e.depth,
-    e.history_bytes, e.claim_id::text, e.held_by, e.contested, encode(e.submission_digest, 'hex') AS submission_digest
+    e.history_bytes, e.claim_id::text, e.held_by, e.contested, encode(e.submission_digest, 'hex') AS submission_digest,
+    date_part('epoch', now() - e.created_at) AS age
 
 -- name: lock
 -- The states of workflows, locked in the order of their ids, so that two batches cannot wait for each other.

@@ -136,6 +136,14 @@ class Connection:
         end = workflow_pb2.WorkflowCommand(complete_workflow=workflow_pb2.CompleteWorkflowCommand(output=b"1"))
         await self._submit(workflow_id, end, COMPLETED)
 
+    async def sleep(self, workflow_id: str, milliseconds: int) -> None:
+        """Set a timer and suspend."""
+        timer = workflow_pb2.WorkflowCommand(
+            sequence_number=1,
+            start_timer=workflow_pb2.StartTimerCommand(timer_id="timer", duration_ms=milliseconds),
+        )
+        await self._submit(workflow_id, timer, SUSPENDED)
+
     async def schedule(self, workflow_id: str, task_id: str) -> None:
         """Schedule one task and suspend."""
         task = workflow_pb2.ScheduleTaskCommand(kind="t", input=b"1", task_execution_id=task_id)

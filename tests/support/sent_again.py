@@ -33,7 +33,7 @@ SERVER: Mapping[str, Any] = {
     "auth": {"static_api_key": {"keys": [*CONFIG["auth"]["static_api_key"]["keys"], _CALLER]}},
 }
 
-VOLATILE = {"updated_at", "last_heartbeat_at", "last_used_at", "registered_at"}
+VOLATILE = {"updated_at", "last_heartbeat_at", "last_seen_at", "last_used_at", "registered_at"}
 """Columns with the time of a last sign of life: they move with every call, and nothing depends on a moment more."""
 ASIDE = {"call_answer", "p_audit_log__events", "p_audit_log__chains"}
 """Tables of what was called, each time that it was."""
@@ -169,7 +169,7 @@ class Sent:
     """A call that is ready to be sent, over gRPC or REST.
 
     Attributes:
-        content: the message, or the body of a request.
+        content: the message, the messages of a streamed request, or the body of a request.
         later: what happens before the call is sent once more, late: what it was about moves on, or ends.
         path: of a request.
     """
@@ -220,8 +220,14 @@ async def send(
     return str(answer.status_code), (answer.content, shown)
 
 
-async def _send_grpc(case: Case, message: Message, channel: grpc.aio.Channel, key: str | None) -> Answer:
-    call: Any = channel.unary_unary(case.operation, request_serializer=type(message).SerializeToString)
+async def _send_grpc(
+    case: Case, message: Message | list[Message], channel: grpc.aio.Channel, key: str | None
+) -> Answer:
+    call: Any
+    if isinstance(message, list):
+        call = channel.stream_unary(case.operation, request_serializer=type(message[0]).SerializeToString)
+    else:
+        call = channel.unary_unary(case.operation, request_serializer=type(message).SerializeToString)
     try:
         answer = await call(message, metadata=metadata(key, case.caller), timeout=20)
     except grpc.aio.AioRpcError as error:

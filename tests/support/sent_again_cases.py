@@ -13,6 +13,8 @@ from plugins.hello_world import greeting_pb2
 from plugins.worker_token import token_pb2
 from proto.flovyn.v1 import task_pb2, worker_pb2, workflow_pb2
 from tests.support import calls, driving
+from tests.support.agent_cases import AGENT_CASES
+from tests.support.agent_cases import DISPATCH as AGENTS
 from tests.support.running import OPERATOR_KEY, TENANT, WORKER_KEY, bearer
 from tests.support.sent_again import CALLER_KEY, Case, Sent, World
 
@@ -25,7 +27,7 @@ TENANTS, OWN = "/api/v1/tenants", "/api/v1/tenants/test"
 TOKENS, GREETINGS = "/api/v1/p/worker-token/tokens", "/api/v1/p/hello-world/greetings"
 RETENTION = "/api/v1/p/audit-log/retention"
 
-POLLS = {f"{DISPATCH}/PollWorkflow", f"{DISPATCH}/SubscribeToNotifications", f"{TASKS}/PollTask"}
+POLLS = {f"{DISPATCH}/PollWorkflow", f"{DISPATCH}/SubscribeToNotifications", f"{TASKS}/PollTask", f"{AGENTS}/PollAgent"}
 """Calls that ask for work: each time for other work, with which lost answers come back when a lease ends."""
 
 Prepare = Callable[[World], Awaitable[Sent]]
@@ -299,6 +301,7 @@ _ENDED = "the task does not run any more, and that is what a heartbeat is to tel
 _GONE = "another worker has the task, and the one that reports late is told to leave it"
 
 CASES = [
+    *AGENT_CASES,
     Case(f"{DISPATCH}/StartWorkflow", _start),
     Case(f"{DISPATCH}/StartChildWorkflow", _start_child),
     Case(f"{DISPATCH}/SignalWorkflow", _signal),

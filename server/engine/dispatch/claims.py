@@ -15,6 +15,7 @@ from core.batching import Batcher, Returns
 from core.errors import Unavailable
 from server.domain.claim import Released
 from server.domain.task import TaskSlot
+from server.domain.worker import Category
 from server.domain.workflow import PollSlot
 from server.engine.dispatch.direct_dispatch import Claimed, DirectDispatch, New
 from server.engine.dispatch.lost_claims import SLACK_S, LostClaims
@@ -37,6 +38,7 @@ class Claims(ABC, Generic[Poll, New, Claimed]):
         wake_queue: wakes a poller of a queue.
         evidence: judges whether an answer was lost.
         longest_statement: the time after which no statement of a lost connection runs, in seconds.
+        category: the category of the work.
     """
 
     def __init__(
@@ -48,12 +50,15 @@ class Claims(ABC, Generic[Poll, New, Claimed]):
         *,
         evidence: Evidence,
         longest_statement: float,
+        category: Category,
     ) -> None:
         self._write_claims: Callable[[Sequence[Poll]], Awaitable[list[Claimed | None]]] = claim
         self._write_releases: Callable[[Sequence[Claimed]], Awaitable[None]] = release
         self._wakeups = wakeups
         self.wake_queue = wake_queue
-        self._claims: Batcher[Poll, Claimed | None] = Batcher(self._claim, self._release_some)
+        self._claims: Batcher[Poll, Claimed | None] = Batcher(
+            self._claim, self._release_some, name=f"{category.lower()}_claims"
+        )
         self._releases: Returns[Claimed] = Returns(self.release)
         self._lost = LostClaims(self.release_claims, longest_statement)
         self.receipts = Receipts(evidence)
@@ -64,6 +69,8 @@ class Claims(ABC, Generic[Poll, New, Claimed]):
 
     async def poll(self, slot: Poll, hold: float) -> Claimed | None:
         """Return work that the poller has claimed; None if there is none within ``hold`` seconds."""
+        if self._wakeups.meter is not None:
+            self._wakeups.meter.polled(slot.queue)
         worker, connection = (slot.tenant_id, slot.claim.worker_id), slot.claim.held_by
         self._lost_answers.release(self.receipts.polled(worker, connection))
         work = await self._wakeups.poll(

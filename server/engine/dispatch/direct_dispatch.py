@@ -3,8 +3,9 @@
 A poller is reserved before its work is inserted, and gets the work after the commit. A reserved poller whose work was
 not inserted is woken and tries to claim other work. Work whose poller has gone in the meantime is released.
 
-Direct dispatch serves work whose ids the server makes: workflow executions and standalone tasks. The tasks of workflows
-have ids that their workers make, so that an insert may find the task already there.
+Direct dispatch serves work whose insert cannot find it already there: workflow executions, agents, standalone tasks,
+and the tasks of agents, which are looked up under the lock of the agent. The tasks of workflows have ids that their
+workers make.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from uuid import UUID, uuid4
 
 from core.errors import Unavailable
 from core.unit_of_work import current
+from server.domain.agent import ClaimedAgent, NewAgent
 from server.domain.task import ClaimedTask, NewTask
 from server.domain.workflow import ClaimedWorkflow, NewWorkflow
 from server.engine.dispatch.wakeups import Poller, Wake, Wakeups
 
-New = TypeVar("New", NewWorkflow, NewTask)
-Claimed = TypeVar("Claimed", ClaimedWorkflow, ClaimedTask)
+New = TypeVar("New", NewWorkflow, NewTask, NewAgent)
+Claimed = TypeVar("Claimed", ClaimedWorkflow, ClaimedTask, ClaimedAgent)
 
 FindLater = Callable[[Iterable[UUID], float], None]
 """See ``LostClaims.find_later``."""
@@ -52,6 +54,9 @@ class Reservations(Generic[New, Claimed]):
     def deliver(self, claimed: Sequence[Claimed]) -> None:
         """Deliver committed work to its pollers; release the work of pollers that have gone."""
         self.served.update(each.id for each in claimed)
+        if self._wakeups.meter is not None:
+            for _ in claimed:
+                self._wakeups.meter.woken("direct")
         late = [each for each in claimed if not self._reserved.pop(each.id)[0].deliver(each)]
         self._release(late)
 

@@ -10,6 +10,7 @@ claim.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from core.errors import Unavailable
@@ -32,12 +33,11 @@ _log = logging.getLogger(__name__)
 
 
 class Orphans:
-    """Sweeps over the claims of dead processes."""
+    """Sweeps over the claims of dead processes. ``wakers``: for workflow executions, task executions and agents."""
 
-    def __init__(self, storage: OrphanRepository, wake_workflow: Waker, wake_task: Waker, longest_lease: float) -> None:
+    def __init__(self, storage: OrphanRepository, wakers: Sequence[Waker], longest_lease: float) -> None:
         self._storage = storage
-        self._wake_workflow = wake_workflow
-        self._wake_task = wake_task
+        self._wakers = wakers
         self._longest_lease = longest_lease
         self._sweeps = 0
         self._missing: set[int] = set()
@@ -71,8 +71,8 @@ class Orphans:
         return max(process.newest, self._seen.get(process.number, process.newest)) - timedelta(seconds=UNDELIVERED_S)
 
     async def _release(self, since: dict[int, datetime]) -> int:
-        workflows, tasks = await self._storage.release(since)
-        for waker, pending in ((self._wake_workflow, workflows), (self._wake_task, tasks)):
+        released = await self._storage.release(since)
+        for waker, pending in zip(self._wakers, released, strict=True):
             for tenant_id, queue, kind in pending:
                 waker((tenant_id, queue), kind)
-        return len(workflows) + len(tasks)
+        return sum(map(len, released))

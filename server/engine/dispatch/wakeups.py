@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
+from time import monotonic
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -20,6 +21,8 @@ from core.errors import Unavailable
 from core.unit_of_work import current
 from server.domain.claim import UNNAMED, Claim
 from server.domain.worker import Category, WorkerKey
+from server.observability.calls import PARKED_S
+from server.observability.work_meter import DispatchMeter
 
 Work = TypeVar("Work")
 
@@ -75,7 +78,8 @@ class Wakeups:
     There is no lock: all methods run in the event loop, and none awaits between reading the list and changing it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, meter: DispatchMeter | None = None) -> None:
+        self.meter = meter
         self._parked: defaultdict[QueueKey, dict[Poller, None]] = defaultdict(dict)
         self._watchers: defaultdict[QueueKey, set[asyncio.Event]] = defaultdict(set)
         self._closing = False
@@ -88,7 +92,7 @@ class Wakeups:
             event.set()
         for poller in self._parked.get(key, ()):
             if poller.accepts(kind):
-                self._wake(key, poller, why)
+                self._wake(key, poller, why, "local" if why is Wake.WORK else "notification")
                 return True
         return False
 
@@ -103,6 +107,14 @@ class Wakeups:
                 self._forget(key, poller)
                 return poller
         return None
+
+    def sample(self) -> None:
+        """Set the numbers of parked pollers in the metrics."""
+        if self.meter is not None:
+            pollers: Counter[str] = Counter()
+            for (_, queue), parked in self._parked.items():
+                pollers[queue] += sum(poller.is_parked for poller in parked)
+            self.meter.parked(pollers)
 
     def workers(self) -> set[WorkerKey]:
         """Return the workers whose polls are parked, each with its tenant."""
@@ -122,7 +134,7 @@ class Wakeups:
             kinds = frozenset(poller.kinds)
             if kinds not in nudged and not poller.woken.done():
                 nudged.add(kinds)
-                self._wake(key, poller, Wake.NUDGE)
+                self._wake(key, poller, Wake.NUDGE, "nudge")
 
     def close(self) -> None:
         """Answer all pollers at once, now and from now on: the process is being drained."""
@@ -198,9 +210,14 @@ class Wakeups:
         """
         poller.is_parked = True
         self.parked.set()
+        since = monotonic()
         await asyncio.wait([poller.woken], timeout=left)
         if poller.is_reserved:
             await asyncio.wait([poller.woken])
+        parked = monotonic() - since
+        PARKED_S.set(PARKED_S.get() + parked)
+        if self.meter is not None:
+            self.meter.was_parked(parked)
         return poller.woken.result() if poller.woken.done() else None
 
     def _cancelled(self, key: QueueKey, poller: Poller, release: Callable[[Any], None] | None) -> None:
@@ -220,10 +237,12 @@ class Wakeups:
         for poller in self._parked.get(key, ()):
             others = poller.kinds
             if not poller.woken.done() and (not kinds or not others or set(kinds) & set(others)):
-                self._wake(key, poller, why)
+                self._wake(key, poller, why, "passed_on")
                 return
 
-    def _wake(self, key: QueueKey, poller: Poller, why: Wake) -> None:
+    def _wake(self, key: QueueKey, poller: Poller, why: Wake, way: str) -> None:
+        if self.meter is not None:
+            self.meter.woken(way)
         poller.deliver(why)
         self._forget(key, poller)
 

@@ -52,3 +52,4 @@ class Expected:
         self.timers = NextDue()
         self.promises = NextDue()
         self.cancellations = NextDue()
+        self.deadlines = NextDue()

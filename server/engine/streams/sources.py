@@ -23,9 +23,10 @@ MAX_REMEMBERED: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An existing task: its workflow, and whether it runs."""
+    """An existing task: its workflow or its agent, and whether it runs."""
 
     workflow_id: UUID | None
+    agent_id: UUID | None
     running: bool
 
 
@@ -35,7 +36,7 @@ class StreamSources:
     def __init__(self, storage: StreamTailRepository, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._storage = storage
         self._monotonic = monotonic
-        self._lookups: Batcher[Key, Source] = Batcher(self._look_up)
+        self._lookups: Batcher[Key, Source] = Batcher(self._look_up, name="stream_sources")
         self._running: OrderedDict[Key, tuple[float, Source]] = OrderedDict()
 
     async def of(self, task: Key) -> Source:

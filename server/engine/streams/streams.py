@@ -34,7 +34,7 @@ MAX_PAYLOAD_CHARACTERS = 1024 * 1024
 _log = logging.getLogger(__name__)
 
 Topic = tuple[UUID, UUID]
-"""Tenant, and the task or the workflow of a subscription."""
+"""Tenant, and the task, the workflow or the agent of a subscription."""
 
 
 class OpenStreams:
@@ -44,6 +44,11 @@ class OpenStreams:
         self._per_process = per_process
         self._per_tenant = per_tenant
         self._open: Counter[UUID] = Counter()
+
+    @property
+    def count(self) -> int:
+        """The number of open streams."""
+        return self._open.total()
 
     def check_limits(self, tenant_id: UUID) -> None:
         """Return if one more stream may be opened.
@@ -135,7 +140,9 @@ class Streams:
             unit.after_commit(partial(self.publish, chunk))
             return
         if len(chunk.payload) > MAX_PAYLOAD_CHARACTERS or len(self._unsent) >= MAX_UNSENT:
-            _log.warning("a chunk of task %s was dropped: it is too large, or too many chunks wait", chunk.task_id)
+            _log.warning(
+                "a chunk of %s was dropped: it is too large, or too many chunks wait", chunk.task_id or chunk.agent_id
+            )
             return
         self._unsent.extend(self._sender.parts(chunk))
         if self._sending is None:
@@ -152,8 +159,8 @@ class Streams:
         chunk = self._receiver.take(notification)
         if chunk is None:
             return
-        item = StreamItem(chunk.workflow_id, chunk.kind, chunk.payload)
-        for topic_id in (chunk.task_id, chunk.workflow_id):
+        item = StreamItem(chunk.workflow_id, chunk.kind, chunk.payload, chunk.agent_id, chunk.task_id)
+        for topic_id in (chunk.task_id, chunk.workflow_id, chunk.agent_id):
             if topic_id is not None:
                 for subscription in self._subscriptions.get((chunk.tenant_id, topic_id), ()):
                     subscription.put(item)

@@ -36,7 +36,9 @@ class StreamSender:
         """Yield the notifications that carry a chunk."""
         pieces = list(_pieces(chunk.payload))
         ident = f"{self._name}-{next(self._numbers)}"
-        about = [str(chunk.tenant_id), str(chunk.workflow_id or ""), str(chunk.task_id), chunk.kind]
+        about = [str(chunk.tenant_id), str(chunk.workflow_id or ""), str(chunk.task_id or ""), chunk.kind]
+        if chunk.agent_id is not None:
+            about.append(str(chunk.agent_id))
         for index, piece in enumerate(pieces):
             yield f"{ident} {index} {len(pieces)} {json.dumps(about)}\n{piece}"
 
@@ -72,8 +74,9 @@ class Receiver:
 
 def _chunk(about: str, payload: str) -> Chunk:
     match json.loads(about):
-        case [str(tenant), str(workflow), str(task), str(kind)]:
-            return Chunk(UUID(tenant), UUID(workflow) if workflow else None, UUID(task), ChunkKind(kind), payload)
+        case [str(tenant), str(workflow), str(task), str(kind), *agent]:
+            owners = [UUID(text) if text else None for text in (workflow, task, *map(str, agent), "")]
+            return Chunk(UUID(tenant), owners[0], owners[1], ChunkKind(kind), payload, owners[2])
     raise ValueError("not a chunk")
 
 

@@ -73,7 +73,7 @@ class Submissions:
         self._wake = wake
         self._after_commit = AfterCommit(wake, tasks, expected)
         self._doubtful = DoubtfulClaims(self._end_claims)
-        self._batcher: Batcher[Submission, None] = Batcher(self._submit_all, weigh=_weight)
+        self._batcher: Batcher[Submission, None] = Batcher(self._submit_all, weigh=_weight, name="submissions")
 
     async def submit(self, submission: Submission) -> None:
         """Apply a submission; one with an ``objection`` is ignored. Committed when this returns.

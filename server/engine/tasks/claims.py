@@ -8,6 +8,7 @@ from uuid import UUID
 
 from core.plugin_services import Database
 from server.domain.task import ClaimedTask, NewTask, TaskSlot, TaskState
+from server.domain.worker import Category
 from server.engine.dispatch.claims import Claims, age_of
 from server.engine.dispatch.connections import ConnectionActivity
 from server.engine.dispatch.receipts import Receipt, abandoned
@@ -32,6 +33,7 @@ class TaskClaims(Claims[TaskSlot, NewTask, ClaimedTask]):
             wake_queue,
             evidence=abandoned(self.connections),
             longest_statement=longest_statement,
+            category=Category.TASK,
         )
 
     def wake(self, tasks: Sequence[NewTask | ClaimedTask | TaskState]) -> None:

@@ -42,13 +42,17 @@ class TaskNotes:
         self._signs: Throttle[Heartbeat] = Throttle(min(SIGN_EVERY_S, lease / 4))
         self._signing: set[asyncio.Task[None]] = set()
         self._storage = TaskNoteRepository(database)
-        self._progress: Batcher[Progress, UUID | None] = Batcher(self._report_progress)
-        self._heartbeats: Batcher[Heartbeat, None] = Batcher(self._heartbeat)
-        self._lines: Batcher[LogLine, None] = Batcher(self._log, weigh=lambda line: len(line.message))
-        self._reads: Batcher[StateKey, Json | None] = Batcher(self._get_state)
-        self._writes: Batcher[StateEntry, None] = Batcher(self._set_state, weigh=lambda entry: len(entry.value))
-        self._clearings: Batcher[ClearedKey, None] = Batcher(self._clear_state)
-        self._listings: Batcher[TaskKey, list[str]] = Batcher(self._state_keys)
+        self._progress: Batcher[Progress, UUID | None] = Batcher(self._report_progress, name="task_progress")
+        self._heartbeats: Batcher[Heartbeat, None] = Batcher(self._heartbeat, name="task_heartbeats")
+        self._lines: Batcher[LogLine, None] = Batcher(
+            self._log, weigh=lambda line: len(line.message), name="task_log_lines"
+        )
+        self._reads: Batcher[StateKey, Json | None] = Batcher(self._get_state, name="task_state_reads")
+        self._writes: Batcher[StateEntry, None] = Batcher(
+            self._set_state, weigh=lambda entry: len(entry.value), name="task_state_writes"
+        )
+        self._clearings: Batcher[ClearedKey, None] = Batcher(self._clear_state, name="task_state_clearings")
+        self._listings: Batcher[TaskKey, list[str]] = Batcher(self._state_keys, name="task_state_listings")
 
     async def report_progress(self, progress: Progress) -> UUID | None:
         """Store the progress of a running task; return the id of its workflow, None for a standalone task.

@@ -1,4 +1,4 @@
-"""Reports on tasks: by workers, by callers and by the reaper; and the events about them in their workflows."""
+"""Reports on tasks: by workers, by callers and by the reaper; and what they cause in workflows and agents."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from dataclasses import replace
 from uuid import UUID
 
 from core.batching import Batcher
+from core.connection import DatabaseConnection
 from core.errors import FlovynError, NotFound, WrongState
 from core.plugin_services import Database
+from server.database.effects import count
 from server.domain.delivery import Delivery
 from server.domain.task import (
     TaskOutcome,
@@ -18,9 +20,13 @@ from server.domain.task import (
     TaskStep,
     apply_report,
 )
+from server.domain.worker import Category
+from server.engine.dispatch.wakeups import QueueKey
 from server.engine.submission.senders import Senders
+from server.engine.tasks.agents import AgentsAreLockedError, AgentsOfTasks
 from server.engine.tasks.claims import TaskClaims
 from server.engine.workflows.deliveries import Delivered, Deliveries
+from server.storage.agents import AgentRepository
 from server.storage.tasks import TaskKey, TaskRepository
 
 SWEEP_BATCH = 256
@@ -31,25 +37,34 @@ LEASE_OVER = "the lease is over: the worker gave no sign of life for this task i
 class TaskReports:
     """The calls that end tasks and attempts. Concurrent reports are written as one batch."""
 
-    def __init__(self, database: Database, claims: TaskClaims, deliveries: Deliveries, senders: Senders) -> None:
+    def __init__(
+        self,
+        database: Database,
+        claims: TaskClaims,
+        deliveries: Deliveries,
+        senders: Senders,
+        wake_agent: Callable[[QueueKey, str], None],
+    ) -> None:
         self._senders = senders
+        self._wake_agent = wake_agent
         self._database = database
         self._storage = TaskRepository(database)
+        self._agents = AgentRepository(database)
         self.claims = claims
         self._deliveries = deliveries
-        self._reports: Batcher[TaskReport, None] = Batcher(
-            self._report_all, weigh=lambda report: len(report.output or "")
+        self._reports: Batcher[TaskReport, bool] = Batcher(
+            self._report_all, weigh=lambda report: len(report.output or ""), name="task_reports"
         )
 
-    async def report(self, report: TaskReport) -> None:
-        """Apply a report on a task or on an attempt; a repeated report changes nothing.
+    async def report(self, report: TaskReport) -> bool:
+        """Apply a report on a task or on an attempt; return whether it changed the task. A repeated one does not.
 
         Raises:
             NotFound: the tenant has no such task.
             WrongState: the task's state does not allow it.
         """
         self.claims.receipts.confirmed((report.tenant_id, report.task_id))
-        await self._reports.submit(report)
+        return await self._reports.submit(report)
 
     async def expire(self) -> int:
         """Fail all tasks whose deadline has passed; return their number."""
@@ -58,6 +73,10 @@ class TaskReports:
             return [TaskReport(*key, TaskOutcome.EXPIRED) for key in await self._storage.overdue(SWEEP_BATCH)]
 
         return await self._sweep(overdue)
+
+    async def expire_due(self) -> tuple[int, bool]:
+        """Fail all tasks whose deadline has passed; return their number, and that none is left."""
+        return await self.expire(), False
 
     async def reclaim(self, lease: float) -> int:
         """Fail all attempts without a sign of life for ``lease`` seconds; return their number.
@@ -89,26 +108,39 @@ class TaskReports:
         """Wait until all accepted reports are committed."""
         await self._reports.close()
 
-    async def _report_all(self, reports: Sequence[TaskReport]) -> Sequence[FlovynError | None]:
-        results: list[FlovynError | None] = []
+    async def _report_all(self, reports: Sequence[TaskReport]) -> Sequence[bool | FlovynError]:
+        agents = AgentsOfTasks(self._agents)
+        try:
+            return await self._report_some(reports, agents)
+        except AgentsAreLockedError:
+            # nothing was written; now the agents are locked first, and the transaction waits for them
+            return await self._report_some(reports, AgentsOfTasks(self._agents, are_first=True))
+
+    async def _report_some(self, reports: Sequence[TaskReport], agents: AgentsOfTasks) -> Sequence[bool | FlovynError]:
+        results: list[bool | FlovynError] = []
         steps: list[TaskStep] = []
         delivered = Delivered()
+        keys = list({(report.tenant_id, report.task_id) for report in reports})
         async with self._database.transaction() as connection:
+            await agents.lock_first(connection, keys)
             # workflows are locked before tasks, here and in submissions: the other order would deadlock
-            workflows, states = await self._storage.lock(
-                connection, list({(report.tenant_id, report.task_id) for report in reports})
-            )
+            workflows, states = await self._storage.lock(connection, keys)
+            await agents.lock(connection, states.values())
             for report in reports:
                 result = _applied(states, self._identified(report, states))
                 if isinstance(result, TaskStep):
-                    steps.append(result)
-                results.append(result if isinstance(result, FlovynError) else None)
+                    steps.append(agents.noted(result))
+                results.append(result if isinstance(result, FlovynError) else result is not None)
             if steps:
                 await self._storage.settle(connection, steps)
+                await agents.wake(connection)
+            _count_sweep(connection, reports)
             deliveries = [delivery for step in steps if (delivery := _delivery(step)) is not None]
             if deliveries:
                 delivered = await self._deliveries.append(connection, workflows, deliveries)
         self._deliveries.wake(delivered)
+        for tenant_id, _, queue, kind in agents.woken:
+            self._wake_agent((tenant_id, queue), kind)
         # also tasks that were pending before: a claim skips locked rows, so that a poller may have missed them
         self.claims.wake([state for state in states.values() if state.status is TaskStatus.PENDING])
         return results
@@ -129,6 +161,16 @@ class TaskReports:
     def _suspect(self, caller: tuple[UUID, str], state: TaskState) -> None:
         if state.held_by is not None and caller[1] not in (state.former_holders or ()):
             self._senders.suspect(caller, state.held_by)
+
+
+def _count_sweep(connection: DatabaseConnection, reports: Sequence[TaskReport]) -> None:
+    """Count the tasks and attempts that a sweep ends."""
+    expired = sum(report.outcome is TaskOutcome.EXPIRED for report in reports)
+    abandoned = sum(report.outcome is TaskOutcome.ABANDONED for report in reports)
+    if expired:
+        count(connection, lambda meter: meter.deadlines_passed(expired))
+    if abandoned:
+        count(connection, lambda meter: meter.expired(Category.TASK, ["lease"] * abandoned))
 
 
 def _applied(states: dict[TaskKey, TaskState], report: TaskReport) -> TaskStep | FlovynError | None:

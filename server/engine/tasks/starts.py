@@ -35,7 +35,9 @@ class TaskStarts:
     def __init__(self, storage: Repositories, claims: TaskClaims) -> None:
         self._storage = storage
         self._claims = claims
-        self._batcher: Batcher[Item, Launched] = Batcher(self._start_all, weigh=lambda item: len(item.task.input))
+        self._batcher: Batcher[Item, Launched] = Batcher(
+            self._start_all, weigh=lambda item: len(item.task.input), name="task_starts"
+        )
 
     async def start(
         self, launch: TaskLaunch, workflow_id: UUID | None = None, scheduled_at: datetime | None = None

@@ -28,7 +28,7 @@ class Workers:
 
     def __init__(self, storage: WorkerRepository, silence: float) -> None:
         self._storage = storage
-        self._heartbeats: Batcher[WorkerKey, None] = Batcher(self._heartbeat_all)
+        self._heartbeats: Batcher[WorkerKey, None] = Batcher(self._heartbeat_all, name="worker_heartbeats")
         self._polls: Throttle[WorkerKey] = Throttle(min(WRITE_EVERY_S, silence / 3))
         self._notes: set[asyncio.Task[None]] = set()
 

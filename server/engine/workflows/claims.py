@@ -8,6 +8,7 @@ from uuid import UUID
 
 from core.batching import Batcher
 from core.errors import NotFound
+from server.domain.worker import Category
 from server.domain.workflow import ClaimedWorkflow, NewWorkflow, PollSlot
 from server.domain.workflow_event import Event
 from server.engine.dispatch.claims import Claims, age_of
@@ -31,12 +32,20 @@ class WorkflowClaims(Claims[PollSlot, NewWorkflow, ClaimedWorkflow]):
 
     def __init__(self, storage: WorkflowRepository, wakeups: Wakeups, wake: Waker, longest_statement: float) -> None:
         super().__init__(
-            storage.claim, storage.release, wakeups, wake, evidence=unread, longest_statement=longest_statement
+            storage.claim,
+            storage.release,
+            wakeups,
+            wake,
+            evidence=unread,
+            longest_statement=longest_statement,
+            category=Category.WORKFLOW,
         )
         self._storage = storage
         self._sizes = HistorySizes()
         self.senders = Senders()
-        self._histories: Batcher[WorkflowKey, tuple[list[Event], str | None]] = Batcher(self._storage.histories)
+        self._histories: Batcher[WorkflowKey, tuple[list[Event], str | None]] = Batcher(
+            self._storage.histories, name="histories"
+        )
 
     def watch(self, key: QueueKey) -> AsyncIterator[None]:
         """Yield when work may have appeared in a queue; see ``Wakeups.watch``."""

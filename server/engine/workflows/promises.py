@@ -24,7 +24,7 @@ class Promises:
         self._storage = storage
         self._deliveries = deliveries
         self._settlements: Batcher[tuple[PromiseRef, PromiseOutcome], tuple[UUID, bool]] = Batcher(
-            self._settle_all, weigh=lambda item: len(item[1].value or "")
+            self._settle_all, weigh=lambda item: len(item[1].value or ""), name="promise_settlements"
         )
 
     async def settle(self, ref: PromiseRef, outcome: PromiseOutcome) -> tuple[UUID, bool]:

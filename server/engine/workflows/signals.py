@@ -65,9 +65,11 @@ class Signals:
     def __init__(self, storage: Repositories, deliveries: Deliveries) -> None:
         self._storage = storage
         self._deliveries = deliveries
-        self._signals: Batcher[Signal, int] = Batcher(self._signal_all, weigh=lambda signal: len(signal.value))
+        self._signals: Batcher[Signal, int] = Batcher(
+            self._signal_all, weigh=lambda signal: len(signal.value), name="signals"
+        )
         self._starts: Batcher[tuple[SignalWithStart, NewWorkflow], Signalled] = Batcher(
-            self._start_all, weigh=lambda item: len(item[0].value) + len(item[1].input)
+            self._start_all, weigh=lambda item: len(item[0].value) + len(item[1].input), name="signals_with_start"
         )
 
     async def signal(self, signal: Signal) -> int:

@@ -198,7 +198,8 @@ class TaskExecution:
             if source.running:
                 self._tasks.sign(_beat(request, identity))
                 tenant_id, task_id = task
-                self._streams.publish(Chunk(tenant_id, source.workflow_id, task_id, _CHUNKS[request.type], payload))
+                kind = _CHUNKS[request.type]
+                self._streams.publish(Chunk(tenant_id, source.workflow_id, task_id, kind, payload, source.agent_id))
         return pb.StreamTaskDataResponse(acknowledged=True)
 
     async def get_state_keys(self, request: pb.GetStateKeysRequest, identity: Identity) -> pb.GetStateKeysResponse:

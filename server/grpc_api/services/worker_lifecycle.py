@@ -76,6 +76,8 @@ async def _definitions(request: pb.WorkerRegistrationRequest) -> tuple[Definitio
         for each in capabilities:
             read = partial(_definition, category, each)
             unique[category, each.kind] = await paced(each.ByteSize(), read)
+    for agent in request.agents:
+        unique[Category.AGENT, agent.kind] = await paced(agent.ByteSize(), partial(_agent_definition, agent))
     return tuple(unique.values())
 
 
@@ -97,5 +99,23 @@ def _definition(category: Category, capability: pb.WorkflowCapability | pb.TaskC
         retry_policy=optional_payload(capability.retry_policy, "retry_policy"),
         input_schema=optional_payload(capability.input_schema, "input_schema"),
         output_schema=optional_payload(capability.output_schema, "output_schema"),
+        metadata=optional_payload(capability.metadata, "metadata"),
+    )
+
+
+def _agent_definition(capability: pb.AgentCapability) -> Definition:
+    return Definition(
+        category=Category.AGENT,
+        kind=name_field(capability.kind, "kind"),
+        name=optional_text(capability.name, "name"),
+        description=free_text(capability.description),
+        version="",
+        content_hash="",
+        timeout_seconds=None,
+        cancellable=True,
+        tags=dump([]),
+        retry_policy=None,
+        input_schema=optional_payload(capability.input_schema, "input_schema"),
+        output_schema=None,
         metadata=optional_payload(capability.metadata, "metadata"),
     )

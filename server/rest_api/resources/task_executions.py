@@ -180,7 +180,7 @@ class TaskExecutions:
 
     async def _standalone(self, request: Request, ident: str) -> TaskView:
         task = await self._views.get(request.context.tenant_id, path_id(ident, "task"))
-        if task is None or task.workflow_execution_id is not None:
+        if task is None or (task.workflow_execution_id or task.agent_execution_id) is not None:
             raise NotFound(f"there is no standalone task {ident} in this tenant")
         return task
 

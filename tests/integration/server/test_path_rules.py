@@ -35,7 +35,9 @@ from server.auth.stack import AuthStack, Checks
 from server.auth.tenant_scope import NoopAuthorizer
 from server.config.limits import Limits
 from server.config.path_rules import compiled
+from server.observability.call_meter import CallMeter
 from server.observability.calls import CallObservers
+from server.observability.metrics import MetricsRegistry
 from server.rest_api.app import build_app
 from server.rest_api.guard import RestGuard
 from server.rest_api.resources.health import Health
@@ -93,7 +95,9 @@ class Server:
         usual, special = checks or [Checks([(f"{each}", each)], NoopAuthorizer()) for each in known]
         self.lookup = Lookup()
         stack = AuthStack(usual, [(compiled(rule), special)])
-        admission = Admission(stack, CallObservers([], SystemClock()), CallCaps(Limits()))
+        admission = Admission(
+            stack, CallObservers([], SystemClock()), CallCaps(Limits()), CallMeter(MetricsRegistry(counts=False).server)
+        )
         guard = RestGuard(admission, self.lookup, _no_repeats())
         stubs = [_stub(each, REACHED if route is None or each is route else ELSEWHERE) for each in routes]
         self._app = build_app(stubs, guard, Health(BuildInfo("test", "1", "3.11", "", ()), _ready))

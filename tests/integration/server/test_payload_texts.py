@@ -15,8 +15,9 @@ from google.protobuf.descriptor import FieldDescriptor
 from core.launchers import TaskLaunch, WorkflowLaunch
 from core.payload import Json
 from core.rest_model import shape_of
-from proto.flovyn.v1 import query_pb2, task_pb2, worker_pb2, workflow_pb2
+from proto.flovyn.v1 import agent_pb2, query_pb2, task_pb2, worker_pb2, workflow_pb2
 from server.engine.launchers import EngineTaskLauncher, EngineWorkflowLauncher
+from tests.support.agent_payloads import AGENT_FIELDS, create_agent, record_agent, signal_agent
 from tests.support.calls import complete_task, poll, poll_task, rows
 from tests.support.driving import (
     COMPLETED,
@@ -177,6 +178,8 @@ REST: Mapping[str, Callable[[Check], Awaitable[None]]] = {
     "POST /task-executions": _create_task,
     "POST /schedules": _create_schedule,
     "PUT /schedules/{id}": _replace_schedule,
+    "POST /agent-executions": create_agent,
+    "POST /agent-executions/{id}/signal": signal_agent,
 }
 """The functions that send and look for a payload, by the route that accepts it."""
 
@@ -299,6 +302,7 @@ GRPC: Mapping[str, Callable[[Check], Awaitable[None]]] = {
     "SubmitTaskRequest.input": _grpc_task,
     "SetStateRequest.value": _grpc_task,
     "WorkerRegistrationRequest.metadata": _grpc_register,
+    **dict.fromkeys(AGENT_FIELDS, record_agent),
     **{
         f"{category}Capability.{name}": _grpc_register
         for category in ("Workflow", "Task")
@@ -325,7 +329,7 @@ async def _launchers(check: Check) -> None:
 
 
 def _payload_fields() -> Iterator[str]:
-    for module in (query_pb2, task_pb2, worker_pb2, workflow_pb2):
+    for module in (agent_pb2, query_pb2, task_pb2, worker_pb2, workflow_pb2):
         methods = [each for service in module.DESCRIPTOR.services_by_name.values() for each in service.methods]
         messages, known = [each.input_type for each in methods], set[str]()
         while messages:

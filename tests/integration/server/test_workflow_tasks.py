@@ -144,7 +144,7 @@ async def test_a_deadline_ends_a_task_whatever_it_does(client: Client) -> None:
     while len(history := await events(client, workflow_id)) < 3:
         await client.engine.tasks.expire()  # as the expirer does, who may come first
     assert {data["taskExecutionId"]: (event, data["error"]) for _, event, data in history[1:]} == dict.fromkeys(
-        (running, waiting), ("TASK_FAILED", "Task exceeded deadline")
+        (running, waiting), ("TASK_FAILED", "Task timed out: deadline exceeded")
     )
     assert (await status_of(complete_task(client, running)))[0] is grpc.StatusCode.FAILED_PRECONDITION
     handed = await poll_task(client)

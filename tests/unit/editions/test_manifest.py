@@ -51,6 +51,7 @@ FILES = {
 WHEELS: dict[str, Any] = {
     "boot": {"name": "pex", "version": "2.0", "file": "pex-2.0.whl", "sha256": "b" * 64, "license": "Apache-2.0"},
     "members": {},
+    "plugin_locks": [],
     "wheels": [
         {
             "name": name,
@@ -194,3 +195,11 @@ def test_materials_name_all_that_went_in(parts: manifest.ManifestParts) -> None:
     """The lock, each plugin by the digest of its sources, each wheel by its file's, and what starts the edition."""
     names = [each["name"] for each in write_proof.materials(made(parts))]
     assert names == ["runtime.lock", "plugin jwt 1.0.0", *(wheel["file"] for wheel in WHEELS["wheels"]), "pex-2.0.whl"]
+
+
+def test_a_lock_of_a_plugin_is_a_material(monkeypatch: pytest.MonkeyPatch, parts: manifest.ManifestParts) -> None:
+    """The manifest and the provenance name it with its digest, where it pins a wheel of the edition."""
+    lock = {"name": "requirements.lock", "sha256": "c" * 64}
+    monkeypatch.setitem(WHEELS, "plugin_locks", [lock])
+    assert made(parts)["plugin_locks"] == [lock]
+    assert {"name": "requirements.lock", "digest": {"sha256": "c" * 64}} in write_proof.materials(made(parts))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import os
+import re
 from pathlib import Path
 
 import pytest
 
 from core.errors import PluginError
-from editions.tools.new_plugin import FOLDER, files, renamed, write
+from editions.tools.new_plugin import FOLDER, files, renamed, write, write_repository
+from editions.tools.outside_source import RepositorySource
 
 
 def test_no_name_of_the_template_is_left() -> None:
@@ -58,3 +61,48 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(PluginError, match="is there already"):
         write(tmp_path, FOLDER, "mine")
     assert (tmp_path / "plugins/mine/plugin.py").read_text() == "changed"
+
+
+ARCHIVE = RepositorySource(
+    "flovyn_server", url="https://example.org/server.tar.gz", sha256="0" * 64, strip_prefix="flovyn-server-1.0.0"
+)
+
+
+def test_a_repository_of_its_own_needs_twelve_lines_and_no_checkout(tmp_path: Path) -> None:
+    """Its WORKSPACE brings the server's archive by its digest; all labels of the server carry its name."""
+    write_repository(tmp_path / "new", FOLDER, "audit-trail", ARCHIVE)
+    made = {str(path.relative_to(tmp_path / "new")): path for path in (tmp_path / "new").rglob("*") if path.is_file()}
+    workspace = made["WORKSPACE"].read_text()
+    assert len([line for line in workspace.splitlines() if line]) <= 12
+    assert 'sha256 = "' + "0" * 64 in workspace
+    assert 'integrity = "sha256-AAAA' in made["MODULE.bazel"].read_text()
+    build = made["audit_trail/BUILD.bazel"].read_text()
+    assert 'entry = "audit_trail.plugin:AuditTrailPlugin"' in build
+    assert re.findall(r"load\(\"(.*?)\"", build) == [
+        "@flovyn_server//plugins:defs.bzl",
+        "@flovyn_server//proto:defs.bzl",
+    ]
+    assert "package flovyn.plugins.audit_trail.v1;" in made["audit_trail/greeting.proto"].read_text()
+    for name, path in made.items():
+        if name.endswith(".py"):
+            assert "from plugins." not in path.read_text(), name
+            ast.parse(path.read_text())
+        if name.startswith("audit_trail/"):
+            assert "hello" not in path.read_text().replace("Hello, ", "").lower(), name
+    assert os.access(made["bazelw"], os.X_OK)
+    assert "command=tools/workspace_status.sh\n" in made["modules.bazelrc"].read_text()
+
+
+@pytest.mark.parametrize("name", ["json", "server", "tests"])
+def test_a_package_that_is_there_already_is_no_name_for_a_repository(tmp_path: Path, name: str) -> None:
+    """In the root of a repository, the plugin's package stands beside those of Python and of the server."""
+    with pytest.raises(PluginError, match="is taken; choose another name"):
+        write_repository(tmp_path / "new", FOLDER, name, ARCHIVE)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_with_files_becomes_no_repository(tmp_path: Path) -> None:
+    """Files of the folder are not overwritten."""
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(PluginError, match="is not empty"):
+        write_repository(tmp_path, FOLDER, "audit-trail", ARCHIVE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,19 @@ def test_rules_and_programs_know_the_same_targets() -> None:
     assert os.environ["PYTHONS"].split() == [f"3.{minor}" for minor in range(OLDEST[1], NEWEST[1] + 1)]
     machines = [Target(platform, "3.11").markers()["platform_machine"] for platform in os.environ["PLATFORMS"].split()]
     assert machines == ["x86_64", "aarch64", "arm64"]
+
+
+@from_bazel
+def test_modules_see_the_repositories_of_every_target() -> None:
+    """MODULE.bazel must list by name what the extension declares in loops."""
+    targets = [
+        f"{platform}-py{python.replace('.', '')}".replace("-", "_")
+        for platform in os.environ["PLATFORMS"].split()
+        for python in os.environ["PYTHONS"].split()
+    ]
+    expected = {f"{kind}_{target}" for kind in ("interpreter", "wheels") for target in targets}
+    used = set(re.findall(r'^    "(\w+)",$', Path("MODULE.bazel").read_text(), re.MULTILINE))
+    assert used == expected | {"buildifier", "lint_wheels", "menu", "python", "wheels"}
 
 
 @from_bazel

@@ -8,8 +8,10 @@ import pytest
 
 PROGRAMS = {
     "check": "//:check",
+    "compose": "//editions:compose",
     "diff_editions": "//editions:diff",
     "interpreters": "//editions:interpreters",
+    "lock_plugin": "@flovyn_server//editions:lock",
     "make_venv": "//:venv",
     "matrix": "//editions:matrix",
     "new_plugin": "//plugins:new",

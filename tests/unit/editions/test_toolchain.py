@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from editions.toolchain.fetch import FetchError, fetch_pip
-from editions.toolchain.lockfile import LockError, asked_extras, merge_locks, parse_lock
+from editions.toolchain.lockfile import Lock, LockError, asked_extras, merge, merge_locks, parse_lock
 from editions.toolchain.unpack import unpack
 
 HASH = "    --hash=sha256:" + "0" * 64
@@ -36,8 +36,38 @@ def test_locks_must_agree(tmp_path: Path) -> None:
     one.write_text(f"falcon==4.0.0 \\\n{HASH}\n")
     two.write_text(f"falcon==4.1.0 \\\n{HASH}\n")
     assert list(merge_locks([one, one])) == ["falcon"]
-    with pytest.raises(LockError, match="falcon differs"):
+    with pytest.raises(LockError, match=r"falcon: one\.lock pins 4\.0\.0, but two\.lock pins 4\.1\.0; .*editions:lock"):
         merge_locks([one, two])
+
+
+def locked(name: str, marker: str = "", digit: str = "0") -> Lock:
+    return Lock(name, {"falcon": f"falcon==4.0.0{marker} \\\n    --hash=sha256:{digit * 64}"})
+
+
+def test_a_conflict_names_both_locks_as_the_workspace_does(tmp_path: Path) -> None:
+    """A label is shown as people write it, in every Bazel."""
+    file = tmp_path / "requirements.lock"
+    file.write_text(f"falcon==4.1.0 \\\n{HASH}\n")
+    names = ["@@//:requirements.lock", "@//:requirements.lock", "@@acme//:requirements.lock"]
+    assert [Lock.read(file, name).name for name in names] == ["//:requirements.lock"] * 2 + [
+        "@acme//:requirements.lock"
+    ]
+    with pytest.raises(LockError, match=r"falcon: runtime\.lock pins 4\.0\.0, but //:requirements\.lock pins 4\.1\.0"):
+        merge([locked("runtime.lock"), Lock.read(file, names[0])])
+
+
+def test_locks_of_one_version_must_share_a_file() -> None:
+    """Equal versions with other bytes are a conflict, too; one that is equal in part keeps the first lock's hashes."""
+    with pytest.raises(LockError, match=r"falcon 4\.0\.0: a\.lock and b\.lock pin other files"):
+        merge([locked("a.lock"), locked("b.lock", digit="1")])
+
+
+def test_a_wheel_is_there_where_one_of_the_locks_wants_it() -> None:
+    """Markers are joined: what one lock needs everywhere is needed everywhere."""
+    first, second = locked("a.lock", " ; os_name == 'nt'"), locked("b.lock", " ; os_name == 'posix'")
+    assert "; (os_name == 'nt') or (os_name == 'posix') \\" in merge([first, second])["falcon"]
+    assert ";" not in merge([first, locked("c.lock")])["falcon"]
+    assert merge([first, first]) == first.entries
 
 
 def test_a_locked_pip_at_hand_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

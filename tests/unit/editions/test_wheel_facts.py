@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from editions.toolchain.lockfile import parse_lock
 from editions.tools.wheel_facts import licence, licence_files, main
 
 DIST = ".deps/a-1.0-py3-none-any.whl/a-1.0.dist-info"
@@ -42,19 +43,24 @@ def test_licence_files() -> None:
     assert licence_files(names, HeaderParser().parsestr("Name: a")) == sorted(names[1:])
 
 
-def describe(tmp_path: Path, lock: str) -> tuple[int, Path]:
+def describe(tmp_path: Path, lock: str, more: str = "") -> tuple[int, Path]:
     wheel = tmp_path / "a-1.0-py3-none-any.whl"
     wheel.write_bytes(b"wheel")
     pex = tmp_path / "deps.pex"
     with zipfile.ZipFile(pex, "w") as archive:
         archive.writestr(f"{DIST}/METADATA", "License-Expression: MIT\nLicense-File: LICENSE\n")
         archive.writestr(f"{DIST}/licenses/LICENSE", "text")
-    (tmp_path / "runtime.lock").write_text(lock)
+    locks = [{"name": "runtime.lock", "sha256": "0" * 64, "entries": parse_lock(lock, "runtime.lock")}]
+    if more:
+        locks.append(
+            {"name": "requirements.lock", "sha256": "1" * 64, "entries": parse_lock(more, "requirements.lock")}
+        )
+    (tmp_path / "locks.json").write_text(json.dumps(locks))
     boot = tmp_path / "pex-2.0-py3-none-any.whl"
     with zipfile.ZipFile(boot, "w") as archive:
         archive.writestr("pex-2.0.dist-info/METADATA", "License-Expression: Apache-2.0\n")
     out = tmp_path / "wheels.json"
-    arguments = ["--label=//editions:x", f"--pex={pex}", f"--lock={tmp_path}/runtime.lock", f"--out={out}"]
+    arguments = ["--label=//editions:x", f"--pex={pex}", f"--locks={tmp_path}/locks.json", f"--out={out}"]
     arguments += ["--boot", "pex", "2.0", str(boot)]
     return main([*arguments, "--wheel", "a", "1.0", str(wheel)]), out
 
@@ -67,6 +73,16 @@ def test_a_locked_wheel(tmp_path: Path) -> None:
     assert status == 0
     assert json.loads(out.read_text())["boot"]["license"] == "Apache-2.0"
     assert (wheel["sha256"], wheel["license"], wheel["license_files"]) == (digest, "MIT", [f"{DIST}/licenses/LICENSE"])
+
+
+def test_the_lock_of_a_plugin_counts_where_it_alone_pins_a_wheel(tmp_path: Path) -> None:
+    """Its digest is told then, and only then."""
+    pinned = f"a==1.0 \\\n    --hash=sha256:{hashlib.sha256(b'wheel').hexdigest()}\n"
+    other = f"b==1.0 \\\n    --hash=sha256:{'0' * 64}\n"
+    expected = [{"name": "requirements.lock", "sha256": "1" * 64}]
+    for server, plugin, locks in ((other, pinned, expected), (pinned, pinned, []), (pinned, other, [])):
+        status, out = describe(tmp_path, server, plugin)
+        assert (status, json.loads(out.read_text())["plugin_locks"]) == (0, locks)
 
 
 @pytest.mark.parametrize(

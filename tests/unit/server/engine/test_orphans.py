@@ -36,10 +36,10 @@ class _Storage:
         self.ages.append(age)
         return self.processes
 
-    async def release(self, since: Mapping[int, datetime]) -> tuple[list[Any], list[Any]]:
-        """Release one workflow and two tasks."""
+    async def release(self, since: Mapping[int, datetime]) -> tuple[list[Any], ...]:
+        """Release one workflow, two tasks and an agent."""
         self.released.append(dict(since))
-        return [WORK], [WORK, WORK]
+        return [WORK], [WORK, WORK], [WORK]
 
     async def disown(self, number: int, _age: float) -> None:
         """Record the process."""
@@ -53,9 +53,8 @@ class _Bench:
         self.storage = _Storage()
         self.woken: list[tuple[str, str]] = []
         storage: Any = self.storage
-        wake_workflow: Any = partial(self._wake, "workflow")
-        wake_task: Any = partial(self._wake, "task")
-        self.orphans = Orphans(storage, wake_workflow, wake_task, LEASE_S)
+        wakers: Any = [partial(self._wake, category) for category in ("workflow", "task", "agent")]
+        self.orphans = Orphans(storage, wakers, LEASE_S)
 
     def _wake(self, category: str, _key: object, kind: str) -> None:
         self.woken.append((category, kind))
@@ -69,9 +68,9 @@ class _Bench:
 async def test_a_lock_that_is_missing_twice_releases_the_last_claims() -> None:
     """A living process may lose its lock for a moment. One poller is woken for each piece of work."""
     bench = _Bench()
-    assert [await bench.sweep(alive=False) for _ in range(2)] == [0, 3]
+    assert [await bench.sweep(alive=False) for _ in range(2)] == [0, 4]
     assert bench.storage.released == [{7: NOW - UNDELIVERED}]
-    assert bench.woken == [("workflow", "k"), ("task", "k"), ("task", "k")]
+    assert bench.woken == [("workflow", "k"), ("task", "k"), ("task", "k"), ("agent", "k")]
 
 
 async def test_a_lock_that_comes_back_releases_nothing() -> None:
@@ -86,7 +85,7 @@ async def test_claims_that_a_living_process_has_answered_stay() -> None:
     bench = _Bench()
     await bench.sweep(alive=True, seconds=60)
     await bench.sweep(alive=False, seconds=64)
-    assert await bench.sweep(alive=False, seconds=68) == 3
+    assert await bench.sweep(alive=False, seconds=68) == 4
     assert bench.storage.released == [{7: NOW + 60 * SECOND - UNDELIVERED}]
 
 

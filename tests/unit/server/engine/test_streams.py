@@ -78,7 +78,7 @@ async def test_watchers_of_a_task_and_of_its_workflow_see_its_chunks_in_order() 
         for chunk in chunks:
             streams.publish(chunk)
         await streams.close()
-        shown = [StreamItem(WORKFLOW, ChunkKind.TOKEN, chunk.payload) for chunk in chunks]
+        shown = [StreamItem(WORKFLOW, ChunkKind.TOKEN, chunk.payload, None, TASK) for chunk in chunks]
         assert task.take() == workflow.take() == (shown, 0)
         assert other.take() == foreign.take() == ([], 0)
 

@@ -1,0 +1,1 @@
+"""Agents: their claims, and the calls that change them under their locks."""

@@ -1,0 +1,192 @@
+"""Records of agents: entries, checkpoints, signals and tasks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import psycopg
+
+from core.connection import DatabaseConnection
+from core.errors import NotFound
+from core.named_queries import named_queries
+from core.plugin_services import Database
+from server.domain.agent import AgentStatus
+from server.domain.agent_records import AgentSignal, Checkpoint, Entry, NewCheckpoint, NewEntry, NewSignal, OwnedTask
+from server.domain.task import TaskStatus
+from server.storage.agents import AgentKey
+from server.storage.columns import columns
+from server.storage.poll_slots import uuid_array
+from server.storage.rows import NAMED, SCALAR, fetch, keyed_row, read, record_row
+from server.storage.tasks import TaskKey
+from server.storage.workflows import key_columns
+
+_SQL = named_queries(__package__, "agent_records.sql")
+_ENTRY = record_row(Entry)
+_CHECKPOINT = record_row(Checkpoint)
+_SIGNAL = keyed_row(AgentSignal, "place")
+
+
+def _agent_status(text: str | None) -> AgentStatus | None:
+    return None if text is None else AgentStatus(text)
+
+
+_TASK = keyed_row(OwnedTask, "tenant_id", status=TaskStatus, agent_status=_agent_status)
+
+PAGE_ENTRIES = 200
+"""The greatest number of entries in a page."""
+
+PAGE_BYTES = 1024 * 1024
+"""A page of entries ends with the entry whose content exceeds this size, in bytes."""
+
+SIGNAL_BYTES = 3 * 1024 * 1024
+"""The same for the signals of one answer: clients take answers up to 4 MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """The facts about an entry that was to be appended.
+
+    Attributes:
+        is_new: it was inserted.
+        status: the status of its agent; None for an unknown agent.
+        owner_id: the agent that has an entry of its id; None if there is none.
+        parent_owner_id: the agent that has its parent; None if there is none.
+    """
+
+    is_new: bool
+    status: AgentStatus | None
+    owner_id: UUID | None
+    parent_owner_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignalQuery:
+    """Signals that are wanted: of a name, of names that match an expression of PostgreSQL, or of some senders."""
+
+    agent: AgentKey
+    count: int
+    name: str | None = None
+    expression: str | None = None
+    senders: tuple[UUID, ...] | None = None
+
+
+class AgentRecordRepository:
+    """Reads and writes ``agent_entry``, ``agent_checkpoint``, ``agent_signal``, and the tasks of agents."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def append(self, entries: Sequence[NewEntry]) -> list[Appended]:
+        """Insert entries that can be appended; return the facts about each. Of equal ids, the first one counts.
+
+        Raises:
+            NotFound: an agent was deleted at this moment; nothing was inserted.
+        """
+        parameters = columns(entries, "tenant_id", "agent_id", "id", "parent_id", "entry_type", "role", "content")
+        parameters |= columns(entries, "turn_id", "token_usage")
+        asked = columns(entries, "tenant_id", "agent_id", "id", "parent_id")
+        try:
+            async with self._database.transaction() as connection:
+                inserted = await connection.cursor(row_factory=NAMED).execute(_SQL["append"], parameters)
+                facts = await connection.cursor(row_factory=NAMED).execute(_SQL["append_facts"], asked)
+                new = {(row.tenant_id, row.id) for row in await inserted.fetchall()}
+                found = {row.place: row for row in await facts.fetchall()}
+        except psycopg.errors.ForeignKeyViolation:
+            raise NotFound("an agent of these entries was deleted") from None
+        appended = []
+        for place, entry in enumerate(entries, 1):
+            row, key = found[place], (entry.tenant_id, entry.id)
+            status = _agent_status(row.status)
+            appended.append(Appended(key in new, status, row.owner_id, row.parent_owner_id))
+            new.discard(key)
+        return appended
+
+    async def entries(self, agent: AgentKey, after: int, limit: int = PAGE_ENTRIES) -> list[Entry]:
+        """Return a page of the entries of an agent after a number, in the order of their arrival."""
+        parameters = {"after": after, "limit": limit, "bytes": PAGE_BYTES, **_agent(agent)}
+        return await read(self._database, _ENTRY, _SQL["entries"], parameters)
+
+    async def entry_number(self, agent: AgentKey, entry_id: UUID) -> int | None:
+        """Return the number of an agent's entry; None if the agent has no such entry."""
+        rows = await read(self._database, SCALAR, _SQL["entry_number"], {"id": entry_id, **_agent(agent)})
+        return rows[0] if rows else None
+
+    async def checkpoint(self, connection: DatabaseConnection, checkpoints: Sequence[NewCheckpoint]) -> None:
+        """Insert checkpoints of locked agents."""
+        parameters = columns(
+            checkpoints, "tenant_id", "agent_id", "sequence", "id", "leaf_entry_id", "state", "token_usage"
+        )
+        await connection.execute(_SQL["checkpoint"], parameters)
+
+    async def latest_checkpoint(self, agent: AgentKey) -> Checkpoint | None:
+        """Return the newest checkpoint of an agent; None without one."""
+        rows = await read(self._database, _CHECKPOINT, _SQL["latest_checkpoint"], _agent(agent))
+        return rows[0] if rows else None
+
+    async def signal(self, connection: DatabaseConnection, signals: Sequence[NewSignal]) -> None:
+        """Queue signals at locked agents, in order."""
+        await connection.execute(
+            _SQL["signal"], columns(signals, "tenant_id", "agent_id", "id", "name", "value", "sender_id")
+        )
+
+    async def open_signals(
+        self, connection: DatabaseConnection, queries: Sequence[SignalQuery]
+    ) -> list[list[AgentSignal]]:
+        """Return the signals that each query about a locked agent finds, the oldest first."""
+        parameters = columns(queries, "name", "expression", "count")
+        parameters["tenant_id"] = [query.agent[0] for query in queries]
+        parameters["agent_id"] = [query.agent[1] for query in queries]
+        parameters["senders"] = [uuid_array(query.senders) for query in queries]
+        rows = await fetch(connection, _SIGNAL, _SQL["open_signals"], {**parameters, "bytes": SIGNAL_BYTES})
+        found: dict[int, list[AgentSignal]] = defaultdict(list)
+        for (place,), signal in rows:
+            found[place].append(signal)
+        return [found[place] for place in range(1, len(queries) + 1)]
+
+    async def consume(self, connection: DatabaseConnection, signals: Sequence[tuple[AgentKey, int]]) -> None:
+        """Write that signals of locked agents, by their numbers, were handed out."""
+        numbers = {"number": [number for _, number in signals]}
+        await connection.execute(_SQL["consume"], _agents([agent for agent, _ in signals]) | numbers)
+
+    async def keep(self, connection: DatabaseConnection, agents: Sequence[AgentKey]) -> None:
+        """Make the consumptions of locked agents final."""
+        await connection.execute(_SQL["keep"], _agents(agents))
+
+    async def undo(self, connection: DatabaseConnection, agents: Sequence[AgentKey]) -> None:
+        """Undo the provisional consumptions of locked agents, after their steps are written."""
+        await connection.execute(_SQL["undo"], _agents(agents))
+
+    async def has_signal(self, agent: AgentKey, name: str) -> bool | None:
+        """Return True if a signal of the name waits to be consumed, and None for an unknown agent."""
+        rows = await read(self._database, SCALAR, _SQL["has_signal"], {"name": name, **_agent(agent)})
+        return rows[0] if rows else None
+
+    async def tasks(self, tasks: Sequence[TaskKey]) -> dict[TaskKey, OwnedTask]:
+        """Return the tasks that exist, with their agents."""
+        rows = await read(self._database, _TASK, _SQL["tasks"], key_columns(tasks))
+        return {(tenant_id, task.id): task for (tenant_id,), task in rows}
+
+    async def task_owners(self, connection: DatabaseConnection, tasks: Sequence[TaskKey]) -> dict[TaskKey, UUID | None]:
+        """Return the agents of the tasks that exist; None for a task without an agent."""
+        rows = await fetch(connection, NAMED, _SQL["task_owners"], key_columns(tasks))
+        return {(row.tenant_id, row.id): row.agent_id for row in rows}
+
+    async def count_tasks(self, agent: AgentKey) -> int | None:
+        """Return the number of an agent's tasks; None for an unknown agent."""
+        rows = await read(self._database, SCALAR, _SQL["count_tasks"], _agent(agent))
+        return rows[0] if rows else None
+
+    async def cancel_tasks(self, connection: DatabaseConnection, agents: Sequence[AgentKey]) -> None:
+        """Cancel the open tasks of cancelled agents, which the caller has locked."""
+        await connection.execute(_SQL["cancel_tasks"], _agents(agents))
+
+
+def _agent(agent: AgentKey) -> dict[str, UUID]:
+    return {"tenant_id": agent[0], "agent_id": agent[1]}
+
+
+def _agents(agents: Sequence[AgentKey]) -> dict[str, list[UUID]]:
+    return {"tenant_id": [agent[0] for agent in agents], "agent_id": [agent[1] for agent in agents]}

@@ -1,0 +1,67 @@
+-- part: agent
+    a.id, a.tenant_id, a.kind, a.queue, a.status, a.persistence_mode, a.input::text, a.output::text, a.error,
+    a.failure_type, a.stack_trace, a.metadata::text, a.parent_id, a.checkpoint_seq, a.worker_id, a.wait_kind, a.wait_name,
+    a.wait_ids, a.wait_reason, a.signal_count, a.created_at, a.started_at, a.completed_at, a.updated_at
+
+-- name: get
+SELECT
+    -- use: agent
+FROM agent_execution AS a
+WHERE a.tenant_id = %(tenant_id)s AND a.id = %(id)s
+
+-- name: page
+SELECT
+    -- use: agent
+FROM agent_execution AS a
+WHERE
+    a.tenant_id = %(tenant_id)s
+    AND (%(status)s::text IS NULL OR a.status = %(status)s)
+    AND (%(kind)s::text IS NULL OR a.kind = %(kind)s)
+    AND (%(queue)s::text IS NULL OR a.queue = %(queue)s)
+    AND (%(parent_id)s::uuid IS NULL OR a.parent_id = %(parent_id)s)
+    AND (%(metadata)s::text IS NULL OR a.metadata @> %(metadata)s::jsonb)
+ORDER BY a.created_at DESC, a.id DESC
+LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: count
+SELECT count(*)
+FROM agent_execution AS a
+WHERE
+    a.tenant_id = %(tenant_id)s
+    AND (%(status)s::text IS NULL OR a.status = %(status)s)
+    AND (%(kind)s::text IS NULL OR a.kind = %(kind)s)
+    AND (%(queue)s::text IS NULL OR a.queue = %(queue)s)
+    AND (%(parent_id)s::uuid IS NULL OR a.parent_id = %(parent_id)s)
+    AND (%(metadata)s::text IS NULL OR a.metadata @> %(metadata)s::jsonb)
+
+-- name: children
+SELECT
+    -- use: agent
+FROM agent_execution AS a
+WHERE a.tenant_id = %(tenant_id)s AND a.parent_id = %(id)s
+ORDER BY a.created_at, a.id
+LIMIT %(limit)s
+
+-- part: checkpoint_columns
+    c.id, c.agent_execution_id, c.sequence, c.leaf_entry_id, c.state::text, c.created_at
+
+-- name: checkpoints
+SELECT
+    -- use: checkpoint_columns
+FROM agent_checkpoint AS c
+WHERE c.tenant_id = %(tenant_id)s AND c.agent_execution_id = %(id)s
+ORDER BY c.sequence
+LIMIT %(limit)s
+
+-- name: checkpoint
+SELECT
+    -- use: checkpoint_columns
+FROM agent_checkpoint AS c
+WHERE c.tenant_id = %(tenant_id)s AND c.agent_execution_id = %(id)s AND c.sequence = %(sequence)s
+
+-- name: signals
+SELECT s.number, s.id, s.name, s.value::text, s.sender_id, s.created_at, s.consumed_at
+FROM agent_signal AS s
+WHERE s.tenant_id = %(tenant_id)s AND s.agent_execution_id = %(id)s
+ORDER BY s.number
+LIMIT %(limit)s

@@ -1,0 +1,48 @@
+"""How much work is pending, running and overdue in the whole deployment, for metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from core.named_queries import named_queries
+from core.plugin_services import Database
+from server.storage.rows import read, record_row
+
+MOST = 100_000
+"""The number of rows of each kind that are counted at most."""
+
+_SQL = named_queries(__package__, "depths.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """A number of things, and the age of the oldest of them.
+
+    Attributes:
+        subject: ``workflow`` and ``task`` for pending work of a queue; ``running``; ``timer`` for overdue ones;
+            ``estimate`` for the planner's estimate of workflows in a status.
+        name: the queue, the category or the status.
+        oldest: seconds; None without any, and for estimates.
+    """
+
+    subject: str
+    tenant_id: UUID | None
+    name: str
+    number: float
+    oldest: float | None
+
+
+_DEPTH = record_row(Depth)
+
+
+class DepthRepository:
+    """Reads the numbers by one statement."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def depths(self) -> Sequence[Depth]:
+        """Return all numbers; queues without pending work are left out."""
+        return await read(self._database, _DEPTH, _SQL["depths"], {"limit": MOST})

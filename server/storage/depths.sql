@@ -1,0 +1,47 @@
+-- name: depths
+-- Pending and running work of all tenants, overdue timers, and the planner's estimates of workflows by status. Each part
+-- reads at most %(limit)s rows of a partial index, so that the statement stays short in a large database.
+WITH pending_workflow AS (
+    SELECT tenant_id, queue, updated_at AS since
+    FROM workflow_execution
+    WHERE status = 'PENDING'
+    LIMIT %(limit)s
+),
+pending_task AS (
+    SELECT tenant_id, queue, greatest(claim_at, created_at) AS since
+    FROM task_execution
+    WHERE status = 'PENDING' AND claim_at <= now()
+    LIMIT %(limit)s
+),
+running_workflow AS (
+    SELECT claimed_at FROM workflow_execution WHERE status = 'RUNNING' LIMIT %(limit)s
+),
+running_task AS (
+    SELECT claimed_at FROM task_execution WHERE status = 'RUNNING' LIMIT %(limit)s
+),
+overdue_timer AS (
+    SELECT fire_at FROM timer WHERE status = 'ACTIVE' AND fire_at <= now() LIMIT %(limit)s
+)
+SELECT
+    'workflow' AS subject, tenant_id, queue AS name, count(*)::float8 AS number, date_part('epoch', now() - min(since)) AS oldest
+FROM pending_workflow
+GROUP BY tenant_id, queue
+UNION ALL
+SELECT 'task', tenant_id, queue, count(*)::float8, date_part('epoch', now() - min(since))
+FROM pending_task
+GROUP BY tenant_id, queue
+UNION ALL
+SELECT 'running', NULL, 'workflow', count(*)::float8, date_part('epoch', now() - min(claimed_at))
+FROM running_workflow
+UNION ALL
+SELECT 'running', NULL, 'task', count(*)::float8, date_part('epoch', now() - min(claimed_at))
+FROM running_task
+UNION ALL
+SELECT 'timer', NULL, 'timer', count(*)::float8, date_part('epoch', now() - min(fire_at))
+FROM overdue_timer
+UNION ALL
+SELECT 'estimate', NULL, v.status, greatest(c.reltuples, 0)::float8 * v.share, NULL
+FROM pg_class AS c
+INNER JOIN pg_stats AS s ON s.schemaname = c.relnamespace::regnamespace::text AND s.tablename = c.relname
+CROSS JOIN LATERAL unnest(s.most_common_vals::text::text[], s.most_common_freqs::float8[]) AS v (status, share)
+WHERE c.oid = to_regclass('workflow_execution') AND s.attname = 'status'
