@@ -131,12 +131,18 @@ async def _about(world: World, kind: descriptor.Descriptor) -> Message:
     return message
 
 
+async def _first_message(case: Case, world: World) -> Any:
+    """Return the request of a case, or the first request of its stream."""
+    content = (await case.prepare(world)).content
+    return content[0] if isinstance(content, list) else content
+
+
 async def _messages(client: Client, world: World) -> AsyncIterator[tuple[str, Path, Message, str]]:
     """Yield every method with each number of its message changed, in a call that is right otherwise, and a caller."""
     for case in (case for case in CASES if case.is_grpc):
-        for path in _number_fields((await case.prepare(world)).content.DESCRIPTOR):
+        for path in _number_fields((await _first_message(case, world)).DESCRIPTOR):
             for pick in range(MOST_VALUES):
-                if (changed := _with((await case.prepare(world)).content, path, pick)) is not None:
+                if (changed := _with(await _first_message(case, world), path, pick)) is not None:
                     yield case.operation, path, changed, case.caller
     for name, kind in _reading(client):
         message = await _about(world, kind)
