@@ -14,6 +14,7 @@ from server.background.watches import watches
 from server.boot.database import DatabaseParts
 from server.boot.stopping import CORE_STOP_S
 from server.config import Settings
+from server.database.addresses import direct
 from server.database.notifications import Notifications
 from server.database.server_process import ServerProcess
 from server.engine.engine import Engine
@@ -28,7 +29,7 @@ async def run_background(
     Those that look for work in the whole database run in the process that leads; the others run in every process.
     """
     received = channels(engine, database.locks, database.leadership)
-    listening = Notifications(settings.database_url.get_secret_value(), received, engine.wake_all, process)
+    listening = Notifications(direct(settings), received, engine.wake_all, process)
     expected = engine.expected
     services: list[Service] = [
         listening,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from server.boot.preparation import configured_tenants
 from server.config import Settings
+from server.database.addresses import direct, pooled
 from server.database.exclusive import AdvisoryLocks
 from server.database.leadership import Leadership
 from server.database.pool import Pool, closed_pool, open_pool
@@ -39,7 +40,7 @@ class DatabaseParts:
 async def open_database(settings: Settings, meter: DatabaseMeter | None = None) -> AsyncIterator[DatabaseParts]:
     """Open the connection pool, and insert the configured tenants before any step needs them."""
     wait = min(settings.database.startup_wait, LONGEST_WAIT_S)
-    async with open_pool(settings.database_url.get_secret_value(), settings.database, wait, meter) as pool:
+    async with open_pool(pooled(settings), settings.database, wait, meter) as pool:
         database = _database(pool, settings)
         try:
             await database.tenants.upsert(configured_tenants(settings))
@@ -51,7 +52,7 @@ async def open_database(settings: Settings, meter: DatabaseMeter | None = None) 
 @asynccontextmanager
 async def no_database(settings: Settings) -> AsyncIterator[DatabaseParts]:
     """Return a database that never connects, for commands that describe a server without running it."""
-    database = _database(closed_pool(settings.database_url.get_secret_value(), settings.database), settings)
+    database = _database(closed_pool(pooled(settings), settings.database), settings)
     try:
         yield database
     finally:
@@ -59,5 +60,5 @@ async def no_database(settings: Settings) -> AsyncIterator[DatabaseParts]:
 
 
 def _database(pool: Pool, settings: Settings) -> DatabaseParts:
-    locks = AdvisoryLocks(settings.database_url.get_secret_value())
+    locks = AdvisoryLocks(direct(settings))
     return DatabaseParts(pool, TenantRepository(pool), locks, Leadership(locks))

@@ -14,7 +14,9 @@ from server.auth.registry import AuthNames, AuthPlan, planned
 from server.boot.edition import Edition
 from server.config import Settings
 from server.config.load import Sources, load
-from server.database.connecting import Connection, connect_patiently
+from server.database.addresses import direct
+from server.database.connecting import Connection, connect, connect_patiently
+from server.database.poolers import require_session
 from server.migrator.migrator import Migrator
 from server.plugin_registry import PluginRegistry
 
@@ -93,11 +95,19 @@ def make_migrator(prepared: Prepared) -> Migrator:
 
 
 async def make_connection(settings: Settings) -> Connection:
-    """Open one connection to the configured database, as ``connect_patiently`` does."""
-    limits = settings.database
-    return await connect_patiently(
-        settings.database_url.get_secret_value(), limits.connect_timeout, limits.startup_wait
-    )
+    """Open one connection with a session of its own to the configured database, as ``connect_patiently`` does.
+
+    Raises:
+        StartupError: the database cannot be reached, or a pooler in transaction mode is in the way.
+    """
+    limits, dsn = settings.database, direct(settings)
+    connection = await connect_patiently(dsn, limits.connect_timeout, limits.startup_wait)
+    try:
+        await require_session(lambda: connect(dsn, limits.connect_timeout), connection, limits)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
 
 
 def impatient(prepared: Prepared) -> Prepared:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from server.boot.edition import Edition
 from server.boot.preparation import Prepared, configure
 from server.config.load import read_sources
+from server.database.addresses import pooled
 from server.database.connecting import connect
 from server.database.pool import Pool, open_pool
 from server.observability.logging import configure as configure_logging
@@ -28,7 +29,7 @@ async def reachable(ready: Prepared) -> Prepared:
         StartupError: it cannot; says where it was looked for, and the reason.
     """
     settings = ready.settings
-    await (await connect(settings.database_url.get_secret_value(), settings.database.connect_timeout)).close()
+    await (await connect(pooled(settings), settings.database.connect_timeout)).close()
     return ready
 
 
@@ -36,5 +37,5 @@ async def reachable(ready: Prepared) -> Prepared:
 async def configured_pool(ready: Prepared) -> AsyncIterator[Pool]:
     """Open the pool of a command."""
     settings = (await reachable(ready)).settings
-    async with open_pool(settings.database_url.get_secret_value(), settings.database) as pool:
+    async with open_pool(pooled(settings), settings.database) as pool:
         yield pool

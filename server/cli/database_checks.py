@@ -8,6 +8,9 @@ from core.errors import FlovynError, MigrationError
 from server.boot.edition import Edition
 from server.boot.preparation import Prepared, load_plugins, make_connection, make_migrator
 from server.cli.finding import Diagnosis, fail, ok, warn
+from server.database.addresses import pooled
+from server.database.pool import look
+from server.database.poolers import PoolerError, Route, Sessions
 from server.database.vitals import Vitals, vitals
 
 OLDEST, NEWEST = 15, 18
@@ -24,10 +27,20 @@ async def database(edition: Edition, prepared: Prepared) -> list[Diagnosis]:
     try:
         async with await make_connection(prepared.settings) as connection:
             found = await vitals(connection)
+        pooler = _pooler(await look(pooled(prepared.settings), prepared.settings.database))
+    except PoolerError as error:
+        return [fail("pooler", error.fact, error.advice)]
     except FlovynError as error:
         return [fail("database", str(error), "start PostgreSQL, or correct DATABASE_URL")]
-    asked = [*_server(found), _connections(prepared, found), _clock(found), autovacuum(found)]
+    asked = [*_server(found), pooler, _connections(prepared, found), _clock(found), autovacuum(found)]
     return [*asked, *await _migrations(edition, prepared)]
+
+
+def _pooler(route: Route) -> Diagnosis:
+    if route.prepares or route.sessions is not Sessions.LENT:
+        return ok("pooler", f"{route.sessions.value} between the server and PostgreSQL")
+    text = f"{route.sessions.value}, which does not know prepared statements: each statement is planned anew"
+    return warn("pooler", text, "prefer PgBouncer 1.22 or later with max_prepared_statements = 200")
 
 
 def _server(found: Vitals) -> Iterator[Diagnosis]:

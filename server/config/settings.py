@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
@@ -46,10 +47,22 @@ class TenantEntry(Section):
     region: StoredText | None = None
 
 
+class PoolerMode(StrEnum):
+    """The sessions that a pooler between the server and PostgreSQL gives its clients."""
+
+    AUTO = "auto"
+    SESSION = "session"
+    TRANSACTION = "transaction"
+
+
 class DatabasePool(Section):
     """``[database]``: the pool of connections of each worker process.
 
     Attributes:
+        pooler: "transaction" for a pooler in transaction mode behind ``database_url``, such as PgBouncer; "session" for
+            one in session mode, or none; "auto" finds out at the start.
+        direct_url: address of the same database for LISTEN, advisory locks and migrations, which need sessions; needed
+            with a pooler in transaction mode. Without this key, it is ``database_url``.
         pool_size: connections of the pool at most.
         connect_timeout: seconds for which a call waits for a connection.
         statement_timeout: seconds after which a statement is cancelled.
@@ -57,10 +70,20 @@ class DatabasePool(Section):
             not wait.
     """
 
+    pooler: PoolerMode = PoolerMode.AUTO
+    direct_url: Annotated[SecretStr | None, Field(examples=["postgres://user:password@host:5432/flovyn"])] = None
     pool_size: int = Field(default=10, ge=2, le=200)
     connect_timeout: float = Field(default=5.0, gt=0)
     statement_timeout: float = Field(default=30.0, gt=0)
     startup_wait: float = Field(default=60.0, ge=0, le=3600)
+
+    @model_validator(mode="after")
+    def _sessions(self) -> DatabasePool:
+        if self.pooler is PoolerMode.TRANSACTION and self.direct_url is None:
+            raise ValueError(
+                'pooler = "transaction" needs direct_url: LISTEN, advisory locks and migrations need sessions'
+            )
+        return self
 
 
 class Process(Section):

@@ -74,7 +74,7 @@ async def connect(dsn: str, timeout: float) -> Connection:  # noqa: ASYNC109 - t
     try:
         return await _open(dsn, timeout)
     except psycopg.OperationalError as error:
-        raise _startup_error(error, dsn) from None
+        raise startup_error(error, dsn) from None
 
 
 async def connect_patiently(dsn: str, timeout: float, wait: float) -> Connection:  # noqa: ASYNC109 - as above
@@ -90,7 +90,7 @@ async def connect_patiently(dsn: str, timeout: float, wait: float) -> Connection
         try:
             return await _open(dsn, timeout)
         except psycopg.OperationalError as error:
-            refused, left = _startup_error(error, dsn), ends - time.monotonic()
+            refused, left = startup_error(error, dsn), ends - time.monotonic()
             if not wait or not _is_temporary(error, dsn):
                 raise refused from None
             if left <= 0:
@@ -108,7 +108,8 @@ async def _open(dsn: str, timeout: float) -> Connection:  # noqa: ASYNC109 - as 
     )
 
 
-def _startup_error(error: psycopg.OperationalError, dsn: str) -> StartupError:
+def startup_error(error: psycopg.OperationalError, dsn: str) -> StartupError:
+    """Return the error for a connection that was refused; it holds address and reason, but no password."""
     address = _address(dsn)
     if not _LOGGABLE.fullmatch(address):
         return StartupError(

@@ -117,7 +117,7 @@ class Cluster:
             command if self._durable else [*command, "--no-sync"],
             check=False,
             capture_output=True,
-            preexec_fn=_leave_root_and_die_with_parent,
+            preexec_fn=leave_root_and_die_with_parent,
         )
         if done.returncode:
             reason = " ".join(done.stderr.decode(errors="replace").split())
@@ -131,7 +131,7 @@ class Cluster:
             stdout=log,
             stderr=log,
             start_new_session=True,  # Ctrl-C must reach this process alone, which stops its database last
-            preexec_fn=_leave_root_and_die_with_parent,
+            preexec_fn=leave_root_and_die_with_parent,
         )
 
     def _wait_until_up(self) -> None:
@@ -165,7 +165,7 @@ def _leave_root() -> None:
         Path("/proc/self", file).write_text(content)
 
 
-def _leave_root_and_die_with_parent() -> None:
+def leave_root_and_die_with_parent() -> None:
     """Leave root, and let the kernel end the child when its parent dies. Runs in the child, after the fork."""
     _leave_root()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)

@@ -41,7 +41,7 @@ UNLOCK_WITHIN_S = 1.0
 FREE = "flovyn_free"
 """The channel on which processes announce the names of locks that they have released."""
 
-_SQL = named_queries(__package__, "statements.sql")
+_SQL = named_queries(__package__, "sessions.sql")
 KEEP_ALIVE, TRY, UNLOCK = _SQL["keep_alive"], _SQL["try_locks"], _SQL["unlock"]
 
 _log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import asyncio
 import select
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -17,8 +17,9 @@ from core.errors import StartupError
 from core.unit_of_work import UnitOfWork, current
 from server.config.settings import DatabasePool
 from server.database.arrays import ArrayDumper
-from server.database.connecting import Connection, connect_patiently, cut, parameters
+from server.database.connecting import Connection, connect, connect_patiently, cut, parameters, startup_error
 from server.database.effects import Effect, taken
+from server.database.poolers import Route, Sessions, check_options, options_refused, route_of
 from server.database.refusals import as_server_error, concerns_connection, takes_no_writes
 from server.database.writability import Writability
 from server.observability.database_meter import DatabaseMeter
@@ -64,8 +65,10 @@ class Pooled(psycopg.AsyncConnection[tuple[Any, ...]]):
         self.effects: list[Effect] = []
         self._opened_at = time.monotonic()
         self._answer_within = 0.0
+        self._cancel_after: float | None = None
         self._waits_since: float | None = None
         self._watch: asyncio.TimerHandle | None = None
+        self._cancelling: asyncio.Task[None] | None = None
 
     @property
     def is_young(self) -> bool:
@@ -76,6 +79,10 @@ class Pooled(psycopg.AsyncConnection[tuple[Any, ...]]):
         """Cut the connection when a statement has no answer after ``seconds``; by default, it waits for ever."""
         self._answer_within = seconds
 
+    def cancel_after(self, seconds: float) -> None:
+        """Cancel a statement that has no answer after ``seconds``, for sessions that have no ``statement_timeout``."""
+        self._cancel_after = seconds
+
     async def wait(self, *arguments: Any, **more: Any) -> Any:
         """Wait for the database; the driver calls this for every wait on an open connection.
 
@@ -83,7 +90,7 @@ class Pooled(psycopg.AsyncConnection[tuple[Any, ...]]):
         """
         self._waits_since = time.monotonic()
         if self._watch is None and self._answer_within:
-            self._watch_for(self._answer_within)
+            self._watch_for(self._cancel_after or self._answer_within)
         try:
             return await super().wait(*arguments, **more)
         finally:
@@ -93,14 +100,26 @@ class Pooled(psycopg.AsyncConnection[tuple[Any, ...]]):
         self._watch = asyncio.get_running_loop().call_later(seconds, self._check_wait)
 
     def _check_wait(self) -> None:
-        """Cut the connection if its wait has exceeded the limit; otherwise check again when that may happen."""
+        """Cancel or cut if the wait has exceeded a limit; check again when the next limit may be exceeded."""
         self._watch = None
-        if self._waits_since is not None:
-            left = self._waits_since + self._answer_within - time.monotonic()
-            if left > 0:
-                self._watch_for(left)
-            else:
-                cut(self)
+        if self._waits_since is None:
+            return
+        waited = time.monotonic() - self._waits_since
+        if waited >= self._answer_within:
+            cut(self)
+        elif self._cancel_after is not None and waited < self._cancel_after:
+            self._watch_for(self._cancel_after - waited)
+        else:
+            if self._cancel_after is not None and self._cancelling is None:
+                self._cancelling = asyncio.create_task(self._cancel(), name="cancel a statement")
+            self._watch_for(self._answer_within - waited)
+
+    async def _cancel(self) -> None:
+        try:
+            with suppress(psycopg.Error):  # the connection is cut then
+                await self.cancel_safe(timeout=ANSWER_GRACE_S)
+        finally:
+            self._cancelling = None
 
 
 class Pool:
@@ -200,16 +219,16 @@ async def open_pool(
     """Open the pool, and close it at the end; ``wait`` as for ``connect_patiently``, in seconds.
 
     Raises:
-        StartupError: the database cannot be reached.
+        StartupError: the database cannot be reached, or a pooler is in the way that is not declared.
     """
-    await (await connect_patiently(dsn, settings.connect_timeout, wait)).close()
-    pool = _closed(dsn, settings, meter)
+    route = await look(dsn, settings, wait)
+    pool = _closed(dsn, settings, meter, route)
     try:
         await pool.open(wait=True, timeout=settings.connect_timeout)
     except PoolTimeout:
         await pool.close()
         raise StartupError(f"the database did not answer within {settings.connect_timeout:g} s") from None
-    writes = Writability(dsn, pool.drain)
+    writes = Writability(dsn, pool.drain, route.sessions)
     try:
         yield Pool(pool, writes, meter)
     finally:
@@ -219,18 +238,65 @@ async def open_pool(
 
 def closed_pool(dsn: str, settings: DatabasePool) -> Pool:
     """Return a pool that never connects, for commands that only describe the server."""
-    pool = _closed(dsn, settings)
-    return Pool(pool, Writability(dsn, pool.drain))
+    pool = _closed(dsn, settings, None, Route())
+    return Pool(pool, Writability(dsn, pool.drain, Sessions.OWN))
 
 
-def _closed(dsn: str, settings: DatabasePool, meter: DatabaseMeter | None = None) -> AsyncConnectionPool[Pooled]:
-    timeout_ms = int(settings.statement_timeout * 1000)
+async def look(dsn: str, settings: DatabasePool, wait: float = 0) -> Route:
+    """Return how a pool reaches PostgreSQL; see ``open_pool``."""
+    async with await connect_patiently(dsn, settings.connect_timeout, wait) as connection:
+        route = await route_of(lambda: connect(dsn, settings.connect_timeout), connection, settings)
+    await _rehearse(dsn, settings, route)
+    return route
 
+
+async def _rehearse(dsn: str, settings: DatabasePool, route: Route) -> None:
+    """Open a connection as the pool does, which says no reason when it cannot.
+
+    Raises:
+        StartupError: a pooler refuses the connection, or does not pass its options on.
+    """
+    if route.sessions is Sessions.OWN:
+        return
+    try:
+        connection = await Pooled.connect(dsn, **_arguments(dsn, settings, route))
+    except psycopg.OperationalError as error:
+        if "options" in str(error):
+            raise options_refused() from None
+        raise startup_error(error, dsn) from None
+    async with connection:
+        if route.sessions is Sessions.KEPT:
+            await check_options(connection, _timeout_ms(settings))
+
+
+def _timeout_ms(settings: DatabasePool) -> int:
+    return int(settings.statement_timeout * 1000)
+
+
+def _arguments(dsn: str, settings: DatabasePool, route: Route) -> dict[str, Any]:
+    """Return the driver's arguments of a connection of the pool."""
+    arguments = {
+        "autocommit": True,
+        "prepare_threshold": 1 if route.prepares else None,
+        **parameters(dsn, settings.connect_timeout),
+    }
+    if route.sessions is not Sessions.LENT:
+        # the server's statements rely on these; a role or a database may have other defaults
+        arguments["options"] = (
+            f"-c statement_timeout={_timeout_ms(settings)} -c timezone=UTC"
+            r" -c default_transaction_isolation=read\ committed"
+        )
+    return arguments
+
+
+def _closed(dsn: str, settings: DatabasePool, meter: DatabaseMeter | None, route: Route) -> AsyncConnectionPool[Pooled]:
     async def configure(connection: Pooled) -> None:
         connection.adapters.register_dumper(list, ArrayDumper)
         if meter is not None:
             connection.meter, connection.cursor_factory = meter, Metered
         connection.give_up_after(settings.statement_timeout + ANSWER_GRACE_S)
+        if route.sessions is Sessions.LENT:
+            connection.cancel_after(settings.statement_timeout)
 
     return AsyncConnectionPool(
         dsn,
@@ -242,14 +308,7 @@ def _closed(dsn: str, settings: DatabasePool, meter: DatabaseMeter | None = None
         open=False,
         check=_check,
         configure=configure,
-        kwargs={
-            "autocommit": True,
-            "prepare_threshold": 1,
-            # the server's statements rely on these; a role or a database may have other defaults
-            "options": f"-c statement_timeout={timeout_ms} -c timezone=UTC"
-            r" -c default_transaction_isolation=read\ committed",
-            **parameters(dsn, settings.connect_timeout),
-        },
+        kwargs=_arguments(dsn, settings, route),
     )
 
 

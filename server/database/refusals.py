@@ -17,6 +17,11 @@ from core.errors import (
 
 READ_ONLY = "the database takes no writes at the moment: it is a standby or set to read-only; try again later"
 
+_OTHER_SESSION = (
+    "the database cannot serve this call: a pooler exchanges the sessions of the server's connections"
+    " (see database.pooler)"
+)
+
 _NOT_NOW = "the database cannot serve this call at the moment; try again later"
 
 _OF_PLUGINS = "p_"
@@ -45,6 +50,9 @@ PostgreSQL's own messages quote values, and those of other callers of the batch,
 _OF_THE_SERVER = ("08", "53", "57", "58", "F0", "XX")
 """Classes of SQLSTATE: lost connection, insufficient resources, operator intervention, system and internal errors."""
 
+_OF_ANOTHER_SESSION = ("26000", "42P05")
+"""A prepared statement is missing or there already: the session is not the one that the connection began with."""
+
 _ENDED_BY_A_TIMEOUT = ("25P03", "25P04")
 """PostgreSQL ended a transaction and its connection, because the transaction took or idled for too long."""
 
@@ -68,7 +76,9 @@ def concerns_connection(error: psycopg.Error) -> bool:
     if state is None:
         return isinstance(error, psycopg.OperationalError) and not isinstance(error, PoolTimeout)
     in_the_way = state.startswith("40") and _STANDBY_IN_THE_WAY in (error.diag.message_primary or "")
-    return takes_no_writes(error) or in_the_way or state in _ENDED_BY_A_TIMEOUT or state[:2] in _OF_THE_SERVER
+    if takes_no_writes(error) or in_the_way or state in (*_ENDED_BY_A_TIMEOUT, *_OF_ANOTHER_SESSION):
+        return True
+    return state[:2] in _OF_THE_SERVER
 
 
 def as_server_error(error: psycopg.Error) -> FlovynError:
@@ -97,9 +107,10 @@ def _temporary(error: psycopg.Error) -> Unavailable | None:
             return Unavailable(READ_ONLY)
         case psycopg.errors.DeadlockDetected() | psycopg.errors.SerializationFailure():
             return Collision("conflict with a concurrent transaction; nothing was written, retry")
-        case psycopg.OperationalError() | psycopg.InterfaceError():
-            return Unavailable(_NOT_NOW)
-    return Unavailable(_NOT_NOW) if concerns_connection(error) else None
+    is_away = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or concerns_connection(error)
+    if not is_away:
+        return None
+    return Unavailable(_OTHER_SESSION if error.sqlstate in _OF_ANOTHER_SESSION else _NOT_NOW)
 
 
 def _constraint_violation(error: psycopg.IntegrityError, reason: str) -> FlovynError:

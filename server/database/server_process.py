@@ -17,7 +17,7 @@ from server.domain.claim import Claim
 LOCK_CLASS = 1_179_406_166
 """The first of the two numbers of the advisory lock: the letters FLOV."""
 
-HOLD = named_queries(__package__, "statements.sql")["hold_process"]
+HOLD = named_queries(__package__, "sessions.sql")["hold_process"]
 
 
 class ServerProcess:

@@ -17,6 +17,7 @@ import psycopg
 from core.errors import StartupError
 from core.named_queries import named_queries
 from server.database.connecting import Connection, answering, connect, cut
+from server.database.poolers import Sessions
 from server.database.rows import NAMED
 
 ANSWER_WITHIN_S = 0.7
@@ -34,6 +35,10 @@ _AWAY = "the database cannot be reached"
 _SILENT = "the database does not answer"
 _STANDBY = "the database is in recovery: it is a standby, or not yet promoted"
 _READ_ONLY = "the database is set to read-only (default_transaction_read_only)"
+_POOLER = (
+    "a pooler has come between the server and PostgreSQL, and gives its connections no session of their own:"
+    " see database.pooler and database.direct_url, and start the server again"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -41,12 +46,15 @@ _log = logging.getLogger(__name__)
 class Writability:
     """Runs one check at a time for any number of callers; connects to ``dsn`` at the first check.
 
-    ``renew`` replaces the connections of the pool, once the database takes writes again.
+    ``renew`` replaces the connections of the pool, once the database takes writes again. ``sessions`` are those that
+    the pool expects behind its connections: a pooler that came later, and has others, is a reason, too.
     """
 
-    def __init__(self, dsn: str, renew: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, dsn: str, renew: Callable[[], Awaitable[None]], sessions: Sessions) -> None:
         self._dsn = dsn
         self._renew = renew
+        self._sessions = sessions
+        self._session: int | None = None
         self._connection: Connection | None = None
         self._question: asyncio.Task[None] | None = None
         self._asked_at = 0.0
@@ -109,6 +117,7 @@ class Writability:
         try:
             if self._connection is None:
                 self._connection = await connect(self._dsn, GIVE_UP_S)
+                self._session = self._connection.info.backend_pid if self._sessions is Sessions.OWN else None
             with answering(self._connection, GIVE_UP_S):
                 [row] = await (await self._connection.cursor(row_factory=NAMED).execute(_QUESTION)).fetchall()
         except (psycopg.Error, StartupError) as error:
@@ -116,7 +125,15 @@ class Writability:
             return _AWAY, str(error)
         if row.in_recovery or row.read_only:
             await self._disconnect()  # the session may stay read-only, or its server is no longer the primary
+        elif self._has_another(row.session):
+            await self._disconnect()
+            return _POOLER, ""
         return (_STANDBY if row.in_recovery else _READ_ONLY if row.read_only else None), ""
+
+    def _has_another(self, session: int) -> bool:
+        """Return whether the connection has another session than it had, though the pool expects one of its own."""
+        known, self._session = self._session, session
+        return self._sessions is not Sessions.LENT and known is not None and known != session
 
     async def _until_writable(self) -> None:
         while self._doubted:

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import psycopg
@@ -16,6 +16,7 @@ import psycopg
 from server.database.connecting import connect
 from server.database.embedded import Cluster, programs
 from server.migrator.migrator import Migrator, owners
+from tests.support.pgbouncer import ALWAYS, pgbouncer
 
 TEMPLATE = "template_migrated"
 BINARIES = os.environ.get("TEST_POSTGRES_BIN")
@@ -143,7 +144,8 @@ def running_cluster(folder: Path) -> Iterator[Databases]:
     cluster = Cluster(folder / "postgres", durable=False, binaries=Path(BINARIES) if BINARIES else None)
     cluster.start()
     try:
-        yield Databases(cluster)
+        with pgbouncer(cluster.url()) if ALWAYS else nullcontext():
+            yield Databases(cluster)
     finally:
         cluster.stop()
 

@@ -14,10 +14,11 @@ from core.build_info import BuildInfo, PluginInfo
 from core.plugin import Plugin
 from proto.flovyn.v1 import task_pb2_grpc, worker_pb2_grpc, workflow_pb2_grpc
 from server.boot.edition import Edition
-from server.boot.preparation import configure
+from server.boot.preparation import Prepared, configure
 from server.boot.startup import Server, prepare, running
 from server.config.load import Sources
 from server.process.ports import hold
+from tests.support.pgbouncer import addresses
 
 TENANT = UUID("11111111-1111-4111-8111-111111111111")
 OTHER_TENANT = UUID("22222222-2222-4222-8222-222222222222")
@@ -117,18 +118,24 @@ def bearer(key: str = WORKER_KEY) -> tuple[tuple[str, str], ...]:
     return (("authorization", f"Bearer {key}"),)
 
 
+def prepared_for(
+    database_url: str, plugins: Sequence[type[Plugin]] = (), file: Mapping[str, Any] = CONFIG, **environ: str
+) -> Prepared:
+    """Return the checked configuration of a server on the database."""
+    infos = tuple(PluginInfo(plugin.name, plugin.version) for plugin in plugins)
+    edition = Edition(BuildInfo("test", "0.0.0", "3.11", "", infos), lambda: [plugin() for plugin in plugins])
+    return configure(edition, Sources(file, {**addresses(database_url), **environ}))
+
+
 @asynccontextmanager
 async def running_server(
     database_url: str, plugins: Sequence[type[Plugin]] = (), config: Mapping[str, Any] | None = None, **environ: str
 ) -> AsyncIterator[Client]:
     """Run a server on the database, with both tenants and all keys of ``CONFIG``."""
-    infos = tuple(PluginInfo(plugin.name, plugin.version) for plugin in plugins)
-    edition = Edition(BuildInfo("test", "0.0.0", "3.11", "", infos), lambda: [plugin() for plugin in plugins])
     with hold("127.0.0.1", 0, "port") as holder:
         port = holder.getsockname()[1]
-        sources = Sources(CONFIG if config is None else config, {"DATABASE_URL": database_url, **environ})
-        sources = Sources({**sources.file, "grpc_server_port": port}, sources.environ)
-        prepared = configure(edition, sources)
+        file = {**(CONFIG if config is None else config), "grpc_server_port": port}
+        prepared = prepared_for(database_url, plugins, file, **environ)
         await prepare(prepared)
         async with running(prepared) as server, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             yield Client(server, channel)

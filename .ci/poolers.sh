@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# The server through PgBouncer in transaction mode: the tests of poolers, and calls of all kinds; with --all, every test of
+# tests/integration/server.
+#   .ci/poolers.sh PROGRAM [--all]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+folder=//tests/integration/server
+through=("$folder":test_workflow_calls "$folder":test_task_calls "$folder":test_agents "$folder":test_timers "$folder":test_streams
+    "$folder":test_sent_again "$folder":test_leadership "$folder":test_schedules)
+[ "${2:-}" != --all ] || through=("$folder/...")
+bazel() { ./bazelw test --color=no --curses=no --test_env="TEST_PGBOUNCER=$1" "${@:2}"; }
+bazel "$1" "$folder":test_poolers
+bazel "$1" --test_env=TEST_THROUGH_PGBOUNCER=1 "${through[@]}"
