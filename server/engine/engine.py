@@ -25,6 +25,7 @@ from server.engine.dispatch.wakeups import Announcer, Waker, Wakeups
 from server.engine.repeats import Repeats
 from server.engine.schedules.next_due import Expected
 from server.engine.schedules.schedules import Schedules
+from server.engine.streams.agent_tail import AgentTail
 from server.engine.streams.sources import StreamSources
 from server.engine.streams.streams import OpenStreams, Streams
 from server.engine.streams.tail import StreamTail
@@ -45,6 +46,7 @@ from server.engine.workflows.signals import Signals
 from server.engine.workflows.starts import WorkflowStarts
 from server.engine.workflows.timers import Timers
 from server.observability.work_meter import DispatchMeter, WorkMeter
+from server.storage.agent_looks import AgentLookRepository
 from server.storage.orphans import OrphanRepository
 from server.storage.repositories import Repositories
 from server.storage.stream_tail import StreamTailRepository
@@ -104,7 +106,7 @@ class Engine:
         self.orphans = Orphans(OrphanRepository(database, LOCK_CLASS), list(wakers.values()), longest_lease)
         parked = [wakeups.workers for wakeups in self.wakeups.values()]
         parked_workers = ParkedWorkers(self.workers, parked, limits.worker_silence)
-        self.services: list[Service] = [self.streams.tail, parked_workers]
+        self.services: list[Service] = [self.streams.tail, self.streams.agent_tail, parked_workers]
         self._keys = storage.keys
         self._announcer = announcer
 
@@ -231,6 +233,8 @@ class StreamCalls:
         self.sources = StreamSources(views)
         self.tail = StreamTail(views, streams, clock)
         self.follow_workflow, self.follow_task = self.tail.follow_workflow, self.tail.follow_task
+        self.agent_tail = AgentTail(AgentLookRepository(database), streams)
+        self.follow_agent = self.agent_tail.follow
 
     async def close(self) -> None:
         """Wait until no look-up is under way and all chunks are sent."""

@@ -37,15 +37,15 @@ def server_routes(
     make_document: Callable[[], Mapping[str, Any]],
 ) -> list[RestRoute]:
     """Return the routes; ``worker_silence`` is in seconds, ``make_document`` makes the OpenAPI document."""
-    tasks = TaskViewRepository(database)
+    tasks, agents = TaskViewRepository(database), AgentViewRepository(database)
     return [
         *Tenants(TenantRepository(database)).routes(),
         *WorkflowExecutions(engine, WorkflowViewRepository(database)).routes(),
-        *AgentExecutions(engine, AgentViewRepository(database), tasks).routes(),
+        *AgentExecutions(engine, agents, tasks).routes(),
         *PromiseSettlements(engine.promises).routes(),
         *ScheduleRoutes(engine.schedules).routes(),
         *TaskExecutions(engine.tasks, tasks).routes(),
-        *StreamResources(engine.streams, tasks).routes(),
+        *StreamResources(engine.streams, tasks, agents).routes(),
         *Discovery(WorkerViewRepository(database, worker_silence)).routes(),
         _metrics_route(scrape),
         *Docs(make_document).routes(),

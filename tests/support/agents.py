@@ -123,6 +123,20 @@ class Agents:
         answer: pb.ScheduleAgentTaskResponse = await self.call("ScheduleAgentTask", sent())
         return answer
 
+    async def stream(self, agent: str, chunks: Sequence[tuple[int, str]]) -> None:
+        """Stream chunks, each with its type and its payload."""
+
+        async def sent() -> AsyncIterator[pb.StreamAgentDataRequest]:
+            for sequence, (kind, payload) in enumerate(chunks):
+                yield pb.StreamAgentDataRequest(
+                    agent_execution_id=agent,
+                    sequence=sequence,
+                    event_type=kind,  # type: ignore[arg-type]
+                    payload=payload,
+                )
+
+        assert (await self.call("StreamAgentData", sent())).acknowledged
+
     async def results(self, agent: str, *keys: str) -> list[tuple[str, Any]]:
         """Return the status of the tasks of some keys, each with its output or its error."""
         request = pb.GetAgentTaskResultsRequest(

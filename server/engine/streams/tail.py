@@ -6,7 +6,6 @@ histories a few times a second while it has subscribers, with one statement for 
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,11 +17,9 @@ from core.clock import Clock
 from core.payload import Json, dump
 from server.domain.state_change import body, state_change
 from server.domain.stream import ChunkKind, StreamItem
+from server.engine.streams.readings import Readings
 from server.engine.streams.streams import Streams, Subscription
 from server.storage.stream_tail import Key, StreamTailRepository
-
-PAUSE_S = 0.3
-"""The pause between two reads, in seconds, while there are subscribers."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TASK_EVENTS = {"RUNNING": "TASK_STARTED", "COMPLETED": "TASK_COMPLETED", "FAILED": "TASK_FAILED"}
@@ -41,17 +38,16 @@ class Follower:
     task_seen: tuple[str, int] | None = None
 
 
-class StreamTail:
+class StreamTail(Readings[Follower]):
     """Reads state changes for subscribers; see ``core.service.Service``."""
 
     name = "stream tail"
 
     def __init__(self, storage: StreamTailRepository, streams: Streams, clock: Clock) -> None:
+        super().__init__()
         self._storage = storage
         self._streams = streams
         self._clock = clock
-        self._followers: set[Follower] = set()
-        self._has_followers = asyncio.Event()
 
     @asynccontextmanager
     async def follow_workflow(
@@ -69,30 +65,12 @@ class StreamTail:
         async with self._following(Follower(subscription, task=task, task_seen=_position(state) if state else None)):
             yield
 
-    async def run(self) -> None:
-        """Read state changes until cancelled."""
-        while True:
-            await self._has_followers.wait()
-            await self.read()
-            await asyncio.sleep(PAUSE_S)
-
     async def read(self) -> None:
         """Deliver the state changes since the last read to all followers."""
         followers = set(self._followers)
         await self._find_descendants([each for each in followers if each.root])
         await self._show_events([each for each in followers if each.seen])
         await self._show_tasks([each for each in followers if each.task])
-
-    @asynccontextmanager
-    async def _following(self, follower: Follower) -> AsyncIterator[None]:
-        self._followers.add(follower)
-        self._has_followers.set()
-        try:
-            yield
-        finally:
-            self._followers.discard(follower)
-            if not self._followers:
-                self._has_followers.clear()
 
     async def _find_descendants(self, followers: list[Follower]) -> None:
         if not followers:

@@ -17,10 +17,12 @@ from core.endpoints import RestRoute
 from core.errors import FlovynError, NotFound
 from core.payload import Json, dump, json_object, payload_of
 from server.domain.stream import StreamItem
+from server.engine.agents.locked import unknown_agent
 from server.engine.engine import StreamCalls
 from server.engine.streams.streams import Subscription
 from server.rest_api.fields import path_id
 from server.rest_api.tenant_paths import canonical, older
+from server.storage.agent_views import AgentViewRepository
 from server.storage.task_views import TaskViewRepository
 
 TAG = "streams"
@@ -31,20 +33,23 @@ IDLE_S = 300.0
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
 _WORKFLOW, _TASK = "/workflow-executions/{id}/stream", "/task-executions/{id}/stream"
+_AGENT = "/agent-executions/{id}/stream"
+_RESOURCES = {_WORKFLOW: "workflow-execution", _TASK: "task-execution", _AGENT: "agent"}
 
 Request = falcon.asgi.Request
 Response = falcon.asgi.Response
 Follow = Callable[[Subscription], AbstractAsyncContextManager[None]]
-Text = Callable[[StreamItem, int], tuple[str, str]]
-"""Returns the id and the data of the event for an item, given its number."""
+Text = Callable[[StreamItem, int], tuple[str, str] | None]
+"""Returns the id and the data of the event for an item, given its number; None for an item that is not shown."""
 
 
 class StreamResources:
     """Routes and handlers of streams."""
 
-    def __init__(self, streams: StreamCalls, views: TaskViewRepository) -> None:
+    def __init__(self, streams: StreamCalls, views: TaskViewRepository, agents: AgentViewRepository) -> None:
         self._streams = streams
         self._views = views
+        self._agents = agents
 
     def routes(self) -> list[RestRoute]:
         """Return the routes."""
@@ -63,6 +68,13 @@ class StreamResources:
                 (*older(_WORKFLOW + "/consolidated", "/stream/workflows/{id}/consolidated"), own + "/consolidated"),
             ),
             (_TASK, self.of_task, "Stream the chunks of a task", older(_TASK, "/stream/tasks/{id}")),
+            (_AGENT, self.of_agent, "Stream the chunks and changes of state of an agent", older(_AGENT)),
+            (
+                _AGENT + "/consolidated",
+                self.of_agent_family,
+                "Stream those of an agent, its tasks and all of its descendants",
+                older(_AGENT + "/consolidated"),
+            ),
         )
         return [
             RestRoute(
@@ -70,7 +82,7 @@ class StreamResources:
                 canonical(path),
                 handler,
                 Action.VIEW,
-                "workflow-execution" if path.startswith(_WORKFLOW) else "task-execution",
+                _RESOURCES[path.removesuffix("/consolidated")],
                 summary,
                 aliases=aliases,
                 produces=("text/event-stream",),
@@ -105,6 +117,32 @@ class StreamResources:
             raise NotFound(f"there is no task {id} in this tenant")
         self._open(response, task, lambda watch: self._streams.follow_task(task, watch), _plain)
 
+    async def of_agent(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
+        """Stream an agent, without its tasks."""
+        agent = await self._get_agent(request, id)
+
+        def own(shown: StreamItem, number: int) -> tuple[str, str] | None:
+            return _plain(shown, number) if shown.task_id is None else None
+
+        self._open(response, agent, lambda watch: self._streams.follow_agent(agent, watch, with_family=False), own)
+
+    async def of_agent_family(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
+        """Stream an agent with its tasks and descendants; each event names the agent, and the task if it has one."""
+        agent = await self._get_agent(request, id)
+
+        def wrapped(shown: StreamItem, number: int) -> tuple[str, str]:
+            owner = str(shown.agent_id or agent[1])
+            task = {} if shown.task_id is None else {"taskExecutionId": dump(str(shown.task_id))}
+            return f"{owner}:{number}", json_object(agentExecutionId=dump(owner), **task, data=_value(shown.payload))
+
+        self._open(response, agent, lambda watch: self._streams.follow_agent(agent, watch, with_family=True), wrapped)
+
+    async def _get_agent(self, request: Request, ident: str) -> tuple[UUID, UUID]:
+        agent = (request.context.tenant_id, path_id(ident, "agent execution"))
+        if await self._agents.get(agent) is None:
+            raise unknown_agent(agent[1])
+        return agent
+
     async def _get(self, request: Request, ident: str) -> tuple[UUID, UUID]:
         workflow = (request.context.tenant_id, path_id(ident, "workflow execution"))
         if not await self._views.is_workflow(*workflow):
@@ -130,8 +168,11 @@ class StreamResources:
                 if lost:
                     yield SSEvent(comment=f"{lost} events were dropped because this client reads too slowly")
                 for shown in news:
+                    event = text(shown, number + 1)
+                    if event is None:
+                        continue
                     number, last = number + 1, loop.time()
-                    ident, data = text(shown, number)
+                    ident, data = event
                     yield SSEvent(event=shown.kind, event_id=ident, text=_lines(data))
                 if not news:
                     yield SSEvent(comment="keep-alive")

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from falcon import testing
 
 from proto.flovyn.v1 import task_pb2 as pb
 from proto.flovyn.v1 import workflow_pb2
 from server.rest_api.resources import streams
 from tests.support.calls import complete_task, fail_task, poll, poll_task, start, submit_task
 from tests.support.driving import COMPLETED, RUNNING, Calls, complete, operation, schedule_task
+from tests.support.event_streams import open_stream
 from tests.support.replay import Context
 from tests.support.replaying_worker import ReplayingWorker
 from tests.support.running import OTHER_KEY, WORKER_KEY, Client, bearer, running_server
@@ -34,49 +33,6 @@ async def client(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         yield client
 
 
-class Reader:
-    """Reads the events of one stream."""
-
-    def __init__(self, result: testing.StreamedResult) -> None:
-        self.result = result
-        self._text = ""
-
-    async def block(self) -> dict[str, str]:
-        """Return the next event, or comment, as its fields."""
-        async with asyncio.timeout(20):
-            while "\n\n" not in self._text:
-                self._text += (await self.result.stream.read()).decode()
-        block, _, self._text = self._text.partition("\n\n")
-        fields: dict[str, str] = {}
-        for line in block.split("\n"):
-            name, _, value = line.partition(": ")
-            fields[name] = f"{fields[name]}\n{value}" if name in fields else value
-        return fields
-
-    async def event(self) -> dict[str, str]:
-        """Return the next event that is no comment."""
-        while "event" not in (block := await self.block()):
-            pass
-        return block
-
-    async def change(self) -> tuple[str, dict[str, Any]]:
-        """Return name and snapshot of the next change of state."""
-        body = json.loads((await self.event())["data"])
-        return body["event"], body["data"]
-
-
-@asynccontextmanager
-async def _open(client: Client, path: str) -> AsyncIterator[Reader]:
-    headers = {"authorization": f"Bearer {WORKER_KEY}"}
-    async with (
-        testing.ASGIConductor(client.app) as conductor,
-        conductor.simulate_get_stream(path, headers=headers) as result,
-    ):
-        reader = Reader(result)
-        assert "" in await reader.block()  # the comment that tells that it is open
-        yield reader
-
-
 async def _stream(client: Client, task_id: str, kind: Any, payload: str, workflow_id: str = "") -> None:
     request = pb.StreamTaskDataRequest(
         task_execution_id=task_id, workflow_execution_id=workflow_id, type=kind, payload=payload
@@ -89,8 +45,8 @@ async def test_a_task_streams_to_those_who_watch(client: Client) -> None:
     task_id = await submit_task(client)
     await poll_task(client)
     async with (
-        _open(client, f"{BASE}/task-executions/{task_id}/stream") as here,
-        _open(client, f"/api/orgs/test/stream/tasks/{task_id}") as there,
+        open_stream(client, f"{BASE}/task-executions/{task_id}/stream") as here,
+        open_stream(client, f"/api/orgs/test/stream/tasks/{task_id}") as there,
     ):
         assert here.result.headers["content-type"].startswith("text/event-stream")
         assert (here.result.headers["cache-control"], here.result.headers["x-accel-buffering"]) == ("no-cache", "no")
@@ -114,7 +70,7 @@ async def test_payloads_are_streamed_to_the_digit(client: Client, payload: str) 
     workflow_id = await start(client)
     await calls.step(schedule_task(task_id), status=RUNNING)
     await poll_task(client)
-    async with _open(client, f"{BASE}/workflow-executions/{workflow_id}/stream/consolidated") as reader:
+    async with open_stream(client, f"{BASE}/workflow-executions/{workflow_id}/stream/consolidated") as reader:
         await _stream(client, task_id, pb.STREAM_EVENT_TYPE_DATA, payload, workflow_id)
         event = await reader.event()
         assert event["data"] == f'{{"workflowExecutionId":"{workflow_id}","data":{payload}}}'
@@ -126,7 +82,7 @@ async def test_payloads_are_streamed_to_the_digit(client: Client, payload: str) 
 async def test_a_task_shows_how_its_state_changes(client: Client) -> None:
     """Started, tried again, completed: a snapshot each time."""
     task_id = await submit_task(client, max_retries=1)
-    async with _open(client, f"{BASE}/task-executions/{task_id}/stream") as reader:
+    async with open_stream(client, f"{BASE}/task-executions/{task_id}/stream") as reader:
         await poll_task(client)
         name, snapshot = await reader.change()
         assert (name, snapshot["status"], snapshot["executionCount"]) == ("TASK_STARTED", "RUNNING", 1)
@@ -144,7 +100,7 @@ async def test_a_workflow_streams_its_tasks_and_its_history(client: Client) -> N
     task_id = await submit_task(client, workflow_execution_id=workflow_id)
     await poll(client)
     await poll_task(client)
-    async with _open(client, f"/api/v1/workflows/{workflow_id}/stream") as reader:
+    async with open_stream(client, f"/api/v1/workflows/{workflow_id}/stream") as reader:
         await _stream(client, task_id, pb.STREAM_EVENT_TYPE_TOKEN, "{}", workflow_id)
         assert (await reader.event())["event"] == "token"
         await complete_task(client, task_id)
@@ -168,7 +124,7 @@ async def test_a_family_streams_together(client: Client) -> None:
     async with worker.serving():
         history = await worker.until(workflow_id, "PROMISE_CREATED")
         promise_id = history[-1][1]["promiseId"]
-        async with _open(client, f"{BASE}/workflow-executions/{workflow_id}/stream/consolidated") as reader:
+        async with open_stream(client, f"{BASE}/workflow-executions/{workflow_id}/stream/consolidated") as reader:
             request = workflow_pb2.ResolvePromiseRequest(promise_id=promise_id, value=b"7")
             await client.dispatch.ResolvePromise(request, metadata=bearer())
             names: dict[str, list[str]] = {}
@@ -184,7 +140,7 @@ async def test_a_family_streams_together(client: Client) -> None:
 async def test_a_drain_ends_streams_at_once(client: Client) -> None:
     """A stream must not hold up a shutdown."""
     task_id = await submit_task(client)
-    async with _open(client, f"{BASE}/task-executions/{task_id}/stream") as reader:
+    async with open_stream(client, f"{BASE}/task-executions/{task_id}/stream") as reader:
         client.engine.streams.end()
         async with asyncio.timeout(5):
             while await reader.result.stream.read():
