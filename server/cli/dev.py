@@ -44,7 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", default=DEFAULT_FOLDER, help="folder of the database (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=8000, help="REST port (default: %(default)s, 0: a free one)")
     parser.add_argument("--grpc-port", type=_port, default=9090, help="gRPC port (default: %(default)s, 0: a free one)")
-    parser.add_argument("--demo", action="store_true", help="run an example workflow to its end, print it, and exit")
+    parser.add_argument(
+        "--demo",
+        nargs="?",
+        const="workflow",
+        choices=("workflow", "agent"),
+        help="run an example workflow, or an agent, to its end, print it, and exit (default: workflow)",
+    )
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)  # for the server that dev starts
 
 
@@ -89,7 +95,7 @@ def _serve(edition: Edition, arguments: argparse.Namespace, folder: Path, cluste
         _wait_until_ready(server, http_port)
         _say(http_port, grpc_port, issued)
         if arguments.demo:
-            return _demo(http_port, grpc_port, issued)
+            return _demo(arguments.demo, http_port, grpc_port, issued)
         return server.wait()
     finally:
         server.stop()
@@ -104,11 +110,14 @@ async def _tenant_and_token(edition: Edition) -> str:
     return (await token.create(edition, TENANT, f"dev {time.strftime('%Y-%m-%d %H:%M:%S')}")).token
 
 
-def _demo(http_port: int, grpc_port: int, issued: str) -> int:
+def _demo(name: str, http_port: int, grpc_port: int, issued: str) -> int:
+    from server.grpc_api.agent_demo import run_agent_demo
     from server.grpc_api.demo import run_demo
 
-    sys.stdout.write("\nThe demo: a workflow, a worker, and the history that they make\n")
-    asyncio.run(run_demo(f"{HOST}:{grpc_port}", _tenant_url(http_port), issued, sys.stdout.write))
+    makes = {"workflow": "a workflow, a worker, and the history", "agent": "an agent, a worker, and the conversation"}
+    sys.stdout.write(f"\nThe demo: {makes[name]} that they make\n")
+    shows = {"workflow": run_demo, "agent": run_agent_demo}
+    asyncio.run(shows[name](f"{HOST}:{grpc_port}", _tenant_url(http_port), issued, sys.stdout.write))
     return 0
 
 

@@ -239,6 +239,20 @@ def test_dev_demo_ends_by_itself_and_leaves_nothing_running(tmp_path: Path) -> N
     assert not [each for each in commands if str(tmp_path).encode() in each]
 
 
+def test_dev_demo_of_an_agent_prints_its_conversation(tmp_path: Path) -> None:
+    """Two tasks, a signal and a child are in it."""
+    done = run("DEV_PEX", "dev", "--demo", "agent", "--data-dir", str(tmp_path / "data"))
+    assert done.returncode == 0, done.stderr
+    roles = re.findall(r"^ +[\d:.]{12}  (\w+)", done.stdout, re.MULTILINE)
+    assert roles == ["user", "tool_result", "tool_result", "user", "assistant"]
+    assert re.findall(r"^task (\S+) +(\w+)", done.stdout, re.MULTILINE) == [
+        ("search-web", "COMPLETED"),
+        ("search-library", "COMPLETED"),
+    ]
+    assert re.search(r'^signal style +"short"$', done.stdout, re.MULTILINE)
+    assert re.search(r"^child writer +COMPLETED", done.stdout, re.MULTILINE)
+
+
 async def test_a_plugin_from_another_workspace_serves(empty_database: str, tmp_path: Path) -> None:
     """Its table is made, its route, alias and RPC answer; a call without credentials is refused."""
     key, tenant = "a key of this test, long enough", "11111111-1111-4111-8111-111111111111"
