@@ -6,11 +6,9 @@ has a tenant of its own.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable
-from contextlib import AsyncExitStack
 from typing import Any, ClassVar
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -22,23 +20,19 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from core.clock import SystemClock
 from core.errors import WrongState
 from core.launchers import DEFAULT_QUEUE, WorkflowLaunch
-from server.config.settings import DatabasePool
-from server.config.settings import EngineSettings as Limits
-from server.database.pool import Pool, open_pool
 from server.domain.cancellation import CancellationRequest
 from server.domain.claim import Claim
 from server.domain.promise import PromiseRef, rejected, resolved
 from server.domain.submission import Command, SubmissionOutcome
 from server.domain.task import TaskOutcome, TaskReport, TaskSlot
 from server.domain.workflow import PollSlot
-from server.engine.engine import Engine
 from server.engine.submission.commands import submission
 from server.engine.submission.endings import Cancel, Complete, Fail
 from server.engine.workflows.signals import Signal
 from tests.support.engine_model import ACTS, ENDS, ONE, Act, Task, Workflow
+from tests.support.engine_rig import Rig
 from tests.support.repetitions import times
 
 END_COMMANDS: dict[SubmissionOutcome, Command] = {
@@ -60,48 +54,6 @@ WORKFLOWS = """
 TIMERS = "SELECT workflow_execution_id, timer_id, status FROM timer WHERE tenant_id = %(tenant)s"
 PROMISES = "SELECT workflow_execution_id, name, status FROM promise WHERE tenant_id = %(tenant)s ORDER BY ordinal"
 TASKS = "SELECT workflow_execution_id, id, status, execution_count FROM task_execution WHERE tenant_id = %(tenant)s"
-
-
-class Rig:
-    """An engine, the loop that it runs in, and what the rules need of it, as plain calls."""
-
-    def __init__(self, database_url: str) -> None:
-        self._runner = asyncio.Runner()
-        self._stack = AsyncExitStack()
-        self.do(self._open(database_url))
-
-    async def _open(self, database_url: str) -> None:
-        self.pool: Pool = await self._stack.enter_async_context(open_pool(database_url, DatabasePool()))
-        self.engine = Engine(self.pool, Limits(), clock=SystemClock(), notify=_notify_none)
-        self._stack.push_async_callback(self.engine.close)
-
-    def do(self, work: Awaitable[Any]) -> Any:
-        """Run an awaitable in the loop; return its result."""
-
-        async def awaited() -> Any:
-            return await work
-
-        return self._runner.run(awaited())
-
-    def rows(self, query: str, tenant: UUID) -> list[tuple[Any, ...]]:
-        """Return the rows of the tenant."""
-
-        async def ask() -> list[tuple[Any, ...]]:
-            async with self.pool.connection() as connection:
-                found: list[tuple[Any, ...]] = await (await connection.execute(query, {"tenant": tenant})).fetchall()
-                return found
-
-        rows: list[tuple[Any, ...]] = self.do(ask())
-        return rows
-
-    def close(self) -> None:
-        """Stop it."""
-        self.do(self._stack.aclose())
-        self._runner.close()
-
-
-async def _notify_none(_channel: str, _payloads: list[str]) -> None:
-    """Send no notification: no other process listens."""
 
 
 class EngineMachine(RuleBasedStateMachine):
