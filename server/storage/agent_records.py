@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -25,7 +26,7 @@ from server.storage.workflows import key_columns
 
 _SQL = named_queries(__package__, "agent_records.sql")
 _ENTRY = record_row(Entry)
-_CHECKPOINT = record_row(Checkpoint)
+_LATEST = keyed_row(Checkpoint, "place", "found")
 _SIGNAL = keyed_row(AgentSignal, "place")
 
 
@@ -40,6 +41,9 @@ PAGE_ENTRIES = 200
 
 PAGE_BYTES = 1024 * 1024
 """A page of entries ends with the entry whose content exceeds this size, in bytes."""
+
+FIRST_ENTRIES, FIRST_BYTES = 100, 64 * 1024
+"""The same for the first pages of many agents, which are read together."""
 
 SIGNAL_BYTES = 3 * 1024 * 1024
 """The same for the signals of one answer: clients take answers up to 4 MiB."""
@@ -60,6 +64,14 @@ class Appended:
     status: AgentStatus | None
     owner_id: UUID | None
     parent_owner_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPage:
+    """The first entries of an agent, and whether it has more."""
+
+    entries: list[Entry]
+    has_more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +121,15 @@ class AgentRecordRepository:
         parameters = {"after": after, "limit": limit, "bytes": PAGE_BYTES, **_agent(agent)}
         return await read(self._database, _ENTRY, _SQL["entries"], parameters)
 
+    async def first_entries(self, agents: Sequence[AgentKey]) -> list[FirstPage | None]:
+        """Return the first entries of each agent; None for an unknown agent."""
+        limits = {"limit": FIRST_ENTRIES, "bytes": FIRST_BYTES}
+        rows = await read(self._database, NAMED, _SQL["first_entries"], {**_agents(agents), **limits})
+        of_agent: dict[int, list[Any]] = defaultdict(list)
+        for row in rows:
+            of_agent[row.place].append(row)
+        return [_first_page(of_agent[place]) for place in range(1, len(agents) + 1)]
+
     async def entry_number(self, agent: AgentKey, entry_id: UUID) -> int | None:
         """Return the number of an agent's entry; None if the agent has no such entry."""
         rows = await read(self._database, SCALAR, _SQL["entry_number"], {"id": entry_id, **_agent(agent)})
@@ -121,10 +142,10 @@ class AgentRecordRepository:
         )
         await connection.execute(_SQL["checkpoint"], parameters)
 
-    async def latest_checkpoint(self, agent: AgentKey) -> Checkpoint | None:
-        """Return the newest checkpoint of an agent; None without one."""
-        rows = await read(self._database, _CHECKPOINT, _SQL["latest_checkpoint"], _agent(agent))
-        return rows[0] if rows else None
+    async def latest_checkpoints(self, agents: Sequence[AgentKey]) -> list[tuple[bool, Checkpoint | None]]:
+        """Return for each agent whether it exists, and its newest checkpoint; None without one."""
+        rows = await read(self._database, _LATEST, _SQL["latest_checkpoints"], _agents(agents))
+        return [(found, None if checkpoint.id is None else checkpoint) for (_, found), checkpoint in rows]
 
     async def signal(self, connection: DatabaseConnection, signals: Sequence[NewSignal]) -> None:
         """Queue signals at locked agents, in order."""
@@ -182,6 +203,28 @@ class AgentRecordRepository:
     async def cancel_tasks(self, connection: DatabaseConnection, agents: Sequence[AgentKey]) -> None:
         """Cancel the open tasks of cancelled agents, which the caller has locked."""
         await connection.execute(_SQL["cancel_tasks"], _agents(agents))
+
+
+def _first_page(rows: Sequence[Any]) -> FirstPage | None:
+    """Return the page of the rows of one agent."""
+    if not rows[0].found:
+        return None
+    entries = [
+        Entry(
+            number=row.number,
+            id=row.id,
+            parent_id=row.parent_id,
+            entry_type=row.entry_type,
+            role=row.role,
+            content=row.content,
+            turn_id=row.turn_id,
+            token_usage=row.token_usage,
+            created_at=row.created_at,
+        )
+        for row in rows
+        if row.content is not None
+    ]
+    return FirstPage(entries, has_more=rows[-1].number is not None and rows[-1].content is None)
 
 
 def _agent(agent: AgentKey) -> dict[str, UUID]:

@@ -52,6 +52,33 @@ FROM (
 WHERE e.before < %(bytes)s
 ORDER BY e.number
 
+-- name: first_entries
+-- The first entries of many agents: of each a bounded number, whose contents are together not too large. The first one
+-- beyond has no content: it tells that there are more.
+SELECT
+    r.place, a.id IS NOT NULL AS found, e.number, e.id, e.parent_id, e.entry_type, e.role, e.content, e.turn_id,
+    e.token_usage, e.created_at
+FROM unnest(%(tenant_id)s::uuid[], %(agent_id)s::uuid[]) WITH ORDINALITY AS r (tenant_id, agent_id, place)
+LEFT JOIN agent_execution AS a ON a.tenant_id = r.tenant_id AND a.id = r.agent_id
+LEFT JOIN LATERAL (
+    SELECT
+        c.number, c.id, c.parent_id, c.entry_type, c.role, c.turn_id, c.token_usage::text, c.created_at,
+        CASE WHEN c.upto <= %(bytes)s AND c.row <= %(limit)s THEN c.content::text END AS content
+    FROM (
+        SELECT p.*, sum(p.size) OVER in_order AS upto, row_number() OVER in_order AS row
+        FROM (
+            SELECT *
+            FROM agent_entry AS o
+            WHERE o.tenant_id = r.tenant_id AND o.agent_execution_id = r.agent_id
+            ORDER BY o.number
+            LIMIT %(limit)s + 1
+        ) AS p
+        WINDOW in_order AS (ORDER BY p.number)
+    ) AS c
+    WHERE c.upto - c.size <= %(bytes)s
+) AS e ON true
+ORDER BY r.place, e.number
+
 -- name: entry_number
 SELECT e.number
 FROM agent_entry AS e
@@ -71,13 +98,20 @@ FROM unnest(
 -- part: checkpoint_columns
     c.id, c.agent_execution_id, c.sequence, c.leaf_entry_id, c.state::text, c.created_at
 
--- name: latest_checkpoint
-SELECT
-    -- use: checkpoint_columns
-FROM agent_checkpoint AS c
-WHERE c.tenant_id = %(tenant_id)s AND c.agent_execution_id = %(agent_id)s
-ORDER BY c.sequence DESC
-LIMIT 1
+-- name: latest_checkpoints
+-- The newest checkpoints of many agents.
+SELECT r.place, a.id IS NOT NULL AS found, k.*
+FROM unnest(%(tenant_id)s::uuid[], %(agent_id)s::uuid[]) WITH ORDINALITY AS r (tenant_id, agent_id, place)
+LEFT JOIN agent_execution AS a ON a.tenant_id = r.tenant_id AND a.id = r.agent_id
+LEFT JOIN LATERAL (
+    SELECT
+        -- use: checkpoint_columns
+    FROM agent_checkpoint AS c
+    WHERE c.tenant_id = r.tenant_id AND c.agent_execution_id = r.agent_id
+    ORDER BY c.sequence DESC
+    LIMIT 1
+) AS k ON true
+ORDER BY r.place
 
 -- name: signal
 -- Signals of locked agents, in the order of the request.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
+from core.batching import Batcher
 from core.connection import RowFactory
+from core.limits import MAX_PAYLOAD_BYTES
 from core.named_queries import named_queries
 from core.plugin_services import Database
 from server.domain.agent_records import Checkpoint, Entry
@@ -14,11 +17,17 @@ from server.domain.agent_view import AgentFilter, AgentView, SignalView
 from server.storage.agent_records import AgentRecordRepository
 from server.storage.agents import AgentKey
 from server.storage.rows import SCALAR, Row, read, record_row
+from server.storage.workflows import key_columns
 
 _SQL = named_queries(__package__, "agent_views.sql")
 _AGENT = record_row(AgentView)
 _CHECKPOINT = record_row(Checkpoint)
 _SIGNAL = record_row(SignalView)
+
+
+def _size(_agent: AgentKey) -> int:
+    """Return the size that a batch counts for an agent: its input and its output may be large."""
+    return MAX_PAYLOAD_BYTES
 
 
 class AgentViewRepository:
@@ -27,11 +36,12 @@ class AgentViewRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._records = AgentRecordRepository(database)
+        # clients find the end of an agent by asking again and again
+        self._lookups: Batcher[AgentKey, AgentView | None] = Batcher(self._get_all, weigh=_size, name="agent_views")
 
     async def get(self, agent: AgentKey) -> AgentView | None:
         """Return an agent; None when it does not exist."""
-        rows = await self._read(_AGENT, "get", agent)
-        return rows[0] if rows else None
+        return await self._lookups.submit(agent)
 
     async def page(self, wanted: AgentFilter, limit: int, offset: int) -> tuple[list[AgentView], int]:
         """Return a page of agents, newest first, and how many there are."""
@@ -56,7 +66,8 @@ class AgentViewRepository:
 
     async def latest_checkpoint(self, agent: AgentKey) -> Checkpoint | None:
         """Return the newest checkpoint; None without one."""
-        return await self._records.latest_checkpoint(agent)
+        [(_, checkpoint)] = await self._records.latest_checkpoints([agent])
+        return checkpoint
 
     async def entries(self, agent: AgentKey, after: UUID | None, limit: int) -> list[Entry] | None:
         """Return a page of the entries after one of them; None if the agent has no entry ``after``."""
@@ -66,6 +77,11 @@ class AgentViewRepository:
     async def signals(self, agent: AgentKey, limit: int) -> list[SignalView]:
         """Return the signals of an agent in the order of their arrival, consumed ones included."""
         return await self._read(_SIGNAL, "signals", agent, limit=limit)
+
+    async def _get_all(self, agents: Sequence[AgentKey]) -> list[AgentView | None]:
+        found = await read(self._database, _AGENT, _SQL["get"], key_columns(list(dict.fromkeys(agents))))
+        views = {(view.tenant_id, view.id): view for view in found}
+        return [views.get(agent) for agent in agents]
 
     async def _read(self, rows: RowFactory[Row], query: str, agent: AgentKey, **more: Any) -> list[Row]:
         parameters = {"tenant_id": agent[0], "id": agent[1], **more}

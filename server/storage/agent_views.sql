@@ -6,8 +6,8 @@
 -- name: get
 SELECT
     -- use: agent
-FROM agent_execution AS a
-WHERE a.tenant_id = %(tenant_id)s AND a.id = %(id)s
+FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
+INNER JOIN agent_execution AS a ON a.tenant_id = r.tenant_id AND a.id = r.id
 
 -- name: page
 SELECT

@@ -22,6 +22,7 @@ from proto.flovyn.v1 import task_pb2, task_pb2_grpc, workflow_pb2, workflow_pb2_
 
 TENANT = UUID("11111111-1111-4111-8111-111111111111")
 KEY = "flovyn_wk_test_0123456789abcdef"
+SCRAPER_KEY = "flovyn_scraper_0123456789abcdef"
 COMPLETED = workflow_pb2.WORKFLOW_STATUS_COMPLETED
 SUSPENDED = workflow_pb2.WORKFLOW_STATUS_SUSPENDED
 
@@ -35,6 +36,10 @@ key = "{KEY}"
 tenant_id = "{TENANT}"
 principal_type = "Worker"
 principal_id = "worker:bench"
+[[auth.static_api_key.keys]]
+key = "{SCRAPER_KEY}"
+role = "SCRAPER"
+principal_id = "scraper:bench"
 """
 _BOOT = """
 import sys

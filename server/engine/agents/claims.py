@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from uuid import UUID
 
-from core.batching import Batcher
 from core.errors import FlovynError
 from server.domain.agent import ClaimedAgent, NewAgent
 from server.domain.worker import Category
@@ -20,6 +20,12 @@ from server.storage.agents import AgentKey, AgentRepository
 
 SEEN_EVERY_S = 5.0
 """The shortest time between two written signs of life of an agent, in seconds."""
+
+GATHER_SIGNS_S = 0.5
+"""The time for which signs of life gather before they are written, in seconds."""
+
+MOST_SIGNS = 1_000
+"""The number of signs of life that one statement writes."""
 
 _log = logging.getLogger(__name__)
 
@@ -39,8 +45,9 @@ class AgentClaims(Claims[PollSlot, NewAgent, ClaimedAgent]):
         )
         self._storage = storage
         self._signs: Throttle[AgentKey] = Throttle(SEEN_EVERY_S)
-        self._seen: Batcher[AgentKey, None] = Batcher(self._write_seen, name="agents_seen")
-        self._notes: set[asyncio.Task[None]] = set()
+        self._unwritten: set[AgentKey] = set()
+        self._writing: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
 
     def seen(self, agent: AgentKey, *, begins: bool = False) -> None:
         """Record in the background that a worker's call has named an agent; never waits and never raises.
@@ -50,9 +57,13 @@ class AgentClaims(Claims[PollSlot, NewAgent, ClaimedAgent]):
         """
         self.receipts.confirmed(agent)
         if self._signs.is_due(agent) or begins:
-            note = asyncio.create_task(self._note(agent))
-            self._notes.add(note)
-            note.add_done_callback(self._notes.discard)
+            self._unwritten.add(agent)
+            if self._writing is None:
+                self._writing = asyncio.create_task(self._write_signs())
+
+    def over(self, agent: AgentKey) -> None:
+        """Record that an activation has ended: its sign of life need not be written any more."""
+        self._unwritten.discard(agent)
 
     async def release_claims(self, claims: Collection[UUID], age: float) -> set[UUID]:
         """Release claims that are at most ``age`` seconds old; return the ids of the released ones."""
@@ -60,10 +71,15 @@ class AgentClaims(Claims[PollSlot, NewAgent, ClaimedAgent]):
 
     async def close(self) -> None:
         """Wait until all accepted calls are committed."""
-        while self._notes:
-            await asyncio.wait(self._notes)
-        await self._seen.close()
+        await self.write_signs()
         await super().close()
+
+    async def write_signs(self) -> None:
+        """Write all signs of life now."""
+        self._closing.set()
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+        self._closing.clear()
 
     def _kinds(self, slot: PollSlot) -> Collection[str]:
         return slot.kinds
@@ -75,12 +91,21 @@ class AgentClaims(Claims[PollSlot, NewAgent, ClaimedAgent]):
                 "%d agents were released: their workers poll again and have not read the entries", len(released)
             )
 
-    async def _note(self, agent: AgentKey) -> None:
+    async def _write_signs(self) -> None:
+        """Write the signs that gather for a moment: most activations have ended by then, and need none."""
         try:
-            await self._seen.submit(agent)
-        except FlovynError as error:
-            _log.warning("a sign of life of agent %s was not written: %s", agent[1], error)
+            while self._unwritten:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(GATHER_SIGNS_S):
+                        await self._closing.wait()
+                batch = sorted(self._unwritten)[:MOST_SIGNS]
+                self._unwritten.difference_update(batch)
+                await self._write_some(batch)
+        finally:
+            self._writing = None
 
-    async def _write_seen(self, agents: Sequence[AgentKey]) -> Sequence[None]:
-        await self._storage.seen(sorted(set(agents)))
-        return [None] * len(agents)
+    async def _write_some(self, agents: Sequence[AgentKey]) -> None:
+        try:
+            await self._storage.seen(agents)
+        except FlovynError as error:
+            _log.warning("the signs of life of %d agents were not written: %s", len(agents), error)

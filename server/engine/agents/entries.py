@@ -10,10 +10,11 @@ from uuid import UUID
 
 from core.batching import Batcher
 from core.errors import AlreadyExists, FlovynError, InvalidInput, Unavailable, WrongState
+from core.limits import MAX_PAYLOAD_BYTES
 from server.domain.agent import AgentStatus
 from server.domain.agent_records import Checkpoint, Entry, NewEntry
 from server.engine.agents.locked import unknown_agent
-from server.storage.agent_records import AgentRecordRepository, Appended
+from server.storage.agent_records import FIRST_BYTES, AgentRecordRepository, Appended, FirstPage
 from server.storage.agents import AgentKey, AgentRepository
 
 RETRY_PAUSES_S = (0.1, 0.5, 1.0, 2.0)
@@ -39,6 +40,13 @@ class AgentEntries:
         self._appends: Batcher[NewEntry, AppendedEntry] = Batcher(
             self._append_all, weigh=lambda entry: entry.size, name="agent_entries"
         )
+        # activations begin with these reads: those of many agents are one statement
+        self._first_pages: Batcher[AgentKey, FirstPage] = Batcher(
+            self._read_first, weigh=lambda _agent: FIRST_BYTES, name="agent_conversations"
+        )
+        self._checkpoints: Batcher[AgentKey, Checkpoint | None] = Batcher(
+            self._read_checkpoints, weigh=lambda _agent: MAX_PAYLOAD_BYTES, name="agent_checkpoints"
+        )
 
     async def append(self, entry: NewEntry) -> AppendedEntry:
         """Append an entry, or find the one of its id, whose content is not compared.
@@ -58,14 +66,18 @@ class AgentEntries:
             NotFound: the tenant has no such agent.
             InvalidInput: ``after_id`` is no entry of the agent.
         """
-        after = 0 if after_id is None else await patiently(lambda: self._number(agent, after_id))
-        page = await patiently(lambda: self._records.entries(agent, after))
-        if not page and not await patiently(lambda: self._agents.exists(agent)):
-            raise unknown_agent(agent[1])
-        while page:
+        if after_id is None:
+            first = await patiently(lambda: self._first_pages.submit(agent))
+            if first.entries:
+                yield first.entries
+            if not first.has_more:
+                return
+            after = first.entries[-1].number if first.entries else 0
+        else:
+            after = await patiently(lambda: self._number(agent, after_id))
+        while page := await patiently(lambda after=after: self._records.entries(agent, after)):  # type: ignore[misc]
             yield page
             after = page[-1].number
-            page = await patiently(lambda after=after: self._records.entries(agent, after))  # type: ignore[misc]
 
     async def latest_checkpoint(self, agent: AgentKey) -> Checkpoint | None:
         """Return the newest checkpoint of an agent; None without one.
@@ -73,14 +85,13 @@ class AgentEntries:
         Raises:
             NotFound: the tenant has no such agent.
         """
-        checkpoint = await patiently(lambda: self._records.latest_checkpoint(agent))
-        if checkpoint is None and not await patiently(lambda: self._agents.exists(agent)):
-            raise unknown_agent(agent[1])
-        return checkpoint
+        return await patiently(lambda: self._checkpoints.submit(agent))
 
     async def close(self) -> None:
-        """Wait until all accepted entries are committed."""
+        """Wait until all accepted entries are committed, and no read is under way."""
         await self._appends.close()
+        await self._first_pages.close()
+        await self._checkpoints.close()
 
     async def _number(self, agent: AgentKey, entry_id: UUID) -> int:
         number = await self._records.entry_number(agent, entry_id)
@@ -89,6 +100,17 @@ class AgentEntries:
         if not await self._agents.exists(agent):
             raise unknown_agent(agent[1])
         raise InvalidInput(f"after_entry_id: the agent has no entry {entry_id}")
+
+    async def _read_first(self, agents: Sequence[AgentKey]) -> Sequence[FirstPage | FlovynError]:
+        pages = await self._records.first_entries(agents)
+        return [page or unknown_agent(agent[1]) for agent, page in zip(agents, pages, strict=True)]
+
+    async def _read_checkpoints(self, agents: Sequence[AgentKey]) -> Sequence[Checkpoint | FlovynError | None]:
+        read = await self._records.latest_checkpoints(agents)
+        return [
+            checkpoint if exists else unknown_agent(agent[1])
+            for agent, (exists, checkpoint) in zip(agents, read, strict=True)
+        ]
 
     async def _append_all(self, entries: Sequence[NewEntry]) -> Sequence[AppendedEntry | FlovynError]:
         appended = await self._records.append(entries)

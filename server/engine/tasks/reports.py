@@ -52,6 +52,7 @@ class TaskReports:
         self._agents = AgentRepository(database)
         self.claims = claims
         self._deliveries = deliveries
+        self._had_agents = False
         self._reports: Batcher[TaskReport, bool] = Batcher(
             self._report_all, weigh=lambda report: len(report.output or ""), name="task_reports"
         )
@@ -109,7 +110,7 @@ class TaskReports:
         await self._reports.close()
 
     async def _report_all(self, reports: Sequence[TaskReport]) -> Sequence[bool | FlovynError]:
-        agents = AgentsOfTasks(self._agents)
+        agents = AgentsOfTasks(self._agents, are_first=self._had_agents)
         try:
             return await self._report_some(reports, agents)
         except AgentsAreLockedError:
@@ -125,6 +126,8 @@ class TaskReports:
             await agents.lock_first(connection, keys)
             # workflows are locked before tasks, here and in submissions: the other order would deadlock
             workflows, states = await self._storage.lock(connection, keys)
+            # a batch with tasks of agents is mostly followed by another one; agents that are locked first need no retry
+            self._had_agents = any(state.agent_execution_id is not None for state in states.values())
             await agents.lock(connection, states.values())
             for report in reports:
                 result = _applied(states, self._identified(report, states))

@@ -148,6 +148,7 @@ class AgentDispatch:
         agent = agent_of(request, identity)
         self._agents.claims.receipts.confirmed(agent)
         await self._agents.submit(CompleteCall(*agent, await payload_field(request.output, "output")))
+        self._agents.claims.over(agent)
         return empty_pb2.Empty()
 
     async def fail_agent(self, request: pb.FailAgentRequest, identity: Identity) -> empty_pb2.Empty:
@@ -158,6 +159,7 @@ class AgentDispatch:
         trace = free_text(request.stack_trace) if request.HasField("stack_trace") else None
         unreachable = self._agents.limits.retry_unreachable and not kind and _UNREACHABLE.search(error) is not None
         await self._agents.submit(FailCall(*agent, Failure(error, trace, kind or None), unreachable))
+        self._agents.claims.over(agent)
         return empty_pb2.Empty()
 
     async def suspend_agent(self, request: pb.SuspendAgentRequest, identity: Identity) -> empty_pb2.Empty:
@@ -165,6 +167,7 @@ class AgentDispatch:
         agent = agent_of(request, identity)
         self._agents.claims.receipts.confirmed(agent)
         await self._agents.submit(SuspendCall(*agent, messages.wait_of(request)))
+        self._agents.claims.over(agent)
         return empty_pb2.Empty()
 
     async def resume_agent(self, request: pb.ResumeAgentRequest, identity: Identity) -> pb.ResumeAgentResponse:

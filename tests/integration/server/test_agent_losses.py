@@ -24,6 +24,7 @@ async def agents(database: str) -> AsyncIterator[Agents]:
 
 async def _age(agents: Agents, seconds: int) -> None:
     """Let the claims of all agents be older."""
+    await agents.client.engine.agents.claims.write_signs()
     async with agents.client.pool.connection() as connection:
         await connection.execute(
             b"UPDATE agent_execution SET claimed_at = claimed_at - %(s)s * interval '1 second',"
