@@ -95,7 +95,8 @@ def screen(before: Sample, now: Sample, seconds: float) -> Iterator[str]:
     yield (
         f"calls {rate('flovyn_calls_total'):.0f}/s   failed {rate('flovyn_calls_total', code='internal'):.1f}/s   "
         f"workflows {rate('flovyn_workflows_started_total'):.0f}/s started, "
-        f"{rate('flovyn_workflows_ended_total'):.0f}/s ended   tasks {rate('flovyn_tasks_ended_total'):.0f}/s ended"
+        f"{rate('flovyn_workflows_ended_total'):.0f}/s ended   "
+        f"agents {rate('flovyn_agents_ended_total'):.0f}/s ended   tasks {rate('flovyn_tasks_ended_total'):.0f}/s ended"
     )
     yield (
         f"processor {100 * rate('process_cpu_seconds_total'):.0f} %   memory "

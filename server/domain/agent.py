@@ -133,6 +133,7 @@ class AgentState:
         signal_count: the number of signals that are not consumed.
         has_provisional: whether signals were consumed since the last checkpoint or suspension.
         lost_claims: the number of activations that were lost in a row, without a checkpoint in between.
+        age: the time since its start, in seconds.
     """
 
     tenant_id: UUID
@@ -154,6 +155,7 @@ class AgentState:
     lost_claims: int = 0
     cancel_reason: str | None = None
     cascades: bool = False
+    age: float = 0.0
 
     @property
     def key(self) -> tuple[UUID, UUID]:

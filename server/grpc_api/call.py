@@ -259,11 +259,13 @@ class StreamedCall(GrpcCall):
             count(more)
             counted += more
             if len(data) > SMALL_BYTES:
-                yield await _parsed_large(served, data, self._max_commands)
-                continue
-            message = parsed(served.request_class, data)
-            check_small_counts(message, len(data), self._max_commands)
-            check_message(data, message, served.method.free_texts)
+                message = await _parsed_large(served, data, self._max_commands)
+            else:
+                message = parsed(served.request_class, data)
+                check_small_counts(message, len(data), self._max_commands)
+                check_message(data, message, served.method.free_texts)
+            if self.resource_id is None:
+                self.resource_id = served.resource_id(message)
             yield message
 
 

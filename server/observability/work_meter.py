@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from core.metrics import BYTE_BUCKETS, DURATION_BUCKETS, LONG_BUCKETS, OTHER, BoundCounter, BoundHistogram, Metrics
+from server.domain.agent import AgentState, NewAgent
 from server.domain.task import NewTask, TaskStatus, TaskStep
 from server.domain.worker import Category
 from server.domain.workflow import NewWorkflow, WorkflowState
@@ -15,6 +16,8 @@ Bound = TypeVar("Bound")
 
 WAYS = ("local", "notification", "nudge", "direct", "passed_on")
 """The ways in which a parked poller is woken; see docs/operations.md."""
+
+ACTIVATION_BUCKETS = (1, 2, 3, 5, 10, 20, 50, 100, 1000)
 
 
 class _ByQueue(Generic[Bound]):
@@ -114,6 +117,16 @@ class WorkMeter:
         self._histories = metrics.histogram(
             "workflow_history_bytes", "Size of a workflow's history at its end.", buckets=BYTE_BUCKETS
         ).of()
+        self._agents_started = metrics.counter("agents_started_total", "Agents that were started.", ("tenant",))
+        self._agents_ended = metrics.counter(
+            "agents_ended_total", "Agents that ended, by status.", ("status", "tenant")
+        )
+        self._agent_lifetimes = metrics.histogram(
+            "agent_duration_seconds", "Time from an agent's start to its end.", ("status",), LONG_BUCKETS
+        )
+        self._agent_activations = metrics.histogram(
+            "agent_activations", "Activations of an agent until its end.", buckets=ACTIVATION_BUCKETS
+        ).of()
         self._created = metrics.counter("tasks_created_total", "Task executions that were created.", ("tenant",))
         self._finished = metrics.counter(
             "tasks_ended_total", "Task executions that ended, by status.", ("status", "tenant")
@@ -150,6 +163,21 @@ class WorkMeter:
             self._lifetimes.of(each.status).observe(each.age)
             self._histories.observe(each.history_bytes)
 
+    def agents_started(self, agents: Sequence[NewAgent]) -> None:
+        """Count inserted agents."""
+        dispatch = self.dispatch[Category.AGENT]
+        for each in agents:
+            self._agents_started.of(self._tenants.get(each.tenant_id, "")).inc()
+            if each.claim is not None:
+                dispatch.dispatched(each.queue)
+
+    def agents_ended(self, states: Sequence[AgentState]) -> None:
+        """Count ended agents."""
+        for each in states:
+            self._agents_ended.of(each.status, self._tenants.get(each.tenant_id, "")).inc()
+            self._agent_lifetimes.of(each.status).observe(each.age)
+            self._agent_activations.observe(each.claim_number)
+
     def tasks_created(self, tasks: Sequence[NewTask]) -> None:
         """Count inserted tasks."""
         dispatch = self.dispatch[Category.TASK]
@@ -171,7 +199,7 @@ class WorkMeter:
                 self._task_times.of(state.status).observe(state.age)
 
     def tasks_cancelled(self, number: int) -> None:
-        """Count tasks that were cancelled because their workflows ended."""
+        """Count tasks that were cancelled because their workflows or agents ended."""
         if number > 0:
             self._finished.of(TaskStatus.CANCELLED, "").inc(number)
 

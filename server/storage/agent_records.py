@@ -14,6 +14,7 @@ from core.connection import DatabaseConnection
 from core.errors import NotFound
 from core.named_queries import named_queries
 from core.plugin_services import Database
+from server.database.effects import count
 from server.domain.agent import AgentStatus
 from server.domain.agent_records import AgentSignal, Checkpoint, Entry, NewCheckpoint, NewEntry, NewSignal, OwnedTask
 from server.domain.task import TaskStatus
@@ -202,7 +203,8 @@ class AgentRecordRepository:
 
     async def cancel_tasks(self, connection: DatabaseConnection, agents: Sequence[AgentKey]) -> None:
         """Cancel the open tasks of cancelled agents, which the caller has locked."""
-        await connection.execute(_SQL["cancel_tasks"], _agents(agents))
+        [number] = await fetch(connection, SCALAR, _SQL["cancel_tasks"], _agents(agents))
+        count(connection, lambda meter: meter.tasks_cancelled(number))
 
 
 def _first_page(rows: Sequence[Any]) -> FirstPage | None:

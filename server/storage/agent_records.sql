@@ -239,8 +239,11 @@ ended AS (
     FROM open
     WHERE t.tenant_id = open.tenant_id AND t.id = open.id
     RETURNING t.tenant_id, t.id, t.execution_count, t.worker_id, t.claimed_at, open.status AS was
+),
+attempts AS (
+    INSERT INTO task_attempt (tenant_id, task_execution_id, attempt, status, error, worker_id, started_at, finished_at)
+    SELECT tenant_id, id, execution_count, 'CANCELLED', 'the agent was cancelled', worker_id, claimed_at, now()
+    FROM ended
+    WHERE was = 'RUNNING'
 )
-INSERT INTO task_attempt (tenant_id, task_execution_id, attempt, status, error, worker_id, started_at, finished_at)
-SELECT tenant_id, id, execution_count, 'CANCELLED', 'the agent was cancelled', worker_id, claimed_at, now()
-FROM ended
-WHERE was = 'RUNNING'
+SELECT count(*) FROM ended

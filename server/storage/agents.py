@@ -12,9 +12,11 @@ from core.connection import DatabaseConnection
 from core.errors import NotFound
 from core.named_queries import named_queries
 from core.plugin_services import Database
+from server.database.effects import count
 from server.domain.agent import AgentState, AgentStatus, AgentStep, ClaimedAgent, NewAgent, WaitKind
 from server.domain.agent_records import ChildFact
 from server.domain.claim import Claim, Released
+from server.domain.worker import Category
 from server.domain.workflow import PollSlot
 from server.storage.columns import claim_columns, columns
 from server.storage.poll_slots import SlotGroups, uuid_array
@@ -22,7 +24,7 @@ from server.storage.rows import NAMED, SCALAR, fetch, keyed_row, read, record_ro
 from server.storage.workflows import key_columns
 
 _SQL = named_queries(__package__, "agents.sql")
-_CLAIMED = keyed_row(ClaimedAgent, "slot_group", "place")
+_CLAIMED = keyed_row(ClaimedAgent, "slot_group", "place", "waited")
 _RESUMED = record_row(ClaimedAgent)
 _RELEASED = record_row(Released)
 _CHILD = record_row(ChildFact, status=AgentStatus)
@@ -61,6 +63,7 @@ class AgentRepository:
             rows = await fetch(connection, NAMED, _SQL["insert"], parameters)
         except psycopg.errors.ForeignKeyViolation:
             raise NotFound("the tenant does not exist on this server; create it first") from None
+        count(connection, lambda meter: meter.agents_started(agents))
         created = {(row.tenant_id, row.id): row.created_at for row in rows}
         return [
             _dispatched(agent, agent.claim, created[agent.tenant_id, agent.id])
@@ -76,7 +79,11 @@ class AgentRepository:
     async def claim(self, slots: Sequence[PollSlot]) -> list[ClaimedAgent | None]:
         """Claim pending agents for the slots, the longest claimable first; None for a slot without work."""
         groups = SlotGroups(slots)
-        return groups.by_slot(await read(self._database, _CLAIMED, _SQL["claim"], groups.parameters))
+        async with self._database.connection() as connection:
+            rows = await fetch(connection, _CLAIMED, _SQL["claim"], groups.parameters)
+            waits = [(agent.queue, waited) for (_, _, waited), agent in rows]
+            count(connection, lambda meter: meter.claimed(Category.AGENT, waits))
+        return groups.by_slot(((group, place), agent) for (group, place, _), agent in rows)
 
     async def release(self, agents: Sequence[ClaimedAgent]) -> None:
         """Release claimed agents whose claims have not ended."""
@@ -116,6 +123,9 @@ class AgentRepository:
         parameters["wait_reason"] = [step.wait.reason if step.wait else None for step in steps]
         parameters["joined_ids"] = [uuid_array(state.joined_ids) for state in states]
         await connection.execute(_SQL["apply"], parameters)
+        ended = [state for state in states if state.status.is_terminal]
+        if ended:
+            count(connection, lambda meter: meter.agents_ended(ended))
 
     async def wake(self, connection: DatabaseConnection, agents: Collection[AgentKey]) -> list[Woken]:
         """Make those of the locked agents PENDING whose conditions are met; return them."""

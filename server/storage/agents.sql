@@ -71,7 +71,7 @@ FROM picked
 INNER JOIN poller ON picked.slot_group = poller.slot_group AND picked.place = poller.place
 WHERE a.tenant_id = picked.tenant_id AND a.id = picked.id
 RETURNING
-    picked.slot_group, picked.place,
+    picked.slot_group, picked.place, date_part('epoch', now() - a.claim_at) AS waited,
     a.tenant_id, a.id, a.kind, a.queue, a.input::text, a.persistence_mode, a.metadata::text, a.parent_id,
     a.checkpoint_seq, a.created_at, a.claim_id
 
@@ -121,7 +121,8 @@ RETURNING lost.claim_id AS id, a.tenant_id, a.queue, a.kind
 -- part: state
     a.tenant_id, a.id, a.kind, a.queue, a.status, a.parent_id, a.depth, a.metadata::text, a.claim_number, a.wait_kind,
     a.wait_name, CASE WHEN a.wait_kind = 'ANY_CHILD' THEN a.wait_ids END AS wait_ids, a.joined_ids, a.checkpoint_seq,
-    a.signal_count, a.has_provisional, a.lost_claims, a.cancel_reason, a.cascades
+    a.signal_count, a.has_provisional, a.lost_claims, a.cancel_reason, a.cascades,
+    date_part('epoch', now() - a.created_at) AS age
 
 -- name: lock
 -- The states of agents, and of the parents of some, locked in the order of their ids, so that two batches cannot wait

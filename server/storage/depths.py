@@ -21,8 +21,8 @@ class Depth:
     """A number of things, and the age of the oldest of them.
 
     Attributes:
-        subject: ``workflow`` and ``task`` for pending work of a queue; ``running``; ``timer`` for overdue ones;
-            ``estimate`` for the planner's estimate of workflows in a status.
+        subject: ``workflow``, ``task`` and ``agent`` for pending work of a queue; ``running``; ``timer`` for overdue
+            ones; ``estimate`` for the planner's estimate of workflows in a status.
         name: the queue, the category or the status.
         oldest: seconds; None without any, and for estimates.
     """

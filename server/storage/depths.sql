@@ -13,11 +13,17 @@ pending_task AS (
     WHERE status = 'PENDING' AND claim_at <= now()
     LIMIT %(limit)s
 ),
+pending_agent AS (
+    SELECT tenant_id, queue, claim_at AS since FROM agent_execution WHERE status = 'PENDING' LIMIT %(limit)s
+),
 running_workflow AS (
     SELECT claimed_at FROM workflow_execution WHERE status = 'RUNNING' LIMIT %(limit)s
 ),
 running_task AS (
     SELECT claimed_at FROM task_execution WHERE status = 'RUNNING' LIMIT %(limit)s
+),
+running_agent AS (
+    SELECT claimed_at FROM agent_execution WHERE status IN ('RUNNING', 'CANCELLING') LIMIT %(limit)s
 ),
 overdue_timer AS (
     SELECT fire_at FROM timer WHERE status = 'ACTIVE' AND fire_at <= now() LIMIT %(limit)s
@@ -31,11 +37,18 @@ SELECT 'task', tenant_id, queue, count(*)::float8, date_part('epoch', now() - mi
 FROM pending_task
 GROUP BY tenant_id, queue
 UNION ALL
+SELECT 'agent', tenant_id, queue, count(*)::float8, date_part('epoch', now() - min(since))
+FROM pending_agent
+GROUP BY tenant_id, queue
+UNION ALL
 SELECT 'running', NULL, 'workflow', count(*)::float8, date_part('epoch', now() - min(claimed_at))
 FROM running_workflow
 UNION ALL
 SELECT 'running', NULL, 'task', count(*)::float8, date_part('epoch', now() - min(claimed_at))
 FROM running_task
+UNION ALL
+SELECT 'running', NULL, 'agent', count(*)::float8, date_part('epoch', now() - min(claimed_at))
+FROM running_agent
 UNION ALL
 SELECT 'timer', NULL, 'timer', count(*)::float8, date_part('epoch', now() - min(fire_at))
 FROM overdue_timer

@@ -15,8 +15,10 @@ from core.batching import Batcher
 from core.connection import DatabaseConnection
 from core.errors import FlovynError
 from core.unit_of_work import after_commit
+from server.database.effects import count
 from server.domain.agent import AgentStatus, ClaimedAgent, NewAgent
 from server.domain.task import ClaimedTask, NewTask, dispatched
+from server.domain.worker import Category
 from server.engine.agents.claims import AgentClaims
 from server.engine.agents.locked import AgentCall, AgentWrites, Answer, Locked, Wanted
 from server.engine.dispatch.direct_dispatch import Reservations
@@ -143,6 +145,8 @@ class _AgentBatch:
 
     async def _write(self, connection: DatabaseConnection, locked: Locked) -> None:
         writes, locked.writes = locked.writes, AgentWrites()
+        if writes.lost:
+            count(connection, lambda meter: meter.expired(Category.AGENT, ["silence"] * writes.lost))
         if writes.steps:
             await self._agents.apply(connection, list(writes.steps.values()))
         await self._write_records(connection, writes)

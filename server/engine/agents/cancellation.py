@@ -67,6 +67,7 @@ class ReclaimCall(AgentCall[bool]):
         step = reclaimed(locked.state(self.key), self.claim_number, self.why)
         if step is not None:
             locked.lose(step)
+            locked.writes.lost += 1
         return step is not None
 
 

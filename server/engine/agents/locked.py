@@ -36,6 +36,8 @@ class AgentWrites:
     without_tasks: set[AgentKey] = field(default_factory=set)
     """Cancelled agents, whose open tasks are cancelled."""
     resumed: dict[AgentKey, Claim] = field(default_factory=dict)
+    lost: int = 0
+    """The number of activations that a sweep ended."""
     to_wake: set[AgentKey] = field(default_factory=set)
     """Agents whose conditions may be met now."""
 

@@ -55,14 +55,16 @@ class AgentWork:
             "SignalAgent": GrpcMethod(self.signal_agent, update, "agent", resource_id=AGENT_FIELD),
             "ConsumeSignals": GrpcMethod(self.consume_signals, update, "agent", resource_id=AGENT_FIELD),
             "HasSignal": GrpcMethod(self.has_signal, view, "agent", resource_id=AGENT_FIELD),
-            "ScheduleAgentTask": GrpcMethod(self.schedule_task, update, "agent", resource_id="task_execution_id"),
+            "ScheduleAgentTask": GrpcMethod(self.schedule_task, update, "agent", resource_id=f"header.{AGENT_FIELD}"),
             "GetAgentTaskResult": GrpcMethod(self.get_result, view, "agent", resource_id=AGENT_FIELD),
             "GetAgentTaskResults": GrpcMethod(self.get_results, view, "agent", resource_id=AGENT_FIELD),
             "GetAgentTaskCount": GrpcMethod(self.get_count, view, "agent", resource_id=AGENT_FIELD),
             "CancelAgentTask": GrpcMethod(
                 self.cancel_task, update, "agent", resource_id=AGENT_FIELD, free_texts=("reason",)
             ),
-            "StreamAgentData": GrpcMethod(self.stream_data, update, "agent", free_texts=("payload",)),
+            "StreamAgentData": GrpcMethod(
+                self.stream_data, update, "agent", resource_id=AGENT_FIELD, free_texts=("payload",)
+            ),
             "SpawnChildAgent": GrpcMethod(self.spawn_child, update, "agent", resource_id=child),
             "SendParentSignal": GrpcMethod(self.signal_parent, update, "agent", resource_id=child),
             "SendChildSignal": GrpcMethod(self.signal_child, update, "agent", resource_id=child),

@@ -95,7 +95,7 @@ class Scrape:
         late = own.gauge("timers_overdue", "Timers that are due and have not fired.").of()
         latest = own.gauge("timer_oldest_late_seconds", "Lateness of the timer that is overdue longest.").of()
         estimate = own.gauge("workflows_estimate", "Workflows by status, as of the last ANALYZE.", ("status",))
-        for category in ("workflow", "task"):
+        for category in ("workflow", "task", "agent"):
             rows = [each for each in depths if each.subject == category]
             for (queue, tenant), (number, age) in self._by_queue(rows).items():
                 pending.of(category, queue, tenant).set(number)

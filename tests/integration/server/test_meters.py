@@ -7,15 +7,18 @@ import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from uuid import UUID
 
 import grpc
 import pytest
 
 from proto.flovyn.v1 import workflow_pb2
+from server.engine.agents.cancellation import ReclaimCall
 from server.observability.metrics import FOLDER_VARIABLE, MetricsRegistry
 from server.rest_api.resources import scrape
 from server.rest_api.resources.scrape import Scrape
 from server.storage.depths import Depth, DepthRepository
+from tests.support.agents import Agents
 from tests.support.calls import complete_task, fail_task, poll, poll_task, start, submit, submit_task
 from tests.support.driving import COMPLETED, complete
 from tests.support.running import CONFIG, OPERATOR_KEY, TENANT, WORKER_KEY, Client, bearer, running_server
@@ -153,6 +156,30 @@ async def test_work_is_counted_by_outcome(database: str) -> None:
     assert value(text, 'flovyn_polls_total{category="task",queue="q"}') == 2
 
 
+async def test_agents_are_counted_as_workflows_are(database: str) -> None:
+    """Starts, claims, ends, cancelled tasks, lost activations, and what is pending and running at a scrape."""
+    async with running_server(database) as client:
+        agents = Agents(client)
+        ended, pending, held = [await agents.create() for _ in range(3)]
+        assert (await agents.claim()).id == ended
+        await agents.schedule(ended, "k")
+        await agents.suspend_for_tasks(ended, "k")
+        await agents.rest("DELETE", f"/{ended}")
+        assert (await agents.claim()).id == pending
+        await client.engine.agents.submit(ReclaimCall(TENANT, UUID(pending), 1, "lost"))
+        assert (await agents.claim()).id == held
+        text = await _scrape(client)
+    assert value(text, 'flovyn_agents_started_total{tenant=""}') == 3
+    assert value(text, 'flovyn_agents_ended_total{status="CANCELLED",tenant=""}') == 1
+    assert value(text, 'flovyn_agent_duration_seconds_count{status="CANCELLED"}') == 1
+    assert value(text, "flovyn_agent_activations_sum") == 1
+    assert value(text, 'flovyn_tasks_ended_total{status="CANCELLED",tenant=""}') == 1
+    assert value(text, 'flovyn_claims_expired_total{category="agent",reason="silence"}') == 1
+    assert value(text, 'flovyn_schedule_to_start_seconds_count{category="agent",queue="q"}') == 3
+    assert value(text, 'flovyn_queue_depth{category="agent",queue="q",tenant=""}') == 1
+    assert value(text, 'flovyn_running{category="agent"}') == 1
+
+
 async def test_work_that_is_rolled_back_does_not_count(database: str) -> None:
     """A refused start leaves the numbers as they were."""
     async with running_server(database) as client:
@@ -247,3 +274,19 @@ def _explained() -> set[str]:
     """Return the metrics of the guide's table."""
     table = Path("docs/operations.md").read_text(encoding="utf-8").partition("## Metrics")[2].partition("\n## ")[0]
     return set(re.findall(r"`((?:flovyn|process)_\w+)`", table))
+
+
+async def test_lines_about_agents_name_them(database: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Also those of calls that stream their requests."""
+    caplog.set_level(logging.DEBUG, "server.calls")
+    async with running_server(database) as client:
+        agents = Agents(client)
+        agent = await agents.create()
+        await agents.claim()
+        await agents.append(agent)
+        await agents.schedule(agent, "k")
+        await agents.stream(agent, [(1, "{}")])
+        await agents.complete(agent)
+    lines = [record.__dict__ for record in caplog.records if record.name == "server.calls"]
+    named = {line["operation"].rpartition("/")[2] for line in lines if line.get("agent_id") == agent}
+    assert named >= {"GetEntries", "AppendEntry", "ScheduleAgentTask", "StreamAgentData", "CompleteAgent"}
