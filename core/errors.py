@@ -20,6 +20,12 @@ class InvalidInput(FlovynError):
     code = "invalid_input"
 
 
+class TooBroad(InvalidInput):
+    """A search or a count was ended, because it took too long; the text says how to narrow it."""
+
+    code = "too_broad"
+
+
 class NotFound(FlovynError):
     """The named thing does not exist, or belongs to another tenant."""
 

@@ -45,7 +45,8 @@ MAX_DETAILS_BYTES = MAX_ERROR_BYTES - 512
 """Size of the text in it, escaped: the rest is room for the code and the other trailers."""
 
 MAX_LIMIT = 100
-MAX_OFFSET = 1_000_000_000
+MAX_OFFSET = 100_000
+"""A list skips these rows one by one; cursors reach every row at the same cost."""
 
 
 @dataclass(frozen=True, slots=True)

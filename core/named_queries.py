@@ -9,7 +9,7 @@ each of them has a line ``-- use: task_columns`` in its place.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 _BLOCK = re.compile(r"^-- (name|part): ([a-z][a-z0-9_]*)[ \t]*$", re.MULTILINE)
@@ -30,6 +30,14 @@ def named_queries(package: str, file: str) -> Mapping[str, str]:
     prefix = file.removesuffix(".sql") if package.startswith("server") else f"{owner}.{file.removesuffix('.sql')}"
     _NAMES.update({text: f"{prefix}.{name}" for name, text in queries.items()})
     return queries
+
+
+def joined(queries: Mapping[str, str], names: Sequence[str]) -> str:
+    """Return the statement of several parts of one file, in this order; it has the name of the first part."""
+    statement = "\n".join(queries[name] for name in names)
+    if (name := _NAMES.get(queries[names[0]])) is not None:
+        _NAMES[statement] = name
+    return statement
 
 
 def name_of(query: str) -> str | None:

@@ -15,6 +15,7 @@ from core.clock import Clock
 from core.connection import DatabaseConnection
 from core.launchers import AgentLauncher, PromiseResolver, TaskLauncher, TenantLookup, WorkflowLauncher
 from core.metrics import Metrics
+from core.paging import Cursors
 from core.service import Service, ServiceWithin
 
 
@@ -55,6 +56,7 @@ class PluginServices:
             every second: for work without an end, use ``once_per_deployment``, which costs nothing while it waits.
         leading: ``async with services.leading():`` waits until this process is the one that leads the deployment. When
             it loses the lead with a database connection, the body is cancelled and the context raises ``Unavailable``.
+        cursors: signs the cursors of lists, see ``core.paging``.
         development: whether ``flovyn-server dev`` runs this; a switch that is unsafe elsewhere asks here.
     """
 
@@ -71,6 +73,7 @@ class PluginServices:
     metrics: Metrics
     exclusively: Callable[[str], AbstractAsyncContextManager[None]]
     leading: Callable[[], AbstractAsyncContextManager[None]]
+    cursors: Cursors
     development: bool = False
 
     def once_per_deployment(self, service: Service) -> Service:

@@ -87,13 +87,19 @@ Moment = Annotated[AwareDatetime, AfterValidator(_usable)]
 """A moment with its offset from UTC; far enough from the ends of the calendar for every time zone."""
 
 
+_GREATEST_LIMIT = 1_000_000_000
+
+PageLimit = Annotated[int, Field(ge=1, le=_GREATEST_LIMIT), AfterValidator(lambda limit: min(limit, MAX_LIMIT))]
+"""The items of a page; a number above ``MAX_LIMIT`` is cut down to it."""
+
+
 class PageQuery(RestModel):
     """``limit`` and ``offset`` of a list; a limit above ``MAX_LIMIT`` is cut down to it."""
 
-    limit: Annotated[int, Field(ge=1, le=MAX_OFFSET), AfterValidator(lambda limit: min(limit, MAX_LIMIT))] = (
-        DEFAULT_LIMIT
+    limit: PageLimit = DEFAULT_LIMIT
+    offset: int = Field(
+        default=0, ge=0, le=MAX_OFFSET, description="rows to skip; cursors, where a list has them, go further"
     )
-    offset: int = Field(default=0, ge=0, le=MAX_OFFSET)
 
 
 class Page(RestModel):

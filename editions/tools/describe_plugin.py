@@ -72,6 +72,7 @@ def services(plugin: Plugin) -> PluginServices:
         tasks=nothing,
         promises=nothing,
         agents=nothing,
+        cursors=nothing,
         settings=None if section is None else section.model.model_construct(),
         build_info=BuildInfo("build", "0", "", ""),
         logger=logging.getLogger(plugin.name),

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from core.auth import Action
-from core.limits import MAX_LIMIT, MAX_OFFSET
-from core.rest_model import DEFAULT_LIMIT, Moment, RestModel, Text
+from core.paging import MAX_CURSOR
+from core.rest_model import DEFAULT_LIMIT, Moment, PageLimit, RestModel, Text
 from plugins.audit_log.domain import Head
 from plugins.audit_log.filters import Filter
 from plugins.audit_log.repository import Retention, Shown
@@ -56,10 +56,10 @@ class FilterQuery(ChainQuery):
 class EventQuery(FilterQuery):
     """Query string of a list; a limit above the largest is cut down to it."""
 
-    limit: Annotated[int, Field(ge=1, le=MAX_OFFSET), AfterValidator(lambda limit: min(limit, MAX_LIMIT))] = (
-        DEFAULT_LIMIT
+    limit: PageLimit = DEFAULT_LIMIT
+    cursor: Annotated[str, Field(min_length=1, max_length=MAX_CURSOR)] | None = Field(
+        None, description="the nextCursor of the page before"
     )
-    cursor: Text | None = Field(None, description="the nextCursor of the page before")
 
 
 Format = Literal["ndjson", "csv"]

@@ -79,7 +79,7 @@ class _Parts:
         events = EventRepository(services.database)
         retention = RetentionRepository(services.database, config.refusals_keep_days)
         self.config = config
-        self.service = AuditService(events, retention)
+        self.service = AuditService(events, retention, services.cursors)
         self.recorder = Recorder(events, config, services.metrics, services.logger)
         self.pruner = Pruner(retention, services.clock, config.prune_interval, services.logger)
         self.pruning = services.once_per_deployment(self.pruner)

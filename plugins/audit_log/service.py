@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import asdict
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 from core.auth import Identity, PrincipalType, Role
 from core.errors import AuthzError, NotFound
+from core.paging import Cursors, scope_of
 from plugins.audit_log.domain import REFUSALS_CHAIN, SERVER_CHAIN, Head
 from plugins.audit_log.filters import Filter, PageCursor
 from plugins.audit_log.repository import EventRepository, Retention, RetentionRepository, Shown
@@ -34,18 +37,29 @@ class ChainName(StrEnum):
 class AuditService:
     """Reads the log, verifies it, and says how long it is kept; ``readable`` says whose a caller may see."""
 
-    def __init__(self, events: EventRepository, retention: RetentionRepository) -> None:
+    def __init__(self, events: EventRepository, retention: RetentionRepository, cursors: Cursors) -> None:
         self._events = events
         self._retention = retention
+        self._cursors = cursors
 
     async def page(
         self, tenant_id: UUID, wanted: Filter, limit: int, cursor: str | None
     ) -> tuple[list[Shown], str | None]:
         """Return events, newest first, and the cursor of the next page where there may be one."""
-        behind = PageCursor.parse(cursor) if cursor else None
+        conditions = {name: None if value is None else str(value) for name, value in asdict(wanted).items()}
+        scope = scope_of("audit-log", tenant_id, conditions)
+        behind = await self._position(scope, cursor) if cursor else None
         found = await self._events.page(tenant_id, wanted, limit, behind, newest_first=True)
-        following = str(PageCursor.behind(found[-1].event)) if len(found) == limit else None
-        return found, None if following == cursor else following
+        following = PageCursor.behind(found[-1].event) if len(found) == limit else None
+        if following is None or following == behind:  # damaged times are shown as one and the same
+            return found, None
+        return found, await self._cursors.cursor(scope, (following.at, following.sequence))
+
+    async def _position(self, scope: bytes, cursor: str) -> PageCursor:
+        at, sequence = await self._cursors.position(scope, cursor)
+        assert isinstance(at, datetime)  # as ``page`` has signed them
+        assert isinstance(sequence, int)
+        return PageCursor(at, sequence)
 
     async def get(self, tenant_id: UUID, sequence: int | None) -> Shown:
         """Return the event of a number.

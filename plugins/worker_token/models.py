@@ -8,7 +8,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from core.rest_model import Moment, Page, PageQuery, RestModel, Text
+from core.paging import CursorPage, CursorQuery
+from core.rest_model import Moment, RestModel, Text
 from plugins.worker_token.domain import MAX_DESCRIPTION, MAX_DISPLAY_NAME, MAX_OVERLAP, GeneratedToken, WorkerToken
 
 
@@ -31,7 +32,7 @@ class RotateToken(RestModel):
     )
 
 
-class TokenQuery(PageQuery):
+class TokenQuery(CursorQuery):
     """Which tokens to list."""
 
     include_revoked: bool = False
@@ -99,7 +100,7 @@ class TokenBody(RestModel):
         )
 
 
-class TokenList(Page):
+class TokenList(CursorPage):
     """A page of tokens, oldest first."""
 
     tokens: list[TokenBody]

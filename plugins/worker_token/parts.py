@@ -29,11 +29,13 @@ class Parts:
         cache: what the process remembers.
         limit: who has failed how often.
         outcomes: the metric and the log.
+        cursors: signs the cursors of lists.
     """
 
     def __init__(self, services: PluginServices, monotonic: Callable[[], float] = time.monotonic) -> None:
         config = services.settings
         assert isinstance(config, WorkerTokenConfig)
+        self.cursors = services.cursors
         grammar = TokenGrammar(config.prefix)
         repository = WorkerTokenRepository(services.database)
         self.hasher = TokenHasher(config.keys())

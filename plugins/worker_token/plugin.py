@@ -51,7 +51,7 @@ class WorkerTokenPlugin(Plugin):
 
     def rest_routes(self) -> Sequence[RestRoute]:
         """``/api/v1/p/worker-token/tokens``."""
-        return Tokens(self._parts.service).routes()
+        return Tokens(self._parts.service, self._parts.cursors).routes()
 
     def openapi(self) -> OpenApiFragment:
         """Describe the routes."""

@@ -24,14 +24,25 @@ WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 SELECT
     -- use: token_columns
 FROM p_worker_token__tokens
-WHERE tenant_id = %(tenant_id)s AND (%(include_revoked)s OR revoked_at IS NULL)
+WHERE
+    tenant_id = %(tenant_id)s
+    AND (%(include_revoked)s OR revoked_at IS NULL)
+    AND (created_at, id) > (
+        coalesce(%(after_created_at)s::timestamptz, '-infinity'),
+        coalesce(%(after_id)s::uuid, '00000000-0000-0000-0000-000000000000')
+    )
 ORDER BY created_at, id
 LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: count
+-- Up to a number; all of them where that is NULL.
 SELECT count(*)
-FROM p_worker_token__tokens
-WHERE tenant_id = %(tenant_id)s AND (%(include_revoked)s OR revoked_at IS NULL)
+FROM (
+    SELECT
+    FROM p_worker_token__tokens
+    WHERE tenant_id = %(tenant_id)s AND (%(include_revoked)s OR revoked_at IS NULL)
+    LIMIT %(most)s::bigint
+) AS counted
 
 -- name: rotate
 -- Of two rotations at once, one finds the other's rotated_at and does nothing.

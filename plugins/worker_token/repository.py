@@ -13,6 +13,7 @@ from psycopg.rows import class_row, dict_row, scalar_row
 from core.connection import Row, RowFactory
 from core.errors import AlreadyExists, NotFound
 from core.named_queries import named_queries
+from core.paging import Position
 from core.plugin_services import Database
 from plugins.worker_token.domain import NewWorkerToken, Rehash, Rotation, WorkerToken
 
@@ -43,13 +44,18 @@ class WorkerTokenRepository:
         return next(iter(await self._tokens("get", {"tenant_id": tenant_id, "id": token_id})), None)
 
     async def page(
-        self, tenant_id: UUID, limit: int, offset: int, *, include_revoked: bool
-    ) -> tuple[list[WorkerToken], int]:
-        """Return a page of the tenant's tokens, oldest first, and how many there are."""
-        wanted = {"tenant_id": tenant_id, "include_revoked": include_revoked}
-        tokens = await self._tokens("page", {**wanted, "limit": limit, "offset": offset})
+        self, tenant_id: UUID, limit: int, offset: int, after: Position | None = None, *, include_revoked: bool
+    ) -> list[WorkerToken]:
+        """Return a page of the tenant's tokens behind a position, oldest first."""
+        created_at, token_id = (None, None) if after is None else after
+        wanted = {"tenant_id": tenant_id, "include_revoked": include_revoked, "limit": limit, "offset": offset}
+        return await self._tokens("page", {**wanted, "after_created_at": created_at, "after_id": token_id})
+
+    async def count(self, tenant_id: UUID, most: int | None = None, *, include_revoked: bool) -> int:
+        """Return how many tokens the tenant has, counted up to ``most``."""
+        wanted = {"tenant_id": tenant_id, "include_revoked": include_revoked, "most": most}
         [total] = await self._rows(scalar_row, "count", wanted)
-        return tokens, total
+        return int(total)
 
     async def rotate(self, rotation: Rotation) -> WorkerToken | None:
         """Replace a token's secret; None when it is gone, revoked, or was rotated since it was read.

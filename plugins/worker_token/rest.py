@@ -10,6 +10,7 @@ import falcon.asgi
 from core.auth import Action
 from core.endpoints import ALIAS_PREFIXES, RestRoute
 from core.errors import NotFound
+from core.paging import Cursors
 from plugins.worker_token.models import CreateToken, NewToken, RotateToken, TokenBody, TokenList, TokenQuery
 from plugins.worker_token.service import WorkerTokenService
 
@@ -22,8 +23,9 @@ Response = falcon.asgi.Response
 class Tokens:
     """The handlers."""
 
-    def __init__(self, service: WorkerTokenService) -> None:
+    def __init__(self, service: WorkerTokenService, cursors: Cursors) -> None:
         self._service = service
+        self._cursors = cursors
 
     def routes(self) -> list[RestRoute]:
         """Return the routes."""
@@ -105,11 +107,10 @@ class Tokens:
     async def list(self, request: Request, response: Response) -> None:
         """List the tenant's tokens, without those that are revoked unless they are asked for."""
         query: TokenQuery = request.context.query
-        tokens, total = await self._service.page(
-            request.context.tenant_id, query.limit, query.offset, include_revoked=query.include_revoked
-        )
-        bodies = [TokenBody.of(each) for each in tokens]
-        response.media = TokenList(tokens=bodies, total=total, limit=query.limit, offset=query.offset).as_json()
+        tenant_id = request.context.tenant_id
+        paging = await self._cursors.paging(RESOURCE, tenant_id, query)
+        tokens, members = await self._service.list(tenant_id, paging, include_revoked=query.include_revoked)
+        response.media = TokenList(tokens=[TokenBody.of(each) for each in tokens], **members).as_json()
 
     async def get(self, request: Request, response: Response, id: str) -> None:  # noqa: A002 - the parameter's name
         """Return a token, revoked ones too."""

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 from core.auth import Identity, IssuedToken, PrincipalType, TokenIssuer
 from core.clock import Clock
 from core.errors import AuthzError, InvalidInput, NotFound, NotOffered, WrongState
+from core.paging import PageMembers, Paging
 from plugins.worker_token.domain import (
     MAX_DESCRIPTION,
     MAX_DISPLAY_NAME,
@@ -80,7 +81,21 @@ class WorkerTokenService(TokenIssuer):
         self, tenant_id: UUID, limit: int, offset: int, *, include_revoked: bool
     ) -> tuple[list[WorkerToken], int]:
         """Return a page of the tenant's tokens, oldest first, and how many there are."""
-        return await self._repository.page(tenant_id, limit, offset, include_revoked=include_revoked)
+        tokens = await self._repository.page(tenant_id, limit, offset, include_revoked=include_revoked)
+        return tokens, await self._repository.count(tenant_id, include_revoked=include_revoked)
+
+    async def list(
+        self, tenant_id: UUID, paging: Paging, *, include_revoked: bool
+    ) -> tuple[list[WorkerToken], PageMembers]:
+        """Return a page of the tenant's tokens, oldest first, and the members of its answer."""
+        tokens = await self._repository.page(
+            tenant_id, paging.fetched, paging.offset, paging.after, include_revoked=include_revoked
+        )
+
+        async def counted(most: int | None) -> int:
+            return await self._repository.count(tenant_id, most, include_revoked=include_revoked)
+
+        return await paging.page(tokens, lambda token: (token.created_at, token.id), counted)
 
     async def get(self, tenant_id: UUID, token_id: UUID) -> WorkerToken:
         """Return a token, revoked ones too.

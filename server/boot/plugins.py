@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -14,6 +15,7 @@ from pydantic import BaseModel
 from core.clock import Clock
 from core.endpoints import RestRoute
 from core.migration import sql_name
+from core.paging import Cursors
 from core.plugin import Plugin
 from core.plugin_services import PluginServices
 from server.background.supervisor import Supervisor
@@ -34,6 +36,7 @@ from server.rest_api.openapi import document
 from server.rest_api.resources.scrape import Scrape
 from server.rest_api.routes import server_routes
 from server.storage.depths import DepthRepository
+from server.storage.signing_keys import CURSORS, SigningKeyRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ def make_plugins(
     Raises:
         StartupError: a plugin cannot work with its settings, clashes with another, or has changed since the build.
     """
+    cursors = Cursors(partial(SigningKeyRepository(database.pool).key, CURSORS), clock)
 
     def services(plugin: Plugin, settings: BaseModel | None) -> PluginServices:
         name = sql_name(plugin.name)
@@ -87,19 +91,26 @@ def make_plugins(
             metrics=metrics.of(name),
             exclusively=lambda work: database.locks.exclusively(f"{plugin.name}/{work}"),
             leading=database.leadership.leading,
+            cursors=cursors,
             development=prepared.development,
         )
 
     registry = load_plugins(prepared.edition, prepared.sources)
     registry.setup(services)
-    silence = prepared.settings.engine.worker_silence
     scrape = Scrape(
         metrics,
         DepthRepository(database.pool),
         queues=prepared.settings.metrics.queues,
         tenants=prepared.settings.metrics.tenants or (),
     )
-    own = server_routes(database.pool, engine, silence, scrape, lambda: plugins.openapi())  # noqa: PLW0108 - bound below
+    own = server_routes(
+        database.pool,
+        engine,
+        prepared.settings.engine.worker_silence,
+        scrape,
+        cursors,
+        make_document=lambda: plugins.openapi(),  # noqa: PLW0108 - bound below
+    )
     plugins = Plugins(prepared, registry, own, scrape)
     registry.check(server_names(own), prepared.edition.contributions)
     return plugins

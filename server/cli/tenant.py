@@ -44,6 +44,6 @@ async def _run(edition: Edition, arguments: argparse.Namespace) -> list[Tenant]:
     async with configured_pool(prepared(edition)) as pool:
         repository = TenantRepository(pool)
         if arguments.action == "list":
-            return (await repository.page(LISTED, 0))[0]
+            return await repository.oldest(LISTED)
         name = arguments.name or arguments.slug
         return [await create_tenant(repository, arguments.slug, name, arguments.tier, arguments.region)]

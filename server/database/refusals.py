@@ -15,6 +15,11 @@ from core.errors import (
     Unavailable,
 )
 
+
+class StatementTimedOut(Unavailable):
+    """A statement exceeded its time limit."""
+
+
 READ_ONLY = "the database takes no writes at the moment: it is a standby or set to read-only; try again later"
 
 _OTHER_SESSION = (
@@ -102,7 +107,7 @@ def _temporary(error: psycopg.Error) -> Unavailable | None:
         case PoolTimeout():
             return Unavailable("no database connection became free in time; try again later")
         case psycopg.errors.QueryCanceled():
-            return Unavailable("a statement exceeded the time limit (statement_timeout); try again later")
+            return StatementTimedOut("a statement exceeded the time limit (statement_timeout); try again later")
         case psycopg.errors.ReadOnlySqlTransaction():
             return Unavailable(READ_ONLY)
         case psycopg.errors.DeadlockDetected() | psycopg.errors.SerializationFailure():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,8 +11,8 @@ from core.payload import Json
 
 
 @dataclass(frozen=True, slots=True)
-class TaskView:
-    """All details of a task."""
+class TaskSummary:
+    """The details of a task, without its input and output."""
 
     id: UUID
     tenant_id: UUID
@@ -25,8 +25,6 @@ class TaskView:
     max_retries: int
     progress: float | None
     progress_details: str | None
-    input: Json
-    output: Json | None
     error: str | None
     worker_id: str | None
     scheduled_at: datetime | None
@@ -35,6 +33,14 @@ class TaskView:
     started_at: datetime | None
     completed_at: datetime | None
     metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView(TaskSummary):
+    """All details of a task."""
+
+    input: Json
+    output: Json | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,8 @@ class TaskFilter:
     """A filter for the standalone tasks of a tenant; None matches any value."""
 
     tenant_id: UUID
-    status: str | None = None
+    statuses: Sequence[str] | None = None
     queue: str | None = None
     kind: str | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None

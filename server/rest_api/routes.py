@@ -9,6 +9,7 @@ import falcon.asgi
 
 from core.auth import Action
 from core.endpoints import RestRoute, Scope
+from core.paging import Cursors
 from core.plugin_services import Database
 from server.engine.engine import Engine
 from server.observability.exposition import CONTENT_TYPE
@@ -34,17 +35,19 @@ def server_routes(
     engine: Engine,
     worker_silence: float,
     scrape: Scrape,
+    cursors: Cursors,
+    *,
     make_document: Callable[[], Mapping[str, Any]],
 ) -> list[RestRoute]:
     """Return the routes; ``worker_silence`` is in seconds, ``make_document`` makes the OpenAPI document."""
     tasks, agents = TaskViewRepository(database), AgentViewRepository(database)
     return [
-        *Tenants(TenantRepository(database)).routes(),
-        *WorkflowExecutions(engine, WorkflowViewRepository(database)).routes(),
-        *AgentExecutions(engine, agents, tasks).routes(),
+        *Tenants(TenantRepository(database), cursors).routes(),
+        *WorkflowExecutions(engine, WorkflowViewRepository(database), cursors).routes(),
+        *AgentExecutions(engine, agents, tasks, cursors).routes(),
         *PromiseSettlements(engine.promises).routes(),
-        *ScheduleRoutes(engine.schedules).routes(),
-        *TaskExecutions(engine.tasks, tasks).routes(),
+        *ScheduleRoutes(engine.schedules, cursors).routes(),
+        *TaskExecutions(engine.tasks, tasks, cursors).routes(),
         *StreamResources(engine.streams, tasks, agents).routes(),
         *Discovery(WorkerViewRepository(database, worker_silence)).routes(),
         _metrics_route(scrape),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -11,15 +10,18 @@ from core.batching import Batcher
 from core.connection import RowFactory
 from core.limits import MAX_PAYLOAD_BYTES
 from core.named_queries import named_queries
+from core.paging import PageMembers, Paging, Position
 from core.plugin_services import Database
 from server.domain.agent_records import Checkpoint, Entry
 from server.domain.agent_view import AgentFilter, AgentView, SignalView
 from server.storage.agent_records import AgentRecordRepository
 from server.storage.agents import AgentKey
-from server.storage.rows import SCALAR, Row, read, record_row
+from server.storage.lists import ListStatements, conditions
+from server.storage.rows import Row, read, record_row
 from server.storage.workflows import key_columns
 
 _SQL = named_queries(__package__, "agent_views.sql")
+_LIST = ListStatements(_SQL, "a kind, queue, status or parent that fewer agents have")
 _AGENT = record_row(AgentView)
 _CHECKPOINT = record_row(Checkpoint)
 _SIGNAL = record_row(SignalView)
@@ -28,6 +30,10 @@ _SIGNAL = record_row(SignalView)
 def _size(_agent: AgentKey) -> int:
     """Return the size that a batch counts for an agent: its input and its output may be large."""
     return MAX_PAYLOAD_BYTES
+
+
+def _position(agent: AgentView) -> Position:
+    return agent.created_at, agent.id
 
 
 class AgentViewRepository:
@@ -43,13 +49,14 @@ class AgentViewRepository:
         """Return an agent; None when it does not exist."""
         return await self._lookups.submit(agent)
 
-    async def page(self, wanted: AgentFilter, limit: int, offset: int) -> tuple[list[AgentView], int]:
-        """Return a page of agents, newest first, and how many there are."""
-        parameters = asdict(wanted)
-        page = {**parameters, "limit": limit, "offset": offset}
-        rows = await read(self._database, _AGENT, _SQL["page"], page)
-        [total] = await read(self._database, SCALAR, _SQL["count"], parameters)
-        return rows, total
+    async def page(self, wanted: AgentFilter, paging: Paging) -> tuple[list[AgentView], PageMembers]:
+        """Return a page of agents, newest first, and the members of its answer.
+
+        Raises:
+            TooBroad: the search or the exact count takes too long.
+        """
+        rows = await _LIST.page(self._database, _AGENT, conditions(wanted), paging)
+        return await paging.page(rows, _position, _LIST.counter(self._database, conditions(wanted)))
 
     async def children(self, agent: AgentKey, limit: int) -> list[AgentView]:
         """Return the children of an agent, oldest first."""

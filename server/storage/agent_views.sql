@@ -10,29 +10,49 @@ FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 INNER JOIN agent_execution AS a ON a.tenant_id = r.tenant_id AND a.id = r.id
 
 -- name: page
+-- The parts of the list follow. The inner query needs only an index.
 SELECT
     -- use: agent
-FROM agent_execution AS a
-WHERE
-    a.tenant_id = %(tenant_id)s
-    AND (%(status)s::text IS NULL OR a.status = %(status)s)
-    AND (%(kind)s::text IS NULL OR a.kind = %(kind)s)
-    AND (%(queue)s::text IS NULL OR a.queue = %(queue)s)
-    AND (%(parent_id)s::uuid IS NULL OR a.parent_id = %(parent_id)s)
-    AND (%(metadata)s::text IS NULL OR a.metadata @> %(metadata)s::jsonb)
-ORDER BY a.created_at DESC, a.id DESC
-LIMIT %(limit)s OFFSET %(offset)s
+FROM (
+    SELECT a.tenant_id, a.id
+    FROM agent_execution AS a
+    WHERE a.tenant_id = %(tenant_id)s
 
--- name: count
+-- name: with_status
+AND a.status = %(status)s
+
+-- name: with_kind
+AND a.kind = %(kind)s
+
+-- name: with_queue
+AND a.queue = %(queue)s
+
+-- name: with_parent_id
+AND a.parent_id = %(parent_id)s
+
+-- name: with_metadata
+AND a.metadata @> %(metadata)s::jsonb
+
+-- name: after
+AND (a.created_at, a.id) < (%(after_0)s, %(after_1)s)
+
+-- name: ordered
+    ORDER BY a.created_at DESC, a.id DESC
+    LIMIT %(limit)s OFFSET %(offset)s
+) AS picked
+INNER JOIN agent_execution AS a ON a.tenant_id = picked.tenant_id AND a.id = picked.id
+ORDER BY a.created_at DESC, a.id DESC
+
+-- name: count_from
 SELECT count(*)
-FROM agent_execution AS a
-WHERE
-    a.tenant_id = %(tenant_id)s
-    AND (%(status)s::text IS NULL OR a.status = %(status)s)
-    AND (%(kind)s::text IS NULL OR a.kind = %(kind)s)
-    AND (%(queue)s::text IS NULL OR a.queue = %(queue)s)
-    AND (%(parent_id)s::uuid IS NULL OR a.parent_id = %(parent_id)s)
-    AND (%(metadata)s::text IS NULL OR a.metadata @> %(metadata)s::jsonb)
+FROM (
+    SELECT
+    FROM agent_execution AS a
+    WHERE a.tenant_id = %(tenant_id)s
+
+-- name: count_to
+    LIMIT %(most)s
+) AS counted
 
 -- name: children
 SELECT

@@ -10,18 +10,31 @@ from uuid import UUID
 
 from core.connection import DatabaseConnection, RowFactory
 from core.named_queries import named_queries
+from core.paging import PageMembers, Paging, Position
 from core.payload import dump
 from core.plugin_services import Database
 from server.domain.schedule import MissedRunPolicy, OverlapPolicy, Schedule, ScheduleRun, ScheduleSpec, TargetType
 from server.storage.columns import columns
+from server.storage.lists import ListStatements
 from server.storage.rows import NAMED, SCALAR, Row, fetch, fetch_one, read, record_row
 
 _SQL = named_queries(__package__, "schedules.sql")
+_RUNS_SQL = named_queries(__package__, "schedule_runs.sql")
+_LIST = ListStatements(_SQL, "reading its pages")
+_RUN_LIST = ListStatements(_RUNS_SQL, "reading its pages")
 _RUN = record_row(ScheduleRun)
 _SPEC = [field.name for field in fields(ScheduleSpec)]
 
 ScheduleKey = tuple[UUID, UUID]
 """Tenant and schedule."""
+
+
+def _position(schedule: Schedule) -> Position:
+    return schedule.created_at, schedule.id
+
+
+def _run_position(run: ScheduleRun) -> Position:
+    return run.scheduled_for, run.id
 
 
 class ScheduleRepository:
@@ -46,21 +59,29 @@ class ScheduleRepository:
         rows = await self._read(_schedule, "get", tenant_id=key[0], id=key[1])
         return rows[0] if rows else None
 
-    async def page(self, tenant_id: UUID, limit: int, offset: int) -> tuple[list[Schedule], int]:
-        """Return a page of schedules, newest first, and how many there are."""
-        rows = await self._read(_schedule, "page", tenant_id=tenant_id, limit=limit, offset=offset)
-        [total] = await self._read(SCALAR, "count", tenant_id=tenant_id)
-        return rows, total
+    async def page(self, tenant_id: UUID, paging: Paging) -> tuple[list[Schedule], PageMembers]:
+        """Return a page of schedules, newest first, and the members of its answer.
+
+        Raises:
+            TooBroad: the exact count takes too long.
+        """
+        wanted = {"tenant_id": tenant_id}
+        rows = await _LIST.page(self._database, _schedule, wanted, paging)
+        return await paging.page(rows, _position, _LIST.counter(self._database, wanted))
 
     async def delete(self, key: ScheduleKey) -> bool:
         """Delete a schedule, and return whether it existed; work that it started goes on."""
         return bool(await self._read(SCALAR, "delete", tenant_id=key[0], id=key[1]))
 
-    async def runs(self, key: ScheduleKey, limit: int, offset: int) -> tuple[list[ScheduleRun], int]:
-        """Return a page of the outcomes of due instants, newest first, and how many there are."""
-        rows = await self._read(_RUN, "runs", tenant_id=key[0], id=key[1], limit=limit, offset=offset)
-        [total] = await self._read(SCALAR, "count_runs", tenant_id=key[0], id=key[1])
-        return rows, total
+    async def runs(self, key: ScheduleKey, paging: Paging) -> tuple[list[ScheduleRun], PageMembers]:
+        """Return a page of the outcomes of due instants, newest first, and the members of its answer.
+
+        Raises:
+            TooBroad: the exact count takes too long.
+        """
+        wanted = {"tenant_id": key[0], "schedule_id": key[1]}
+        rows = await _RUN_LIST.page(self._database, _RUN, wanted, paging)
+        return await paging.page(rows, _run_position, _RUN_LIST.counter(self._database, wanted))
 
     async def lock(self, connection: DatabaseConnection, key: ScheduleKey) -> Schedule | None:
         """Lock a schedule and return it."""

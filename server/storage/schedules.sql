@@ -51,30 +51,32 @@ WHERE s.tenant_id = %(tenant_id)s AND s.id = %(id)s
 FOR UPDATE
 
 -- name: page
+-- The parts of the list follow.
 SELECT
     -- use: schedule
 FROM schedule AS s
 WHERE s.tenant_id = %(tenant_id)s
+
+-- name: after
+AND (s.created_at, s.id) < (%(after_0)s, %(after_1)s)
+
+-- name: ordered
 ORDER BY s.created_at DESC, s.id DESC
 LIMIT %(limit)s OFFSET %(offset)s
 
--- name: count
-SELECT count(*) FROM schedule AS s WHERE s.tenant_id = %(tenant_id)s
+-- name: count_from
+SELECT count(*)
+FROM (
+    SELECT
+    FROM schedule AS s
+    WHERE s.tenant_id = %(tenant_id)s
+
+-- name: count_to
+    LIMIT %(most)s
+) AS counted
 
 -- name: delete
 DELETE FROM schedule WHERE tenant_id = %(tenant_id)s AND id = %(id)s RETURNING id
-
--- name: runs
-SELECT
-    r.tenant_id, r.schedule_id, r.id, r.scheduled_for, r.status, r.workflow_execution_id, r.task_execution_id, r.error,
-    r.started_at
-FROM schedule_run AS r
-WHERE r.tenant_id = %(tenant_id)s AND r.schedule_id = %(id)s
-ORDER BY r.scheduled_for DESC, r.id DESC
-LIMIT %(limit)s OFFSET %(offset)s
-
--- name: count_runs
-SELECT count(*) FROM schedule_run AS r WHERE r.tenant_id = %(tenant_id)s AND r.schedule_id = %(id)s
 
 -- name: due
 -- Due schedules of all tenants, locked, except those that another process has locked.

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
 from core.connection import RowFactory
 from core.named_queries import named_queries
+from core.paging import PageMembers, Paging, Position
 from core.plugin_services import Database
-from server.domain.task_view import AttemptView, LogLineView, TaskFilter, TaskView
+from server.domain.task_view import AttemptView, LogLineView, TaskFilter, TaskSummary, TaskView
+from server.storage.lists import Conditions, ListForm, ListStatements, conditions
 from server.storage.rows import SCALAR, Row, read, record_row
 
 _SQL = named_queries(__package__, "task_views.sql")
+_LIST = ListStatements(_SQL, "createdFrom, or by a kind, queue or status that fewer tasks have")
 _TASK = record_row(TaskView)
+_SUMMARY = record_row(TaskSummary)
 _ATTEMPT = record_row(AttemptView)
 _LOG_LINE = record_row(LogLineView)
+
+
+def _position(task: TaskSummary) -> Position:
+    return task.created_at, task.id
+
+
+def _conditions(wanted: TaskFilter) -> Conditions:
+    found = conditions(wanted)
+    if "statuses" in found:
+        found["statuses"] = list(found["statuses"])
+    return found
 
 
 class TaskViewRepository:
@@ -41,11 +55,19 @@ class TaskViewRepository:
         """Return whether the tenant has such a workflow."""
         return bool(await self._read(SCALAR, "is_workflow", tenant_id=tenant_id, workflow_id=workflow_id))
 
-    async def page(self, wanted: TaskFilter, limit: int, offset: int) -> tuple[list[TaskView], int]:
-        """Return a page of standalone tasks, newest first, and how many there are."""
-        rows = await self._read(_TASK, "page", **asdict(wanted), limit=limit, offset=offset)
-        [total] = await self._read(SCALAR, "count", **asdict(wanted))
-        return rows, total
+    async def page(self, wanted: TaskFilter, paging: Paging) -> tuple[list[TaskView], PageMembers]:
+        """Return a page of standalone tasks, newest first, and the members of its answer.
+
+        Raises:
+            TooBroad: the search or the exact count takes too long.
+        """
+        rows = await _LIST.page(self._database, _TASK, _conditions(wanted), paging)
+        return await paging.page(rows, _position, _LIST.counter(self._database, _conditions(wanted)))
+
+    async def summaries(self, wanted: TaskFilter, paging: Paging) -> tuple[list[TaskSummary], PageMembers]:
+        """Like ``page``, without inputs and outputs."""
+        rows = await _LIST.page(self._database, _SUMMARY, _conditions(wanted), paging, ListForm("summaries"))
+        return await paging.page(rows, _position, _LIST.counter(self._database, _conditions(wanted)))
 
     async def attempts(self, tenant_id: UUID, task_id: UUID) -> list[AttemptView]:
         """Return the attempts at a task, oldest first."""

@@ -3,6 +3,11 @@
     t.max_retries, t.progress, t.progress_details, t.input::text, t.output::text, t.error, t.worker_id, t.scheduled_at, t.deadline_at, t.created_at,
     t.started_at, t.completed_at, t.metadata
 
+-- part: summary
+    t.id, t.tenant_id, t.workflow_execution_id, t.agent_execution_id, t.kind, t.status, t.queue, t.execution_count,
+    t.max_retries, t.progress, t.progress_details, t.error, t.worker_id, t.scheduled_at, t.deadline_at, t.created_at,
+    t.started_at, t.completed_at, t.metadata
+
 -- name: get
 SELECT
     -- use: task
@@ -28,30 +33,65 @@ LIMIT %(limit)s
 -- name: is_workflow
 SELECT 1 FROM workflow_execution AS e WHERE e.tenant_id = %(tenant_id)s AND e.id = %(workflow_id)s
 
+-- part: picked
+    SELECT t.tenant_id, t.id
+    FROM task_execution AS t
+    WHERE
+        t.tenant_id = %(tenant_id)s
+        AND t.workflow_execution_id IS NULL
+        AND t.agent_execution_id IS NULL
+
 -- name: page
+-- Of standalone tasks; the parts of the list follow.
 SELECT
     -- use: task
-FROM task_execution AS t
-WHERE
-    t.tenant_id = %(tenant_id)s
-    AND t.workflow_execution_id IS NULL
-    AND t.agent_execution_id IS NULL
-    AND (%(status)s::text IS NULL OR t.status = %(status)s)
-    AND (%(queue)s::text IS NULL OR t.queue = %(queue)s)
-    AND (%(kind)s::text IS NULL OR t.kind = %(kind)s)
-ORDER BY t.created_at DESC, t.id DESC
-LIMIT %(limit)s OFFSET %(offset)s
+FROM (
+    -- use: picked
 
--- name: count
+-- name: summaries
+SELECT
+    -- use: summary
+FROM (
+    -- use: picked
+
+-- name: with_statuses
+AND t.status = ANY (%(statuses)s::text[])
+
+-- name: with_kind
+AND t.kind = %(kind)s
+
+-- name: with_queue
+AND t.queue = %(queue)s
+
+-- name: with_created_from
+AND t.created_at >= %(created_from)s
+
+-- name: with_created_to
+AND t.created_at < %(created_to)s
+
+-- name: after
+AND (t.created_at, t.id) < (%(after_0)s, %(after_1)s)
+
+-- name: ordered
+    ORDER BY t.created_at DESC, t.id DESC
+    LIMIT %(limit)s OFFSET %(offset)s
+) AS picked
+INNER JOIN task_execution AS t ON t.tenant_id = picked.tenant_id AND t.id = picked.id
+ORDER BY t.created_at DESC, t.id DESC
+
+-- name: count_from
 SELECT count(*)
-FROM task_execution AS t
-WHERE
-    t.tenant_id = %(tenant_id)s
-    AND t.workflow_execution_id IS NULL
-    AND t.agent_execution_id IS NULL
-    AND (%(status)s::text IS NULL OR t.status = %(status)s)
-    AND (%(queue)s::text IS NULL OR t.queue = %(queue)s)
-    AND (%(kind)s::text IS NULL OR t.kind = %(kind)s)
+FROM (
+    SELECT
+    FROM task_execution AS t
+    WHERE
+        t.tenant_id = %(tenant_id)s
+        AND t.workflow_execution_id IS NULL
+        AND t.agent_execution_id IS NULL
+
+-- name: count_to
+    LIMIT %(most)s
+) AS counted
 
 -- name: attempts
 -- The ended attempts, and the running one, which is stored with the task. The output is that of the completed attempt.

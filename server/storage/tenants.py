@@ -10,15 +10,23 @@ import psycopg
 
 from core.batching import Batcher
 from core.errors import AlreadyExists
-from core.named_queries import named_queries
+from core.named_queries import joined, named_queries
+from core.paging import PageMembers, Paging, Position
 from core.plugin_services import Database
 from core.tenant import NewTenant, Tenant
 from server.storage.columns import columns
-from server.storage.rows import SCALAR, read, record_row
+from server.storage.lists import ListStatements
+from server.storage.rows import read, record_row
 
 _SQL = named_queries(__package__, "tenants.sql")
+_LIST = ListStatements(_SQL, "reading its pages")
 _TENANT = record_row(Tenant)
 _COLUMNS = [field.name for field in fields(NewTenant)]
+
+
+def _position(tenant: Tenant) -> Position:
+    assert tenant.created_at is not None  # of a tenant that is stored
+    return tenant.created_at, tenant.id
 
 
 class TenantRepository:
@@ -67,8 +75,15 @@ class TenantRepository:
         tenants |= {tenant.slug: tenant for tenant in found}
         return [tenants.get(name) for name in names]
 
-    async def page(self, limit: int, offset: int) -> tuple[list[Tenant], int]:
-        """Return a page of all tenants, oldest first, and how many there are."""
-        tenants = await read(self._database, _TENANT, _SQL["page"], {"limit": limit, "offset": offset})
-        [total] = await read(self._database, SCALAR, _SQL["count"])
-        return tenants, total
+    async def oldest(self, limit: int) -> list[Tenant]:
+        """Return the tenants that were created first."""
+        return await read(self._database, _TENANT, joined(_SQL, ["page", "ordered"]), {"limit": limit, "offset": 0})
+
+    async def page(self, paging: Paging) -> tuple[list[Tenant], PageMembers]:
+        """Return a page of all tenants, oldest first, and the members of its answer.
+
+        Raises:
+            TooBroad: the exact count takes too long.
+        """
+        tenants = await _LIST.page(self._database, _TENANT, {}, paging)
+        return await paging.page(tenants, _position, _LIST.counter(self._database, {}))

@@ -27,9 +27,25 @@ SELECT
 FROM tenant WHERE slug = ANY(%(slugs)s::text[])
 
 -- name: page
+-- Of all tenants, the oldest first; the parts of the list follow.
 SELECT
     -- use: tenant
-FROM tenant ORDER BY created_at, id LIMIT %(limit)s OFFSET %(offset)s
+FROM tenant
+WHERE true
 
--- name: count
-SELECT count(*) FROM tenant
+-- name: after
+AND (created_at, id) > (%(after_0)s, %(after_1)s)
+
+-- name: ordered
+ORDER BY created_at, id
+LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: count_from
+SELECT count(*)
+FROM (
+    SELECT
+    FROM tenant
+
+-- name: count_to
+    LIMIT %(most)s
+) AS counted

@@ -1,4 +1,4 @@
-"""Encoding, chaining, cleaning and cursors, without a server."""
+"""Encoding, chaining and cleaning, without a server."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.auth import Action, Identity, PrincipalType, Protocol, Role
 from core.calls import Call, Outcome
-from core.errors import InvalidInput
 from plugins.audit_log.domain import (
     NO_HASH,
     REFUSALS_CHAIN,
@@ -26,7 +24,6 @@ from plugins.audit_log.domain import (
     encoded,
 )
 from plugins.audit_log.drafts import chain_of, clean, draft_of
-from plugins.audit_log.filters import PageCursor
 from plugins.audit_log.tests.auditing import draft
 from tests.support.running import OTHER_TENANT, TENANT
 
@@ -135,23 +132,3 @@ def test_the_address_can_be_left_out() -> None:
     assert (made.peer, made.duration_us, made.resource_id, made.code) == ("192.0.2.1", 250_000, "id-1", "ok")
     assert draft_of(_call(), outcome, Kind.CALL, with_peer=False).peer is None
     assert draft_of(_call(peer=""), outcome, Kind.CALL, with_peer=True).peer is None
-
-
-@given(_TIMES, st.integers(1, 2**63 - 1))
-def test_a_cursor_comes_back(at: datetime, sequence: int) -> None:
-    """Its text is read as what it was made of."""
-    assert PageCursor.parse(str(PageCursor(at, sequence))) == PageCursor(at, sequence)
-
-
-@given(st.text(max_size=40) | st.binary(max_size=30).map(lambda data: PageCursor.__module__ + data.hex()))
-def test_nonsense_is_no_cursor(text: str) -> None:
-    """Anything else is refused as the caller's mistake."""
-    with pytest.raises(InvalidInput, match="cursor"):
-        PageCursor.parse(text)
-
-
-@pytest.mark.parametrize("number", [0, -1, 2**63, -(2**70)])
-def test_a_cursor_names_a_number_that_an_event_can_have(number: int) -> None:
-    """A made-up one must not reach the database, which would stumble over it."""
-    with pytest.raises(InvalidInput, match="cursor"):
-        PageCursor.parse(str(PageCursor(datetime(2026, 1, 1, tzinfo=UTC), number)))

@@ -13,6 +13,7 @@ from core.connection import DatabaseConnection
 from core.errors import FlovynError, InvalidInput, NotFound
 from core.fields import name_field, optional_text
 from core.launchers import TaskLaunch, WorkflowLaunch
+from core.paging import PageMembers, Paging
 from core.plugin_services import Database
 from server.domain.cancellation import CancellationRequest
 from server.domain.schedule import (
@@ -134,18 +135,18 @@ class Schedules:
             raise _unknown(key)
         return schedule
 
-    async def page(self, tenant_id: UUID, limit: int, offset: int) -> tuple[list[Schedule], int]:
-        """Return a page of schedules, newest first, and their total number."""
-        return await self._schedules.page(tenant_id, limit, offset)
+    async def page(self, tenant_id: UUID, paging: Paging) -> tuple[list[Schedule], PageMembers]:
+        """Return a page of schedules, newest first, and the members of its answer."""
+        return await self._schedules.page(tenant_id, paging)
 
-    async def runs(self, key: ScheduleKey, limit: int, offset: int) -> tuple[list[ScheduleRun], int]:
-        """Return a page of the results of due instants, newest first, and their total number.
+    async def runs(self, key: ScheduleKey, paging: Paging) -> tuple[list[ScheduleRun], PageMembers]:
+        """Return a page of the results of due instants, newest first, and the members of its answer.
 
         Raises:
             NotFound: the tenant has no such schedule.
         """
-        runs = await self._schedules.runs(key, limit, offset)
-        if not runs[1]:
+        runs = await self._schedules.runs(key, paging)
+        if not runs[0]:
             await self.get(key)
         return runs
 

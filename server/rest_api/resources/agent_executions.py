@@ -14,6 +14,7 @@ from core.endpoints import Repeat, RestRoute
 from core.errors import InvalidInput, NotFound
 from core.fields import free_text, name_field
 from core.launchers import AgentLaunch
+from core.paging import Cursors
 from core.payload import payload_of
 from server.domain.agent import AgentStatus
 from server.domain.agent_view import AgentFilter, AgentView
@@ -42,7 +43,8 @@ Response = falcon.asgi.Response
 class AgentExecutions:
     """Routes and handlers of agents."""
 
-    def __init__(self, engine: Engine, views: AgentViewRepository, tasks: TaskViewRepository) -> None:
+    def __init__(self, engine: Engine, views: AgentViewRepository, tasks: TaskViewRepository, cursors: Cursors) -> None:
+        self._cursors = cursors
         self._agents = engine.agents
         self._views = views
         self._tasks = tasks
@@ -127,8 +129,9 @@ class AgentExecutions:
         wanted = AgentFilter(
             request.context.tenant_id, query.status, query.kind, query.queue, query.parent_id, metadata
         )
-        agents, total = await self._views.page(wanted, query.limit, query.offset)
-        page = m.AgentList(agent_executions=[], total=total, limit=query.limit, offset=query.offset)
+        paging = await self._cursors.paging(m.AgentList.__name__, request.context.tenant_id, query)
+        agents, members = await self._views.page(wanted, paging)
+        page = m.AgentList(agent_executions=[], **members)
         await answer_list(response, page, "agent_executions", agents, m.AgentBody.of)
 
     async def get(self, request: Request, response: Response, id: str) -> None:  # noqa: A002 - the path's name

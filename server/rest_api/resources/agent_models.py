@@ -10,7 +10,8 @@ from pydantic import AfterValidator, Field
 
 from core.launchers import DEFAULT_QUEUE
 from core.limits import MAX_LIMIT
-from core.rest_model import Page, PageQuery, Payload, RestModel, Text
+from core.paging import CursorPage, CursorQuery
+from core.rest_model import Payload, RestModel, Text
 from server.domain.agent import AgentStatus, PersistenceMode
 from server.domain.agent_records import Checkpoint, Entry
 from server.domain.agent_view import AgentView, SignalView
@@ -113,7 +114,7 @@ class StartedAgent(AgentBody):
     idempotency_key_new: bool
 
 
-class AgentListQuery(PageQuery):
+class AgentListQuery(CursorQuery):
     """Query of a list of agents."""
 
     status: AgentStatus | None = None
@@ -123,7 +124,7 @@ class AgentListQuery(PageQuery):
     metadata: str | None = Field(default=None, description='a JSON object that must be contained, such as {"team":"a"}')
 
 
-class AgentList(Page):
+class AgentList(CursorPage):
     """A page of agents."""
 
     agent_executions: list[AgentBody]

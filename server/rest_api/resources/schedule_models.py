@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from core.launchers import DEFAULT_MAX_RETRIES, DEFAULT_QUEUE
-from core.rest_model import Moment, Page, Payload, RestModel
+from core.paging import CursorPage
+from core.rest_model import Moment, Payload, RestModel
 from server.domain.schedule import MissedRunPolicy, OverlapPolicy, Schedule, ScheduleRun, ScheduleSpec, TargetType
 from server.rest_api.fields import empty_object, payload, shown
 
@@ -123,7 +124,7 @@ class ScheduleBody(ScheduleInput):
         )
 
 
-class ScheduleList(Page):
+class ScheduleList(CursorPage):
     """A page of schedules."""
 
     schedules: list[ScheduleBody]
@@ -154,7 +155,7 @@ class ScheduleRunBody(RestModel):
         )
 
 
-class ScheduleRuns(Page):
+class ScheduleRuns(CursorPage):
     """A page of due instants, newest first."""
 
     runs: list[ScheduleRunBody]

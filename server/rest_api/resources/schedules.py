@@ -11,7 +11,7 @@ import falcon.asgi
 
 from core.auth import Action
 from core.endpoints import Repeat, RestRoute
-from core.rest_model import PageQuery
+from core.paging import CursorQuery, Cursors
 from server.engine.schedules.schedules import Schedules
 from server.rest_api.answers import answer_list, body_in_turn
 from server.rest_api.fields import path_id
@@ -27,8 +27,9 @@ Response = falcon.asgi.Response
 class ScheduleRoutes:
     """Routes and handlers of schedules."""
 
-    def __init__(self, schedules: Schedules) -> None:
+    def __init__(self, schedules: Schedules, cursors: Cursors) -> None:
         self._schedules = schedules
+        self._cursors = cursors
 
     def routes(self) -> list[RestRoute]:
         """Return the routes."""
@@ -38,7 +39,7 @@ class ScheduleRoutes:
         body: dict[str, Any] = {"request": m.ScheduleInput, "response": m.ScheduleBody}
         return [
             _route("POST", "", self.create, "Create a schedule", action=Action.CREATE, status=201, **body),
-            view("", self.list, "List schedules, newest first", query=PageQuery, response=m.ScheduleList),
+            view("", self.list, "List schedules, newest first", query=CursorQuery, response=m.ScheduleList),
             view(one, self.get, "Get a schedule", response=m.ScheduleBody),
             _route("PUT", one, self.replace, "Replace a schedule", action=Action.UPDATE, **body),
             _route("DELETE", one, self.delete, "Delete a schedule", action=Action.DELETE, status=204),
@@ -57,7 +58,7 @@ class ScheduleRoutes:
                 f"{one}/runs",
                 self.runs,
                 "List the starts at due instants, newest first",
-                query=PageQuery,
+                query=CursorQuery,
                 response=m.ScheduleRuns,
             ),
         ]
@@ -71,10 +72,10 @@ class ScheduleRoutes:
 
     async def list(self, request: Request, response: Response) -> None:
         """List schedules, newest first."""
-        query: PageQuery = request.context.query
-        found, total = await self._schedules.page(request.context.tenant_id, query.limit, query.offset)
-        page = m.ScheduleList(schedules=[], total=total, limit=query.limit, offset=query.offset)
-        await answer_list(response, page, "schedules", found, m.ScheduleBody.of)
+        query: CursorQuery = request.context.query
+        paging = await self._cursors.paging(m.ScheduleList.__name__, request.context.tenant_id, query)
+        found, members = await self._schedules.page(request.context.tenant_id, paging)
+        await answer_list(response, m.ScheduleList(schedules=[], **members), "schedules", found, m.ScheduleBody.of)
 
     async def get(self, request: Request, response: Response, id: str) -> None:  # noqa: A002 - the path's name
         """Return a schedule."""
@@ -110,11 +111,11 @@ class ScheduleRoutes:
 
     async def runs(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
         """Return a page of the starts at due instants, newest first."""
-        query: PageQuery = request.context.query
-        found, total = await self._schedules.runs(_key(request, id), query.limit, query.offset)
-        bodies = [m.ScheduleRunBody.of(each) for each in found]
-        page = m.ScheduleRuns(runs=bodies, total=total, limit=query.limit, offset=query.offset)
-        response.media = page.as_json()
+        query: CursorQuery = request.context.query
+        key = _key(request, id)
+        paging = await self._cursors.paging(f"{m.ScheduleRuns.__name__} {key[1]}", key[0], query)
+        found, members = await self._schedules.runs(key, paging)
+        response.media = m.ScheduleRuns(runs=[m.ScheduleRunBody.of(each) for each in found], **members).as_json()
 
 
 def _key(request: Request, ident: str) -> tuple[UUID, UUID]:

@@ -13,10 +13,12 @@ from core.auth import Action
 from core.endpoints import RestRoute
 from core.errors import InvalidInput, NotFound
 from core.launchers import TaskLaunch
-from server.domain.task_view import TaskFilter, TaskView
+from core.paging import Cursors
+from server.domain.task_view import TaskView
 from server.engine.engine import TaskCalls
 from server.rest_api.answers import answer_list, body_in_turn
 from server.rest_api.fields import idempotency_key, path_id, payload
+from server.rest_api.list_fields import View
 from server.rest_api.resources.task_models import (
     AttemptBody,
     Attempts,
@@ -28,6 +30,7 @@ from server.rest_api.resources.task_models import (
     TaskList,
     TaskLog,
     TaskQuery,
+    TaskSummaryBody,
     WorkflowTasks,
 )
 from server.rest_api.tenant_paths import canonical, older
@@ -47,9 +50,10 @@ Response = falcon.asgi.Response
 class TaskExecutions:
     """Routes and handlers of tasks."""
 
-    def __init__(self, tasks: TaskCalls, views: TaskViewRepository) -> None:
+    def __init__(self, tasks: TaskCalls, views: TaskViewRepository, cursors: Cursors) -> None:
         self._tasks = tasks
         self._views = views
+        self._cursors = cursors
 
     def routes(self) -> list[RestRoute]:
         """Return the routes."""
@@ -138,10 +142,15 @@ class TaskExecutions:
     async def list(self, request: Request, response: Response) -> None:
         """List standalone tasks, newest first."""
         query: TaskQuery = request.context.query
-        wanted = TaskFilter(request.context.tenant_id, query.status, query.queue, query.kind)
-        tasks, total = await self._views.page(wanted, query.limit, query.offset)
-        page = TaskList(tasks=[], total=total, limit=query.limit, offset=query.offset)
-        await answer_list(response, page, "tasks", tasks, TaskBody.of)
+        tenant_id: UUID = request.context.tenant_id
+        paging = await self._cursors.paging(TaskList.__name__, tenant_id, query)
+        if query.view is View.SUMMARY:
+            summaries, members = await self._views.summaries(query.wanted(tenant_id), paging)
+            page = TaskList(tasks=[], **members)
+            await answer_list(response, page, "tasks", summaries, TaskSummaryBody.of_summary)
+            return
+        tasks, members = await self._views.page(query.wanted(tenant_id), paging)
+        await answer_list(response, TaskList(tasks=[], **members), "tasks", tasks, TaskBody.of)
 
     async def get(self, request: Request, response: Response, id: str) -> None:  # noqa: A002 - the path's name
         """Return a standalone task."""

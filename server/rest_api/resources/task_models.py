@@ -10,11 +10,13 @@ from pydantic import AfterValidator, Field, model_validator
 
 from core.launchers import DEFAULT_MAX_RETRIES, DEFAULT_QUEUE
 from core.limits import MAX_OFFSET
-from core.rest_model import Moment, Page, PageQuery, Payload, RestModel, Text
+from core.paging import CursorPage, CursorQuery
+from core.rest_model import Moment, Page, Payload, RestModel, Text
 from server.domain.task import TaskStatus
 from server.domain.task_note import LogLevel
-from server.domain.task_view import AttemptView, LogLineView, TaskView
+from server.domain.task_view import AttemptView, LogLineView, TaskFilter, TaskSummary, TaskView
 from server.rest_api.fields import empty_object, null, shown
+from server.rest_api.list_fields import Several, View
 
 MAX_RETRIES = 10
 MAX_LOG_LINES = 1000
@@ -36,8 +38,8 @@ class CreateTask(RestModel):
     scheduled_at: Moment | None = None
 
 
-class TaskBody(RestModel):
-    """A task."""
+class TaskSummaryBody(RestModel):
+    """A task without its input and output."""
 
     id: UUID
     tenant_id: UUID
@@ -49,8 +51,6 @@ class TaskBody(RestModel):
     max_retries: int
     progress: float | None
     progress_details: str | None
-    input: Payload
-    output: Payload
     error: str | None
     worker_id: str | None
     scheduled_at: datetime | None
@@ -59,6 +59,18 @@ class TaskBody(RestModel):
     started_at: datetime | None
     completed_at: datetime | None
     metadata: dict[str, str]
+
+    @classmethod
+    def of_summary(cls, task: TaskSummary) -> TaskSummaryBody:
+        """Return the body of a summary."""
+        return TaskSummaryBody(**{name: getattr(task, name) for name in TaskSummaryBody.model_fields})
+
+
+class TaskBody(TaskSummaryBody):
+    """A task."""
+
+    input: Payload
+    output: Payload
 
     @classmethod
     def of(cls, task: TaskView) -> TaskBody:
@@ -74,10 +86,10 @@ class CreatedTask(TaskBody):
     idempotency_key_new: bool
 
 
-class TaskList(Page):
-    """A page of tasks."""
+class TaskList(CursorPage):
+    """A page of tasks, as the query's view asks for."""
 
-    tasks: list[TaskBody]
+    tasks: list[TaskBody | TaskSummaryBody]
 
 
 class WorkflowTasks(RestModel):
@@ -86,12 +98,20 @@ class WorkflowTasks(RestModel):
     tasks: list[TaskBody]
 
 
-class TaskQuery(PageQuery):
-    """Query of a list of standalone tasks."""
+class TaskQuery(CursorQuery):
+    """Query of a list of standalone tasks. All conditions that are set must hold."""
 
-    status: TaskStatus | None = None
+    status: Annotated[list[TaskStatus], Several] | None = Field(None, description="one or several, as FAILED,CANCELLED")
     queue: Text | None = None
     kind: Text | None = None
+    created_from: Moment | None = Field(None, description="created at or after this time")
+    created_to: Moment | None = Field(None, description="created before this time")
+    view: View = Field(default=View.FULL, description="summary: without inputs and outputs")
+
+    def wanted(self, tenant_id: UUID) -> TaskFilter:
+        """Return the filter."""
+        statuses = None if self.status is None else tuple(self.status)
+        return TaskFilter(tenant_id, statuses, self.queue, self.kind, self.created_from, self.created_to)
 
 
 class AttemptBody(RestModel):

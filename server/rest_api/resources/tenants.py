@@ -9,7 +9,8 @@ import falcon.asgi
 
 from core.auth import Action
 from core.endpoints import Repeat, RestRoute, Scope
-from core.rest_model import Page, PageQuery, RestModel, Text
+from core.paging import CursorPage, CursorQuery, Cursors
+from core.rest_model import RestModel, Text
 from core.tenant import Tenant
 from server.engine.tenants import create_tenant
 from server.storage.tenants import TenantRepository
@@ -49,7 +50,7 @@ class TenantBody(RestModel):
         )
 
 
-class TenantList(Page):
+class TenantList(CursorPage):
     """A page of tenants."""
 
     tenants: list[TenantBody]
@@ -58,8 +59,9 @@ class TenantList(Page):
 class Tenants:
     """Routes and handlers of tenants."""
 
-    def __init__(self, tenants: TenantRepository) -> None:
+    def __init__(self, tenants: TenantRepository, cursors: Cursors) -> None:
         self._tenants = tenants
+        self._cursors = cursors
 
     def routes(self) -> list[RestRoute]:
         """Return the routes."""
@@ -87,7 +89,7 @@ class Tenants:
                 Action.VIEW,
                 "tenant",
                 "List tenants, oldest first",
-                query_model=PageQuery,
+                query_model=CursorQuery,
                 response_model=TenantList,
                 scope=Scope.SERVER,
                 aliases=older,
@@ -115,10 +117,9 @@ class Tenants:
 
     async def list(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         """List tenants, oldest first."""
-        page: PageQuery = request.context.query
-        tenants, total = await self._tenants.page(page.limit, page.offset)
-        bodies = [TenantBody.of(each) for each in tenants]
-        response.media = TenantList(tenants=bodies, total=total, limit=page.limit, offset=page.offset).as_json()
+        query: CursorQuery = request.context.query
+        tenants, members = await self._tenants.page(await self._cursors.paging(TenantList.__name__, None, query))
+        response.media = TenantList(tenants=[TenantBody.of(each) for each in tenants], **members).as_json()
 
     async def get(self, request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         """Return a tenant: to its own callers, and to operators."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -18,15 +19,17 @@ from core.fields import free_text, name_field
 from core.json_text import JsonText
 from core.launchers import WorkflowLaunch
 from core.pacing import paced_groups
+from core.paging import Cursors, scope_of
 from core.payload import Json, payload_of
 from server.domain.cancellation import CancellationRequest
 from server.domain.idempotency import checked_key
 from server.domain.workflow import WorkflowStatus
-from server.domain.workflow_view import WorkflowFilter, WorkflowView
+from server.domain.workflow_view import WorkflowView
 from server.engine.engine import Engine
 from server.engine.workflows.signals import Signal, SignalWithStart
 from server.rest_api.answers import answer_list, body_in_turn
 from server.rest_api.fields import idempotency_key, path_id, payload, shown
+from server.rest_api.list_fields import View
 from server.rest_api.resources import workflow_models as m
 from server.rest_api.tenant_paths import canonical, older
 from server.storage.workflow_views import WorkflowViewRepository
@@ -46,9 +49,10 @@ Response = falcon.asgi.Response
 class WorkflowExecutions:
     """Routes and handlers of workflow executions."""
 
-    def __init__(self, engine: Engine, views: WorkflowViewRepository) -> None:
+    def __init__(self, engine: Engine, views: WorkflowViewRepository, cursors: Cursors) -> None:
         self._workflows = engine.workflows
         self._views = views
+        self._cursors = cursors
 
     def routes(self) -> list[RestRoute]:
         """Return the routes."""
@@ -133,23 +137,39 @@ class WorkflowExecutions:
         """List workflows, newest first."""
         query: m.WorkflowListQuery = request.context.query
         metadata = None if query.metadata is None else _json_object(query.metadata)
-        wanted = WorkflowFilter(request.context.tenant_id, query.status, query.kind, query.queue, metadata)
-        workflows, total = await self._views.page(wanted, query.limit, query.offset)
-        page = m.WorkflowList(workflows=[], total=total, limit=query.limit, offset=query.offset)
-        await answer_list(response, page, "workflows", workflows, m.WorkflowBody.of)
+        tenant_id: UUID = request.context.tenant_id
+        paging = await self._cursors.paging(m.WorkflowList.__name__, tenant_id, query)
+        wanted = query.wanted(tenant_id, metadata)
+        if query.view is View.SUMMARY:
+            summaries, members = await self._views.summaries(wanted, paging)
+            page = m.WorkflowList(workflows=[], **members)
+            await answer_list(response, page, "workflows", summaries, m.WorkflowSummaryBody.of_summary)
+            return
+        workflows, members = await self._views.page(wanted, paging)
+        await answer_list(response, m.WorkflowList(workflows=[], **members), "workflows", workflows, m.WorkflowBody.of)
 
     async def get(self, request: Request, response: Response, id: str) -> None:  # noqa: A002 - the path's name
         """Return a workflow."""
         response.media = await body_in_turn(await self._named(request, id), m.WorkflowBody.of)
 
     async def events(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
-        """Return the history of a workflow in ascending order."""
+        """Return the history of a workflow, or a page of it."""
         query: m.EventsQuery = request.context.query
-        workflow_id = path_id(id, "workflow execution")
-        events = await self._views.events(request.context.tenant_id, workflow_id, query.since_sequence)
+        tenant_id, workflow_id = request.context.tenant_id, path_id(id, "workflow execution")
+        scope = scope_of(f"{m.Events.__name__} {workflow_id}", tenant_id, query.conditions)
+        wanted = query.wanted()
+        if query.cursor is not None:
+            [last] = await self._cursors.position(scope, query.cursor)
+            assert isinstance(last, int)  # as it was signed below
+            wanted = replace(wanted, before=last) if wanted.newest_first else replace(wanted, since=last)
+        more = None if query.limit is None else query.limit + 1
+        events = await self._views.events(tenant_id, workflow_id, wanted, more)
         if not events:
             await self._named(request, id)
-        await answer_list(response, m.Events(events=[]), "events", events, m.EventBody.of)
+        shown = events[: query.limit]
+        has_more = len(events) > len(shown)
+        following = await self._cursors.cursor(scope, (shown[-1].sequence,)) if has_more else None
+        await answer_list(response, m.Events(events=[], next_cursor=following), "events", shown, m.EventBody.of)
 
     async def audit_events(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
         """Return the audit events of a workflow, oldest first."""

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from core.launchers import DEFAULT_QUEUE
-from core.rest_model import Page, PageQuery, Payload, RestModel, Text
+from core.paging import MAX_CURSOR, CursorPage, CursorQuery
+from core.payload import Json
+from core.rest_model import Moment, Payload, RestModel, Text
 from server.domain.audit_event import AuditEvent
 from server.domain.cancellation import CancelOutcome
 from server.domain.workflow import WorkflowStatus
-from server.domain.workflow_view import EventView, WorkflowView
+from server.domain.workflow_event import EventType
+from server.domain.workflow_view import EventFilter, EventView, WorkflowFilter, WorkflowSummary, WorkflowView
 from server.engine.workflows.history_sizes import size_warning
 from server.rest_api.fields import empty_object, null, shown
+from server.rest_api.list_fields import IdPrefix, Several, View, ids_from
 
 DEFAULT_LIMIT = 20
 MAX_NUMBER = 2**31 - 1
+MAX_EVENTS = 1000
 Seconds = Annotated[int, Field(ge=-MAX_NUMBER - 1, le=MAX_NUMBER)]
 
 
@@ -56,16 +61,14 @@ class StartedWorkflow(RestModel):
     idempotency_key_new: bool
 
 
-class WorkflowBody(RestModel):
-    """A workflow."""
+class WorkflowSummaryBody(RestModel):
+    """A workflow without its input and output."""
 
     id: UUID
     tenant_id: UUID
     kind: str
     queue: str
     status: WorkflowStatus
-    input: Payload
-    output: Payload
     error: str | None
     current_sequence: int
     workflow_version: str | None
@@ -82,55 +85,129 @@ class WorkflowBody(RestModel):
     warnings: list[str] = Field(description="conditions that an operator should know, such as a history near its limit")
 
     @classmethod
+    def of_summary(cls, workflow: WorkflowSummary) -> WorkflowSummaryBody:
+        """Return the body of a summary."""
+        return WorkflowSummaryBody(**_members(workflow))
+
+
+class WorkflowBody(WorkflowSummaryBody):
+    """A workflow."""
+
+    input: Payload
+    output: Payload
+
+    @classmethod
     def of(cls, workflow: WorkflowView) -> WorkflowBody:
         """Return the body of a workflow."""
-        return cls(
-            id=workflow.id,
-            tenant_id=workflow.tenant_id,
-            kind=workflow.kind,
-            queue=workflow.queue,
-            status=WorkflowStatus(workflow.status),
-            input=shown(workflow.input),
-            output=shown(workflow.output),
-            error=workflow.error,
-            current_sequence=workflow.last_sequence,
-            workflow_version=workflow.workflow_version,
-            parent_workflow_execution_id=workflow.parent_id,
-            worker_id=workflow.worker_id,
-            retry_attempt=workflow.retry_count,
-            priority_seconds=workflow.priority_ms // 1000,
-            created_at=workflow.created_at,
-            started_at=workflow.started_at,
-            completed_at=workflow.completed_at,
-            updated_at=workflow.updated_at,
-            metadata=dict(workflow.metadata),
-            history_bytes=workflow.history_bytes,
-            warnings=[warning] if (warning := size_warning(workflow.history_bytes)) else [],
-        )
+        return cls(**_members(workflow), input=shown(workflow.input), output=shown(workflow.output))
 
 
-class WorkflowListQuery(PageQuery):
-    """Query of a list of workflows."""
+def _members(workflow: WorkflowSummary) -> dict[str, Any]:
+    return {
+        "id": workflow.id,
+        "tenant_id": workflow.tenant_id,
+        "kind": workflow.kind,
+        "queue": workflow.queue,
+        "status": WorkflowStatus(workflow.status),
+        "error": workflow.error,
+        "current_sequence": workflow.last_sequence,
+        "workflow_version": workflow.workflow_version,
+        "parent_workflow_execution_id": workflow.parent_id,
+        "worker_id": workflow.worker_id,
+        "retry_attempt": workflow.retry_count,
+        "priority_seconds": workflow.priority_ms // 1000,
+        "created_at": workflow.created_at,
+        "started_at": workflow.started_at,
+        "completed_at": workflow.completed_at,
+        "updated_at": workflow.updated_at,
+        "metadata": dict(workflow.metadata),
+        "history_bytes": workflow.history_bytes,
+        "warnings": [warning] if (warning := size_warning(workflow.history_bytes)) else [],
+    }
+
+
+class WorkflowListQuery(CursorQuery):
+    """Query of a list of workflows. All conditions that are set must hold."""
 
     limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=100)
-    status: WorkflowStatus | None = None
+    status: Annotated[list[WorkflowStatus], Several] | None = Field(
+        None, description="one or several, as FAILED,CANCELLED"
+    )
     kind: Text | None = None
     queue: Text | None = None
+    created_from: Moment | None = Field(None, description="created at or after this time")
+    created_to: Moment | None = Field(None, description="created before this time")
+    ended_from: Moment | None = Field(None, description="ended at or after this time")
+    ended_to: Moment | None = Field(None, description="ended before this time")
+    id_prefix: IdPrefix | None = None
+    parent_id: UUID | None = Field(None, description="the children of this workflow")
+    root_id: UUID | None = Field(None, description="this workflow and all its descendants")
+    worker_id: Text | None = Field(None, description="the worker that had the workflow last")
     metadata: str | None = Field(
         default=None, description="a JSON object that the metadata of the workflow must contain"
     )
+    metadata_key: Text | None = Field(None, description="a key that the metadata must have, with any value")
+    error: Text | None = Field(None, description="words of the error, in any order")
+    failing_tasks: bool = Field(default=False, description="true: an open task failed in its last attempt")
+    view: View = Field(default=View.FULL, description="summary: without inputs and outputs")
+
+    def wanted(self, tenant_id: UUID, metadata: Json | None) -> WorkflowFilter:
+        """Return the filter; ``metadata`` is the one of the query, checked."""
+        ids = (None, None) if self.id_prefix is None else ids_from(self.id_prefix)
+        return WorkflowFilter(
+            tenant_id,
+            statuses=None if self.status is None else tuple(dict.fromkeys(self.status)),
+            kind=self.kind,
+            queue=self.queue,
+            created_from=self.created_from,
+            created_to=self.created_to,
+            ended_from=self.ended_from,
+            ended_to=self.ended_to,
+            first_id=ids[0],
+            last_id=ids[1],
+            parent_id=self.parent_id,
+            root_id=self.root_id,
+            worker_id=self.worker_id,
+            metadata=metadata,
+            metadata_key=self.metadata_key,
+            error=self.error,
+            failing_tasks=self.failing_tasks or None,
+        )
 
 
-class WorkflowList(Page):
-    """A page of workflows."""
+class WorkflowList(CursorPage):
+    """A page of workflows, as the query's view asks for."""
 
-    workflows: list[WorkflowBody]
+    workflows: list[WorkflowBody | WorkflowSummaryBody]
 
 
 class EventsQuery(RestModel):
     """Query of the events of a workflow."""
 
     since_sequence: int = Field(default=0, ge=0, le=MAX_NUMBER, description="only events after this number")
+    before_sequence: int = Field(default=MAX_NUMBER, ge=1, le=MAX_NUMBER, description="only events before this number")
+    type: Annotated[list[EventType], Several] | None = Field(None, description="one or several types of events")
+    newest_first: bool = Field(default=False, description="true: in descending order")
+    limit: Annotated[int, Field(ge=1), AfterValidator(lambda limit: min(limit, MAX_EVENTS))] | None = Field(
+        None, description=f"events of a page, at most {MAX_EVENTS}; without it, all events are one page"
+    )
+    cursor: Annotated[str, Field(min_length=1, max_length=MAX_CURSOR)] | None = Field(
+        None, description="the nextCursor of the page before, with the same conditions"
+    )
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """All but the page: a cursor is bound to them."""
+        return self.model_dump(mode="json", exclude={"limit", "cursor"})
+
+    def wanted(self) -> EventFilter:
+        """Return the filter."""
+        return EventFilter(
+            since=self.since_sequence,
+            before=self.before_sequence,
+            types=None if self.type is None else tuple(self.type),
+            newest_first=self.newest_first,
+        )
 
 
 class EventBody(RestModel):
@@ -159,9 +236,10 @@ class EventBody(RestModel):
 
 
 class Events(RestModel):
-    """The history of a workflow in ascending order."""
+    """A page of the history of a workflow, in ascending order unless the newest come first."""
 
     events: list[EventBody]
+    next_cursor: str | None = Field(description="asks for the next page; null on the last")
 
 
 class ChildBody(RestModel):

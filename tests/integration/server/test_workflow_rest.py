@@ -84,7 +84,7 @@ async def test_the_history_is_what_workers_see(calls: Calls) -> None:
     assert later["events"] == answer["events"][1:]
     assert await _rest(calls, "GET", f"{BASE}/{workflow_id}/events", params={"sinceSequence": 2}) == (
         200,
-        {"events": []},
+        {"events": [], "nextCursor": None},
     )
 
 

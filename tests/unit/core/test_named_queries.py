@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.named_queries import parse_queries
+from core.named_queries import joined, name_of, named_queries, parse_queries
 
 
 def test_queries_are_found_by_name() -> None:
@@ -30,3 +30,11 @@ def test_an_unknown_part_is_refused() -> None:
     """A query without the text that it uses is never sent."""
     with pytest.raises(ValueError, match=r"x\.sql: .* 'columns'"):
         parse_queries("-- name: one\nSELECT\n-- use: columns\n", "x.sql")
+
+
+def test_a_joined_statement_has_the_name_of_its_first_part() -> None:
+    """Metrics name it like a query that is written whole."""
+    queries = named_queries("server.storage", "task_views.sql")
+    statement = joined(queries, ["page", "with_kind", "ordered"])
+    assert statement == "\n".join(queries[name] for name in ("page", "with_kind", "ordered"))
+    assert name_of(statement) == "task_views.page"

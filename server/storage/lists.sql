@@ -1,0 +1,3 @@
+-- name: deadline
+-- Of each further statement of the transaction.
+SELECT set_config('statement_timeout', %(milliseconds)s, true)
