@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from core.migration import table_prefix
 from migrations.lint import readers, text
 from migrations.lint.facts import ForeignKey, Reading, Refused
 from migrations.lint.lexer import lex
@@ -115,7 +114,7 @@ class _File:
         if text.too_long(up) or text.too_long(down):
             self._report("M070", Hit(0, text.TOO_LONG))
             return sorted(self._found)
-        mode = mode_of(self.sql, self._lexed) if self._ownership.prefix != table_prefix("") else "transaction"
+        mode = mode_of(self.sql, self._lexed)
         judged = self._judge(up, mode)
         self._at_end()
         made, self.world = self.world, self.world.copy()

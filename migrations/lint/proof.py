@@ -40,7 +40,7 @@ def proof(owner: str, sql: str, earlier: Sequence[str] = ()) -> dict[str, Any]:
     """
     up, down = sections(sql)
     lines = Lines(sql)
-    mode = "transaction" if owner == CORE else mode_of(sql)
+    mode = mode_of(sql)
     locks = [] if owner == CORE else core_locks(owner, sql, earlier)
     return {
         "mode": mode,

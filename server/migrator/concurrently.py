@@ -14,6 +14,7 @@ import psycopg
 from psycopg import sql
 
 from core.errors import MigrationError
+from core.migration import CORE
 from core.named_queries import named_queries
 from server.database.connecting import Connection
 from server.database.rows import NAMED
@@ -42,17 +43,17 @@ async def run_outside(connection: Connection, part: MigrationPart, record: Recor
     owner = part.pending.owner
     started = time.monotonic()
     await connection.execute("DISCARD ALL")
-    before = await _objects(connection, owner)
+    before = await _objects(connection, owner) if owner != CORE else {}
     try:
         limits = {"lock_timeout": f"{LOCK_TIMEOUT_S}s", "statement_timeout": f"{BUILD_TIMEOUT_S}s"}
         await connection.execute(_SQL["set_session_limits"], limits)
-        if separate_role:
+        if separate_role and owner != CORE:
             await connection.execute(plugin_role.SQL["become_for_session"])
         await _build(connection, part, statement)
     finally:
         if not connection.closed:
             await connection.execute("DISCARD ALL")
-    changed = catalog.differences(before, await _objects(connection, owner))
+    changed = catalog.differences(before, await _objects(connection, owner)) if owner != CORE else ()
     if changed:
         raise MigrationError(
             f"{part.pending}: it changed objects that the plugin does not own; it runs outside a transaction, so the"

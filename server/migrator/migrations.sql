@@ -21,8 +21,9 @@ INSERT INTO _plugin_migrations (plugin, version, description, checksum, duration
 VALUES (%(plugin)s, %(version)s, %(description)s, %(checksum)s, %(duration_ms)s, %(applied_by)s)
 
 -- name: lock
--- One server migrates at a time; the others wait here, and then find no pending migration.
-SELECT pg_advisory_lock(7305790140482421)
+-- One server migrates at a time; the others ask again and again, and then find no pending migration. A statement that waited
+-- for the lock would hold a snapshot, for whose end an index that is built concurrently waits.
+SELECT pg_try_advisory_lock(7305790140482421)
 
 -- name: forget
 DELETE FROM _plugin_migrations WHERE plugin = %(plugin)s AND version = %(version)s

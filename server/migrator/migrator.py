@@ -6,6 +6,7 @@ One transaction per migration, one server at a time. No migration runs before al
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -30,6 +31,7 @@ from server.migrator.proof import MigrationPart, Proof, Proofs, Routines, proof_
 
 OLDEST_POSTGRESQL = 150000
 WAIT_FOR_OTHER_S = 120
+ASK_AGAIN_S = 0.05
 
 OpenConnection = Callable[[], Awaitable[Connection]]
 
@@ -134,13 +136,14 @@ class Migrator:
     async def alone(self) -> AsyncIterator[None]:
         """Hold the lock of migrations on a connection of its own: a session that is reset would release the lock."""
         async with self._session() as connection:
-            try:
-                await connection.execute(f"SET lock_timeout = '{WAIT_FOR_OTHER_S}s'".encode())
-                await connection.execute(_SQL["lock"])
-            except psycopg.errors.LockNotAvailable:
-                raise MigrationError(
-                    f"another server has been migrating this database for {WAIT_FOR_OTHER_S} s; see its log, try again"
-                ) from None
+            ends = time.monotonic() + WAIT_FOR_OTHER_S
+            while not (await (await connection.cursor(row_factory=SCALAR).execute(_SQL["lock"])).fetchall())[0]:
+                if time.monotonic() > ends:
+                    raise MigrationError(
+                        f"another server has been migrating this database for {WAIT_FOR_OTHER_S} s; see its log,"
+                        " try again"
+                    )
+                await asyncio.sleep(ASK_AGAIN_S)
             yield
 
     def _down_part(self, pending: Pending, owner: Owner) -> MigrationPart:
