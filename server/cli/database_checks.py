@@ -8,6 +8,7 @@ from core.errors import FlovynError, MigrationError
 from server.boot.edition import Edition
 from server.boot.preparation import Prepared, load_plugins, make_connection, make_migrator
 from server.cli.finding import Diagnosis, fail, ok, warn
+from server.cli.table_checks import table_checks
 from server.database.addresses import pooled
 from server.database.pool import look
 from server.database.poolers import PoolerError, Route, Sessions
@@ -27,12 +28,13 @@ async def database(edition: Edition, prepared: Prepared) -> list[Diagnosis]:
     try:
         async with await make_connection(prepared.settings) as connection:
             found = await vitals(connection)
+            of_tables = await table_checks(connection)
         pooler = _pooler(await look(pooled(prepared.settings), prepared.settings.database))
     except PoolerError as error:
         return [fail("pooler", error.fact, error.advice)]
     except FlovynError as error:
         return [fail("database", str(error), "start PostgreSQL, or correct DATABASE_URL")]
-    asked = [*_server(found), pooler, _connections(prepared, found), _clock(found), autovacuum(found)]
+    asked = [*_server(found), pooler, _connections(prepared, found), _clock(found), autovacuum(found), *of_tables]
     return [*asked, *await _migrations(edition, prepared)]
 
 

@@ -1,4 +1,4 @@
-"""How much work is pending, running and overdue in the whole deployment, for metrics."""
+"""How much work is pending, running and overdue in the whole deployment, and how large it is, for metrics."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ class Depth:
 
     Attributes:
         subject: ``workflow``, ``task`` and ``agent`` for pending work of a queue; ``running``; ``timer`` for overdue
-            ones; ``estimate`` for the planner's estimate of workflows in a status.
-        name: the queue, the category or the status.
+            ones; ``estimate`` for the planner's estimate of workflows in a status; ``table`` and ``indexes`` for bytes
+            of a table, ``dead`` for its dead rows; ``transaction`` for open ones.
+        name: the queue, the category, the status or the table.
         oldest: seconds; None without any, and for estimates.
     """
 

@@ -1,5 +1,6 @@
 -- name: depths
--- Pending and running work of all tenants, overdue timers, and the planner's estimates of workflows by status. Each part
+-- Pending and running work of all tenants, overdue timers, the planner's estimates of workflows by status, and the sizes of
+-- tables. Each part of the work
 -- reads at most %(limit)s rows of a partial index, so that the statement stays short in a large database.
 WITH pending_workflow AS (
     SELECT tenant_id, queue, updated_at AS since
@@ -58,3 +59,19 @@ FROM pg_class AS c
 INNER JOIN pg_stats AS s ON s.schemaname = c.relnamespace::regnamespace::text AND s.tablename = c.relname
 CROSS JOIN LATERAL unnest(s.most_common_vals::text::text[], s.most_common_freqs::float8[]) AS v (status, share)
 WHERE c.oid = to_regclass('workflow_execution') AND s.attname = 'status'
+UNION ALL
+SELECT 'table', NULL, c.relname::text, pg_table_size(c.oid)::float8, NULL
+FROM pg_class AS c
+WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
+UNION ALL
+SELECT 'indexes', NULL, c.relname::text, pg_indexes_size(c.oid)::float8, NULL
+FROM pg_class AS c
+WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
+UNION ALL
+SELECT 'dead', NULL, s.relname::text, s.n_dead_tup::float8, NULL
+FROM pg_stat_user_tables AS s
+WHERE s.schemaname = 'public'
+UNION ALL
+SELECT 'transaction', NULL, 'oldest', count(*)::float8, date_part('epoch', now() - min(a.xact_start))
+FROM pg_stat_activity AS a
+WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND a.xact_start IS NOT NULL

@@ -19,7 +19,7 @@ from uuid import UUID
 
 from core.errors import FlovynError
 from core.metrics import OTHER
-from server.observability.metrics import MetricsRegistry, folder
+from server.observability.metrics import MetricsRegistry, OwnMetrics, folder
 from server.storage.depths import Depth, DepthRepository
 
 KEEP_S = 10.0
@@ -95,6 +95,7 @@ class Scrape:
         late = own.gauge("timers_overdue", "Timers that are due and have not fired.").of()
         latest = own.gauge("timer_oldest_late_seconds", "Lateness of the timer that is overdue longest.").of()
         estimate = own.gauge("workflows_estimate", "Workflows by status, as of the last ANALYZE.", ("status",))
+        self._show_tables(own, depths)
         for category in ("workflow", "task", "agent"):
             rows = [each for each in depths if each.subject == category]
             for (queue, tenant), (number, age) in self._by_queue(rows).items():
@@ -110,6 +111,19 @@ class Scrape:
             elif each.subject == "estimate":
                 estimate.of(each.name).set(each.number)
         return registry.text()
+
+    @staticmethod
+    def _show_tables(own: OwnMetrics, depths: Sequence[Depth]) -> None:
+        size = own.gauge("table_bytes", "Size of a table without its indexes.", ("table",))
+        of_indexes = own.gauge("index_bytes", "Size of the indexes of a table.", ("table",))
+        dead = own.gauge("dead_rows", "Rows that updates and deletions have left in a table.", ("table",))
+        oldest = own.gauge("oldest_transaction_seconds", "Age of the oldest transaction of the database.").of()
+        shown = {"table": size, "indexes": of_indexes, "dead": dead}
+        for each in depths:
+            if each.subject in shown:
+                shown[each.subject].of(each.name).set(each.number)
+            elif each.subject == "transaction":
+                oldest.set(each.oldest or 0)
 
     def _by_queue(self, rows: Iterable[Depth]) -> dict[tuple[str, str], tuple[float, float]]:
         """Return number and greatest age by queue and tenant; only the deepest queues have their names."""
