@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from functools import partial
 
 from core.service import Service
 from server.background.sweeper import Sweeper
 from server.config.settings import EngineSettings as Limits
+from server.domain.retention import RetentionRule
 from server.engine.dispatch.orphans import SWEEP_EVERY_S
 from server.engine.engine import Engine
 
 REAP_EVERY_S = 5.0
 """The longest time between two sweeps of a reaper, in seconds."""
+
+PRUNE_EVERY_S = 60.0
+"""The longest time between two sweeps of a pruner, in seconds."""
 
 WOKEN = "looked again at the conditions of %d agents, whose tasks an older version of the server has ended"
 
@@ -45,10 +50,20 @@ def sweepers(engine: Engine, limits: Limits) -> list[Service]:
         ),
         Sweeper("agent waker", engine.agents.wake_forgotten, REAP_EVERY_S, WOKEN),
     ]
+    return [*found, *_pruners(engine, limits)]
+
+
+def _pruners(engine: Engine, limits: Limits) -> Iterator[Service]:
     age = limits.retain_finished
     if age is not None:
         agents_pruned = f"deleted %d agents that ended more than {age:g} s ago"
-        found.append(Sweeper("agent pruner", partial(engine.agents.prune, age), min(60, age / 4), agents_pruned))
-        pruned = f"deleted %d workflow executions that ended more than {age:g} s ago"
-        found.append(Sweeper("history pruner", partial(engine.workflows.prune, age), min(60, age / 4), pruned))
-    return found
+        yield Sweeper("agent pruner", partial(engine.agents.prune, age), min(PRUNE_EVERY_S, age / 4), agents_pruned)
+    rules = [
+        *(RetentionRule(each.tenant_id, each.kind, each.seconds) for each in limits.retention),
+        RetentionRule(seconds=age),
+    ]
+    ages = [rule.seconds for rule in rules if rule.seconds is not None]
+    if ages:
+        pause = min(PRUNE_EVERY_S, min(ages) / 4)
+        pruned = "deleted %d workflow executions that ended longer ago than they are kept"
+        yield Sweeper("history pruner", partial(engine.workflows.prune, rules), pause, pruned)

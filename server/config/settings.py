@@ -100,6 +100,22 @@ class Process(Section):
     hang_timeout: int = Field(default=30, ge=5)
 
 
+class RetentionTable(Section):
+    """``[[engine.retention]]``: how long finished workflow executions of a tenant or a kind are kept.
+
+    The first table that matches a workflow execution counts; ``retain_finished`` is for those that none matches.
+
+    Attributes:
+        tenant_id: the tenant; without this key, every tenant.
+        kind: the workflow kind; without this key, every kind.
+        seconds: seconds after which they are deleted with their histories; without this key, they are kept.
+    """
+
+    tenant_id: UUID | None = None
+    kind: StoredText | None = None
+    seconds: float | None = Field(default=None, gt=0)
+
+
 class EngineSettings(Section):
     """``[engine]``: leases, retention and limits of workflow executions, task executions and agents.
 
@@ -133,6 +149,7 @@ class EngineSettings(Section):
     agent_children: int = Field(default=100, ge=0, le=100_000)
     retry_unreachable: bool = True
     retain_finished: float | None = Field(default=None, gt=0)
+    retention: Annotated[tuple[RetentionTable, ...], Field(max_length=1000)] = ()
     max_history_bytes: int | None = Field(default=None, ge=65536)
     keep_answers: float = Field(default=86400.0, ge=60, le=30 * 86400)
     streams: int = Field(default=1000, ge=0)

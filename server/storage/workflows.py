@@ -11,11 +11,12 @@ import psycopg
 
 from core.connection import DatabaseConnection
 from core.errors import NotFound
-from core.named_queries import named_queries
+from core.named_queries import joined, named_queries
 from core.payload import Json, dump
 from core.plugin_services import Database
 from server.database.effects import count
 from server.domain.claim import Claim, Released
+from server.domain.retention import RetentionRule
 from server.domain.submission import WorkflowStep
 from server.domain.worker import Category
 from server.domain.workflow import ClaimedWorkflow, NewWorkflow, PollSlot, WorkflowState, WorkflowStatus
@@ -109,9 +110,27 @@ class WorkflowRepository:
             count(connection, lambda meter: meter.expired(Category.WORKFLOW, reasons))
         return [(row.tenant_id, row.queue, row.kind) for row in rows]
 
-    async def prune(self, age: float, limit: int) -> int:
-        """Delete up to ``limit`` workflows that ended more than ``age`` seconds ago; return how many."""
-        return len(await read(self._database, SCALAR, _SQL["prune"], {"age": age, "limit": limit}))
+    async def prune(
+        self, rule: RetentionRule, earlier: Sequence[RetentionRule], since: datetime, limit: int
+    ) -> list[datetime]:
+        """Delete up to ``limit`` workflows that a rule no longer keeps, and that no earlier rule matches.
+
+        Returns:
+            Of each of them the time by which they are walked through; none of them is before ``since``.
+        """
+        conditions = {"prune_tenant": rule.tenant_id, "prune_kind": rule.kind}
+        parts = [name for name, value in conditions.items() if value is not None]
+        order = "prune_by_end" if rule.tenant_id is None else "prune_by_creation"
+        parameters = {
+            "age": rule.seconds,
+            "tenant_id": rule.tenant_id,
+            "kind": rule.kind,
+            "since": since,
+            "limit": limit,
+            "tenant_ids": [each.tenant_id for each in earlier],
+            "kinds": [each.kind for each in earlier],
+        }
+        return await read(self._database, SCALAR, joined(_SQL, ["prune_from", *parts, order]), parameters)
 
     async def lock(
         self, connection: DatabaseConnection, keys: Sequence[WorkflowKey]

@@ -301,12 +301,34 @@ SELECT e.tenant_id, e.id, e.parent_id
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 INNER JOIN workflow_execution AS e ON e.tenant_id = r.tenant_id AND e.id = r.id
 
--- name: prune
--- A bounded number of workflows of all tenants that ended long ago; the foreign keys delete everything of them.
-WITH old AS (
-    SELECT e.tenant_id, e.id
+-- name: prune_from
+-- A bounded number of workflows that ended long ago; the foreign keys delete everything of them. An earlier rule says how long
+-- the workflows are kept that it matches. The parts of the statement follow.
+WITH earlier AS (
+    SELECT * FROM unnest(%(tenant_ids)s::uuid[], %(kinds)s::text[]) AS r (tenant_id, kind)
+),
+old AS (
+    SELECT e.tenant_id, e.id, e.created_at, e.completed_at
     FROM workflow_execution AS e
-    WHERE e.completed_at < now() - %(age)s * interval '1 second'
+    WHERE
+        e.completed_at < now() - %(age)s * interval '1 second'
+        AND NOT EXISTS (
+            SELECT
+            FROM earlier
+            WHERE
+                (earlier.tenant_id IS NULL OR earlier.tenant_id = e.tenant_id)
+                AND (earlier.kind IS NULL OR earlier.kind = e.kind)
+        )
+
+-- name: prune_tenant
+        AND e.tenant_id = %(tenant_id)s
+
+-- name: prune_kind
+        AND e.kind = %(kind)s
+
+-- name: prune_by_end
+-- Those that ended first, from the last time of the batch before on: rows that are kept are passed once in a sweep.
+        AND e.completed_at >= %(since)s
     ORDER BY e.completed_at
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
@@ -314,4 +336,17 @@ WITH old AS (
 DELETE FROM workflow_execution AS e
 USING old
 WHERE e.tenant_id = old.tenant_id AND e.id = old.id
-RETURNING 1
+RETURNING old.completed_at
+
+-- name: prune_by_creation
+-- Of one tenant, those that were created first: lists have indexes in this order, and old workflows were created long ago.
+        AND e.created_at < now() - %(age)s * interval '1 second'
+        AND e.created_at >= %(since)s
+    ORDER BY e.created_at
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM workflow_execution AS e
+USING old
+WHERE e.tenant_id = old.tenant_id AND e.id = old.id
+RETURNING old.created_at

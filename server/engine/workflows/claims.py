@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import UTC, datetime
 from uuid import UUID
 
 from core.batching import Batcher
 from core.errors import NotFound
+from server.domain.retention import RetentionRule
 from server.domain.worker import Category
 from server.domain.workflow import ClaimedWorkflow, NewWorkflow, PollSlot
 from server.domain.workflow_event import Event
@@ -21,7 +23,10 @@ from server.storage.workflows import WorkflowKey, WorkflowRepository
 RECLAIM_BATCH = 500
 """The number of claims that one statement of the reaper ends."""
 
-PRUNE_BATCH = 200
+PRUNE_BATCH = 500
+"""Workflows that are deleted in one transaction: a tenth of a second."""
+
+_LONG_AGO = datetime(1, 1, 2, tzinfo=UTC)
 """The number of ended workflows that one statement deletes."""
 
 _log = logging.getLogger(__name__)
@@ -83,14 +88,22 @@ class WorkflowClaims(Claims[PollSlot, NewWorkflow, ClaimedWorkflow]):
             if len(workflows) < RECLAIM_BATCH:
                 return count
 
-    async def prune(self, age: float) -> int:
-        """Delete the workflows that ended more than ``age`` seconds ago; return their number."""
+    async def prune(self, rules: Sequence[RetentionRule]) -> int:
+        """Delete the finished workflows that the first rule that matches them no longer keeps; return their number."""
         count = 0
+        for number, rule in enumerate(rules):
+            if rule.seconds is not None:
+                count += await self._prune(rule, rules[:number])
+        return count
+
+    async def _prune(self, rule: RetentionRule, earlier: Sequence[RetentionRule]) -> int:
+        count, since = 0, _LONG_AGO
         while True:
-            pruned = await self._storage.prune(age, PRUNE_BATCH)
-            count += pruned
-            if pruned < PRUNE_BATCH:
+            times = await self._storage.prune(rule, earlier, since, PRUNE_BATCH)
+            count += len(times)
+            if len(times) < PRUNE_BATCH:
                 return count
+            since = max(times)
 
     async def close(self) -> None:
         """Wait until all accepted calls are committed."""

@@ -26,6 +26,7 @@ from server.config.auth import StaticApiKey
 from server.config.describe import description_of, json_schema
 from server.config.example import example
 from server.config.load import Sources, validate_section
+from server.config.settings import RetentionTable
 
 EDITION = Edition(
     BuildInfo("test", "1.2.3", "3.11", "", (PluginInfo(HelloWorldPlugin.name, HelloWorldPlugin.version),)),
@@ -98,8 +99,10 @@ def test_the_example_lists_every_key() -> None:
     assert listed["auth.static_api_key.keys"] == set(StaticApiKey.model_fields)
     assert listed["plugins.hello_world"] == set(HelloWorldConfig.model_fields)
     assert listed["top"] == {"database_url", "bind_host", "server_port", "grpc_server_port", "auto_migrate"}
+    assert listed["engine.retention"] == set(RetentionTable.model_fields)
     for name in ("log", "database", "process", "engine"):
-        assert listed[name] == set(type(getattr(load(Sources({}, {"DATABASE_URL": "x"})), name)).model_fields)
+        keys = set(type(getattr(load(Sources({}, {"DATABASE_URL": "x"})), name)).model_fields)
+        assert listed[name] == {key for key in keys if f"{name}.{key}" not in listed}
 
 
 def test_the_schema_accepts_what_the_server_accepts() -> None:
