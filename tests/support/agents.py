@@ -123,6 +123,10 @@ class Agents:
         answer: pb.ScheduleAgentTaskResponse = await self.call("ScheduleAgentTask", sent())
         return answer
 
+    def open_stream(self) -> Any:
+        """Open a stream of ScheduleAgentTask, to be written message by message."""
+        return self.rpc.ScheduleAgentTask(metadata=self._metadata)
+
     async def stream(self, agent: str, chunks: Sequence[tuple[int, str]]) -> None:
         """Stream chunks, each with its type and its payload."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from uuid import UUID
 from core.auth import Identity
 from core.errors import InvalidInput
 from core.fields import name_field, optional_text
+from core.limits import MAX_REPEATED
 from core.payload import Json, dump, readable
 from proto.flovyn.v1 import agent_pb2 as pb
 from server.domain.agent import ClaimedAgent, Wait, WaitKind
@@ -91,7 +92,9 @@ _MODES = {
 }
 
 
-def _some(texts: Iterable[str], field: str) -> tuple[UUID, ...]:
+def _some(texts: Sequence[str], field: str) -> tuple[UUID, ...]:
+    if len(texts) > MAX_REPEATED:
+        raise InvalidInput(f"{field} has {len(texts)} entries; at most {MAX_REPEATED} are allowed")
     ids = tuple(dict.fromkeys(ids_field(texts, field)))
     if not ids:
         raise InvalidInput(f"{field} is empty; name what the agent waits for")
