@@ -43,9 +43,24 @@ async def _park(servers: list[Client]) -> Sequence[asyncio.Task[object]]:
     return parked
 
 
-@pytest.mark.parametrize("processes", [1, 4])
-async def test_an_idle_deployment_sends_two_statements_a_second_at_most(database: str, processes: int) -> None:
-    """Of all processes together, in which pollers wait: the leader alone looks for work."""
+async def _add_waiting_agents(database: str, number: int) -> None:
+    """Add agents that wait for a signal."""
+    async with running_server(database) as server, server.pool.connection() as connection:
+        await connection.execute(
+            "INSERT INTO agent_execution (tenant_id, id, kind, queue, status, persistence_mode, metadata, input, depth,"
+            " claim_at, claim_number, wait_kind, wait_name, created_at, updated_at)"
+            " SELECT t.id, gen_random_uuid(), 'k', 'q', 'WAITING', 'REMOTE', '{}', 'null', 0, now(), 1, 'SIGNAL', 's',"
+            " now(), now() FROM tenant AS t, generate_series(1, %s) WHERE t.slug = 'test'",
+            (number,),
+        )
+
+
+@pytest.mark.parametrize(("processes", "waiting"), [(1, 0), (4, 0), (1, 10_000)])
+async def test_an_idle_deployment_sends_two_statements_a_second_at_most(
+    database: str, processes: int, waiting: int
+) -> None:
+    """Of all processes together, in which pollers wait: the leader alone looks for work. Waiting agents cost none."""
+    await _add_waiting_agents(database, waiting)
     log_statements(database)
     async with AsyncExitStack() as stack:
         servers = await _settled(stack, database, processes)
