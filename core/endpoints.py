@@ -105,6 +105,8 @@ class RestRoute:
             time, PUT overwrites, and POST and PATCH count.
         secret_answer: the answer holds a secret that is shown once. It is never stored: sent again with an idempotency
             key, the call is refused with a text that names what it made.
+        is_open: everybody may call the route, without credentials; its scope is ``ANYBODY`` and it has no aliases. The
+            handler gets the anonymous caller. ``plugins --json`` and the manifest of an edition list such routes.
     """
 
     method: Annotated[str, Field(pattern="^(DELETE|GET|PATCH|POST|PUT)$")]
@@ -125,6 +127,7 @@ class RestRoute:
     tag: str = ""
     repeat: Repeat | None = None
     secret_answer: bool = False
+    is_open: bool = False
 
     @property
     def repeated(self) -> Repeat:

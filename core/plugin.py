@@ -32,6 +32,7 @@ from core.endpoints import GrpcService, RestRoute
 from core.errors import PluginError
 from core.migration import PluginMigration
 from core.openapi import OpenApiFragment
+from core.pages import ConsolePage, Site
 from core.plugin_services import PluginServices
 from core.service import Service
 from core.settings import ConfigSection
@@ -92,6 +93,14 @@ class Plugin(ABC):
 
     def rest_routes(self) -> Sequence[RestRoute]:
         """Return REST routes with relative paths; served below ``/api/v1/p/<name>/``."""
+        return ()
+
+    def site(self) -> Site | None:
+        """Return the pages of the plugin and their files; see ``core.pages``. None when it has none."""
+        return None
+
+    def console_pages(self) -> Sequence[ConsolePage]:
+        """Return pages that the console shows, in an edition with a console."""
         return ()
 
     def openapi(self) -> OpenApiFragment | None:

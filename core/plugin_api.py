@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from core.errors import PluginError
 
-PLUGIN_API_VERSION = "1.0"
+PLUGIN_API_VERSION = "1.1"
 """Version of the Plugin API, as ``<first>.<second>``."""
 
 _RANGE = re.compile(r">=(?P<first>[0-9]+(\.[0-9]+)?), ?<(?P<end>[0-9]+(\.[0-9]+)?)")

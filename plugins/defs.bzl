@@ -6,7 +6,7 @@
         deps = ["@wheels//:pydantic"],                   # its imports besides core
     )
 
-packs the folder's modules, its `*.sql` and its `migrations/*.sql`; checks that folder, target, NAME and entry agree; and
+packs the folder's modules, its `*.sql`, its `migrations/*.sql` and its `site/`; checks that folder, target, NAME and entry agree; and
 runs the migration check. An edition that lists the plugin builds only when all of that is well.
 
 It also makes the test target `<name>.conformance`: the plugin on a real PostgreSQL, held against what every plugin must do.
@@ -38,14 +38,14 @@ def server_plugin(
         entry: 'module:Class', where the module holds the constants NAME and VERSION.
         deps: what the plugin needs besides //core: wheels, py_grpc_library targets.
         srcs: its modules; all of the folder but tests when None.
-        data: its other files; all *.sql of the folder when None.
+        data: its other files; all *.sql of the folder, and the files of its site in site/, when None.
         migrations: its migrations; migrations/*.sql when None.
         test_environ: settings without which the plugin does not start, as variables, for its conformance test.
         visibility: who may list it in an edition; everybody when None. No plugin can depend on another, whatever it is.
         **kwargs: attributes of every rule, such as tags.
     """
     srcs = native.glob(["**/*.py"], exclude = _TESTS) if srcs == None else srcs
-    data = native.glob(["**/*.sql"], exclude = _TESTS, allow_empty = True) if data == None else data
+    data = native.glob(["**/*.sql", "site/**"], exclude = _TESTS, allow_empty = True) if data == None else data
     migrations = native.glob(["migrations/*.sql"], allow_empty = True) if migrations == None else migrations
     _py_library(
         name = name + ".lib",

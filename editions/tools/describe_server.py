@@ -23,7 +23,16 @@ class Anything:
 def describe() -> Contributions:
     """Return the names, as a starting server finds them."""
     part: Any = Anything()
-    routes = server_routes(part, part, worker_silence=0, scrape=part, cursors=part, make_document=dict)
+    routes = server_routes(
+        part,
+        part,
+        worker_silence=0,
+        scrape=part,
+        cursors=part,
+        make_document=dict,
+        browser_calls=part,
+        console_pages=list,
+    )
     return server_names(routes)
 
 

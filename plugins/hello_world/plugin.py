@@ -13,6 +13,7 @@ from core.endpoints import GrpcService, RestRoute
 from core.errors import PluginError
 from core.migration import PluginMigration
 from core.openapi import OpenApiFragment
+from core.pages import ConsolePage, Site, SitePage
 from core.plugin import Plugin
 from core.plugin_services import PluginServices
 from core.service import Service
@@ -36,7 +37,7 @@ class HelloWorldPlugin(Plugin):
 
     name = NAME
     version = VERSION
-    plugin_api = ">=1.0,<2"
+    plugin_api = ">=1.1,<2"
 
     def migrations(self) -> Sequence[PluginMigration]:
         """Create the table of greetings."""
@@ -59,6 +60,15 @@ class HelloWorldPlugin(Plugin):
     def rest_routes(self) -> Sequence[RestRoute]:
         """``POST`` and ``GET /api/v1/p/hello-world/greetings``."""
         return routes(self._greetings)
+
+    def site(self) -> Site:
+        """``/hello-world``: a page for browsers that are signed in; its files are open to everybody."""
+        pages = (SitePage("", "index.html", "The greetings of a tenant"),)
+        return Site("/hello-world", files(__package__) / "site", pages)
+
+    def console_pages(self) -> Sequence[ConsolePage]:
+        """The same list inside of the console, in an edition with a console."""
+        return [ConsolePage("/greetings", "Greetings", "greetings.js")]
 
     def openapi(self) -> OpenApiFragment:
         """Describe the plugin in the server's OpenAPI document."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from core.auth import Action, Authorizer, AuthzContext, Decision, Identity, PrincipalType, Role
 from core.auth.context import deny
-from server.auth.tenant_scope import TenantScopeAuthorizer
+from server.auth.tenant_scope import OF_CALLERS, TenantScopeAuthorizer
 
 _ADMIN = frozenset({Action.CREATE, Action.UPDATE, Action.DELETE, Action.VIEW, Action.EXECUTE, Action.MANAGE})
 _BY_ROLE: Mapping[Role, frozenset[Action]] = {
@@ -59,7 +59,8 @@ class RolesAuthorizer(Authorizer):
     async def authorize(self, context: AuthzContext) -> Decision:
         """Allow a call that is inside of the caller's tenant and of the caller's role."""
         decision = await self._scope.authorize(context)
-        if not decision.allowed or _may(context.identity, context.resource, context.action):
+        allowed = context.resource in OF_CALLERS or _may(context.identity, context.resource, context.action)
+        if not decision.allowed or allowed:
             return decision
         caller = context.identity.role or context.identity.principal_type
         return deny(f"{caller} may not {context.action} {context.resource}")

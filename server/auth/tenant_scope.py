@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from core.auth import Action, Authorizer, AuthzContext, Decision, Role
+from core.auth import ANONYMOUS, Action, Authorizer, AuthzContext, Decision, Role
 from core.auth.context import ALLOW, deny
+
+OF_CALLERS = frozenset({"me", "session"})
+"""Resources of the caller itself: every known caller may see who it is, and open and end its sessions."""
 
 
 class TenantScopeAuthorizer(Authorizer):
@@ -17,6 +20,8 @@ class TenantScopeAuthorizer(Authorizer):
             return (
                 ALLOW if reads and identity.tenant_id is None else deny("these credentials may only read the metrics")
             )
+        if context.resource in OF_CALLERS and context.tenant_id == identity.tenant_id and identity != ANONYMOUS:
+            return ALLOW
         if context.tenant_id is None:
             return ALLOW if identity.is_operator else deny("operator credentials are required for this call")
         if identity.is_operator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,6 +10,7 @@ from core.service import Service, ServiceWithin
 from server.background.channels import channels
 from server.background.due_service import DueService
 from server.background.supervisor import Supervisor
+from server.background.sweeper import Sweeper
 from server.background.sweepers import sweepers
 from server.background.watches import watches
 from server.boot.database import DatabaseParts
@@ -18,6 +20,7 @@ from server.database.addresses import direct
 from server.database.notifications import Notifications
 from server.database.server_process import ServerProcess
 from server.engine.engine import Engine
+from server.storage.browser_sessions import SessionRepository
 
 
 @asynccontextmanager
@@ -31,6 +34,9 @@ async def run_background(
     received = channels(engine, database.locks, database.leadership)
     listening = Notifications(direct(settings), received, engine.wake_all, process)
     expected = engine.expected
+    cleaner = Sweeper(
+        "session cleaner", SessionRepository(database.pool).clean, 300, "deleted %d expired sessions", logging.DEBUG
+    )
     services: list[Service] = [
         listening,
         database.leadership,
@@ -42,7 +48,7 @@ async def run_background(
         *engine.services,
         *(
             ServiceWithin(each, database.leadership.leading)
-            for each in (*watches(database.pool, engine), *sweepers(engine, settings.engine))
+            for each in (*watches(database.pool, engine), *sweepers(engine, settings.engine), cleaner)
         ),
     ]
     supervisor = Supervisor(services)

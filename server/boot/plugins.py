@@ -18,10 +18,12 @@ from core.migration import sql_name
 from core.paging import Cursors
 from core.plugin import Plugin
 from core.plugin_services import PluginServices
+from server.auth.sessions import BrowserSessions
 from server.background.supervisor import Supervisor
 from server.boot.database import DatabaseParts
 from server.boot.preparation import Prepared, load_plugins
 from server.boot.stopping import Stopping
+from server.config import Settings
 from server.engine.engine import Engine
 from server.engine.launchers import (
     EngineAgentLauncher,
@@ -32,9 +34,13 @@ from server.engine.launchers import (
 from server.observability.metrics import MetricsRegistry
 from server.plugin_registry import PluginRegistry
 from server.plugin_registry.server_names import server_names
+from server.rest_api.browsers import Browsers
+from server.rest_api.call import BrowserCalls
 from server.rest_api.openapi import document
+from server.rest_api.pages import Pages
 from server.rest_api.resources.scrape import Scrape
 from server.rest_api.routes import server_routes
+from server.storage.browser_sessions import SessionRepository
 from server.storage.depths import DepthRepository
 from server.storage.signing_keys import CURSORS, SigningKeyRepository
 
@@ -47,6 +53,7 @@ class Plugins:
         registry: the plugins.
         server_routes: the server's own routes.
         scrape: makes the answers to scrapes.
+        browser_calls: the sessions of browsers.
         routes: those and the plugins'.
     """
 
@@ -54,11 +61,17 @@ class Plugins:
     registry: PluginRegistry
     server_routes: Sequence[RestRoute]
     scrape: Scrape
+    browser_calls: BrowserCalls
 
     @property
     def routes(self) -> list[RestRoute]:
         """All routes of the server, at their final paths."""
         return [*self.server_routes, *self.registry.build_rest_router()]
+
+    @property
+    def pages(self) -> Pages:
+        """The sites of all plugins."""
+        return Pages(self.registry.sites(), self.browser_calls.browsers)
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document."""
@@ -97,12 +110,10 @@ def make_plugins(
 
     registry = load_plugins(prepared.edition, prepared.sources)
     registry.setup(services)
-    scrape = Scrape(
-        metrics,
-        DepthRepository(database.pool),
-        queues=prepared.settings.metrics.queues,
-        tenants=prepared.settings.metrics.tenants or (),
-    )
+    counted = prepared.settings.metrics
+    depths = DepthRepository(database.pool)
+    scrape = Scrape(metrics, depths, queues=counted.queues, tenants=counted.tenants or ())
+    browsers = _browser_calls(prepared.settings, database)
     own = server_routes(
         database.pool,
         engine,
@@ -110,10 +121,17 @@ def make_plugins(
         scrape,
         cursors,
         make_document=lambda: plugins.openapi(),  # noqa: PLW0108 - bound below
+        browser_calls=browsers,
+        console_pages=registry.console_pages,
     )
-    plugins = Plugins(prepared, registry, own, scrape)
+    plugins = Plugins(prepared, registry, own, scrape, browsers)
     registry.check(server_names(own), prepared.edition.contributions)
     return plugins
+
+
+def _browser_calls(settings: Settings, database: DatabaseParts) -> BrowserCalls:
+    sessions = BrowserSessions(SessionRepository(database.pool), settings.sessions)
+    return BrowserCalls(sessions, Browsers(settings.base_path or "", frozenset(settings.sessions.origins or ())))
 
 
 @asynccontextmanager

@@ -32,5 +32,6 @@ def make_rest_api(
 
     stack = authentication.stacks[Protocol.REST]
     admission = Admission(stack, authentication.observers, call_caps, authentication.meter)
-    guard = RestGuard(admission, database.tenants, engine.repeats)
-    return build_app(plugins.routes, guard, Health(plugins.prepared.edition.build_info, why_not_ready))
+    guard = RestGuard(admission, database.tenants, engine.repeats, plugins.browser_calls)
+    health = Health(plugins.prepared.edition.build_info, why_not_ready)
+    return build_app(plugins.routes, guard, health, plugins.pages)

@@ -14,9 +14,12 @@ from core.tenant import check_slug
 from server.config.auth import Auth, Section
 from server.config.limits import Limits
 from server.config.observability import Log, MetricsSettings
+from server.config.sessions import SessionSettings
 from server.config.times import contradictions
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+BasePath = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$", examples=["/flovyn"])]
 
 
 StoredText = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00]*$")]
@@ -164,6 +167,8 @@ class Settings(BaseSettings):
         bind_host: address to listen on.
         server_port: port of REST; 0 chooses a free one.
         grpc_server_port: port of gRPC; 0 chooses a free one.
+        base_path: path below which a reverse proxy serves this server, such as ``/flovyn``; the header
+            ``X-Forwarded-Prefix`` of the proxy wins.
         auto_migrate: true applies pending migrations at the start; false refuses to start and lists them.
     """
 
@@ -175,6 +180,9 @@ class Settings(BaseSettings):
     bind_host: str = "0.0.0.0"  # noqa: S104 - a server in a container must listen on all of its addresses
     server_port: Port = 8000
     grpc_server_port: Port = 9090
+    base_path: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$", examples=["/flovyn"])] | None = (
+        None
+    )
     auto_migrate: bool = True
     tenants: tuple[TenantEntry, ...] = Field(default=(), validation_alias=AliasChoices("tenants", "orgs"))
     auth: Auth = Auth()
@@ -184,6 +192,7 @@ class Settings(BaseSettings):
     process: Process = Process()
     engine: EngineSettings = EngineSettings()
     limits: Limits = Limits()
+    sessions: SessionSettings = SessionSettings()
 
     @model_validator(mode="after")
     def _distinct(self) -> Settings:

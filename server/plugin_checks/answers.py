@@ -14,15 +14,17 @@ from typing import Any, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from core.endpoints import ALIAS_PREFIXES, REST_PREFIX, GrpcMethod, GrpcService, RestRoute
+from core.endpoints import ALIAS_PREFIXES, REST_PREFIX, GrpcMethod, GrpcService, RestRoute, Scope
 from core.errors import PluginError
 from core.migration import PluginMigration, sql_name
 from core.openapi import OpenApiFragment
+from core.pages import FILES_FOLDER, ConsolePage, Site, SitePage
 from core.settings import ConfigSection
 from core.settings_model import fault
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*|\{[a-z][a-z0-9_]*\}")
 _PARAMETER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+_SITE = re.compile(r"/[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PLACE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 _NO_PARAMETERS = frozenset({"slug", "self", "request", "response"})
@@ -36,7 +38,10 @@ def _adapters(kind: Any) -> dict[str, TypeAdapter[Any]]:
     return {each.name: TypeAdapter(hints[each.name]) for each in fields(kind)}
 
 
-_CHECKS = {kind: _adapters(kind) for kind in (ConfigSection, GrpcMethod, GrpcService, OpenApiFragment, RestRoute)}
+_CHECKS = {
+    kind: _adapters(kind)
+    for kind in (ConfigSection, ConsolePage, GrpcMethod, GrpcService, OpenApiFragment, SitePage, RestRoute)
+}
 """Checks of each field of the values that plugins return, made from the field's annotation."""
 
 
@@ -106,6 +111,39 @@ def routes(answer: Any, plugin: str) -> tuple[RestRoute, ...]:
     return tuple(_mounted(plugin, route) for route in several(answer, RestRoute))
 
 
+def site(answer: Any) -> Site | None:
+    """Return the pages of a plugin, whose files exist."""
+    found = one(answer, Site)
+    if found is None:
+        return None
+    if not isinstance(found.place, str) or not _SITE.fullmatch(found.place):
+        raise PluginError(f"the place {found.place!r} is not one segment in lower case, such as '/hello-world'")
+    pages = several(found.pages, SitePage)
+    for page in pages:
+        wrong = mistyped(page) or _wrong_page(found, page)
+        if wrong:
+            raise PluginError(f"page {page.path!r}: {wrong}")
+    if found.sign_in and found.sign_in not in [page.path for page in pages if page.is_open]:
+        raise PluginError(f"sign_in: {found.sign_in!r} is not the path of an open page")
+    if found.is_home and "" not in [page.path for page in pages]:
+        raise PluginError("is_home: there is no page with an empty path, to which '/' could lead")
+    return replace(found, pages=pages)
+
+
+def console_pages(answer: Any, pages: Site | None) -> tuple[ConsolePage, ...]:
+    """Return pages of the console, whose modules are files of the plugin's site."""
+    found = several(answer, ConsolePage)
+    for page in found:
+        wrong = mistyped(page)
+        if not wrong and not (_is_path(page.path) and "{" not in page.path):
+            wrong = "write a path such as '/greetings', without parameters"
+        if not wrong and (pages is None or not pages.folder.joinpath(page.module).is_file()):
+            wrong = f"the plugin's site has no file {page.module!r}"
+        if wrong:
+            raise PluginError(f"console page {page.path!r}: {wrong}")
+    return found
+
+
 def services(answer: Any, plugin: str) -> tuple[GrpcService, ...]:
     """Return gRPC services, each of the plugin's package."""
     found = several(answer, GrpcService)
@@ -128,7 +166,7 @@ def fragment(answer: Any, plugin: str, mounted: tuple[RestRoute, ...]) -> OpenAp
 
 
 def _mounted(plugin: str, route: RestRoute) -> RestRoute:
-    problem = mistyped(route) or _wrong_place(route) or _wrong_handler(route)
+    problem = mistyped(route) or _wrong_place(route) or _wrongly_open(route) or _wrong_handler(route)
     if problem:
         raise PluginError(f"route {route.method} {route.path!r}: {problem}")
     return replace(route, path=f"{REST_PREFIX}{plugin}{route.path}", tag=plugin)
@@ -160,6 +198,22 @@ def _wrong_place(route: RestRoute) -> str:
             return f"the alias {alias!r} must lie below one of {', '.join(ALIAS_PREFIXES)}"
         if sorted(_PARAMETER.findall(alias.removeprefix(prefix))) != sorted(parameters):
             return f"the alias {alias!r} must have the same parameters as the path"
+    return ""
+
+
+def _wrongly_open(route: RestRoute) -> str:
+    if route.is_open and (route.scope is not Scope.ANYBODY or route.aliases):
+        return "an open route belongs to no tenant: its scope is Scope.ANYBODY, and it has no aliases"
+    return ""
+
+
+def _wrong_page(owner: Site, page: SitePage) -> str:
+    if page.path and (not _is_path(page.path) or "{slug}" in page.path):
+        return "write a path relative to the site's place, such as '/runs/{id}', or an empty one"
+    if page.path.split("/")[1:2] == [FILES_FOLDER]:
+        return f"/{FILES_FOLDER} is where the files of the site are"
+    if not page.file.endswith(".html") or not owner.folder.joinpath(page.file).is_file():
+        return f"the folder of the site has no file {page.file!r}, or it is no .html file"
     return ""
 
 

@@ -16,6 +16,7 @@ from core.endpoints import REST_PREFIX, GrpcService, RestRoute
 from core.errors import PluginError
 from core.migration import PluginMigration, sql_name
 from core.openapi import OpenApiFragment
+from core.pages import FILES_FOLDER, ConsolePage, Site
 from core.plugin import Plugin
 from core.settings import ConfigSection
 from server.plugin_checks import answers
@@ -41,6 +42,10 @@ class Contributions:
         authorizers: names for the configuration.
         sections: tables of the configuration that are read, such as ``plugins.audit_log``.
         variables: environment variables that are read beside those of the sections.
+        places: places of sites in a browser, such as ``/console``; ``/`` where that leads to the owner's site.
+        pages: addresses of HTML pages.
+        open_routes: those of ``routes`` and ``pages`` that need no credentials, and the files of sites.
+        console_pages: addresses of pages inside of the console.
     """
 
     routes: tuple[str, ...] = ()
@@ -50,6 +55,10 @@ class Contributions:
     authorizers: tuple[str, ...] = ()
     sections: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    pages: tuple[str, ...] = ()
+    open_routes: tuple[str, ...] = ()
+    console_pages: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, list[str]]:
         """Return the form of ``edition.json``."""
@@ -72,6 +81,8 @@ class Declared:
     services: tuple[GrpcService, ...]
     section: ConfigSection | None
     fragment: OpenApiFragment
+    site: Site | None
+    console_pages: tuple[ConsolePage, ...]
     contributions: Contributions
 
 
@@ -85,6 +96,8 @@ def declared(plugin: Plugin, ask: Ask) -> Declared:
     routes = ask("rest_routes", lambda: answers.routes(plugin.rest_routes(), name))
     offered = ask("grpc_services", lambda: answers.services(plugin.grpc_services(), name))
     section = ask("config", lambda: answers.section(plugin.config()))
+    site = ask("site", lambda: answers.site(plugin.site()))
+    console_pages = ask("console_pages", lambda: answers.console_pages(plugin.console_pages(), site))
     fragment = ask("openapi", lambda: answers.fragment(plugin.openapi(), name, routes))
     taken = Contributions(
         routes=_sorted(f"{route.method} {route.path}" for route in routes),
@@ -94,9 +107,25 @@ def declared(plugin: Plugin, ask: Ask) -> Declared:
         authorizers=_sorted(ask("authorizer_names", lambda: answers.names(plugin.authorizer_names()))),
         sections=_sorted((f"plugins.{sql_name(name)}", *section.also_read)) if section is not None else (),
         variables=_sorted(section.environment) if section is not None else (),
+        places=() if site is None else _sorted([site.place, *(["/"] if site.is_home else [])]),
+        pages=() if site is None else _sorted(site.place + page.path for page in site.pages),
+        open_routes=_sorted([*(f"{route.method} {route.path}" for route in routes if route.is_open), *_open(site)]),
+        console_pages=_sorted(f"/console/p/{name}{page.path}" for page in console_pages),
     )
     _refuse_twice(plugin, taken)
-    return Declared(routes, offered, section, fragment, taken)
+    return Declared(routes, offered, section, fragment, site, console_pages, taken)
+
+
+def _open(site: Site | None) -> Iterator[str]:
+    """Yield what of a site needs no credentials."""
+    if site is None:
+        return
+    yield f"GET {site.place}/{FILES_FOLDER}/"
+    if site.is_home:
+        yield "GET /"
+    for page in site.pages:
+        if page.is_open:
+            yield f"GET {site.place}{page.path}"
 
 
 def migrations_of(plugin: Plugin, ask: Ask) -> tuple[PluginMigration, ...]:
@@ -185,6 +214,10 @@ def _place_of(variable: str) -> str:
 def _claims(contributions: Contributions) -> Iterator[tuple[str, str, str]]:
     for name in (*contributions.routes, *contributions.aliases):
         yield "route", name, shape(name)
+    for place in contributions.places:
+        yield "place", place, place
+    for page in contributions.pages:
+        yield "page", page, shape(page)
     for rpc in contributions.rpcs:
         yield "RPC", rpc, rpc
     for variable in contributions.variables:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ from core.endpoints import GrpcService, RestRoute
 from core.errors import ConfigError, FlovynError, PluginError, one_line
 from core.migration import check_plugin_name, sql_name
 from core.openapi import OpenApiFragment
+from core.pages import FILES_FOLDER, ConsolePage, Site
 from core.plugin import Plugin
 from core.plugin_services import PluginServices
 from core.service import Service
@@ -174,6 +176,19 @@ class PluginRegistry:
     def build_rest_router(self) -> list[RestRoute]:
         """Return the routes of all plugins at their final paths."""
         return [route for each in self._declared.values() for route in each.routes]
+
+    def sites(self) -> dict[str, Site]:
+        """Return the pages of the plugins that have some, by plugin."""
+        return {name: each.site for name, each in self._declared.items() if each.site is not None}
+
+    def console_pages(self) -> list[tuple[str, ConsolePage]]:
+        """Return the pages that plugins add to the console, each with its plugin's name; ``module`` is a path."""
+        return [
+            (name, replace(page, module=f"{each.site.place}/{FILES_FOLDER}/current/{page.module}"))
+            for name, each in self._declared.items()
+            for page in each.console_pages
+            if each.site is not None
+        ]
 
     def grpc_services(self) -> list[GrpcService]:
         """Return the gRPC services of all plugins."""

@@ -11,6 +11,9 @@ from server.config.load import FILE_VARIABLE, OLD_SWITCH, keys
 from server.config.settings import Settings
 from server.plugin_checks.contributions import RESERVED, Contributions
 
+PLACES = ("/_", "/api", "/health")
+"""The places of the server's own paths, in which no plugin can have its pages."""
+
 OPEN_TABLE = "auth"
 """The one table of the server whose other keys plugins may read: older configurations have their settings there."""
 
@@ -21,6 +24,7 @@ def server_names(routes: Iterable[RestRoute]) -> Contributions:
     return replace(
         RESERVED,
         routes=_sorted(f"{route.method} {path}" for route in routes for path in (route.path, *route.aliases)),
+        places=PLACES,
         sections=_sorted(sections),
         variables=_sorted((FILE_VARIABLE, OLD_SWITCH)),
     )

@@ -19,6 +19,8 @@ from server.observability.request_id import REQUEST_ID, new_request_id
 from server.plugin_checks.contributions import shape
 from server.rest_api import error_mapping, text_gate
 from server.rest_api.guard import Responder, RestGuard
+from server.rest_api.page_headers import PageHeaders
+from server.rest_api.pages import Pages
 from server.rest_api.path_segments import EncodedSlashes
 from server.rest_api.resources.health import Health
 from server.rest_api.text_gate import PathGate
@@ -57,21 +59,22 @@ def paths_of(routes: Sequence[RestRoute]) -> Iterator[tuple[str, RestRoute]]:
             yield path, route
 
 
-def build_app(routes: Sequence[RestRoute], guard: RestGuard, health: Health) -> falcon.asgi.App[Any, Any]:
-    """Return the app with the guarded routes and the open health checks.
+def build_app(routes: Sequence[RestRoute], guard: RestGuard, health: Health, pages: Pages) -> falcon.asgi.App[Any, Any]:
+    """Return the app with the guarded routes, the pages and the open health checks.
 
     Raises:
         StartupError: two routes claim the same method and path.
     """
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(
-        middleware=[RequestIds(guard.meter), PathGate(), EncodedSlashes()], request_type=text_gate.Request
+        middleware=[RequestIds(guard.meter), PageHeaders(), PathGate(), EncodedSlashes()],
+        request_type=text_gate.Request,
     )
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = falcon.media.JSONHandler(dumps=write)
-    error_mapping.install(app)
+    error_mapping.install(app, pages.sign_in)
     health.add_to(app)
     by_path: dict[str, dict[str, RestRoute]] = defaultdict(dict)
     spelled: dict[str, str] = {}
-    for path, route in paths_of(routes):
+    for path, route in paths_of([*routes, *pages.routes()]):
         if route.method in by_path[path] or spelled.setdefault(shape(path), path) != path:
             raise StartupError(f"two routes claim {route.method} {path}, or the same path with other parameter names")
         by_path[path][route.method] = route

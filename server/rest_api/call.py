@@ -9,6 +9,7 @@ some checks accept.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import falcon.asgi
@@ -20,24 +21,47 @@ from core.launchers import TenantLookup
 from core.tenant import Tenant, is_slug
 from server.admission.pipeline import ProtocolCall, tenant_of_call
 from server.auth.route_rules import TENANT_PARAMETER, RouteRules
+from server.auth.sessions import BrowserSessions, Session
 from server.auth.stack import OPEN, Answers, AuthStack, Checks
 from server.config.path_rules import UNNAMED, Segment, names
 from server.observability.calls import CallEndpoint
 from server.rest_api import error_mapping
 from server.rest_api.bodies import body, size_of, validated
+from server.rest_api.browsers import Browsers, cookie_of
 from server.rest_api.text_gate import check_head
 
 
 class ServedRoute:
     """A route with all that is the same for each of its calls."""
 
-    def __init__(self, route: RestRoute, auth: AuthStack, tenants: TenantLookup) -> None:
+    def __init__(self, route: RestRoute, auth: AuthStack, tenants: TenantLookup, browser_calls: BrowserCalls) -> None:
         reads = route.repeated is Repeat.READS
         self.route = route
         self.endpoint = CallEndpoint(Protocol.REST, f"{route.method} {route.path}", route.action, route.resource, reads)
         self.auth = auth
         self.tenants = tenants
+        self.browser_calls = browser_calls
         self.rules: RouteRules = auth.of_route((route.path, *route.aliases))
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserCalls:
+    """The sessions of browsers, and the rules for their requests."""
+
+    sessions: BrowserSessions
+    browsers: Browsers
+
+    async def session_of(self, request: falcon.asgi.Request) -> Session | None:
+        """Return the session that the cookie of a request names; None when the request sends credentials itself.
+
+        Raises:
+            AuthzError: the request comes from a page of another site.
+        """
+        text = cookie_of(request) if "authorization" not in request.headers_lower else None
+        session = None if text is None else await self.sessions.get(text)
+        if session is not None:
+            self.browsers.check_origin(request)
+        return session
 
 
 class RestCall(ProtocolCall):
@@ -47,13 +71,14 @@ class RestCall(ProtocolCall):
         parameters: the parameters of the path; the tenant's is removed by ``validate``.
     """
 
-    __slots__ = ("_named_tenant", "_request", "_served", "parameters")
+    __slots__ = ("_named_tenant", "_request", "_served", "_session", "parameters")
 
     def __init__(self, served: ServedRoute, request: falcon.asgi.Request, parameters: dict[str, str]) -> None:
         super().__init__(served.endpoint, request.remote_addr or "")
         self._served = served
         self._request = request
         self._named_tenant: UUID | None = None
+        self._session: Session | None = None
         self.parameters = parameters
         self.resource_id = parameters.get(served.route.resource_id) or None
 
@@ -76,16 +101,21 @@ class RestCall(ProtocolCall):
         return AuthRequest(Protocol.REST, request.path, request.headers_lower, self.peer)
 
     async def authenticate(self, request: AuthRequest) -> tuple[Checks, Identity]:
-        """Authenticate by the rules for the route and the tenant.
+        """Authenticate by the rules for the route and the tenant; a session is checked as its credential is.
 
         Raises:
             AuthError: no possible checks know the caller.
-            AuthzError: the route needs a tenant, and neither the path nor the credentials name one.
+            AuthzError: the route needs a tenant, and neither the path nor the credentials name one; or a page of
+                another site sent the cookie of a session.
             NotFound: the path names a tenant that does not exist, or that is not the caller's: both look the same.
         """
         auth, rules, parameters = self._served.auth, self._served.rules, self.parameters
         path = "/" + self._request.path.lstrip("/")  # as the router sees it
-        possible = [OPEN] if auth.is_open(path) else rules.possible(parameters)
+        possible = [OPEN] if self._served.route.is_open or auth.is_open(path) else rules.possible(parameters)
+        if possible != [OPEN]:
+            self._session = await self._served.browser_calls.session_of(self._request)
+        if self._session is not None:
+            request = replace(request, headers={**request.headers, "authorization": self._session.authorization})
         answers, refusals = Answers(), _Refusals()
         tenants = _TenantsOfCall(self._served, parameters)
         for checks in possible:
@@ -123,6 +153,7 @@ class RestCall(ProtocolCall):
         context, route = self._request.context, self._served.route
         context.identity = self.identity
         context.tenant_id = self.tenant_id
+        context.session = self._session
         if route.query_model is not None:
             context.query = validated(route.query_model, self._request.params, "the query string")
         if route.request_model is not None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import falcon
 import falcon.asgi
 
 from core.calls import OK
+from core.errors import AuthError
 from core.limits import MAX_DETAILS_BYTES, shortened
 from server.admission.error_answers import answer_to
 from server.observability import calls
@@ -39,9 +41,24 @@ def code_of_status(status: int) -> str:
     return _CODES.get(status, "invalid_input" if status < 500 else "internal")  # noqa: PLR2004
 
 
-def install(app: falcon.asgi.App[Any, Any]) -> None:
-    """Make the app answer every error in this one form."""
+def install(app: falcon.asgi.App[Any, Any], sign_in: Callable[[falcon.asgi.Request], str | None]) -> None:
+    """Make the app answer every error in this one form.
+
+    ``sign_in`` returns the address to which a browser is led that opens a page without credentials.
+    """
+
+    async def on_unknown_caller(
+        request: falcon.asgi.Request, response: falcon.asgi.Response, error: Exception, parameters: dict[str, Any]
+    ) -> None:
+        address = sign_in(request)
+        if address is None:
+            await _on_error(request, response, error, parameters)
+            return
+        response.status = 303
+        response.set_header("location", address)
+
     app.add_error_handler(Exception, _on_error)
+    app.add_error_handler(AuthError, on_unknown_caller)
     app.add_error_handler(falcon.HTTPError, _on_http_error)
 
 

@@ -6,6 +6,7 @@ Every route is served through a guard, so no route can be open by mistake.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import falcon.asgi
@@ -16,9 +17,10 @@ from server.admission.pipeline import Admission
 from server.engine.repeats import Repeats
 from server.observability.calls import text_of
 from server.rest_api import error_mapping
-from server.rest_api.call import RestCall, ServedRoute
+from server.rest_api.call import BrowserCalls, RestCall, ServedRoute
 from server.rest_api.path_segments import plain
 from server.rest_api.repeats import repeatable
+from server.rest_api.rights import Rights
 
 Responder = Callable[..., Awaitable[None]]
 Request = falcon.asgi.Request
@@ -28,15 +30,20 @@ Response = falcon.asgi.Response
 class RestGuard:
     """The guard of all routes of a process."""
 
-    def __init__(self, admission: Admission, tenants: TenantLookup, repeats: Repeats) -> None:
+    def __init__(
+        self, admission: Admission, tenants: TenantLookup, repeats: Repeats, browser_calls: BrowserCalls
+    ) -> None:
         self._admission = admission
         self.meter = admission.meter
         self._tenants = tenants
         self._repeats = repeats
+        self._browser_calls = browser_calls
+        self._rights = Rights(tenants)
 
     def responder(self, route: RestRoute) -> Responder:
         """Return the guarded responder of a route."""
-        served = ServedRoute(route, self._admission.auth, self._tenants)
+        served = ServedRoute(route, self._admission.auth, self._tenants, self._browser_calls)
+        self._rights.add(served)
         handler = repeatable(route, self._repeats)
 
         async def respond(_resource: object, request: Request, response: Response, **parameters: Any) -> None:
@@ -44,6 +51,7 @@ class RestGuard:
             call = RestCall(served, request, {name: plain(value) for name, value in parameters.items()})
             async with self._admission.admit(call) as admitted:
                 response.status = route.status
+                request.context.rights = partial(self._rights.of, call.identity)
                 await handler(request, response, **call.parameters)
                 if admitted.is_observed or response.status_code >= 400:  # noqa: PLR2004
                     await response.render_body()  # an answer that cannot be sent is no success

@@ -150,6 +150,8 @@ def _operation(
     }
     if route.repeated in _REPEATED:
         operation["description"] = _REPEATED[route.repeated]
+    if route.is_open:
+        operation["security"] = []
     if route.request_model is not None:
         content = {JSON: {"schema": schema(route.request_model)}}
         operation["requestBody"] = {"required": needs_body(route.request_model), "content": content}

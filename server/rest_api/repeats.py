@@ -17,6 +17,8 @@ Response = falcon.asgi.Response
 
 def repeatable(route: RestRoute, repeats: Repeats) -> RestHandler:
     """Return the handler of the route, wrapped for requests that are sent again; without a key it runs unchanged."""
+    if route.is_open:
+        return route.handler  # an unknown caller stores no answers
     if route.method == "DELETE" and route.repeated is Repeat.SAME:
 
         async def delete(request: Request, response: Response, **parameters: Any) -> None:

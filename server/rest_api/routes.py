@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import falcon.asgi
 
 from core.auth import Action
 from core.endpoints import RestRoute, Scope
+from core.pages import ConsolePage
 from core.paging import Cursors
 from core.plugin_services import Database
 from server.engine.engine import Engine
 from server.observability.exposition import CONTENT_TYPE
+from server.rest_api.call import BrowserCalls
 from server.rest_api.resources.agent_executions import AgentExecutions
 from server.rest_api.resources.discovery import Discovery
 from server.rest_api.resources.docs import Docs
 from server.rest_api.resources.promises import PromiseSettlements
 from server.rest_api.resources.schedules import ScheduleRoutes
 from server.rest_api.resources.scrape import Scrape
+from server.rest_api.resources.sessions import SessionResources
 from server.rest_api.resources.streams import StreamResources
 from server.rest_api.resources.task_executions import TaskExecutions
 from server.rest_api.resources.tenants import Tenants
@@ -38,11 +41,15 @@ def server_routes(
     cursors: Cursors,
     *,
     make_document: Callable[[], Mapping[str, Any]],
+    browser_calls: BrowserCalls,
+    console_pages: Callable[[], Sequence[tuple[str, ConsolePage]]],
 ) -> list[RestRoute]:
     """Return the routes; ``worker_silence`` is in seconds, ``make_document`` makes the OpenAPI document."""
     tasks, agents = TaskViewRepository(database), AgentViewRepository(database)
+    tenants = TenantRepository(database)
     return [
-        *Tenants(TenantRepository(database), cursors).routes(),
+        *SessionResources(browser_calls.sessions, browser_calls.browsers, tenants, console_pages).routes(),
+        *Tenants(tenants, cursors).routes(),
         *WorkflowExecutions(engine, WorkflowViewRepository(database), cursors).routes(),
         *AgentExecutions(engine, agents, tasks, cursors).routes(),
         *PromiseSettlements(engine.promises).routes(),
@@ -51,7 +58,7 @@ def server_routes(
         *StreamResources(engine.streams, tasks, agents).routes(),
         *Discovery(WorkerViewRepository(database, worker_silence)).routes(),
         _metrics_route(scrape),
-        *Docs(make_document).routes(),
+        *Docs(make_document, browser_calls.browsers).routes(),
     ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from importlib.resources import files
@@ -29,6 +30,7 @@ from migrations.lint import sections
 from server.database.connecting import connect
 from server.migrator import catalog, inventory
 from server.migrator.migrator import Migrator, owners
+from server.plugin_checks.contributions import Contributions
 from tests.support.plugin_queries import dynamic_sql, query_faults
 from tests.support.running import CONFIG, TENANT, Client, running_server
 
@@ -123,12 +125,29 @@ async def test_it_starts_and_stops_twice(plugin: Plugin, database: str) -> None:
 
 
 async def test_its_routes_are_its_own_and_closed(plugin: Plugin, database: str) -> None:
-    """Every route lies below the plugin's place; it and its aliases answer 401 without credentials."""
+    """Every route lies below the plugin's place; without credentials it answers 401, if it is not declared open."""
     async with running_server(database, [type(plugin)], None, **ENVIRON) as client:
         for route in client.registry.build_rest_router():
             assert route.path.startswith(f"/api/v1/p/{plugin.name}/")
-            for path in (route.path, *route.aliases):
+            assert route.is_open == (f"{route.method} {route.path}" in _declared(client, plugin).open_routes)
+            for path in () if route.is_open else (route.path, *route.aliases):
                 assert (await _unauthenticated(client, route.method, path)) == 401, path
+
+
+async def test_its_pages_are_closed_unless_they_are_declared_open(plugin: Plugin, database: str) -> None:
+    """A page answers 401 without credentials, if the manifest does not list it as open; all of its files are served."""
+    async with running_server(database, [type(plugin)], None, **ENVIRON) as client:
+        names = _declared(client, plugin)
+        for page in names.pages:
+            answer = await client.rest("GET", page, key=None)
+            assert answer.status_code == (200 if f"GET {page}" in names.open_routes else 401), page
+            shown = await client.rest("GET", page)
+            if shown.status_code == 403:  # for others than the operator of this test
+                continue
+            assert "frame-ancestors 'none'" in shown.headers["content-security-policy"]
+            assert _faults_of_html(shown.text) == []
+            for name in re.findall(r'(?:src|href)="([^"]+)"', shown.text):
+                assert (await client.rest("GET", name, key=None)).status_code == 200, name
 
 
 async def test_its_services_are_its_own_and_closed(plugin: Plugin, database: str) -> None:
@@ -207,6 +226,16 @@ async def _everything(database: str, plugin: Plugin) -> tuple[catalog.Snapshot, 
         sequences = "SELECT sequencename, last_value FROM pg_sequences WHERE sequencename NOT LIKE %s ORDER BY 1"
         rows += await (await connection.execute(sequences, (own,))).fetchall()
         return await catalog.snapshot(connection, plugin.name), rows
+
+
+def _declared(client: Client, plugin: Plugin) -> Contributions:
+    """Return the names that the build writes into the manifest of an edition with the plugin."""
+    return client.registry._declared[plugin.name].contributions
+
+
+def _faults_of_html(text: str) -> list[str]:
+    """Return the parts that the policy would not run: scripts and styles inside of the HTML."""
+    return re.findall(r"<script(?![^>]*\ssrc=)[^>]*>|<style|\sstyle=|\son[a-z]+=|javascript:", text, re.IGNORECASE)
 
 
 async def _unauthenticated(client: Client, method: str, path: str) -> int:

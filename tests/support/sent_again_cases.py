@@ -265,6 +265,10 @@ async def _rest_create_tenant(world: World) -> Sent:
     return Sent({"name": "New", "slug": world.name(), "region": "eu"}, path=TENANTS)
 
 
+async def _rest_of_sessions(_world: World, path: str) -> Sent:
+    return Sent(None, path=path)
+
+
 async def _rest_create_token(world: World) -> Sent:
     return Sent({"displayName": world.name()}, path=TOKENS)
 
@@ -352,6 +356,9 @@ CASES = [
     Case(f"POST {OF_TENANT}/task-executions", _rest_create_task),
     Case(f"DELETE {OF_TENANT}/task-executions/{{id}}", _rest_delete_task),
     Case(f"POST {TENANTS}", _rest_create_tenant, caller=OPERATOR_KEY),
+    Case("POST /api/v1/session", partial(_rest_of_sessions, path="/api/v1/session")),
+    Case("DELETE /api/v1/session", partial(_rest_of_sessions, path="/api/v1/session")),
+    Case("DELETE /api/v1/sessions", partial(_rest_of_sessions, path="/api/v1/sessions")),
     Case(f"POST {TOKENS}", _rest_create_token),
     Case(f"POST {TOKENS}/{{id}}/rotate", _rest_rotate_token),
     Case(f"DELETE {TOKENS}/{{id}}", _rest_revoke_token),

@@ -39,7 +39,10 @@ from server.observability.call_meter import CallMeter
 from server.observability.calls import CallObservers
 from server.observability.metrics import MetricsRegistry
 from server.rest_api.app import build_app
+from server.rest_api.browsers import Browsers
+from server.rest_api.call import BrowserCalls
 from server.rest_api.guard import RestGuard
+from server.rest_api.pages import Pages
 from server.rest_api.resources.health import Health
 from server.rest_api.tenant_paths import CANONICAL
 from tests.support.postgres import Databases
@@ -98,9 +101,11 @@ class Server:
         admission = Admission(
             stack, CallObservers([], SystemClock()), CallCaps(Limits()), CallMeter(MetricsRegistry(counts=False).server)
         )
-        guard = RestGuard(admission, self.lookup, _no_repeats())
+        guard = RestGuard(admission, self.lookup, _no_repeats(), _no_sessions())
         stubs = [_stub(each, REACHED if route is None or each is route else ELSEWHERE) for each in routes]
-        self._app = build_app(stubs, guard, Health(BuildInfo("test", "1", "3.11", "", ()), _ready))
+        self._app = build_app(
+            stubs, guard, Health(BuildInfo("test", "1", "3.11", "", ()), _ready), Pages({}, Browsers())
+        )
 
     async def status(self, method: str, raw: str, key: str | None) -> int:
         """Return the status of a request whose path is spelled like this on the wire."""
@@ -125,6 +130,12 @@ class Server:
 def _no_repeats() -> Any:
     """Stand for what stores answers: the stubs below take no keys."""
     return None
+
+
+def _no_sessions() -> BrowserCalls:
+    """Stand for the sessions of browsers: the requests below have no cookies."""
+    none: Any = None
+    return BrowserCalls(none, Browsers())
 
 
 async def _ready() -> dict[str, str | None]:
@@ -153,8 +164,8 @@ def routes(databases: Databases) -> list[RestRoute]:
 
 
 def _of_tenants(routes: Sequence[RestRoute]) -> list[RestRoute]:
-    """Return the routes that concern the tenant of the caller, or of the path."""
-    return [route for route in routes if route.scope is not Scope.SERVER]
+    """Return the guarded routes that concern the tenant of the caller, or of the path."""
+    return [route for route in routes if route.scope is not Scope.SERVER and not route.is_open]
 
 
 ID = UUID("0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d")

@@ -73,9 +73,9 @@ def test_source_is_refused(plugin: Plugin, capsys: pytest.CaptureFixture[str], s
         ('plugin_api = ">=2,<1"', ":4:1: plugin_api: '>=2,<1' holds no version"),
         (
             'plugin_api = ">=0.1,<1"',
-            ":4:1: plugin audit-log works with the Plugin API >=0.1,<1, but this server has 1.0",
+            ":4:1: plugin audit-log works with the Plugin API >=0.1,<1, but this server has 1.1",
         ),
-        ('plugin_api = ">=1.1,<2"', "works with the Plugin API >=1.1,<2, but this server has 1.0"),
+        ('plugin_api = ">=1.2,<2"', "works with the Plugin API >=1.2,<2, but this server has 1.1"),
         ('plugin_api = ">=1,<2"; requires = "jwt"', ":4:1: requires is 'jwt'; write names of plugins"),
         ('plugin_api = ">=1,<2"; requires = NEEDED', ":4:1: requires is NEEDED; the build reads the source"),
         ('plugin_api = ">=1,<2"; requires = ["worker_token"]', "requires: plugin name 'worker_token' is not valid"),

@@ -98,7 +98,8 @@ def test_the_example_lists_every_key() -> None:
     }
     assert listed["auth.static_api_key.keys"] == set(StaticApiKey.model_fields)
     assert listed["plugins.hello_world"] == set(HelloWorldConfig.model_fields)
-    assert listed["top"] == {"database_url", "bind_host", "server_port", "grpc_server_port", "auto_migrate"}
+    top = {"database_url", "bind_host", "server_port", "grpc_server_port", "base_path", "auto_migrate"}
+    assert listed["top"] == top
     assert listed["engine.retention"] == set(RetentionTable.model_fields)
     for name in ("log", "database", "process", "engine"):
         keys = set(type(getattr(load(Sources({}, {"DATABASE_URL": "x"})), name)).model_fields)
