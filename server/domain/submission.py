@@ -7,6 +7,7 @@ from enum import Enum, StrEnum
 from uuid import UUID
 
 from core.payload import Json
+from server.domain.claim import Claim
 from server.domain.effects import Effects
 from server.domain.workflow import WorkflowState, WorkflowStatus
 from server.domain.workflow_event import Event, NewEvent
@@ -84,13 +85,18 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowStep:
-    """The change that a submission or a delivery causes: the new state, numbered events, and effects."""
+    """The change that a submission or a delivery causes: the new state, numbered events, and effects.
+
+    Attributes:
+        claim: the claim of the parked poller that gets the workflow; None if no poller gets it with this step.
+    """
 
     state: WorkflowState
     events: tuple[Event, ...]
     output: Json | None = None
     error: str | None = None
     effects: Effects | None = None
+    claim: Claim | None = None
 
 
 MAX_CONTESTED = 10

@@ -79,7 +79,7 @@ class Engine:
         # the database stops a statement after ``longest_statement`` seconds: a lost claim is looked for that long
         claims = WorkflowClaims(storage.workflows, self.wakeups[Category.WORKFLOW], wake, longest_statement)
         task_claims = TaskClaims(database, self.wakeups[Category.TASK], wake_task, longest_statement)
-        deliveries = Deliveries(storage.workflows, wake)
+        deliveries = Deliveries(storage.workflows, claims.direct_dispatch, wake)
         self.expected = Expected()
         self.workflows = WorkflowCalls(
             storage,
@@ -165,6 +165,7 @@ class WorkflowCalls:
         self._submissions = Submissions(
             storage,
             self.cancellation,
+            deliveries,
             wake=wake,
             tasks=task_claims,
             expected=expected,

@@ -70,7 +70,7 @@ class DispatchMeter:
         self._waits.of(queue).observe(max(waited, 0.0))
 
     def dispatched(self, queue: str) -> None:
-        """Count work that was inserted as claimed."""
+        """Count work that was written as claimed."""
         self._direct.inc()
         self._waits.of(queue).observe(0.0)
 
@@ -155,6 +155,12 @@ class WorkMeter:
             self._started.of(self._tenants.get(each.tenant_id, "")).inc()
             if each.claim is not None:
                 dispatch.dispatched(each.queue)
+
+    def workflows_dispatched(self, queues: Sequence[str]) -> None:
+        """Count workflows that were claimed by parked pollers when they became pending; one queue for each."""
+        dispatch = self.dispatch[Category.WORKFLOW]
+        for queue in queues:
+            dispatch.dispatched(queue)
 
     def workflows_ended(self, states: Sequence[WorkflowState]) -> None:
         """Count ended workflows."""

@@ -27,6 +27,7 @@ from server.storage.rows import NAMED, SCALAR, fetch, keyed_row, read, record_ro
 
 _SQL = named_queries(__package__, "workflows.sql")
 _CLAIMED = keyed_row(ClaimedWorkflow, "slot_group", "place", "waited")
+_DISPATCHED = record_row(ClaimedWorkflow)
 _RELEASED = record_row(Released)
 
 STATE = record_row(WorkflowState, status=WorkflowStatus)
@@ -37,6 +38,9 @@ WorkflowKey = tuple[UUID, UUID]
 
 Locking = Callable[[], Awaitable[dict[WorkflowKey, WorkflowState]]]
 """Returns the states of the workflows, once they are locked."""
+
+Dispatched = Callable[[], Awaitable[list[ClaimedWorkflow]]]
+"""Returns the workflows that were claimed by steps; after the commit, it needs no round trip."""
 
 
 class WorkflowRepository:
@@ -165,8 +169,8 @@ class WorkflowRepository:
         """Lock the workflows that no other transaction has locked; see ``lock``."""
         return by_key(await fetch(connection, STATE, _SQL["lock_free"], key_columns(keys)))
 
-    async def apply(self, connection: DatabaseConnection, steps: Sequence[WorkflowStep]) -> None:
-        """Write the steps of locked workflows, in order; the state of the last step of a workflow stays."""
+    async def apply(self, connection: DatabaseConnection, steps: Sequence[WorkflowStep]) -> Dispatched:
+        """Write the steps of locked workflows, in order; state and claim of the last step of a workflow stay."""
         last = {(step.state.tenant_id, step.state.id): step for step in steps}
         states = [step.state for step in last.values()]
         parameters = columns(states, "tenant_id", "id", "status", "last_sequence", "waking_sequence")
@@ -175,16 +179,25 @@ class WorkflowRepository:
         )
         parameters |= columns(list(last.values()), "output", "error")
         parameters["ended"] = [state.status.is_terminal for state in states]
+        parameters |= claim_columns([step.claim for step in last.values()])
         events = [(step.state, event) for step in steps for event in step.events]
         parameters["event_tenant_id"] = [state.tenant_id for state, _ in events]
         parameters["event_workflow_id"] = [state.id for state, _ in events]
         parameters["sequence"] = [event.sequence for _, event in events]
         parameters["event_type"] = [event.type for _, event in events]
         parameters["event_data"] = [event.data for _, event in events]
-        await connection.execute(_SQL["apply"], parameters)
+        cursor = await connection.cursor(row_factory=_DISPATCHED).execute(_SQL["apply"], parameters)
         ended = [state for state in states if state.status.is_terminal]
         if ended:
             count(connection, lambda meter: meter.workflows_ended(ended))
+        queues = [step.state.queue for step in last.values() if step.claim is not None]
+        if queues:
+            count(connection, lambda meter: meter.workflows_dispatched(queues))
+
+        async def dispatched() -> list[ClaimedWorkflow]:
+            return await cursor.fetchall() if queues else []
+
+        return dispatched
 
     async def parents(
         self, connection: DatabaseConnection, keys: Sequence[WorkflowKey]

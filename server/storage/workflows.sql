@@ -245,16 +245,19 @@ ORDER BY e.tenant_id, e.id
 FOR UPDATE OF e SKIP LOCKED
 
 -- name: apply
--- New states and their events, under the locks of the queries above.
+-- New states and their events, under the locks of the queries above; returns the workflows that are claimed by a parked
+-- poller with the step.
 WITH step AS (
     SELECT *
     FROM unnest(
         %(tenant_id)s::uuid[], %(id)s::uuid[], %(status)s::text[], %(last_sequence)s::integer[], %(waking_sequence)s::integer[],
         %(has_dependents)s::boolean[], %(signal_count)s::integer[], %(history_bytes)s::bigint[], %(contested)s::smallint[],
-        %(submission_digest)s::text[], %(output)s::text[], %(error)s::text[], %(ended)s::boolean[]
+        %(submission_digest)s::text[], %(output)s::text[], %(error)s::text[], %(ended)s::boolean[],
+        string_to_array(%(claim_id)s, E'\x1f', '')::uuid[], %(worker_id)s::text[], string_to_array(%(held_by)s, E'\x1f', ''),
+        string_to_array(%(claimed_by)s, E'\x1f', '')::integer[]
     ) AS s (
         tenant_id, id, status, last_sequence, waking_sequence, has_dependents, signal_count, history_bytes, contested,
-        submission_digest, output, error, ended
+        submission_digest, output, error, ended, claim_id, worker_id, held_by, claimed_by
     )
 ),
 moved AS (
@@ -268,21 +271,39 @@ moved AS (
         history_bytes = step.history_bytes,
         contested = step.contested,
         submission_digest = decode(step.submission_digest, 'hex'),
-        claim_id = CASE WHEN step.status IN ('RUNNING', 'CANCELLING') THEN e.claim_id END,
-        held_by = CASE WHEN step.status IN ('RUNNING', 'CANCELLING') THEN e.held_by END,
-        claimed_by = CASE WHEN step.status IN ('RUNNING', 'CANCELLING') THEN e.claimed_by END,
+        claim_id = CASE WHEN step.status IN ('RUNNING', 'CANCELLING') THEN coalesce(step.claim_id, e.claim_id) END,
+        worker_id = coalesce(step.worker_id, e.worker_id),
+        held_by = CASE WHEN step.claim_id IS NOT NULL THEN step.held_by WHEN step.status IN ('RUNNING', 'CANCELLING') THEN e.held_by END,
+        claimed_by = CASE
+            WHEN step.claim_id IS NOT NULL THEN step.claimed_by WHEN step.status IN ('RUNNING', 'CANCELLING') THEN e.claimed_by
+        END,
+        dispatched_sequence = CASE WHEN step.claim_id IS NULL THEN e.dispatched_sequence ELSE step.last_sequence END,
+        started_at = CASE WHEN step.claim_id IS NULL THEN e.started_at ELSE coalesce(e.started_at, now()) END,
+        claimed_at = CASE
+            WHEN step.claim_id IS NULL THEN e.claimed_at ELSE greatest(e.claimed_at, date_trunc('milliseconds', now()))
+        END,
         output = step.output::json,
         error = step.error,
         completed_at = CASE WHEN step.ended THEN now() END,
         updated_at = now()
     FROM step
     WHERE e.tenant_id = step.tenant_id AND e.id = step.id
+    RETURNING
+        e.tenant_id, e.id, e.kind, e.queue, e.input, e.priority_ms, e.workflow_version, e.last_sequence, e.created_at,
+        e.claimed_at, step.claim_id
+),
+event AS (
+    INSERT INTO workflow_event (tenant_id, workflow_execution_id, sequence, event_type, event_data)
+    SELECT tenant_id, id, sequence, event_type, event_data::json
+    FROM unnest(
+        %(event_tenant_id)s::uuid[], %(event_workflow_id)s::uuid[], %(sequence)s::integer[], %(event_type)s::text[],
+        %(event_data)s::text[]
+    ) AS v (tenant_id, id, sequence, event_type, event_data)
 )
-INSERT INTO workflow_event (tenant_id, workflow_execution_id, sequence, event_type, event_data)
-SELECT tenant_id, id, sequence, event_type, event_data::json
-FROM unnest(
-    %(event_tenant_id)s::uuid[], %(event_workflow_id)s::uuid[], %(sequence)s::integer[], %(event_type)s::text[], %(event_data)s::text[]
-) AS v (tenant_id, id, sequence, event_type, event_data)
+SELECT
+    tenant_id, id, kind, queue, input::text, priority_ms, workflow_version, last_sequence, created_at, claimed_at, claim_id
+FROM moved
+WHERE claim_id IS NOT NULL
 
 -- name: histories
 -- The first event carries the present claim, so that history and claim are of the same moment.

@@ -1,11 +1,9 @@
-"""Direct dispatch: inserts new work already claimed by a parked poller, which saves the claim query.
+"""Direct dispatch: writes work already claimed by a parked poller, which saves the claim query.
 
-A poller is reserved before its work is inserted, and gets the work after the commit. A reserved poller whose work was
-not inserted is woken and tries to claim other work. Work whose poller has gone in the meantime is released.
+A poller is reserved before its work is written, and gets the work after the commit. A reserved poller whose work was
+not written is woken and tries to claim other work. Work whose poller has gone in the meantime is released.
 
-Direct dispatch serves work whose insert cannot find it already there: workflow executions, agents, standalone tasks,
-and the tasks of agents, which are looked up under the lock of the agent. The tasks of workflows have ids that their
-workers make.
+The work is new, or it is a workflow that the transaction has locked and makes PENDING.
 """
 
 from __future__ import annotations
@@ -14,18 +12,40 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID, uuid4
 
 from core.errors import Unavailable
 from core.unit_of_work import current
 from server.domain.agent import ClaimedAgent, NewAgent
+from server.domain.claim import Claim
 from server.domain.task import ClaimedTask, NewTask
 from server.domain.workflow import ClaimedWorkflow, NewWorkflow
 from server.engine.dispatch.wakeups import Poller, Wake, Wakeups
 
 New = TypeVar("New", NewWorkflow, NewTask, NewAgent)
 Claimed = TypeVar("Claimed", ClaimedWorkflow, ClaimedTask, ClaimedAgent)
+
+
+class PendingWork(Protocol):
+    """Work that a poller may get."""
+
+    @property
+    def tenant_id(self) -> UUID:
+        """The tenant."""
+
+    @property
+    def id(self) -> UUID:
+        """The id of the work."""
+
+    @property
+    def queue(self) -> str:
+        """The queue."""
+
+    @property
+    def kind(self) -> str:
+        """The kind, which the poller accepts."""
+
 
 FindLater = Callable[[Iterable[UUID], float], None]
 """See ``LostClaims.find_later``."""
@@ -68,15 +88,20 @@ class Reservations(Generic[New, Claimed]):
         for poller, _ in reserved.values():
             poller.deliver(Wake.WORK)
 
-    def _assign(self, work: New) -> New:
+    def claim(self, work: PendingWork) -> Claim | None:
+        """Reserve a poller for the work and return the claim to write; None if no parked poller accepts the work."""
         poller = self._wakeups.reserve((work.tenant_id, work.queue), work.kind)
         if poller is None:
-            return work
-        # the claim has a new id: if the outcome of the insert is unknown, this claim is looked for, and the poller
+            return None
+        # the claim has a new id: if the outcome of the write is unknown, this claim is looked for, and the poller
         # makes its own claim on other work at the same time
         claim = replace(poller.claim, id=uuid4())
         self._reserved[work.id] = (poller, claim.id)
-        return replace(work, claim=claim)
+        return claim
+
+    def _assign(self, work: New) -> New:
+        claim = self.claim(work)
+        return work if claim is None else replace(work, claim=claim)
 
 
 class DirectDispatch(Generic[New, Claimed]):

@@ -23,7 +23,7 @@ from server.domain.workflow import WorkflowState
 from server.domain.workflow_event import EventType, NewEvent
 from server.engine.dispatch.wakeups import Waker
 from server.engine.schedules.next_due import Expected
-from server.engine.tasks.claims import TaskClaims
+from server.engine.tasks.claims import TaskDispatch
 from server.storage.repositories import Repositories
 from server.storage.workflows import WorkflowKey
 
@@ -40,7 +40,6 @@ class AfterCommit:
     """The services that a family may call about its effects after the commit."""
 
     wake: Waker
-    tasks: TaskClaims
     expected: Expected
 
 
@@ -51,10 +50,13 @@ class EffectKind(Generic[Item]):
     Attributes:
         write: writes the effects of a whole batch, in the transaction that has locked the workflows.
         committed: is called after the commit with the effects of one submission; None if nothing is to be done.
+        assign: reserves parked pollers for the effects of a whole batch, before they are written; None for effects that
+            are no tasks.
     """
 
     write: Callable[[DatabaseConnection, Repositories, Sequence[Item]], Awaitable[None]]
     committed: Callable[[Sequence[Item], AfterCommit], None] | None = None
+    assign: Callable[[Sequence[Item], TaskDispatch], Sequence[Item]] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

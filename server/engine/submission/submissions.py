@@ -27,7 +27,7 @@ from server.engine.tasks.claims import TaskClaims
 from server.engine.throttle import Throttle
 from server.engine.workflows.cancellation import Cancellation
 from server.engine.workflows.claims import unknown_workflow
-from server.engine.workflows.deliveries import woken
+from server.engine.workflows.deliveries import Deliveries
 from server.storage.repositories import Repositories
 from server.storage.workflows import WorkflowKey
 
@@ -56,6 +56,7 @@ class Submissions:
         self,
         storage: Repositories,
         cancellation: Cancellation,
+        deliveries: Deliveries,
         *,
         wake: Waker,
         tasks: TaskClaims,
@@ -70,8 +71,9 @@ class Submissions:
         self._storage = storage
         self._writer = StepWriter(storage)
         self._cancellation = cancellation
-        self._wake = wake
-        self._after_commit = AfterCommit(wake, tasks, expected)
+        self._deliveries = deliveries
+        self._tasks = tasks
+        self._after_commit = AfterCommit(wake, expected)
         self._doubtful = DoubtfulClaims(self._end_claims)
         self._batcher: Batcher[Submission, None] = Batcher(self._submit_all, weigh=_weight, name="submissions")
 
@@ -91,12 +93,11 @@ class Submissions:
 
     async def _end_claims(self, claims: Sequence[WorkflowClaim]) -> None:
         """Release the claims that are still present. A CANCELLING workflow ends with its claim."""
-        async with self._storage.database.transaction() as connection:
+        async with self._deliveries.dispatching() as dispatch, self._storage.database.transaction() as connection:
             states = await self._storage.workflows.lock(connection, [key for key, _ in claims])
             held = [(key, states[key]) for key, claim in claims if key in states and states[key].claim_id == claim]
             steps = [released(state) for _, state in held if state.status is WorkflowStatus.RUNNING]
-            await self._writer.write(connection, steps)
-        self._wake_and_expect(steps)
+            await self._writer.write(connection, steps, dispatch)
         if cancelling := [key for key, state in held if state.status is WorkflowStatus.CANCELLING]:
             await self._finish(cancelling)
 
@@ -113,14 +114,15 @@ class Submissions:
         batch = _Batch(self._max_history, self._senders)
         keys = list({_key(each) for each in submissions})
         may_end = self._max_history is not None or any(each.outcome in WITHOUT_COMMAND for each in submissions)
-        async with self._storage.database.transaction() as connection:
-            # the locks are the first statement; it travels with the look-ups, which are valid under the locks
-            states = await self._storage.workflows.locking(connection, keys, with_parents=may_end)
-            batch.known = await look_up(connection, self._storage, submissions)
-            batch.states = await states()
-            results = [await batch.decide_in_turn(each) for each in submissions]
-            await self._writer.write(connection, batch.steps)
-        self._wake_and_expect(batch.steps)
+        with self._tasks.dispatching() as tasks:
+            async with self._deliveries.dispatching() as dispatch, self._storage.database.transaction() as connection:
+                # the locks are the first statement; it travels with the look-ups, which are valid under the locks
+                states = await self._storage.workflows.locking(connection, keys, with_parents=may_end)
+                batch.known = await look_up(connection, self._storage, submissions)
+                batch.states = await states()
+                results = [await batch.decide_in_turn(each) for each in submissions]
+                await self._writer.write(connection, batch.steps, dispatch, tasks)
+        self._expect(batch.steps)
         for submission, state in batch.applied:
             self._senders.submitted(_key(submission), submission.sent_by, state.held_by, state.claim_id)
         for submission, why in batch.ignored:
@@ -152,9 +154,7 @@ class Submissions:
                 "%d workflow executions could not be cancelled when their workers submitted: %s", len(workflows), error
             )
 
-    def _wake_and_expect(self, steps: Sequence[WorkflowStep]) -> None:
-        for state in woken(steps):
-            self._wake((state.tenant_id, state.queue), state.kind)
+    def _expect(self, steps: Sequence[WorkflowStep]) -> None:
         for effects in (step.effects for step in steps if step.effects):
             for kind, items in effects.items():
                 if isinstance(kind, EffectKind) and kind.committed is not None:

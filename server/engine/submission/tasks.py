@@ -15,8 +15,9 @@ from server.domain.submission import Command
 from server.domain.task import NewTask
 from server.domain.workflow import WorkflowState, WorkflowStatus
 from server.domain.workflow_event import EventType
-from server.engine.submission.family import AfterCommit, Draft, EffectKind, Family, Located, workflow_keys
+from server.engine.submission.family import Draft, EffectKind, Family, Located, workflow_keys
 from server.engine.submission.keys import CLAIMS
+from server.engine.tasks.claims import TaskDispatch
 from server.storage.repositories import Repositories
 from server.storage.tasks import TaskKey
 
@@ -94,11 +95,11 @@ async def _cancel(connection: DatabaseConnection, storage: Repositories, ended: 
         await storage.tasks.cancel_of_workflows(connection, workflow_keys(cancelled))
 
 
-def _wake(tasks: Sequence[NewTask], after: AfterCommit) -> None:
-    after.tasks.wake(tasks)
+def _assign(tasks: Sequence[NewTask], dispatch: TaskDispatch) -> Sequence[NewTask]:
+    return dispatch.assign(tasks)
 
 
-_SCHEDULED: EffectKind[NewTask] = EffectKind(_insert, _wake)
+_SCHEDULED: EffectKind[NewTask] = EffectKind(_insert, assign=_assign)
 
 TASKS: Family[TaskKey, tuple[UUID | None, str]] = Family(
     handlers={ScheduleTask: _schedule},

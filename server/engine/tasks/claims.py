@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from uuid import UUID
 
 from core.plugin_services import Database
-from server.domain.task import ClaimedTask, NewTask, TaskSlot, TaskState
+from server.domain.task import ClaimedTask, NewTask, TaskSlot, TaskState, dispatched
 from server.domain.worker import Category
 from server.engine.dispatch.claims import Claims, age_of
 from server.engine.dispatch.connections import ConnectionActivity
+from server.engine.dispatch.direct_dispatch import Reservations
 from server.engine.dispatch.receipts import Receipt, abandoned
 from server.engine.dispatch.wakeups import Waker, Wakeups
 from server.storage.tasks import TaskRepository
@@ -36,6 +38,15 @@ class TaskClaims(Claims[TaskSlot, NewTask, ClaimedTask]):
             category=Category.TASK,
         )
 
+    @contextmanager
+    def dispatching(self) -> Iterator[TaskDispatch]:
+        """Yield the dispatch for one transaction, which must have committed at the end of the context."""
+        with self.direct_dispatch.reserving() as pollers:
+            dispatch = TaskDispatch(pollers)
+            yield dispatch
+            pollers.deliver(dispatch.claimed)
+        self.wake([task for task in dispatch.due if task.id not in pollers.served])
+
     def wake(self, tasks: Sequence[NewTask | ClaimedTask | TaskState]) -> None:
         """Wake pollers for pending tasks; to be called after the commit."""
         for task in tasks:
@@ -49,3 +60,24 @@ class TaskClaims(Claims[TaskSlot, NewTask, ClaimedTask]):
         released = await self.release_claims([receipt.claim for receipt in receipts], age_of(receipts))
         if released:
             _log.warning("%d tasks were released: their workers have lost the connection and poll again", len(released))
+
+
+class TaskDispatch:
+    """Dispatches the tasks that one transaction inserts: to parked pollers, or by wake-ups after the commit."""
+
+    def __init__(self, pollers: Reservations[NewTask, ClaimedTask]) -> None:
+        self._pollers = pollers
+        self.due: list[NewTask] = []
+        """All tasks that may be claimed at once."""
+        self.claimed: list[ClaimedTask] = []
+        """The tasks that parked pollers get."""
+
+    def assign(self, tasks: Sequence[NewTask]) -> list[NewTask]:
+        """Return the tasks to insert; those that a parked poller gets have ``claim`` set.
+
+        Tasks that are scheduled for later come last.
+        """
+        due = self._pollers.assign([task for task in tasks if task.scheduled_at is None])
+        self.due += due
+        self.claimed += [dispatched(task, task.claim) for task in due if task.claim is not None]
+        return [*due, *[task for task in tasks if task.scheduled_at is not None]]

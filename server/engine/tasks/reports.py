@@ -25,7 +25,7 @@ from server.engine.dispatch.wakeups import QueueKey
 from server.engine.submission.senders import Senders
 from server.engine.tasks.agents import AgentsAreLockedError, AgentsOfTasks
 from server.engine.tasks.claims import TaskClaims
-from server.engine.workflows.deliveries import Delivered, Deliveries
+from server.engine.workflows.deliveries import Deliveries
 from server.storage.agents import AgentRepository
 from server.storage.tasks import TaskKey, TaskRepository
 
@@ -120,9 +120,8 @@ class TaskReports:
     async def _report_some(self, reports: Sequence[TaskReport], agents: AgentsOfTasks) -> Sequence[bool | FlovynError]:
         results: list[bool | FlovynError] = []
         steps: list[TaskStep] = []
-        delivered = Delivered()
         keys = list({(report.tenant_id, report.task_id) for report in reports})
-        async with self._database.transaction() as connection:
+        async with self._deliveries.dispatching() as dispatch, self._database.transaction() as connection:
             await agents.lock_first(connection, keys)
             # workflows are locked before tasks, here and in submissions: the other order would deadlock
             workflows, states = await self._storage.lock(connection, keys)
@@ -139,9 +138,7 @@ class TaskReports:
                 await agents.wake(connection)
             _count_sweep(connection, reports)
             deliveries = [delivery for step in steps if (delivery := _delivery(step)) is not None]
-            if deliveries:
-                delivered = await self._deliveries.append(connection, workflows, deliveries)
-        self._deliveries.wake(delivered)
+            await dispatch.append(connection, workflows, deliveries)
         for tenant_id, _, queue, kind in agents.woken:
             self._wake_agent((tenant_id, queue), kind)
         # also tasks that were pending before: a claim skips locked rows, so that a poller may have missed them

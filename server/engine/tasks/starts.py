@@ -12,11 +12,10 @@ from core.errors import FlovynError, InvalidInput, NotFound, WrongState
 from core.fields import metadata_field, name_field, queue_field
 from core.launchers import IdempotencyKey, Launched, TaskLaunch
 from server.domain.idempotency import Entity, KeyClaim, KeyHolder, key_conflict
-from server.domain.task import ClaimedTask, NewTask, dispatched, usable_timeout
+from server.domain.task import NewTask, usable_timeout
 from server.domain.workflow import WorkflowState
-from server.engine.dispatch.direct_dispatch import Reservations
 from server.engine.idempotency import claim
-from server.engine.tasks.claims import TaskClaims
+from server.engine.tasks.claims import TaskClaims, TaskDispatch
 from server.storage.repositories import Repositories
 from server.storage.workflows import WorkflowKey
 
@@ -59,16 +58,11 @@ class TaskStarts:
         await self._batcher.close()
 
     async def _start_all(self, items: Sequence[Item]) -> Sequence[Launched | FlovynError]:
-        with self._claims.direct_dispatch.reserving() as pollers:
-            results, new = await self._insert(items, pollers)
-            pollers.deliver([dispatched(task, task.claim) for task in new if task.claim is not None])
-        self._claims.wake([task for task in new if task.scheduled_at is None and task.id not in pollers.served])
-        return results
+        with self._claims.dispatching() as dispatch:
+            return await self._insert(items, dispatch)
 
-    async def _insert(
-        self, items: Sequence[Item], pollers: Reservations[NewTask, ClaimedTask]
-    ) -> tuple[Sequence[Launched | FlovynError], Sequence[NewTask]]:
-        """Insert tasks; return the result of each item, and the inserted tasks."""
+    async def _insert(self, items: Sequence[Item], dispatch: TaskDispatch) -> Sequence[Launched | FlovynError]:
+        """Insert tasks; return the result of each item."""
         owners = {
             (each.task.tenant_id, workflow_id) for each in items if (workflow_id := each.task.workflow_execution_id)
         }
@@ -85,11 +79,9 @@ class TaskStarts:
                 for index, holder in zip(keyed, holders, strict=True):
                     results[index] = _of_key(items[index], holder, kinds)
             new = [each.task for each, result in zip(items, results, strict=True) if _is_new(result)]
-            later = [task for task in new if task.scheduled_at is not None]
-            new = [*pollers.assign([task for task in new if task.scheduled_at is None]), *later]
             if new:
-                await self._storage.tasks.insert(connection, new)
-        return results, new
+                await self._storage.tasks.insert(connection, dispatch.assign(new))
+        return results
 
 
 def new_task(launch: TaskLaunch, workflow_id: UUID | None, scheduled_at: datetime | None) -> NewTask:

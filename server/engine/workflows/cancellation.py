@@ -20,7 +20,7 @@ from server.domain.workflow import WorkflowState, WorkflowStatus, extended
 from server.domain.workflow_event import EventType, NewEvent
 from server.engine.submission.step_writer import StepWriter
 from server.engine.workflows.claims import unknown_workflow
-from server.engine.workflows.deliveries import Delivered, Deliveries, woken
+from server.engine.workflows.deliveries import Deliveries
 from server.storage.repositories import Repositories
 from server.storage.workflows import WorkflowKey
 
@@ -116,7 +116,7 @@ class Cancellation:
         ``ends`` says that CANCELLING workflows are to end.
         """
         by_key = {(each.tenant_id, each.workflow_id): each for each in requests}
-        async with self._storage.database.transaction() as connection:
+        async with self._deliveries.dispatching() as dispatch, self._storage.database.transaction() as connection:
             states = await self._storage.workflows.lock_with_parents(connection, list(by_key))
             outcomes: dict[WorkflowKey, CancelOutcome] = {}
             steps: list[WorkflowStep] = []
@@ -124,7 +124,7 @@ class Cancellation:
                 if key in states:
                     outcomes[key], step = _decide(states[key], request, ends=ends)
                     steps += [] if step is None else _with_parent(states, key, step)
-            await self._writer.write(connection, steps)
+            await self._writer.write(connection, steps, dispatch)
             cancelling = [by_key[key] for key, outcome in outcomes.items() if outcome is CancelOutcome.CANCELLING]
             if cancelling:
                 await self._storage.cancellations.request(connection, cancelling)
@@ -135,7 +135,6 @@ class Cancellation:
                 by_key[key] for key in ended if outcomes[key] is CancelOutcome.CANCELLED and by_key[key].cascades
             ]
             further = await self._storage.cancellations.request_children(connection, cascading) if cascading else []
-        self._deliveries.wake(Delivered(woken=woken(steps)))
         return outcomes, further
 
 

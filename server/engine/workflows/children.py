@@ -45,7 +45,7 @@ class ChildWorkflows:
             LimitExceeded: the child would be nested too deep.
         """
         key = (request.tenant_id, request.parent_id)
-        async with self._storage.database.transaction() as connection:
+        async with self._deliveries.dispatching() as dispatch, self._storage.database.transaction() as connection:
             states = await self._storage.workflows.lock(connection, [key])
             if key not in states:
                 raise unknown_workflow(request.parent_id)
@@ -65,8 +65,7 @@ class ChildWorkflows:
             )
             event = child.initiated(request.name, workflow.id, workflow.kind, workflow.input, workflow.queue)
             initiated = Delivery(parent.tenant_id, parent.id, event, waking=False)
-            delivered = await self._deliveries.append(connection, states, [initiated])
+            await dispatch.append(connection, states, [initiated])
             await self._storage.workflows.insert(connection, [workflow])
-        self._deliveries.wake(delivered)
         self._wake((workflow.tenant_id, workflow.queue), workflow.kind)
         return workflow.id

@@ -43,15 +43,14 @@ class Promises:
         Workflows that another transaction has locked are skipped: they are busy, or another process settles their
         promises. So no process waits for a lock here.
         """
-        async with self._storage.database.transaction() as connection:
+        async with self._deliveries.dispatching() as dispatch, self._storage.database.transaction() as connection:
             due = await self._storage.promises.due(connection, BATCH)
             if not due:
                 return 0, False
             states = await self._storage.workflows.lock_free(connection, due)
             expired = await self._storage.promises.expire(connection, list(states)) if states else []
             events = [_delivery(promise, TIMED_OUT) for promise in expired]
-            delivered = await self._deliveries.append(connection, states, events)
-        self._deliveries.wake(delivered)
+            await dispatch.append(connection, states, events)
         return len(expired), len(states) < len(due) or len(expired) >= BATCH
 
     async def close(self) -> None:
@@ -61,7 +60,7 @@ class Promises:
     async def _settle_all(
         self, items: Sequence[tuple[PromiseRef, PromiseOutcome]]
     ) -> Sequence[tuple[UUID, bool] | FlovynError]:
-        async with self._storage.database.transaction() as connection:
+        async with self._deliveries.dispatching() as dispatch, self._storage.database.transaction() as connection:
             places = await self._storage.promises.find(connection, [ref for ref, _ in items])
             workflows = {(ref.tenant_id, place[1]) for (ref, _), place in zip(items, places, strict=True) if place}
             if not workflows:
@@ -76,12 +75,11 @@ class Promises:
                 connection, [Settlement(ref.tenant_id, each, outcome) for each, (ref, outcome) in outcomes.items()]
             )
             events = [_delivery(promise, outcomes[promise.id][1]) for promise in settled]
-            delivered = await self._deliveries.append(connection, states, events)
+            await dispatch.append(connection, states, events)
             has = {promise.id: outcomes[promise.id][1] for promise in settled}
             others = [(ref.tenant_id, each) for each, (ref, _) in outcomes.items() if each not in has]
             if others:
                 has |= await self._storage.promises.outcomes(connection, others)
-        self._deliveries.wake(delivered)
         return [
             (place[0], has.get(place[0]) == outcome) if place else _unknown()
             for (_, outcome), place in zip(items, places, strict=True)

@@ -18,7 +18,7 @@ from server.domain.workflow import NewWorkflow, WorkflowState, WorkflowStatus
 from server.domain.workflow_event import EventType, NewEvent
 from server.engine.idempotency import claim
 from server.engine.workflows.claims import unknown_workflow
-from server.engine.workflows.deliveries import Delivered, Deliveries, woken
+from server.engine.workflows.deliveries import Deliveries
 from server.engine.workflows.starts import new_workflow
 from server.storage.idempotency import Key
 from server.storage.repositories import Repositories
@@ -101,7 +101,7 @@ class Signals:
     async def _signal_all(self, signals: Sequence[Signal]) -> Sequence[int | FlovynError]:
         results: list[int | FlovynError] = []
         steps: list[WorkflowStep] = []
-        async with self._storage.database.transaction() as connection:
+        async with self._deliveries.dispatching() as dispatch, self._storage.database.transaction() as connection:
             keys = list({(each.tenant_id, each.workflow_id) for each in signals})
             states = await self._storage.workflows.lock(connection, keys)
             for each in signals:
@@ -115,9 +115,7 @@ class Signals:
                 if isinstance(step, WorkflowStep):
                     states[key] = step.state
                     steps.append(step)
-            if steps:
-                await self._storage.workflows.apply(connection, steps)
-        self._deliveries.wake(Delivered(woken=woken(steps)))
+            await dispatch.apply(connection, steps)
         return results
 
     async def _start_all(
@@ -131,14 +129,12 @@ class Signals:
         raise Unavailable("the workflow of this workflow_id ended and was started again too often; try again")
 
     async def _attempt(self, items: Sequence[tuple[SignalWithStart, NewWorkflow]]) -> Sequence[Signalled | FlovynError]:
-        async with self._storage.database.transaction() as connection:
+        async with self._deliveries.dispatching() as dispatch, self._storage.database.transaction() as connection:
             batch = await self._batch(connection, items)
             results = [batch.apply(request) for request, _ in items]
             if batch.started:
                 await self._storage.workflows.insert(connection, batch.started)
-            if batch.steps:
-                await self._storage.workflows.apply(connection, batch.steps)
-        self._deliveries.wake(Delivered(woken=woken(batch.steps)))
+            await dispatch.apply(connection, batch.steps)
         return results
 
     async def _batch(

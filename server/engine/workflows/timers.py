@@ -28,14 +28,13 @@ class Timers:
         Workflows that another transaction has locked are skipped: they are busy, or another process fires their timers.
         So no process waits for a lock here.
         """
-        async with self._storage.database.transaction() as connection:
+        async with self._deliveries.dispatching() as dispatch, self._storage.database.transaction() as connection:
             due = await self._storage.timers.due(connection, BATCH)
             if not due:
                 return 0, False
             states = await self._storage.workflows.lock_free(connection, due)
             fired = await self._storage.timers.fire(connection, list(states)) if states else []
-            delivered = await self._deliveries.append(connection, states, _deliveries(fired))
-        self._deliveries.wake(delivered)
+            await dispatch.append(connection, states, _deliveries(fired))
         return len(fired), len(states) < len(due) or len(fired) >= BATCH
 
 

@@ -1,4 +1,4 @@
-"""A poller that waits gets a new workflow or task straight from the call that makes it."""
+"""A poller that is parked gets a workflow or task from the call that makes it pending, without a claim query."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import grpc
 import pytest
 
 from core.launchers import TaskLaunch
+from proto.flovyn.v1 import workflow_pb2
 from server.domain.worker import Category
 from tests.support.calls import (
     complete_task,
@@ -23,9 +24,9 @@ from tests.support.calls import (
     submit,
     submit_task,
 )
-from tests.support.driving import RUNNING, schedule_task
+from tests.support.driving import COMPLETED, RUNNING, SUSPENDED, schedule_task
 from tests.support.proxy import AROUND_COMMIT, Cut, proxied
-from tests.support.running import TENANT, Client, running_server
+from tests.support.running import TENANT, Client, bearer, running_server
 
 HOLD = "60000"
 MARK = "key-of-a-lost-answer"
@@ -77,6 +78,7 @@ async def test_a_handed_over_workflow_of_unknown_outcome_is_not_lost(database: s
         assert UUID(await start(client, idempotency_key=MARK)) == written
 
 
+CLAIMED_AT = "SELECT claimed_at FROM workflow_execution"
 TASK = "SELECT status, worker_id, execution_count, started_at = created_at, claimed_at = created_at FROM task_execution"
 
 
@@ -92,15 +94,63 @@ async def test_a_task_is_written_as_the_waiting_workers_own(database: str) -> No
         assert (await rows(client, TASK))[0][0] == "COMPLETED"
 
 
-async def test_a_workflows_task_is_claimed(database: str) -> None:
-    """Its id is the worker's, who may write it again: nothing of it may be on its way back."""
+async def test_a_workflows_task_is_written_as_the_waiting_workers_own(database: str) -> None:
+    """In the transaction of the submission; a repeated submission changes nothing."""
     async with running_server(database, ENGINE__POLL_HOLD_MS=HOLD) as client:
         polling = await _parked(client, Category.TASK)
         workflow_id, task_id = await start(client), str(uuid4())
         assert await poll(client) is not None
-        await submit(client, workflow_id, schedule_task(task_id), status=RUNNING)
+        for _ in range(2):
+            await submit(client, workflow_id, schedule_task(task_id), status=RUNNING)
         assert (await asyncio.wait_for(polling, 5)).task_execution_id == task_id
-        assert [row[:4] for row in await rows(client, TASK)] == [("RUNNING", "w7", 1, False)]
+        assert await rows(client, TASK) == [("RUNNING", "w7", 1, True, True)]
+
+
+async def _signal(client: Client, workflow_id: str, name: str = "s") -> None:
+    request = workflow_pb2.SignalWorkflowRequest(
+        tenant_id=str(TENANT), workflow_execution_id=workflow_id, signal_name=name, signal_value=b"null"
+    )
+    await client.dispatch.SignalWorkflow(request, metadata=bearer())
+
+
+async def _waiting(client: Client) -> str:
+    """Return a workflow that waits for an event."""
+    workflow_id = await start(client, data={"n": 1})
+    assert await poll(client) is not None
+    await submit(client, workflow_id, status=SUSPENDED)
+    return workflow_id
+
+
+async def test_a_resumed_workflow_is_written_as_the_waiting_workers_own(database: str) -> None:
+    """By the transaction that appends the event; what the worker and the database see is as after a claim."""
+    async with running_server(database, ENGINE__POLL_HOLD_MS=HOLD) as client:
+        workflow_id = await _waiting(client)
+        (before,) = await rows(client, CLAIMED_AT)
+        polling = await _parked(client)
+        await _signal(client, workflow_id)
+        workflow = await asyncio.wait_for(polling, 5)
+        assert (workflow.id, workflow.input, workflow.current_sequence) == (workflow_id, b'{"n": 1}', 2)
+        query = "SELECT e.status, e.worker_id, e.held_by IS NOT NULL, e.dispatched_sequence, e.xmin = v.xmin"
+        join = " FROM workflow_execution AS e INNER JOIN workflow_event AS v ON v.sequence = 2"
+        assert await rows(client, query + join) == [("RUNNING", "w7", True, 2, True)]
+        assert (await rows(client, CLAIMED_AT))[0] > before
+        await submit(client, workflow_id, status=COMPLETED)
+        assert await rows(client, "SELECT status, claim_id FROM workflow_execution") == [("COMPLETED", None)]
+
+
+async def test_a_resumed_workflow_of_unknown_outcome_is_not_lost(database: str) -> None:
+    """The commit's answer is lost with the connection: the workflow was written as claimed, and comes back."""
+    async with (
+        proxied(database) as (proxy, url),
+        running_server(url, ENGINE__POLL_HOLD_MS=HOLD) as client,
+    ):
+        workflow_id = await _waiting(client)
+        polling = await _parked(client)
+        proxy.cut_next(Cut.AFTER, MARK)
+        code, _ = await status_of(_signal(client, workflow_id, MARK))
+        assert code is grpc.StatusCode.UNAVAILABLE
+        assert (await asyncio.wait_for(polling, 10)).id == workflow_id
+        assert [each[1] for each in await events(client, workflow_id)].count("SIGNAL_RECEIVED") == 1
 
 
 async def test_a_scheduled_task_waits_for_its_time(database: str) -> None:
