@@ -1,4 +1,4 @@
-"""Effects on metrics that wait for the commit of a connection's transaction: what is rolled back does not count."""
+"""Effects in memory that wait for the commit of a connection's transaction: a rollback drops them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ def count(connection: Any, effect: Callable[[WorkMeter], None]) -> None:
     meter = getattr(connection, "meter", None)
     if meter is None or meter.work is None:
         return
-    counted = partial(effect, meter.work)
+    after_commit_of(connection, partial(effect, meter.work))
+
+
+def after_commit_of(connection: Any, effect: Effect) -> None:
+    """Call ``effect`` once the connection's transaction is committed; never for a connection of no pool."""
     unit = current()
     if unit is not None:
-        unit.after_commit(counted)
-    else:
-        connection.effects.append(counted)
+        unit.after_commit(effect)
+    elif (effects := getattr(connection, "effects", None)) is not None:
+        effects.append(effect)
 
 
 def taken(connection: Any) -> Sequence[Effect]:

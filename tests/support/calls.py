@@ -37,6 +37,14 @@ async def submit(client: Client, workflow_id: str, *commands: workflow_pb2.Workf
     await client.dispatch.SubmitWorkflowCommands(request, metadata=bearer())
 
 
+async def signal(client: Client, workflow_id: str, name: str = "s", value: bytes = b"null") -> None:
+    """Send a signal to a workflow."""
+    request = workflow_pb2.SignalWorkflowRequest(
+        tenant_id=str(TENANT), workflow_execution_id=workflow_id, signal_name=name, signal_value=value
+    )
+    await client.dispatch.SignalWorkflow(request, metadata=bearer())
+
+
 async def events(client: Client, workflow_id: str) -> list[tuple[int, str, Any]]:
     """Return a workflow's history as number, type and data."""
     request = workflow_pb2.GetEventsRequest(workflow_execution_id=workflow_id)

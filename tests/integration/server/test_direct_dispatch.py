@@ -11,7 +11,6 @@ import grpc
 import pytest
 
 from core.launchers import TaskLaunch
-from proto.flovyn.v1 import workflow_pb2
 from server.domain.worker import Category
 from tests.support.calls import (
     complete_task,
@@ -19,6 +18,7 @@ from tests.support.calls import (
     poll,
     poll_task,
     rows,
+    signal,
     start,
     status_of,
     submit,
@@ -26,7 +26,7 @@ from tests.support.calls import (
 )
 from tests.support.driving import COMPLETED, RUNNING, SUSPENDED, schedule_task
 from tests.support.proxy import AROUND_COMMIT, Cut, proxied
-from tests.support.running import TENANT, Client, bearer, running_server
+from tests.support.running import TENANT, Client, running_server
 
 HOLD = "60000"
 MARK = "key-of-a-lost-answer"
@@ -106,13 +106,6 @@ async def test_a_workflows_task_is_written_as_the_waiting_workers_own(database: 
         assert await rows(client, TASK) == [("RUNNING", "w7", 1, True, True)]
 
 
-async def _signal(client: Client, workflow_id: str, name: str = "s") -> None:
-    request = workflow_pb2.SignalWorkflowRequest(
-        tenant_id=str(TENANT), workflow_execution_id=workflow_id, signal_name=name, signal_value=b"null"
-    )
-    await client.dispatch.SignalWorkflow(request, metadata=bearer())
-
-
 async def _waiting(client: Client) -> str:
     """Return a workflow that waits for an event."""
     workflow_id = await start(client, data={"n": 1})
@@ -127,7 +120,7 @@ async def test_a_resumed_workflow_is_written_as_the_waiting_workers_own(database
         workflow_id = await _waiting(client)
         (before,) = await rows(client, CLAIMED_AT)
         polling = await _parked(client)
-        await _signal(client, workflow_id)
+        await signal(client, workflow_id)
         workflow = await asyncio.wait_for(polling, 5)
         assert (workflow.id, workflow.input, workflow.current_sequence) == (workflow_id, b'{"n": 1}', 2)
         query = "SELECT e.status, e.worker_id, e.held_by IS NOT NULL, e.dispatched_sequence, e.xmin = v.xmin"
@@ -147,7 +140,7 @@ async def test_a_resumed_workflow_of_unknown_outcome_is_not_lost(database: str) 
         workflow_id = await _waiting(client)
         polling = await _parked(client)
         proxy.cut_next(Cut.AFTER, MARK)
-        code, _ = await status_of(_signal(client, workflow_id, MARK))
+        code, _ = await status_of(signal(client, workflow_id, MARK))
         assert code is grpc.StatusCode.UNAVAILABLE
         assert (await asyncio.wait_for(polling, 10)).id == workflow_id
         assert [each[1] for each in await events(client, workflow_id)].count("SIGNAL_RECEIVED") == 1
