@@ -1,6 +1,7 @@
 """Wake-ups of parked pollers: in this process at once, in other processes by a notification.
 
-A lost wake-up delays work and loses none: a poller tries to claim before it parks, and its worker polls again.
+A poller tries to claim before it parks, unless another one is parked that accepts the same kinds: it has found nothing,
+and new work would have woken it. A lost wake-up delays work and loses none: the leader nudges queues with pending work.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
+from itertools import islice
 from time import monotonic
 from typing import Any, TypeVar
 from uuid import UUID
@@ -25,6 +27,9 @@ from server.observability.calls import PARKED_S
 from server.observability.work_meter import DispatchMeter
 
 Work = TypeVar("Work")
+
+POLLERS_ASKED = 8
+"""The number of parked pollers that are compared with a new one; in most queues, all accept the same kinds."""
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +68,10 @@ class Poller:
     def accepts(self, kind: str) -> bool:
         """Return whether a wake-up for work of this kind may go to this poller."""
         return (not self.kinds or kind in self.kinds) and not self.woken.done()
+
+    def accepts_all(self, kinds: Collection[str]) -> bool:
+        """Return whether this poller accepts all work that a poller for ``kinds`` accepts."""
+        return not self.kinds or (bool(kinds) and all(kind in self.kinds for kind in kinds))
 
     def deliver(self, work: object) -> bool:
         """Resolve ``woken`` to work or to a ``Wake``; return False if the poller has gone or was woken before."""
@@ -173,19 +182,21 @@ class Wakeups:
     ) -> Work | None:
         """Return work from ``try_claim`` or from direct dispatch; None if there is none within ``hold`` seconds.
 
-        ``try_claim`` runs at first and after every wake-up. A wake-up that arrives while it runs is not lost. A wake-up
-        of a poller that has claimed work already, or is cancelled, goes to another poller. ``release`` gets the work
-        that was delivered to a poller in the moment of its cancellation. No ``kinds`` means any kind.
+        ``try_claim`` runs at first, unless the queue is known to be empty, and after every wake-up. A wake-up that
+        arrives while it runs is not lost. A wake-up of a poller that has claimed work already, or is cancelled, goes to
+        another poller. ``release`` gets the work that was delivered to a poller in the moment of its cancellation. No
+        ``kinds`` means any kind.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + hold
         why: Wake | Work | None = None
         while True:
             poller = Poller(frozenset(kinds), claim)
+            is_empty = why is None and self._is_empty(key, poller)
             # listed before the claim: work that is committed while the claim runs must wake this poller
             self._parked[key][poller] = None
             try:
-                work = await try_claim()
+                work = None if is_empty else await try_claim()
                 left = deadline - loop.time()
                 if work is not None or left <= 0 or self._closing:
                     if work is not None and why is Wake.NUDGE:
@@ -202,6 +213,18 @@ class Wakeups:
                 self._forget(key, poller)
             if not isinstance(why, Wake) and (why is not None or loop.time() >= deadline):
                 return why
+
+    def _is_empty(self, key: QueueKey, poller: Poller) -> bool:
+        """Return whether a parked poller shows that the queue has no work for this one.
+
+        It shows nothing while the process has no number: it has then no connection for notifications either.
+        """
+        if poller.claim.process is None:
+            return False
+        for other in islice(self._parked.get(key, ()), POLLERS_ASKED):
+            if other.is_parked and not other.woken.done() and other.accepts_all(poller.kinds):
+                return True
+        return False
 
     async def _park(self, poller: Poller, left: float) -> Any:
         """Wait up to ``left`` seconds for a ``Wake`` or for work; None if neither came.

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from server.domain.claim import Claim
 from server.domain.worker import Category
 from server.engine.dispatch.wakeups import Announcer, Wakeups, parse_announcement
 from tests.support.repetitions import times
@@ -98,6 +99,57 @@ async def test_work_wakes_a_poller_that_takes_its_kind() -> None:
     for task in (picky, right):
         task.cancel()
     await asyncio.gather(picky, right, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("parked", "new", "process", "claims"),
+    [
+        ((), (), 7, 0),
+        ((), ("a",), 7, 0),
+        (("a", "b"), ("b",), 7, 0),
+        (("a",), ("a", "b"), 7, 1),
+        (("a",), ("b",), 7, 1),
+        (("a",), (), 7, 1),
+        ((), (), None, 1),
+    ],
+)
+async def test_a_poller_parks_without_a_claim_beside_one_that_accepts_all_its_kinds(
+    parked: tuple[str, ...], new: tuple[str, ...], process: int | None, claims: int
+) -> None:
+    """The other one has found nothing, and is woken when there is work: if the process gets notifications."""
+    wakeups, claim = Wakeups(), Claim("w", process=process)
+    tried: list[str] = []
+
+    async def try_claim(name: str) -> str | None:
+        tried.append(name)
+        return "work" if tried.count(name) > 1 else None
+
+    first = asyncio.create_task(wakeups.poll(KEY, lambda: try_claim("first"), 60, parked, claim=claim))
+    await asyncio.wait_for(wakeups.parked.wait(), 5)
+    wakeups.parked.clear()
+    second = asyncio.create_task(wakeups.poll(KEY, lambda: try_claim("second"), 60, new, claim=claim))
+    await asyncio.wait_for(wakeups.parked.wait(), 5)
+    assert tried.count("second") == claims
+    for task in (first, second):
+        task.cancel()
+    await asyncio.gather(first, second, return_exceptions=True)
+
+
+async def test_a_poller_tries_to_claim_beside_one_that_was_woken() -> None:
+    """There may be more work than the woken one claims."""
+    wakeups = Wakeups()
+    items: list[str] = []
+
+    async def try_claim() -> str | None:
+        return items.pop() if items else None
+
+    claim = Claim("w", process=7)
+    first = asyncio.create_task(wakeups.poll(KEY, try_claim, 60, claim=claim))
+    await asyncio.wait_for(wakeups.parked.wait(), 5)
+    items += ["a", "b"]
+    wakeups.wake(KEY, KIND)
+    second = asyncio.create_task(wakeups.poll(KEY, try_claim, 60, claim=claim))
+    assert {await asyncio.wait_for(first, 5), await asyncio.wait_for(second, 5)} == {"a", "b"}
 
 
 async def test_a_cancelled_poller_passes_its_wake_up_on() -> None:
