@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -36,6 +36,9 @@ def _agent_status(text: str | None) -> AgentStatus | None:
 
 
 _TASK = keyed_row(OwnedTask, "tenant_id", status=TaskStatus, agent_status=_agent_status)
+
+Owners = Callable[[], Awaitable[dict[TaskKey, UUID | None]]]
+"""Returns the agents of the tasks that exist; None for a task without an agent."""
 
 PAGE_ENTRIES = 200
 """The greatest number of entries in a page."""
@@ -191,10 +194,16 @@ class AgentRecordRepository:
         rows = await read(self._database, _TASK, _SQL["tasks"], key_columns(tasks))
         return {(tenant_id, task.id): task for (tenant_id,), task in rows}
 
-    async def task_owners(self, connection: DatabaseConnection, tasks: Sequence[TaskKey]) -> dict[TaskKey, UUID | None]:
-        """Return the agents of the tasks that exist; None for a task without an agent."""
-        rows = await fetch(connection, NAMED, _SQL["task_owners"], key_columns(tasks))
-        return {(row.tenant_id, row.id): row.agent_id for row in rows}
+    async def asking_owners(self, connection: DatabaseConnection, tasks: Sequence[TaskKey]) -> Owners:
+        """Ask for the agents of tasks; see ``Owners``. The question travels with the statements around it."""
+        if not tasks:
+            return _no_owners
+        cursor = await connection.cursor(row_factory=NAMED).execute(_SQL["task_owners"], key_columns(tasks))
+
+        async def owners() -> dict[TaskKey, UUID | None]:
+            return {(row.tenant_id, row.id): row.agent_id for row in await cursor.fetchall()}
+
+        return owners
 
     async def count_tasks(self, agent: AgentKey) -> int | None:
         """Return the number of an agent's tasks; None for an unknown agent."""
@@ -205,6 +214,10 @@ class AgentRecordRepository:
         """Cancel the open tasks of cancelled agents, which the caller has locked."""
         [number] = await fetch(connection, SCALAR, _SQL["cancel_tasks"], _agents(agents))
         count(connection, lambda meter: meter.tasks_cancelled(number))
+
+
+async def _no_owners() -> dict[TaskKey, UUID | None]:
+    return {}
 
 
 def _first_page(rows: Sequence[Any]) -> FirstPage | None:

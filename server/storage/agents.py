@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -41,6 +41,9 @@ AgentKey = tuple[UUID, UUID]
 
 Woken = tuple[UUID, UUID, str, str]
 """Tenant, agent, queue and kind of an agent that is PENDING again."""
+
+Locking = Callable[[], Awaitable[dict[AgentKey, AgentState]]]
+"""Returns the states of the agents, once they are locked."""
 
 _HELD = {AgentStatus.RUNNING, AgentStatus.CANCELLING}
 
@@ -97,8 +100,20 @@ class AgentRepository:
 
     async def lock(self, connection: DatabaseConnection, agents: Mapping[AgentKey, bool]) -> dict[AgentKey, AgentState]:
         """Lock agents, and the parents of those whose value is True, until the end of the transaction."""
+        return await (await self.locking(connection, agents))()
+
+    async def locking(self, connection: DatabaseConnection, agents: Mapping[AgentKey, bool]) -> Locking:
+        """Lock agents as ``lock`` does; return the function that returns their states.
+
+        The caller sends its next statements before it calls the function: all of them travel together (pipeline mode).
+        """
         parameters = {**key_columns(list(agents)), "with_parent": list(agents.values())}
-        return _by_key(await fetch(connection, _STATE, _SQL["lock"], parameters))
+        cursor = await connection.cursor(row_factory=_STATE).execute(_SQL["lock"], parameters)
+
+        async def states() -> dict[AgentKey, AgentState]:
+            return _by_key(await cursor.fetchall())
+
+        return states
 
     async def lock_owners(
         self, connection: DatabaseConnection, tasks: Sequence[tuple[UUID, UUID]]

@@ -21,8 +21,9 @@ from server.domain.agent import (
 )
 from server.domain.agent_records import NewCheckpoint
 from server.domain.claim import Claim
-from server.engine.agents.locked import AgentCall, Locked, Wanted, check_task
+from server.engine.agents.locked import NOTHING, AgentCall, Locked, Wanted, check_task
 from server.storage.agents import AgentKey
+from server.storage.tasks import TaskKey
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,14 @@ class SuspendCall(AgentCall[None]):
 
     locks_parent = True  # a CANCELLING agent ends
 
+    @property
+    def tasks(self) -> Collection[TaskKey]:
+        """Return the tasks of the condition."""
+        return keys_of(self.tenant_id, self.wait.ids) if self.wait.kind.concerns_tasks else ()
+
     def wants(self, _locked: Locked) -> Wanted:
-        """Return the tasks or children of the condition."""
-        keys = [(self.tenant_id, each) for each in self.wait.ids]
-        return Wanted(tasks=keys) if self.wait.kind.concerns_tasks else Wanted(children=keys)
+        """Return the children of the condition."""
+        return Wanted(children=keys_of(self.tenant_id, self.wait.ids)) if self.wait.kind.concerns_children else NOTHING
 
     def decide(self, locked: Locked) -> None:
         """Store the condition. The statement that wakes agents evaluates it after all writes of the round."""

@@ -115,7 +115,12 @@ class _AgentBatch:
             for key in call.more_keys:
                 keys.setdefault(key, False)
             keys[call.key] = keys.get(call.key, False) or call.locks_parent
-        locked = Locked(await self._agents.lock(connection, keys))
+        locking = await self._agents.locking(connection, keys)
+        # known tasks never change their owners; the question travels with the locks (pipeline mode)
+        asked = list(dict.fromkeys(task for call in calls for task in call.tasks))
+        owners = await self._records.asking_owners(connection, asked)
+        locked = Locked(await locking())
+        locked.task_owners = await owners()
         results: list[Any] = [None] * len(calls)
         for round_ in _rounds(calls, locked):
             await self._look_up(connection, [wanted for _, _, wanted in round_], locked)
@@ -129,12 +134,9 @@ class _AgentBatch:
 
     async def _look_up(self, connection: DatabaseConnection, wanted: Sequence[Wanted], locked: Locked) -> None:
         """Look up what the calls of a round must know, by one statement for each kind of fact."""
-        tasks = list(dict.fromkeys(task for each in wanted for task in each.tasks))
         children = list(dict.fromkeys(child for each in wanted for child in each.children))
         parents = list(dict.fromkeys(each.child_count for each in wanted if each.child_count))
         queries = [each.signals for each in wanted if each.signals]
-        if tasks:
-            locked.task_owners |= await self._records.task_owners(connection, tasks)
         if children:
             locked.children |= await self._agents.children(connection, children)
         if parents:

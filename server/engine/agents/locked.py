@@ -116,7 +116,6 @@ class Locked:
 class Wanted:
     """The facts that a call needs before it is decided."""
 
-    tasks: Collection[TaskKey] = ()
     children: Collection[AgentKey] = ()
     child_count: AgentKey | None = None
     signals: SignalQuery | None = None
@@ -148,6 +147,11 @@ class AgentCall(ABC, Generic[Answer]):
     def size(self) -> int:
         """Return about how many bytes the call writes."""
         return 0
+
+    @property
+    def tasks(self) -> Collection[TaskKey]:
+        """Return the tasks whose owners the call must know: asked for together with the locks."""
+        return ()
 
     def wants(self, _locked: Locked) -> Wanted:
         """Return the facts to look up, given the locked states."""

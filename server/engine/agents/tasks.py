@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from core.launchers import Launched
 from server.domain.agent import AgentStatus, must_be_open
 from server.domain.agent_records import OwnedTask
 from server.domain.task import NewTask, TaskOutcome, TaskReport, TaskStatus
-from server.engine.agents.locked import AgentCall, Locked, Wanted, check_task, unknown_agent
+from server.engine.agents.locked import AgentCall, Locked, check_task, unknown_agent
 from server.engine.tasks.reports import TaskReports
 from server.storage.agent_records import AgentRecordRepository
 from server.storage.agents import AgentKey, AgentRepository
@@ -36,9 +36,10 @@ class ScheduleTaskCall(AgentCall[Launched]):
         """Return the size of the input."""
         return len(self.task.input)
 
-    def wants(self, _locked: Locked) -> Wanted:
+    @property
+    def tasks(self) -> Collection[TaskKey]:
         """Return the task: it may exist."""
-        return Wanted(tasks=[(self.tenant_id, self.task.id)])
+        return [(self.tenant_id, self.task.id)]
 
     def decide(self, locked: Locked) -> Launched:
         """Create the task if it does not exist."""
