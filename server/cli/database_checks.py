@@ -19,6 +19,8 @@ SLOW_S = 0.02
 """A round trip that takes longer is felt in every call."""
 OUTSIDE_THE_POOL = 3
 """Connections of a worker process of its own: for locks, for LISTEN, and for the question whether it is ready."""
+SESSIONS = 2
+"""Of these, connections that need a session; with a pooler in transaction mode, only they lead to PostgreSQL itself."""
 AUTOVACUUM_RARE_S = 60.0
 CLOCK_OFF_S, CLOCK_WRONG_S = 1.0, 60.0
 
@@ -29,12 +31,13 @@ async def database(edition: Edition, prepared: Prepared) -> list[Diagnosis]:
         async with await make_connection(prepared.settings) as connection:
             found = await vitals(connection)
             of_tables = await table_checks(connection)
-        pooler = _pooler(await look(pooled(prepared.settings), prepared.settings.database))
+        route = await look(pooled(prepared.settings), prepared.settings.database)
     except PoolerError as error:
         return [fail("pooler", error.fact, error.advice)]
     except FlovynError as error:
         return [fail("database", str(error), "start PostgreSQL, or correct DATABASE_URL")]
-    asked = [*_server(found), pooler, _connections(prepared, found), _clock(found), autovacuum(found), *of_tables]
+    asked = [*_server(found), _pooler(route), _connections(prepared, found, route), _clock(found), autovacuum(found)]
+    asked += of_tables
     return [*asked, *await _migrations(edition, prepared)]
 
 
@@ -81,14 +84,23 @@ def _rights(found: Vitals) -> Diagnosis:
     )
 
 
-def _connections(prepared: Prepared, found: Vitals) -> Diagnosis:
+def _connections(prepared: Prepared, found: Vitals, route: Route) -> Diagnosis:
+    """Compare the connections of all processes of all servers with what PostgreSQL has room for."""
     settings = prepared.settings
-    wanted = settings.process.workers * (settings.database.pool_size + OUTSIDE_THE_POOL)
-    text = f"{found.free_connections} are left; a server opens up to {wanted}"
-    if found.free_connections >= wanted:
+    lent = route.sessions is Sessions.LENT  # the pooler's connections are counted with those of others
+    each = SESSIONS if lent else settings.database.pool_size + OUTSIDE_THE_POOL
+    servers, workers = settings.database.servers, settings.process.workers
+    wanted = servers * workers * each + workers * each  # new processes start before old ones end
+    left = found.usable_connections - found.other_connections
+    if found.role_connections is not None:
+        left = min(left, found.role_connections)
+    text = (
+        f"{servers} x {workers} processes open up to {each} each, and as many as one server more during a replacement:"
+        f" {wanted}; PostgreSQL has room for {left}"
+    )
+    if left >= wanted:
         return ok("connections", text)
-    advice = "raise max_connections in PostgreSQL, or lower pool_size or workers; ignore this when the server runs"
-    return warn("connections", text, advice)
+    return warn("connections", text, "raise max_connections in PostgreSQL, lower pool_size or workers, or use a pooler")
 
 
 def _clock(found: Vitals) -> Diagnosis:

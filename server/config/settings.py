@@ -66,6 +66,11 @@ class DatabasePool(Section):
             one in session mode, or none; "auto" finds out at the start.
         direct_url: address of the same database for LISTEN, advisory locks and migrations, which need sessions; needed
             with a pooler in transaction mode. Without this key, it is ``database_url``.
+        password_file: file with the password of the role, in the place of one in the addresses; read for each new
+            connection.
+        password_command: program and arguments whose output is the password, such as a token that is valid for minutes;
+            run for new connections, at most once in a minute unless a connection fails.
+        servers: number of servers of the deployment, for the budget of connections that ``doctor`` checks.
         pool_size: connections of the pool at most.
         connect_timeout: seconds for which a call waits for a connection.
         statement_timeout: seconds after which a statement is cancelled.
@@ -75,6 +80,9 @@ class DatabasePool(Section):
 
     pooler: PoolerMode = PoolerMode.AUTO
     direct_url: Annotated[SecretStr | None, Field(examples=["postgres://user:password@host:5432/flovyn"])] = None
+    password_file: Annotated[str | None, Field(min_length=1, examples=["/run/secrets/database-password"])] = None
+    password_command: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    servers: int = Field(default=1, ge=1, le=1000)
     pool_size: int = Field(default=10, ge=2, le=200)
     connect_timeout: float = Field(default=5.0, gt=0)
     statement_timeout: float = Field(default=30.0, gt=0)
@@ -86,6 +94,8 @@ class DatabasePool(Section):
             raise ValueError(
                 'pooler = "transaction" needs direct_url: LISTEN, advisory locks and migrations need sessions'
             )
+        if self.password_file is not None and self.password_command:
+            raise ValueError("password_file and password_command are both set; choose one")
         return self
 
 

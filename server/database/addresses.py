@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from pydantic import SecretStr
+
 from server.config import Settings
+from server.database.passwords import Address
 
 
-def pooled(settings: Settings) -> str:
+def pooled(settings: Settings) -> Address:
     """Return the address for transactions; a pooler may be in between."""
-    return settings.database_url.get_secret_value()
+    return _address(settings, settings.database_url)
 
 
-def direct(settings: Settings) -> str:
+def direct(settings: Settings) -> Address:
     """Return the address for LISTEN, advisory locks and migrations."""
-    return (settings.database.direct_url or settings.database_url).get_secret_value()
+    return _address(settings, settings.database.direct_url or settings.database_url)
+
+
+def _address(settings: Settings, url: SecretStr) -> Address:
+    return Address(url.get_secret_value(), settings.database.password_file, settings.database.password_command or ())

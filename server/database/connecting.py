@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 
 from core.errors import StartupError
+from server.database.primaries import open_connection
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -43,7 +44,7 @@ _TEMPORARY = re.compile(
     # refused: 57P01 to 57P03, 53300
     r"|the database system is |terminating connection|too many (clients|connections)|remaining connection slots"
     # target_session_attrs requires a primary, and no server is one
-    r"|session is read-only|server is in hot standby mode"
+    r"|session is read-only|server is in hot standby mode|is an old primary"
 )
 """English messages of libpq and PostgreSQL: libpq does not expose the SQLSTATE of a refused connection."""
 
@@ -100,12 +101,14 @@ async def connect_patiently(dsn: str, timeout: float, wait: float) -> Connection
 
 
 async def _open(dsn: str, timeout: float) -> Connection:  # noqa: ASYNC109 - as above
-    return await psycopg.AsyncConnection.connect(
+    connection, _ = await open_connection(
+        psycopg.AsyncConnection.connect,
         dsn,
         autocommit=True,
         prepare_threshold=None,  # migrations reset the session, and prepared statements with it
         **parameters(dsn, timeout),
     )
+    return connection
 
 
 def startup_error(error: psycopg.OperationalError, dsn: str) -> StartupError:

@@ -7,7 +7,7 @@ import select
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -20,6 +20,7 @@ from server.database.arrays import ArrayDumper
 from server.database.connecting import Connection, connect, connect_patiently, cut, parameters, startup_error
 from server.database.effects import Effect, taken
 from server.database.poolers import Route, Sessions, check_options, options_refused, route_of
+from server.database.primaries import Primary, open_connection
 from server.database.refusals import as_server_error, concerns_connection, takes_no_writes
 from server.database.writability import Writability
 from server.observability.database_meter import DatabaseMeter
@@ -55,7 +56,11 @@ class Metered(psycopg.AsyncCursor[Any]):
 
 
 class Pooled(psycopg.AsyncConnection[tuple[Any, ...]]):
-    """A connection of the pool; it is cut when the database leaves a statement unanswered."""
+    """A connection of the pool; it is cut when the database leaves a statement unanswered.
+
+    Attributes:
+        unreplicated: whether a commit was answered before its synchronous standby had it, which a failover would lose.
+    """
 
     meter: DatabaseMeter | None = None
     """Counts the statements; None counts none."""
@@ -69,6 +74,32 @@ class Pooled(psycopg.AsyncConnection[tuple[Any, ...]]):
         self._waits_since: float | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._cancelling: asyncio.Task[None] | None = None
+        self._primary: Primary | None = None
+        self._timeline = 0
+        self.unreplicated = False
+        self.add_notice_handler(self._note)
+
+    @classmethod
+    async def connect(cls, conninfo: str = "", **arguments: Any) -> Self:
+        """Open a connection to the primary among the hosts of an address, or to its only host."""
+        connection, primary = await open_connection(super().connect, conninfo, **arguments)
+        if primary is not None:
+            connection.lead_to(primary)
+        return connection
+
+    def lead_to(self, primary: Primary) -> None:
+        """Note the primary that it leads to, as it is now."""
+        self._primary, self._timeline = primary, primary.timeline
+
+    @property
+    def is_left_behind(self) -> bool:
+        """Whether a standby has been promoted since, as another connection has found."""
+        return self._primary is not None and self._timeline < self._primary.timeline
+
+    def _note(self, notice: psycopg.errors.Diagnostic) -> None:
+        """Note that a commit was answered though its standby has not confirmed it: its wait was cancelled."""
+        if notice.source_function == "SyncRepWaitForLSN":
+            self.unreplicated = True
 
     @property
     def is_young(self) -> bool:
@@ -149,6 +180,7 @@ class Pool:
         """
         async with self._acquired() as connection:
             yield connection
+            _check_replicated(connection)
             effects = taken(connection)
         if current() is None:
             note_commit()
@@ -165,6 +197,7 @@ class Pool:
         async with self._acquired() as connection:
             async with connection.pipeline(), connection.transaction():
                 yield connection
+            _check_replicated(connection)
             note_commit()
             effects = taken(connection)
         for effect in effects:
@@ -195,6 +228,7 @@ class Pool:
                 async with connection.transaction():
                     with unit.entered():
                         yield connection
+                _check_replicated(connection)
         except psycopg.Error as error:
             raise as_server_error(error) from None
         unit.committed()
@@ -210,6 +244,17 @@ class Pool:
             if concerns_connection(error) and not (isinstance(connection, Pooled) and connection.is_young):
                 await connection.close()
             raise
+
+
+def _check_replicated(connection: Connection) -> None:
+    """Refuse to acknowledge a commit that its synchronous standby does not have.
+
+    Raises:
+        psycopg.OperationalError: as for a connection that broke during the commit, whose outcome is unknown, too.
+    """
+    if isinstance(connection, Pooled) and connection.unreplicated:
+        connection.unreplicated = False
+        raise psycopg.OperationalError("the synchronous standby has not confirmed a commit in time")
 
 
 @asynccontextmanager
@@ -317,6 +362,9 @@ async def _check(connection: Pooled) -> None:
 
     PostgreSQL says nothing on an idle connection but that it ends: only where there is something to read, it is asked.
     """
+    if connection.is_left_behind:
+        await connection.close()  # the pool would lend it again
+        raise psycopg.OperationalError("the connection leads to an old primary")
     news = select.poll()
     news.register(connection.fileno(), select.POLLIN)
     if news.poll(0):

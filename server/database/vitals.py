@@ -29,7 +29,9 @@ class Vitals:
         read_only: whether sessions are read-only, on a standby or by a setting.
         may_create: whether the role may create tables.
         may_make_role: whether the role may create the role that migrations of plugins run as.
-        free_connections: the number of further connections that the server accepts.
+        usable_connections: the number of connections that ordinary roles may have together.
+        role_connections: the limit of the role and that of the database, whichever is smaller; None when none is set.
+        other_connections: the connections of others than servers of this deployment.
         autovacuum_every: the seconds between two runs of autovacuum; None when it is off.
         latency: the duration of the fastest of ``ROUND_TRIPS`` round trips, in seconds.
         clock_ahead: the seconds by which the clock of the database is ahead of this machine's; negative when behind.
@@ -41,7 +43,9 @@ class Vitals:
     read_only: bool
     may_create: bool
     may_make_role: bool
-    free_connections: int
+    usable_connections: int
+    role_connections: int | None
+    other_connections: int
     autovacuum_every: float | None
     latency: float
     clock_ahead: float

@@ -9,7 +9,17 @@ SELECT
     (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user) AS may_make_role,
     current_setting('max_connections')::int
     - current_setting('superuser_reserved_connections')::int
-    - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS free_connections,
+    - coalesce(current_setting('reserved_connections', true)::int, 0) AS usable_connections,
+    (
+        SELECT least(nullif(r.rolconnlimit, -1), nullif(d.datconnlimit, -1))
+        FROM pg_roles AS r, pg_database AS d
+        WHERE r.rolname = current_user AND d.datname = current_database()
+    ) AS role_connections,
+    (
+        SELECT count(*)::int FROM pg_stat_activity
+        WHERE backend_type = 'client backend'
+            AND NOT (application_name = 'flovyn-server' AND datname = current_database())
+    ) AS other_connections,
     CASE WHEN current_setting('autovacuum')::boolean
         THEN extract(EPOCH FROM current_setting('autovacuum_naptime')::interval)::double precision
     END AS autovacuum_every

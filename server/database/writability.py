@@ -18,6 +18,7 @@ from core.errors import StartupError
 from core.named_queries import named_queries
 from server.database.connecting import Connection, answering, connect, cut
 from server.database.poolers import Sessions
+from server.database.primaries import ASK_EVERY_S, primary_of
 from server.database.rows import NAMED
 
 ANSWER_WITHIN_S = 0.7
@@ -55,6 +56,7 @@ class Writability:
         self._renew = renew
         self._sessions = sessions
         self._session: int | None = None
+        self._connected_at = 0.0
         self._connection: Connection | None = None
         self._question: asyncio.Task[None] | None = None
         self._asked_at = 0.0
@@ -114,8 +116,11 @@ class Writability:
 
     async def _check_once(self) -> tuple[str | None, str]:
         """Return the reason or None, and a detail that only the log may hold, because it names hosts."""
+        if time.monotonic() - self._connected_at > ASK_EVERY_S and primary_of(self._dsn) is not None:
+            await self._disconnect()  # a new connection asks all hosts whether one of them was promoted
         try:
             if self._connection is None:
+                self._connected_at = time.monotonic()
                 self._connection = await connect(self._dsn, GIVE_UP_S)
                 self._session = self._connection.info.backend_pid if self._sessions is Sessions.OWN else None
             with answering(self._connection, GIVE_UP_S):

@@ -110,6 +110,20 @@ class CrashingCluster(Cluster):
         assert self._sockets is not None
         return self._sockets / ".s.PGSQL.5432"
 
+    def execute(self, statement: str) -> None:
+        """Run a statement as the superuser."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def wait_for_standbys(self) -> None:
+        """From now on, acknowledge a commit when a standby has it."""
+        self.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.execute("SELECT pg_reload_conf()")
+
+    def promote(self) -> None:
+        """Make a standby the primary, and wait until it is."""
+        self.execute("SELECT pg_promote()")
+
     @contextmanager
     def standby(self, folder: Path) -> Iterator[CrashingCluster]:
         """Run a standby of this cluster, with all that this one has by now."""
@@ -119,7 +133,7 @@ class CrashingCluster(Cluster):
             capture_output=True,
             timeout=60,
         )
-        standby = CrashingCluster(folder, durable=False)
+        standby = CrashingCluster(folder, durable=self._durable)
         standby.start()
         try:
             yield standby
@@ -128,9 +142,9 @@ class CrashingCluster(Cluster):
 
 
 @contextmanager
-def crashing_cluster(folder: Path) -> Iterator[CrashingCluster]:
+def crashing_cluster(folder: Path, *, durable: bool = False) -> Iterator[CrashingCluster]:
     """Run a cluster of a test's own."""
-    cluster = CrashingCluster(folder / "postgres", durable=False)
+    cluster = CrashingCluster(folder / "postgres", durable=durable)
     cluster.start()
     try:
         yield cluster
