@@ -95,8 +95,10 @@ async def test_programs_end_with_their_results(database: str, number: int, copie
         worker.calls.copies = copies
         async with worker.serving(pollers=3):
             made = {kind: await worker.create(kind) for kind in ("order", "race", "partial")}
-            await _send_signals(tasks_at, made["order"])
-            assert await worker.result(made["order"]) == ORDERED
+            orders = [made["order"], *[await worker.create("order") for _ in range(5)]]
+            await asyncio.gather(*(_send_signals(tasks_at, each) for each in orders))
+            for each in orders:
+                assert await worker.result(each) == ORDERED
             won, statuses = await worker.result(made["race"])
             assert (won, statuses) == ("doubledouble", ["FAILED", "CANCELLED", "COMPLETED"])
             assert await worker.result(made["partial"]) == [["COMPLETED", 8], ["FAILED", "no luck"]]

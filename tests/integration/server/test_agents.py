@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import grpc
+import pytest
 import pytest_asyncio
 
 from proto.flovyn.v1 import agent_pb2 as pb
@@ -13,10 +14,15 @@ from tests.support.driving import refusal, until
 from tests.support.running import running_server
 
 
-@pytest_asyncio.fixture
-async def agents(database: str) -> AsyncIterator[Agents]:
-    async with running_server(database) as client:
-        yield Agents(client)
+@pytest_asyncio.fixture(params=[1, 2])
+async def agents(database: str, request: pytest.FixtureRequest) -> AsyncIterator[Agents]:
+    """One server process; or two, one for REST and one for the workers."""
+    async with running_server(database) as first:
+        if request.param == 1:
+            yield Agents(first)
+            return
+        async with running_server(database) as second:
+            yield Agents(first, second)
 
 
 async def test_an_activation_without_tasks(agents: Agents) -> None:
