@@ -118,8 +118,9 @@ class SecondOpinion:
         except Exception:  # noqa: BLE001 - a form that sqlglot does not parse has no second opinion
             return None
         try:
-            return _compare(trees, reading)
-        except (AttributeError, KeyError, TypeError):
+            (tree,) = trees  # the tokens hold no semicolon, at which alone sqlglot begins another tree
+            return _compare(tree, reading)
+        except (AttributeError, KeyError, TypeError, ValueError):
             return "sqlglot's tree has a shape that this check does not know"
 
     def _tokens_of(self, statement: Statement) -> Iterator[TreeToken]:
@@ -170,10 +171,7 @@ def _without_rows(sql: str, statements: Sequence[Statement]) -> str:
     return sql
 
 
-def _compare(trees: Sequence[exp.Expr | None], reading: Reading) -> str | None:
-    if len(trees) != 1:
-        return f"sqlglot sees {len(trees)} statements"
-    tree = trees[0]
+def _compare(tree: exp.Expr | None, reading: Reading) -> str | None:
     if tree is None or isinstance(tree, exp.Command):
         return None
     expected = _VERBS.get(reading.form.split()[0])

@@ -56,25 +56,28 @@ async def test_a_wake_up_during_the_look_is_not_lost() -> None:
     assert await asyncio.wait_for(wakeups.poll(KEY, look, hold=60), 5) == "work"
 
 
-async def test_a_wake_up_that_is_not_needed_is_passed_on() -> None:
-    """A poller that found work by itself gives its wake-up to the next."""
-    wakeups = Wakeups()
-    items = ["a"]
+@pytest.mark.parametrize(("work", "next_tries"), [("work", 1), (None, 0)])
+async def test_a_wake_up_that_is_not_needed_is_passed_on(work: str | None, next_tries: int) -> None:
+    """A poller that was woken while it claimed work itself wakes the next one; one without work tries again itself."""
+    queue = _Queue()
+    claiming, claimed = asyncio.Event(), asyncio.Event()
 
-    async def look() -> str | None:
-        return items.pop() if items else None
+    async def claim() -> str | None:
+        if claiming.is_set():
+            return "later"
+        claiming.set()
+        await claimed.wait()
+        return work
 
-    async def look_and_be_woken() -> str | None:
-        wakeups.wake(KEY, KIND)
-        items.append("b")
-        return "a"
-
-    items.clear()
-    second = asyncio.create_task(wakeups.poll(KEY, look, hold=60))
-    await asyncio.sleep(0)
-    wakeups_for_first = asyncio.create_task(wakeups.poll(KEY, look_and_be_woken, hold=60))
-    assert await asyncio.wait_for(wakeups_for_first, 5) == "a"
-    assert await asyncio.wait_for(second, 5) == "b"
+    first = asyncio.create_task(queue.wakeups.poll(KEY, claim, hold=60))
+    await claiming.wait()
+    await queue.park("second")
+    assert queue.wakeups.wake(KEY, KIND)
+    claimed.set()
+    assert await asyncio.wait_for(first, 5) == (work or "later")
+    await queue.settle()
+    assert queue.tries == ["second"] * next_tries
+    await queue.close()
 
 
 async def test_work_wakes_a_poller_that_takes_its_kind() -> None:
