@@ -19,6 +19,8 @@ OUTCOMES = ("harm", "pgerror", "session", "policy", "newer", "cascade")
 """The results that the proof on PostgreSQL can show; ``newer 17`` is refused by releases before that one, and runs on it."""
 MALFORMED = FIXTURES / "malformed" / "expressions.txt"
 """Expressions that PostgreSQL's grammar refuses, one a line."""
+MALFORMED_STATEMENTS = MALFORMED.with_name("statements.txt")
+"""Statements that PostgreSQL's grammar refuses, one a line."""
 
 _CASE = re.compile(r"^-- case: (?P<head>.*)\n", re.MULTILINE)
 _THEN = re.compile(r"^-- then: (?P<sql>.*)\n?", re.MULTILINE)
@@ -44,10 +46,11 @@ def setup_sql() -> str:
 @lru_cache(maxsize=4)
 def cases(kind: str) -> tuple[Case, ...]:
     """Return the cases of one folder: ``good``, ``bad``, ``warned`` or ``core``."""
-    return tuple(case for path in sorted((FIXTURES / kind).glob("*.sql")) for case in _of_file(path))
+    return tuple(case for path in sorted((FIXTURES / kind).glob("*.sql")) for case in cases_of(path))
 
 
-def _of_file(path: Path) -> list[Case]:
+def cases_of(path: Path) -> list[Case]:
+    """Return the cases of one file."""
     pieces = _CASE.split(path.read_bytes().decode())
     heads, bodies = pieces[1::2], pieces[2::2]
     return [_case(path.stem, head.rstrip("\r"), body) for head, body in zip(heads, bodies, strict=True)]
@@ -92,3 +95,8 @@ def _page(section: str) -> Page:
 def malformed() -> list[str]:
     """Return the expressions that no PostgreSQL reads."""
     return MALFORMED.read_text().splitlines()
+
+
+def malformed_statements() -> list[str]:
+    """Return the statements that no PostgreSQL reads."""
+    return MALFORMED_STATEMENTS.read_text().splitlines()

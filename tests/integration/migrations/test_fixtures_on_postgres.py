@@ -18,7 +18,7 @@ from migrations.lint.modes import mode_of
 from migrations.lint.proof import proof
 from server.migrator import catalog, own_objects
 from server.migrator.proof import Situation
-from tests.support.lint_cases import PLUGIN, Case, cases, malformed, setup_sql
+from tests.support.lint_cases import PLUGIN, Case, cases, malformed, malformed_statements, setup_sql
 from tests.support.postgres import Databases
 
 Connection = psycopg.Connection[Any]
@@ -251,6 +251,13 @@ def test_malformed_expressions_are_syntax_errors(syntax: Connection, expression:
     """PostgreSQL's parser itself refuses each expression of the corpus."""
     with pytest.raises(psycopg.errors.SyntaxError):
         syntax.execute(f"UPDATE p_audit__entry SET action = {expression}".encode())
+
+
+@pytest.mark.parametrize("statement", malformed_statements())
+def test_malformed_statements_are_syntax_errors(syntax: Connection, statement: str) -> None:
+    """PostgreSQL's parser itself refuses each statement of the corpus."""
+    with pytest.raises(psycopg.errors.SyntaxError):
+        syntax.execute(statement.encode())
 
 
 @pytest.mark.parametrize("case", [case for case in cases("bad") if case.outcome == "session"], ids=name_of)

@@ -140,6 +140,30 @@ def test_models_tell_where_payloads_stand() -> None:
     )
 
 
+class _Places(RestModel):
+    plain: Payload
+    listed: list[Payload]
+    mapped: dict[str, Payload]
+    maybe: Payload | None = None
+    inner: list[Item]
+    name: str
+    numbers: list[int]
+    either: Item | Other
+
+
+def test_a_payload_is_found_wherever_a_type_can_hold_it() -> None:
+    """Members without a payload have no shape, so that they are parsed."""
+    item = Shape(members={"input_data": TEXT, "inputData": TEXT})
+    assert shape_of(_Places).members == {
+        "plain": TEXT,
+        "listed": Shape(each=TEXT),
+        "mapped": Shape(each=TEXT),
+        "maybe": TEXT,
+        "inner": Shape(each=item),
+        "either": Shape(members={**item.members, "output": TEXT}),
+    }
+
+
 def test_a_payload_may_be_given_as_a_value() -> None:
     """For handlers that make one."""
     assert write(Item(input_data={"n": 1}).as_json()) == b'{"inputData": {"n":1}, "name": ""}'  # type: ignore[arg-type]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from core.errors import PluginError
@@ -61,3 +63,13 @@ def test_two_files_of_one_version_are_refused_with_both_names() -> None:
     first, second = (PluginMigration.parse(name, b"") for name in ("0001_a.sql", "0001_b.sql"))
     with pytest.raises(PluginError, match=r"0001_a\.sql' and '0001_b\.sql"):
         in_order([second, first])
+
+
+def test_the_migrations_of_a_folder_are_its_files_in_order(tmp_path: Path) -> None:
+    """Each with its content; other files are not migrations."""
+    (tmp_path / "README.md").write_text("about these")
+    for name in ("0002_b.sql", "0001_a.sql"):
+        (tmp_path / name).write_text(f"SELECT '{name}'")
+    assert PluginMigration.from_folder(tmp_path) == [
+        PluginMigration.parse(name, f"SELECT '{name}'".encode()) for name in ("0001_a.sql", "0002_b.sql")
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from core.named_queries import joined, name_of, named_queries, parse_queries
@@ -38,3 +40,12 @@ def test_a_joined_statement_has_the_name_of_its_first_part() -> None:
     statement = joined(queries, ["page", "with_kind", "ordered"])
     assert statement == "\n".join(queries[name] for name in ("page", "with_kind", "ordered"))
     assert name_of(statement) == "task_views.page"
+
+
+def test_the_queries_of_a_package_are_known_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Metrics and log lines name a query by its package and its file; a text from elsewhere has no name."""
+    (tmp_path / "some_package").mkdir()
+    (tmp_path / "some_package" / "things.sql").write_text("-- name: one\nSELECT 1 -- ä\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert named_queries("some_package", "things.sql") == {"one": "SELECT 1 -- ä"}
+    assert (name_of("SELECT 1 -- ä"), name_of("SELECT 2 -- ä")) == ("some_package.things.one", None)

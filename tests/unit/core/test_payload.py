@@ -46,6 +46,7 @@ def test_deep_nesting_is_refused(pattern: bytes) -> None:
     ("text", "reason"),
     [
         ('{"a": [{"b": "\\ud800"}]}', "input.a.b holds half of a character"),
+        ('{"b": "\\ud800", "a": ["x", ["y"]]}', "input.b holds half of a character"),
         ('{"\\uDFFF": 1}', "a name in input holds half of a character"),
         ("[1e400]", "1e400 is out of range"),
         ('{"a": -1' + "0" * 400 + ".5}", "is out of range"),

@@ -199,3 +199,27 @@ def test_a_rule_leaves_to_the_endpoint_what_it_does_not_say() -> None:
 def test_credentials_are_not_in_the_repr() -> None:
     """A request that is logged by accident shows no token."""
     assert "hunter2" not in repr(_request("Bearer hunter2"))
+
+
+async def test_the_authorizer_is_asked_about_the_call_that_is_made() -> None:
+    """Its context arrives as it is."""
+    asked: list[AuthzContext] = []
+
+    class Asked(Authorizer):
+        async def authorize(self, context: AuthzContext) -> Decision:
+            asked.append(context)
+            return ALLOW
+
+    context = AuthzContext(WORKER, Action.VIEW, "task", MINE)
+    await Checks([], Asked()).authorize(context)
+    assert asked == [context]
+
+
+async def test_a_principal_that_cannot_be_stored_is_refused_and_its_authenticator_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The caller learns the flaw, the operator also which authenticator let it in."""
+    identity = Identity(PrincipalType.USER, "a\x00", None)
+    with pytest.raises(AuthError, match="principal whose id or attribute"):
+        await _stack(AuthResponse(identity)).authenticate(_request("Bearer x"))
+    assert "authenticator '0' returned a principal" in caplog.text

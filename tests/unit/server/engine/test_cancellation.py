@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from uuid import UUID
 
 import pytest
@@ -48,3 +49,14 @@ def test_a_cancelling_workflow_ends_when_its_claim_is_over(ends: bool, outcome: 
 def test_an_ended_workflow_stays_as_it_is(status: WorkflowStatus) -> None:
     """The request comes too late."""
     assert _decide(_state(status), REQUEST, ends=True) == (CancelOutcome.ALREADY_TERMINAL, None)
+
+
+def test_a_cancelled_workflow_tells_the_reason_and_the_requester() -> None:
+    """Each of its events has the reason, the failure in the words that clients match."""
+    _, step = _decide(_state(WorkflowStatus.PENDING), REQUEST, ends=False)
+    assert step is not None
+    assert [json.loads(event.data) for event in step.events] == [
+        {"reason": "enough", "requestedBy": "test"},
+        {"error": "Workflow cancelled: enough", "stackTrace": "", "failureType": "CANCELLED"},
+        {"reason": "enough"},
+    ]

@@ -113,3 +113,17 @@ def test_memory_is_bounded(clock: LoopClock, monkeypatch: pytest.MonkeyPatch) ->
         answers.answered(_key(), claim, WORKER, OLD)
     clock.now += GRACE_S
     assert [each.claim for each in answers.polled(WORKER, OLD)] == claims[2:]
+
+
+def test_the_newest_judgements_are_remembered(clock: LoopClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A submission of work that was just judged as lost still shows that the judgement was wrong."""
+    monkeypatch.setattr(receipts, "MAX_RECEIPTS", 2)
+    answers, keys = Receipts(unread), [_key() for _ in range(3)]
+    for key in keys:
+        answers.answered(key, uuid4(), WORKER, OLD)
+        clock.now += GRACE_S
+        assert [each.key for each in answers.polled(WORKER, OLD)] == [key]
+    answers.submitted(keys[-1])
+    answers.answered(_key(), uuid4(), WORKER, OLD)
+    clock.now += GRACE_S
+    assert answers.polled(WORKER, OLD) == []

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from core.errors import InvalidInput
-from core.payload import NULL
+from core.payload import NULL, Json
 from server.domain.schedule import MissedRunPolicy, OverlapPolicy, Schedule, ScheduleSpec, TargetType
 from server.engine.schedules.schedules import _Batch, _check, _serve
 
@@ -90,3 +90,13 @@ def test_a_schedule_that_could_start_nothing_is_refused(changes: dict[str, Any],
     """When it is created, and not when it is due."""
     with pytest.raises(InvalidInput, match=field):
         _check(TENANT, replace(SPEC, **changes))
+
+
+@pytest.mark.parametrize("target", TargetType)
+def test_a_schedule_starts_what_it_says(target: TargetType) -> None:
+    """Its kind, queue, input and metadata are those of the execution."""
+    batch = _served(target=target, kind="report", queue="night", input=Json("[1]"), metadata={"a": "b"})
+    assert len(batch.workflows) + len(batch.tasks) == 1
+    started = batch.workflows[0] if batch.workflows else batch.tasks[0]
+    assert (started.tenant_id, started.kind, started.queue) == (TENANT, "report", "night")
+    assert (started.input, started.metadata) == (Json("[1]"), {"a": "b"})

@@ -44,3 +44,11 @@ def test_a_workflow_that_is_started_for_a_signal_has_its_first_event() -> None:
     state = _fresh(workflow)
     assert (state.last_sequence, state.has_dependents) == (1, True)
     assert state.history_bytes == workflow.started.size
+
+
+def test_a_workflow_that_is_started_for_a_signal_has_the_state_of_its_row() -> None:
+    """No event from outside has come before the signal."""
+    workflow = new_workflow(WorkflowLaunch(UUID(int=1), "k", queue="q"))
+    assert _fresh(workflow) == WorkflowState(
+        UUID(int=1), workflow.id, "k", "q", WorkflowStatus.PENDING, 1, 0, 0, history_bytes=workflow.started.size
+    )
