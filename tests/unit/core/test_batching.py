@@ -9,6 +9,7 @@ import pytest
 
 from core.batching import MANY_CALLS, MAX_BATCH, MAX_BATCH_BYTES, MAX_FLUSHES, Batcher, note_commit
 from core.errors import FlovynError, InvalidInput, NotFound, StartupError, Unavailable
+from tests.support.settling import settle
 
 
 class Recorder:
@@ -43,18 +44,13 @@ async def test_calls_during_a_flush_become_one_batch() -> None:
     batcher = Batcher(recorder.flush)
     recorder.may_go_on.clear()
     calls = [asyncio.create_task(batcher.submit(item)) for item in (0, 2, 4, 6)]
-    await asyncio.sleep(0)
+    await settle()
     later = [asyncio.create_task(batcher.submit(item)) for item in (8, 10)]
-    await asyncio.sleep(0)
+    await settle()
     recorder.may_go_on.set()
     assert await asyncio.gather(*calls, *later) == [0, 20, 40, 60, 80, 100]
     assert sum(map(len, recorder.batches)) == 6
     assert len(recorder.batches) <= 3
-
-
-async def _turns() -> None:
-    for _ in range(5):
-        await asyncio.sleep(0)
 
 
 async def test_while_many_calls_are_under_way_a_batch_waits_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,10 +59,10 @@ async def test_while_many_calls_are_under_way_a_batch_waits_for_more(monkeypatch
     others, recorder = Recorder(), Recorder()
     others.may_go_on.clear()
     waiting = [asyncio.create_task(Batcher(others.flush).submit(0)) for _ in range(MANY_CALLS)]
-    await _turns()
+    await settle()
     batcher = Batcher(recorder.flush)
     first = asyncio.create_task(batcher.submit(2))
-    await _turns()
+    await settle()
     second = asyncio.create_task(batcher.submit(4))
     assert [await first, await second] == [20, 40]
     assert recorder.batches == [[2, 4]]
@@ -93,7 +89,7 @@ async def test_calls_that_fail_or_are_cancelled_no_longer_count(monkeypatch: pyt
     await asyncio.gather(*(batcher.submit(-1) for _ in range(2 * MANY_CALLS)), return_exceptions=True)
     recorder.may_go_on.clear()
     leaving = [asyncio.create_task(batcher.submit(2)) for _ in range(2 * MANY_CALLS)]
-    await _turns()
+    await settle()
     for task in leaving:
         task.cancel()
     await asyncio.gather(*leaving, return_exceptions=True)
@@ -226,11 +222,11 @@ async def test_a_caller_that_left_before_its_batch_is_not_written() -> None:
     batcher = Batcher(recorder.flush)
     recorder.may_go_on.clear()
     first = asyncio.create_task(batcher.submit(2))
-    await asyncio.sleep(0)
+    await settle()
     gone = asyncio.create_task(batcher.submit(4))
-    await asyncio.sleep(0)
+    await settle()
     gone.cancel()
-    await asyncio.sleep(0)
+    await settle()
     recorder.may_go_on.set()
     assert await first == 20
     await batcher.close()
@@ -249,7 +245,7 @@ async def test_results_of_callers_that_left_meanwhile_are_given_back() -> None:
     call = asyncio.create_task(batcher.submit(2))
     await recorder.began.wait()
     call.cancel()
-    await asyncio.sleep(0)
+    await settle()
     recorder.may_go_on.set()
     await batcher.close()
     assert late == [20]
@@ -295,7 +291,7 @@ async def test_a_release_is_tried_again_and_harms_no_caller(monkeypatch: pytest.
     await recorder.began.wait()
     staying = asyncio.create_task(batcher.submit(4))
     gone.cancel()
-    await asyncio.sleep(0)
+    await settle()
     recorder.may_go_on.set()
     assert await staying == 40
     await batcher.close()

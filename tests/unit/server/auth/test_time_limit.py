@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from server.auth.time_limit import within
+from tests.support.settling import settle
 
 
 async def _immediate(result: Any) -> Any:
@@ -36,7 +37,7 @@ async def test_a_check_that_waits_gives_its_result_or_its_error() -> None:
         raise AssertionError
 
     waiting = asyncio.create_task(within(60, waits()))
-    await asyncio.sleep(0)
+    await settle()
     turn.set_exception(ZeroDivisionError())
     assert await waiting == 7
 

@@ -18,6 +18,7 @@ from server.engine.dispatch.direct_dispatch import DirectDispatch
 from server.engine.dispatch.wakeups import Wakeups
 from server.engine.workflows.starts import new_workflow
 from tests.support.repetitions import times
+from tests.support.settling import settle
 
 TENANT = UUID(int=1)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -39,15 +40,20 @@ class _Bench:
             self.wakeups, self.released.extend, lambda claims, _: self.lost.extend(claims)
         )
 
+    def begin_poll(
+        self, hold: float = 60, kinds: Sequence[str] = (), worker: str = "w"
+    ) -> asyncio.Task[ClaimedWorkflow | None]:
+        """Return a poll that begins with the next turn."""
+        return asyncio.create_task(
+            self.wakeups.poll(KEY, _nothing, hold, kinds, claim=Claim(worker), release=self.released.append)
+        )
+
     async def poll(
         self, hold: float = 60, kinds: Sequence[str] = (), worker: str = "w"
     ) -> asyncio.Task[ClaimedWorkflow | None]:
         """Return a poll that has looked in vain and waits."""
-        poll = asyncio.create_task(
-            self.wakeups.poll(KEY, _nothing, hold, kinds, claim=Claim(worker), release=self.released.append)
-        )
-        for _ in range(3):
-            await asyncio.sleep(0)
+        poll = self.begin_poll(hold, kinds, worker)
+        await settle()
         return poll
 
 
@@ -100,7 +106,7 @@ async def test_a_poller_that_still_looks_is_not_reserved() -> None:
         return None
 
     poll = asyncio.create_task(bench.wakeups.poll(KEY, look, 60))
-    await asyncio.sleep(0)
+    await settle()
     with bench.direct_dispatch.reserving() as pollers:
         assert pollers.assign([_workflow()])[0].claim is None
     poll.cancel()
@@ -157,8 +163,7 @@ async def test_a_poller_whose_workflow_was_not_written_claims_by_itself(error: t
         return None
 
     poll = asyncio.create_task(bench.wakeups.poll(KEY, look, 60))
-    for _ in range(3):
-        await asyncio.sleep(0)
+    await settle()
     with pytest.raises(error):
         _fail_to_write(bench, error("boom"))
     await asyncio.wait_for(again.wait(), 5)
@@ -194,7 +199,9 @@ async def test_every_written_workflow_reaches_one_poller_or_comes_back(seed: int
 
     async def consume() -> None:
         while not producing.done():
-            poll = await bench.poll(hold=rng.choice([0, 60]))
+            poll = bench.begin_poll(hold=rng.choice([0, 60]))
+            for _ in range(3):
+                await asyncio.sleep(0)
             if rng.random() < 0.5:
                 poll.cancel()
             await asyncio.wait([poll, producing], return_when=asyncio.FIRST_COMPLETED)

@@ -11,6 +11,7 @@ import pytest
 from core.errors import Unavailable
 from server.engine.dispatch import lost_claims
 from server.engine.dispatch.lost_claims import LostClaims
+from tests.support.settling import settle
 
 
 class _Database:
@@ -71,8 +72,7 @@ async def test_a_claim_is_not_looked_for_when_no_statement_can_be_under_way() ->
     lost = LostClaims(database.release, longest_statement=60)
     lost.find_later([claim := uuid4()], _now() - 61)
     await database.next_look()
-    for _ in range(3):
-        await asyncio.sleep(0)
+    await settle()
     lost.find_later([other := uuid4()], _now())
     await database.next_look()
     assert database.looks[:2] == [{claim}, {other}]

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from server.engine.schedules.next_due import NextDue
+from tests.support.settling import settle
 
 
 async def _waits(due: NextDue) -> bool:
@@ -73,7 +74,7 @@ async def test_a_cancellation_together_with_a_nearer_moment_is_not_swallowed() -
     """A service that is stopped in the very moment that a timer starts stops all the same."""
     due = NextDue()
     waiting = asyncio.create_task(due.wait())
-    await asyncio.sleep(0)
+    await settle()
     due.expect(30.0)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -13,6 +13,7 @@ from core.errors import LimitExceeded, Unavailable
 from server.domain.stream import Chunk, ChunkKind, StreamItem
 from server.engine.streams.streams import BUFFER, OpenStreams, Streams
 from server.engine.streams.wire import MAX_UNFINISHED, PART_BYTES, Receiver, StreamSender
+from tests.support.settling import settle
 
 TENANT, TASK, WORKFLOW = UUID(int=1), UUID(int=2), UUID(int=3)
 MAX_NOTIFICATION_BYTES = 7_999
@@ -115,7 +116,7 @@ async def test_a_drain_ends_every_watch() -> None:
     streams = _looped()
     async with streams.subscribe((TENANT, TASK)) as watch:
         waiting = asyncio.ensure_future(watch.wait(60))
-        await asyncio.sleep(0)
+        await settle()
         streams.end()
         await asyncio.wait_for(waiting, 5)
         assert watch.is_closed

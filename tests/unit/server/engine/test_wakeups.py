@@ -14,6 +14,7 @@ from server.domain.claim import Claim
 from server.domain.worker import Category
 from server.engine.dispatch.wakeups import Announcer, Wakeups, parse_announcement
 from tests.support.repetitions import times
+from tests.support.settling import settle
 
 KEY = (UUID(int=1), "q")
 KIND = "k"
@@ -75,7 +76,7 @@ async def test_a_wake_up_that_is_not_needed_is_passed_on(work: str | None, next_
     assert queue.wakeups.wake(KEY, KIND)
     claimed.set()
     assert await asyncio.wait_for(first, 5) == (work or "later")
-    await queue.settle()
+    await settle()
     assert queue.tries == ["second"] * next_tries
     await queue.close()
 
@@ -90,14 +91,11 @@ async def test_work_wakes_a_poller_that_takes_its_kind() -> None:
 
     picky = asyncio.create_task(wakeups.poll(KEY, lambda: look_as("picky"), 60, kinds=("other",)))
     right = asyncio.create_task(wakeups.poll(KEY, lambda: look_as("right"), 60, kinds=("k", "z")))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await settle()
     looks.clear()
     assert wakeups.wake(KEY, KIND)
     assert not wakeups.wake(KEY, "nobody")
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await settle()
     assert looks == ["right"]
     for task in (picky, right):
         task.cancel()
@@ -164,8 +162,7 @@ async def test_a_cancelled_poller_passes_its_wake_up_on() -> None:
         return items.pop() if items else None
 
     polls = [asyncio.create_task(wakeups.poll(KEY, look, 60)) for _ in range(2)]
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await settle()
     items.append("work")
     wakeups.wake(KEY, KIND)
     polls[0].cancel()
@@ -183,17 +180,14 @@ async def test_a_nudge_finds_work_without_a_wake_up() -> None:
         return items.pop() if items else None
 
     polls = [asyncio.create_task(wakeups.poll(KEY, look, 60)) for _ in range(50)]
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await settle()
     before = next(looks)
     wakeups.nudge(KEY)
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await settle()
     assert next(looks) == before + 2  # one look, and this one
     items += ["work"] * 3
     wakeups.nudge(KEY)
-    for _ in range(50):
-        await asyncio.sleep(0)
+    await settle()
     done = [poll for poll in polls if poll.done()]
     assert ([poll.result() for poll in done], len(polls) - len(done)) == (["work"] * 3, 47)
     wakeups.close()
@@ -218,14 +212,6 @@ class _Queue:
         self.tries.clear()
         return poll
 
-    async def settle(self) -> None:
-        """Wait until no poller has anything left to do: every one of them is parked or has ended."""
-        tries = -1
-        while tries != len(self.tries):
-            tries = len(self.tries)
-            for _ in range(10):
-                await asyncio.sleep(0)
-
     async def close(self) -> None:
         """End all polls."""
         self.wakeups.close()
@@ -244,7 +230,7 @@ async def test_each_claim_after_a_nudge_nudges_two_others(items: int, tries: int
         await queue.park(str(number))
     queue.items += ["work"] * items
     queue.wakeups.nudge(KEY)
-    await queue.settle()
+    await settle()
     assert len(queue.tries) == tries
     await queue.close()
 
@@ -269,7 +255,7 @@ async def test_a_wake_up_is_passed_on_to_a_poller_whose_kinds_overlap(
     await queue.park("other", *others)
     assert queue.wakeups.wake(KEY, kinds[0] if kinds else "any")
     cancelled.cancel()
-    await queue.settle()
+    await settle()
     assert queue.tries == (["other"] if wakes else [])
     await queue.close()
 
@@ -282,7 +268,7 @@ async def test_closing_answers_everybody() -> None:
         return None
 
     polls = [asyncio.create_task(wakeups.poll(KEY, look, hold=60)) for _ in range(100)]
-    await asyncio.sleep(0)
+    await settle()
     wakeups.close()
     assert await asyncio.wait_for(asyncio.gather(*polls), 5) == [None] * 100
 
