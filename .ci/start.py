@@ -2,7 +2,7 @@
 
     python3 .ci/start.py bazel-bin/editions/full.pex
 
-DATABASE_URL names an empty database. The whole environment is the caller's; ports are free ones.
+DATABASE_URL names an empty database. The edition gets the environment of the caller, and free ports.
 """
 
 from __future__ import annotations

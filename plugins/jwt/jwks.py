@@ -1,4 +1,4 @@
-"""The keys of the identity provider as this process knows them: fetched seldom, and kept while it is away."""
+"""The signing keys of the identity provider: fetched at intervals, and used on while the provider cannot be reached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker token, and the rule that admits it."""
+"""Worker tokens as values: new and stored ones, their rotation, and the reasons for which a check refuses one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Print the licence of the server, of every wheel that this edition contains, and of what starts it."""
+"""The command ``licenses``: prints the licences of the server, of each wheel in the edition, and of PEX's boot code."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _entry(wheel: Mapping[str, Any], *, with_texts: bool) -> dict[str, Any]:
 
 
 def _texts(wheel: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the files with licences, each with its text; a what starts the edition brings none."""
+    """Yield the files with licences, each with its text; the boot code of PEX has none."""
     try:
         installed = distribution(wheel["name"])
     except PackageNotFoundError:

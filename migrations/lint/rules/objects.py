@@ -1,4 +1,4 @@
-"""Rules on objects: which may be changed, dropped, tied to others, and stand behind a trigger."""
+"""Rules on objects: changes and drops of others' objects, ties to them, triggers, and losses of data in the core."""
 
 from __future__ import annotations
 

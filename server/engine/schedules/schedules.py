@@ -1,4 +1,4 @@
-"""Schedules: their calls, and the start of due ones: once per due instant, in one process of the deployment."""
+"""The calls about schedules, and the start of due ones: each due instant is served once in the whole deployment."""
 
 from __future__ import annotations
 
