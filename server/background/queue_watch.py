@@ -27,7 +27,8 @@ _FIRST: Place = (UUID(int=0), "")
 class QueueWatch:
     """Finds queues with pending work and nudges their pollers in all processes; see ``core.service.Service``.
 
-    ``find`` returns queues with pending work behind given ones. ``pending`` is set when there may be some.
+    ``find`` returns at most ``queues`` queues of each category with pending work, behind given ones. ``pending`` is set
+    when there may be some.
     """
 
     name = "queue watch"
@@ -37,7 +38,9 @@ class QueueWatch:
         find: Callable[[Mapping[Category, Place], int], Awaitable[Sequence[PendingQueue]]],
         nudge: Callable[[list[str]], Awaitable[None]],
         pending: asyncio.Event,
+        queues: int = QUEUES,
     ) -> None:
+        self._queues = queues
         self._find = find
         self._nudge = nudge
         self._pending = pending
@@ -53,10 +56,10 @@ class QueueWatch:
 
     async def _nudge_pending(self) -> float:
         """Nudge once; return the pause until the next time, in seconds."""
-        found = await self._find(self._after, QUEUES)
+        found = await self._find(self._after, self._queues)
         for category in Category:
             mine = [each for each in found if each.category is category]
-            self._after[category] = (mine[-1].tenant_id, mine[-1].queue) if len(mine) == QUEUES else _FIRST
+            self._after[category] = (mine[-1].tenant_id, mine[-1].queue) if len(mine) == self._queues else _FIRST
         payloads = [nudge_payload(each.category, (each.tenant_id, each.queue)) for each in found if each.due_in <= 0]
         if payloads:
             await self._nudge(payloads)

@@ -24,15 +24,16 @@ WorkflowClaim = tuple[WorkflowKey, str]
 
 
 class DoubtfulClaims:
-    """The doubtful claims of one process. ``end`` ends the ones that are still present."""
+    """The doubtful claims of one process, at most ``most``. ``end`` ends the ones that are still present."""
 
-    def __init__(self, end: Callable[[Sequence[WorkflowClaim]], Awaitable[None]]) -> None:
+    def __init__(self, end: Callable[[Sequence[WorkflowClaim]], Awaitable[None]], most: int = MAX_DOUBTFUL) -> None:
+        self._most = most
         self._ends: Returns[WorkflowClaim] = Returns(end)
         self._timers: dict[WorkflowClaim, asyncio.TimerHandle] = {}
 
     def doubt(self, claim: WorkflowClaim) -> None:
         """End a claim after ``GRACE_S``."""
-        if claim not in self._timers and len(self._timers) < MAX_DOUBTFUL:
+        if claim not in self._timers and len(self._timers) < self._most:
             self._timers[claim] = asyncio.get_running_loop().call_later(GRACE_S, self._end, claim)
 
     async def close(self) -> None:

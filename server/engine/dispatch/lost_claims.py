@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from uuid import UUID
 
 from core.errors import FlovynError
@@ -37,18 +37,37 @@ is the age of the oldest claim in seconds."""
 
 
 class LostClaims:
-    """The lost claims of one process, for one category of work."""
+    """The lost claims of one process, for one category of work; all times are in seconds.
 
-    def __init__(self, release: Release, longest_statement: float) -> None:
+    Args:
+        release: releases claims.
+        longest_statement: the time after which a claim that was not found is not written any more.
+        most: the number of claims that are remembered.
+        pauses: the pauses between searches; the last one is repeated.
+        close_within: the time limit of the last search.
+    """
+
+    def __init__(
+        self,
+        release: Release,
+        longest_statement: float,
+        *,
+        most: int = MAX_LOST,
+        pauses: Sequence[float] = PAUSES_S,
+        close_within: float = CLOSE_WITHIN_S,
+    ) -> None:
         self._release = release
         self._longest_statement = longest_statement
+        self._most = most
+        self._pauses = pauses
+        self._close_within = close_within
         self._lost: dict[UUID, float] = {}
         self._task: asyncio.Task[None] | None = None
 
     def find_later(self, claims: Iterable[UUID], since: float) -> None:
         """Look for claims and release them; never waits. ``since`` is the loop's time before they were sent."""
         new = list(claims)
-        room = max(MAX_LOST - len(self._lost), 0)
+        room = max(self._most - len(self._lost), 0)
         if len(new) > room:
             _log.error("%d claims of unknown outcome are left to their lease", len(new) - room)
         self._lost.update(dict.fromkeys(new[:room], since))
@@ -60,13 +79,13 @@ class LostClaims:
         self.find_later(claims, asyncio.get_running_loop().time() - RECENT_S)
 
     async def close(self) -> None:
-        """Search once more, for up to ``CLOSE_WITHIN_S``; claims that are not released then are left to their lease."""
+        """Search once more, for up to ``close_within``; claims that are not released then are left to their lease."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
         if self._lost:
             try:
-                async with asyncio.timeout(CLOSE_WITHIN_S):
+                async with asyncio.timeout(self._close_within):
                     await self._find()
             except (FlovynError, TimeoutError) as error:
                 _log.warning("%d claims of unknown outcome are left to their lease: %s", len(self._lost), error)
@@ -81,7 +100,7 @@ class LostClaims:
                     _log.warning(
                         "%d claims of unknown outcome cannot be looked for at the moment: %s", len(self._lost), error
                     )
-                await asyncio.sleep(PAUSES_S[min(searches, len(PAUSES_S) - 1)])
+                await asyncio.sleep(self._pauses[min(searches, len(self._pauses) - 1)])
                 searches += 1
         finally:
             self._task = None

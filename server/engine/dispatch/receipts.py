@@ -53,10 +53,11 @@ and the loop's time. True: the work is to be released. False: the receipt is to 
 
 
 class Receipts:
-    """The unconfirmed answers of one process, judged by ``is_lost``."""
+    """The unconfirmed answers of one process, judged by ``is_lost``; at most ``most`` of them are remembered."""
 
-    def __init__(self, is_lost: Evidence) -> None:
+    def __init__(self, is_lost: Evidence, most: int = MAX_RECEIPTS) -> None:
         self._is_lost = is_lost
+        self._most = most
         self._open: OrderedDict[Key, Receipt] = OrderedDict()
         self._judged: OrderedDict[Key, Receipt] = OrderedDict()
         self._of_worker: dict[WorkerKey, dict[Key, Receipt]] = {}
@@ -71,7 +72,7 @@ class Receipts:
         receipt = Receipt(key, claim, worker, connection, now)
         self._open[key] = receipt
         self._of_worker.setdefault(worker, {})[key] = receipt
-        if len(self._open) > MAX_RECEIPTS:
+        if len(self._open) > self._most:
             self.confirmed(next(iter(self._open)))
 
     def confirmed(self, key: Key) -> None:
@@ -109,13 +110,13 @@ class Receipts:
             if is_lost:
                 lost.append(receipt)
                 self._judged[receipt.key] = receipt
-                if len(self._judged) > MAX_RECEIPTS:
+                if len(self._judged) > self._most:
                     self._judged.popitem(last=False)
         return lost
 
     def contradicted(self, worker: WorkerKey) -> None:
         """Record that an answer was wrongly judged as lost: this process does not see all calls of the worker."""
-        if len(self._unjudged) >= MAX_RECEIPTS:
+        if len(self._unjudged) >= self._most:
             self._unjudged.clear()
         self._unjudged[worker] = asyncio.get_running_loop().time()
 

@@ -14,9 +14,10 @@ KEPT = 10_000
 
 
 class NextDue:
-    """The due times of one kind of work, in one process."""
+    """The due times of one kind of work, in one process; at least the nearest ``kept`` are remembered."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept = kept
         self._due_times: list[float] = []
         self._nearer = asyncio.Event()
 
@@ -26,8 +27,8 @@ class NextDue:
         if not self._due_times or at < self._due_times[0]:
             self._nearer.set()
         heapq.heappush(self._due_times, at)
-        if len(self._due_times) > 2 * KEPT:
-            self._due_times = heapq.nsmallest(KEPT, self._due_times)
+        if len(self._due_times) > 2 * self._kept:
+            self._due_times = heapq.nsmallest(self._kept, self._due_times)
 
     async def wait(self) -> None:
         """Wait for the nearest due time, without a limit if there is none; forget all due times that have passed."""

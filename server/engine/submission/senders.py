@@ -37,9 +37,10 @@ class _Read:
 
 
 class Senders:
-    """The senders that one process remembers. Every method takes constant time."""
+    """The senders that one process remembers, with at most ``max_reads`` reads. Every method takes constant time."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_reads: int = MAX_READS) -> None:
+        self._max_reads = max_reads
         self._reads: OrderedDict[tuple[WorkflowKey, str], _Read] = OrderedDict()
         self._suspects: OrderedDict[str, Principal] = OrderedDict()
         self._unidentified: OrderedDict[Principal, float] = OrderedDict()
@@ -103,7 +104,7 @@ class Senders:
     def _remember(self, workflow: WorkflowKey, held_by: str, read: _Read) -> None:
         self._reads[workflow, held_by] = read
         self._reads.move_to_end((workflow, held_by))
-        if len(self._reads) > MAX_READS:
+        if len(self._reads) > self._max_reads:
             self._reads.popitem(last=False)
 
 

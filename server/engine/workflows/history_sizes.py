@@ -21,9 +21,10 @@ _log = logging.getLogger(__name__)
 
 
 class HistorySizes:
-    """Checks the sizes of histories that are read."""
+    """Checks the sizes of histories that are read; the warnings of up to ``most`` workflows are remembered."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = REMEMBERED) -> None:
+        self._most = most
         self._warned: set[WorkflowKey] = set()
 
     def check(self, key: WorkflowKey, events: Sequence[Event]) -> None:
@@ -31,7 +32,7 @@ class HistorySizes:
         warning = size_warning(sum(event.size for event in events))
         if warning is None or key in self._warned:
             return
-        if len(self._warned) >= REMEMBERED:
+        if len(self._warned) >= self._most:
             self._warned.clear()
         self._warned.add(key)
         _log.warning("workflow execution %s of tenant %s: %s", key[1], key[0], warning)

@@ -36,7 +36,7 @@ class Database:
             assert (category, key[0]) == (Category.WORKFLOW, TENANT)
             self.told.append(key[1])
 
-    async def watch(self, monkeypatch: pytest.MonkeyPatch, looks: int) -> None:
+    async def watch(self, monkeypatch: pytest.MonkeyPatch, looks: int, queues: int = 1000) -> None:
         """Look some times, without sleeping."""
         pending = asyncio.Event()
         pending.set()
@@ -49,14 +49,13 @@ class Database:
 
         monkeypatch.setattr(asyncio, "sleep", sleep)
         with pytest.raises(EOFError):
-            await QueueWatch(self.look, self.tell, pending).run()
+            await QueueWatch(self.look, self.tell, pending, queues).run()
 
 
 async def test_all_queues_are_told_of_in_turn_when_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next look goes on where the last one ended, and begins anew after the last queue."""
-    monkeypatch.setattr("server.background.queue_watch.QUEUES", 2)
     database = Database(dict.fromkeys("abcde", 0.0))
-    await database.watch(monkeypatch, looks=4)
+    await database.watch(monkeypatch, looks=4, queues=2)
     assert database.told == ["a", "b", "c", "d", "e", "a", "b"]
 
 

@@ -50,11 +50,10 @@ async def test_all_claims_end_when_the_process_stops() -> None:
     assert sorted(ends.ended) == CLAIMS
 
 
-async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_memory_is_bounded() -> None:
     """Further claims wait for the end of their lease."""
-    monkeypatch.setattr(doubtful_claims, "MAX_DOUBTFUL", 1)
     ends = _Ends()
-    claims = DoubtfulClaims(ends.end)
+    claims = DoubtfulClaims(ends.end, most=1)
     for claim in CLAIMS:
         claims.doubt(claim)
     await claims.close()

@@ -8,7 +8,6 @@ import pytest
 
 from core.payload import Json
 from server.domain.workflow_event import EVENT_OVERHEAD_BYTES, Event
-from server.engine.workflows import history_sizes
 from server.engine.workflows.history_sizes import WARN_BYTES, HistorySizes, size_warning
 
 KEYS = [(UUID(int=1), UUID(int=number)) for number in range(5)]
@@ -24,10 +23,9 @@ def test_a_history_is_warned_of_from_the_limit_on() -> None:
     assert str(WARN_BYTES) in (size_warning(WARN_BYTES) or "")
 
 
-def test_a_workflow_is_warned_of_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_workflow_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
     """The sizes of all events count together; when too many workflows are remembered, all are forgotten."""
-    monkeypatch.setattr(history_sizes, "REMEMBERED", 2)
-    sizes, half = HistorySizes(), [_event(WARN_BYTES // 2)]
+    sizes, half = HistorySizes(most=2), [_event(WARN_BYTES // 2)]
     for events in (half, half * 2, half * 2):
         sizes.check(KEYS[0], events)
     assert len(caplog.records) == 1

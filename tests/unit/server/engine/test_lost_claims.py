@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Collection
 from uuid import UUID, uuid4
 
-import pytest
-
 from core.errors import Unavailable
-from server.engine.dispatch import lost_claims
 from server.engine.dispatch.lost_claims import LostClaims
 from tests.support.settling import settle
+
+NO_PAUSES = (0.0,)
 
 
 class _Database:
@@ -39,11 +38,6 @@ class _Database:
         await asyncio.wait_for(self.looked.wait(), 5)
 
 
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lost_claims, "PAUSES_S", (0.0,))
-
-
 def _now() -> float:
     return asyncio.get_running_loop().time()
 
@@ -51,7 +45,7 @@ def _now() -> float:
 async def test_a_claim_that_is_written_late_is_found_by_a_later_look() -> None:
     """The database may carry a statement out long after its connection broke, or be away for a while."""
     database = _Database()
-    lost = LostClaims(database.release, longest_statement=60)
+    lost = LostClaims(database.release, 60, pauses=NO_PAUSES)
     late, never = uuid4(), uuid4()
     database.away = True
     lost.find_later([late, never], _now())
@@ -69,7 +63,7 @@ async def test_a_claim_that_is_written_late_is_found_by_a_later_look() -> None:
 async def test_a_claim_is_not_looked_for_when_no_statement_can_be_under_way() -> None:
     """One look after that time is enough, and one is made."""
     database = _Database()
-    lost = LostClaims(database.release, longest_statement=60)
+    lost = LostClaims(database.release, 60, pauses=NO_PAUSES)
     lost.find_later([claim := uuid4()], _now() - 61)
     await database.next_look()
     await settle()
@@ -79,11 +73,10 @@ async def test_a_claim_is_not_looked_for_when_no_statement_can_be_under_way() ->
     await lost.close()
 
 
-async def test_closing_takes_bounded_time_and_looks_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_closing_takes_bounded_time_and_looks_once_more() -> None:
     """Also when the database does not answer."""
-    monkeypatch.setattr(lost_claims, "CLOSE_WITHIN_S", 0.01)
     database = _Database()
-    lost = LostClaims(database.release, longest_statement=60)
+    lost = LostClaims(database.release, 60, pauses=NO_PAUSES)
     database.written = {uuid4()}
     lost.find_later(database.written, _now())
     await lost.close()
@@ -93,16 +86,15 @@ async def test_closing_takes_bounded_time_and_looks_once_more(monkeypatch: pytes
         await asyncio.Event().wait()
         raise AssertionError
 
-    hanging = LostClaims(hang, longest_statement=60)
+    hanging = LostClaims(hang, 60, close_within=0.01)
     hanging.find_later([uuid4()], _now())
     await asyncio.wait_for(hanging.close(), 5)
 
 
-async def test_no_more_claims_are_remembered_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_more_claims_are_remembered_than_the_limit() -> None:
     """The others wait for their lease."""
-    monkeypatch.setattr(lost_claims, "MAX_LOST", 3)
     database = _Database()
-    lost = LostClaims(database.release, longest_statement=60)
+    lost = LostClaims(database.release, 60, most=3, pauses=NO_PAUSES)
     lost.find_later([uuid4() for _ in range(2)], _now())
     lost.find_later([uuid4() for _ in range(5)], _now())
     await database.next_look()

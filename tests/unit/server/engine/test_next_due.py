@@ -56,10 +56,9 @@ async def test_without_a_moment_a_wait_does_not_end() -> None:
     assert await _waits(NextDue())
 
 
-async def test_the_nearest_moments_are_kept_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_nearest_moments_are_kept_when_there_are_too_many() -> None:
     """However many are far away and came first."""
-    monkeypatch.setattr("server.engine.schedules.next_due.KEPT", 10)
-    due = NextDue()
+    due = NextDue(kept=10)
     for number in range(1000):
         due.expect(60.0 + number)
     due.expect(0.0)

@@ -6,7 +6,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from server.engine.dispatch import receipts
 from server.engine.dispatch.connections import ConnectionActivity
 from server.engine.dispatch.receipts import GRACE_S, Receipts, abandoned, unread
 from tests.support.loop_clock import LoopClock, stopped_clock
@@ -104,10 +103,9 @@ def test_a_task_is_not_lost_without_all_the_signs(clock: LoopClock, case: str) -
     assert answers.polled(WORKER, OLD if case == "same connection" else NEW) == []
 
 
-def test_memory_is_bounded(clock: LoopClock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded(clock: LoopClock) -> None:
     """The oldest receipts are forgotten, and left to the lease."""
-    monkeypatch.setattr(receipts, "MAX_RECEIPTS", 3)
-    answers = Receipts(unread)
+    answers = Receipts(unread, most=3)
     claims = [uuid4() for _ in range(5)]
     for claim in claims:
         answers.answered(_key(), claim, WORKER, OLD)
@@ -115,10 +113,9 @@ def test_memory_is_bounded(clock: LoopClock, monkeypatch: pytest.MonkeyPatch) ->
     assert [each.claim for each in answers.polled(WORKER, OLD)] == claims[2:]
 
 
-def test_the_newest_judgements_are_remembered(clock: LoopClock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_newest_judgements_are_remembered(clock: LoopClock) -> None:
     """A submission of work that was just judged as lost still shows that the judgement was wrong."""
-    monkeypatch.setattr(receipts, "MAX_RECEIPTS", 2)
-    answers, keys = Receipts(unread), [_key() for _ in range(3)]
+    answers, keys = Receipts(unread, most=2), [_key() for _ in range(3)]
     for key in keys:
         answers.answered(key, uuid4(), WORKER, OLD)
         clock.now += GRACE_S

@@ -7,7 +7,6 @@ from uuid import UUID
 import pytest
 
 from server.domain.submission import Sender
-from server.engine.submission import senders as module
 from server.engine.submission.senders import UNIDENTIFIED_S, Senders
 from tests.support.loop_clock import LoopClock, stopped_clock
 
@@ -75,10 +74,9 @@ def test_a_connection_whose_work_another_one_does_identifies_no_worker_if_it_cal
     assert senders.identifies((TENANT, NAMESAKE))
 
 
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded() -> None:
     """The oldest reads are forgotten."""
-    monkeypatch.setattr(module, "MAX_READS", 1)
-    senders = Senders()
+    senders = Senders(max_reads=1)
     senders.read(WORKFLOW, HOLDER, "c1")
     senders.read(OTHER, HOLDER, "c2")
     assert senders.sender(WORKFLOW, HOLDER) == Sender(HOLDER)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from server.engine import throttle
 from server.engine.throttle import Throttle
 from tests.support.loop_clock import LoopClock, stopped_clock
 
@@ -25,9 +24,8 @@ def test_a_key_is_due_again_after_the_pause(clock: LoopClock) -> None:
     assert (lines.is_due("a"), lines.is_due("a")) == (True, False)
 
 
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded() -> None:
     """With too many keys, all are forgotten: an action may then pass too early."""
-    monkeypatch.setattr(throttle, "MAX_REMEMBERED", 2)
-    lines: Throttle[str] = Throttle(10.0)
+    lines: Throttle[str] = Throttle(10.0, most=2)
     assert [lines.is_due(key) for key in "aab"] == [True, False, True]
     assert [lines.is_due(key) for key in "ca"] == [True, True]
