@@ -13,6 +13,7 @@ import pytest
 
 from proto.flovyn.v1 import worker_pb2, worker_pb2_grpc, workflow_pb2, workflow_pb2_grpc
 from tests.support.pex import Serving
+from tests.support.running import bearer
 
 ORG = "550e8400-e29b-41d4-a716-446655440000"
 USER_KEY = "flovyn_sk_test_0123456789abcdef"
@@ -69,10 +70,6 @@ def served(empty_database: str, tmp_path: Path) -> Iterator[Serving]:
         yield server
 
 
-def _bearer(key: str) -> tuple[tuple[str, str], ...]:
-    return (("authorization", f"Bearer {key}"),)
-
-
 async def test_a_workflow_runs_with_the_harness_file(served: Serving) -> None:
     """Health needs no key; the user starts over gRPC and reads over REST, the worker registers, polls and completes."""
     status, health = served.get("/_/health")
@@ -105,14 +102,14 @@ async def _run_one(channel: grpc.aio.Channel) -> str:
         tenant_id=ORG,
         workflows=[worker_pb2.WorkflowCapability(kind="k", version="1.0.0")],
     )
-    worker = await lifecycle.RegisterWorker(registration, metadata=_bearer(WORKER_KEY))
+    worker = await lifecycle.RegisterWorker(registration, metadata=bearer(WORKER_KEY))
     assert worker.success
     start = workflow_pb2.StartWorkflowRequest(
         tenant_id=ORG, workflow_kind="k", queue="q", input=json.dumps({"n": 1}).encode()
     )
-    workflow_id = str((await dispatch.StartWorkflow(start, metadata=_bearer(USER_KEY))).workflow_execution_id)
+    workflow_id = str((await dispatch.StartWorkflow(start, metadata=bearer(USER_KEY))).workflow_execution_id)
     poll = workflow_pb2.PollRequest(worker_id=worker.worker_id, tenant_id=ORG, queue="q", timeout_seconds=30)
-    claimed = await dispatch.PollWorkflow(poll, metadata=_bearer(WORKER_KEY))
+    claimed = await dispatch.PollWorkflow(poll, metadata=bearer(WORKER_KEY))
     assert claimed.workflow_execution.id == workflow_id
     submission = workflow_pb2.SubmitWorkflowCommandsRequest(
         workflow_execution_id=workflow_id,
@@ -123,7 +120,7 @@ async def _run_one(channel: grpc.aio.Channel) -> str:
         ],
         status=workflow_pb2.WORKFLOW_STATUS_COMPLETED,
     )
-    await dispatch.SubmitWorkflowCommands(submission, metadata=_bearer(WORKER_KEY))
+    await dispatch.SubmitWorkflowCommands(submission, metadata=bearer(WORKER_KEY))
     return workflow_id
 
 

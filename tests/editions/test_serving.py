@@ -13,8 +13,10 @@ from typing import Any
 import grpc.aio
 import pytest
 
-from proto.flovyn.v1 import workflow_pb2, workflow_pb2_grpc
+from tests.support import calls
+from tests.support.driving import COMPLETED, complete
 from tests.support.pex import SECRET, Serving, run
+from tests.support.running import Connection
 
 FULL = "FULL_PEX"
 
@@ -37,34 +39,8 @@ def _tenant_and_token(database_url: str) -> tuple[str, str]:
     return tenant["id"], _command(database_url, "token", "create", "--tenant", "acme").strip()
 
 
-class Worker:
-    """A client and worker in one, with a token of its tenant."""
-
-    def __init__(self, port: int, tenant_id: str, token: str) -> None:
-        self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
-        self.dispatch: Any = workflow_pb2_grpc.WorkflowDispatchStub(self.channel)
-        self.metadata = (("authorization", f"Bearer {token}"),)
-        self.tenant_id = tenant_id
-
-    async def start(self) -> str:
-        request = workflow_pb2.StartWorkflowRequest(tenant_id=self.tenant_id, workflow_kind="k", input=b"[1]")
-        return str((await self.dispatch.StartWorkflow(request, metadata=self.metadata)).workflow_execution_id)
-
-    async def poll(self) -> Any:
-        request = workflow_pb2.PollRequest(worker_id="w", tenant_id=self.tenant_id)
-        return (await self.dispatch.PollWorkflow(request, metadata=self.metadata)).workflow_execution
-
-    async def complete(self, workflow_id: str) -> None:
-        command = workflow_pb2.WorkflowCommand(complete_workflow=workflow_pb2.CompleteWorkflowCommand(output=b"2"))
-        request = workflow_pb2.SubmitWorkflowCommandsRequest(
-            workflow_execution_id=workflow_id, commands=[command], status=workflow_pb2.WORKFLOW_STATUS_COMPLETED
-        )
-        await self.dispatch.SubmitWorkflowCommands(request, metadata=self.metadata)
-
-    async def events(self, workflow_id: str) -> list[str]:
-        request = workflow_pb2.GetEventsRequest(workflow_execution_id=workflow_id)
-        answer = await self.dispatch.GetEvents(request, metadata=self.metadata)
-        return [event.event_type for event in answer.events]
+def _connection(port: int, tenant_id: str, token: str) -> Connection:
+    return Connection(grpc.aio.insecure_channel(f"127.0.0.1:{port}"), tenant_id, token)
 
 
 def test_migrating_twice_does_it_once(empty_database: str) -> None:
@@ -126,30 +102,33 @@ def test_everything_but_health_needs_credentials(served: tuple[str, Serving]) ->
 async def test_a_worker_token_carries_one_workflow_through(served: tuple[str, Serving]) -> None:
     """Tenant and token from the command line, the rest over gRPC."""
     database_url, server = served
-    worker = Worker(server.grpc_port, *await asyncio.to_thread(_tenant_and_token, database_url))
+    worker = _connection(server.grpc_port, *await asyncio.to_thread(_tenant_and_token, database_url))
     async with worker.channel:
-        workflow_id = await worker.start()
-        execution = await worker.poll()
+        workflow_id = await calls.start(worker, data=[1])
+        execution = await calls.poll(worker)
+        assert execution is not None
         assert (execution.id, execution.input) == (workflow_id, b"[1]")
-        await worker.complete(workflow_id)
-        assert await worker.events(workflow_id) == ["WORKFLOW_STARTED", "WORKFLOW_COMPLETED"]
+        await calls.submit(worker, workflow_id, complete(b"2"), status=COMPLETED)
+        history = await calls.events(worker, workflow_id)
+        assert [event_type for _, event_type, _ in history] == ["WORKFLOW_STARTED", "WORKFLOW_COMPLETED"]
 
 
 async def test_a_killed_server_loses_nothing_that_it_acknowledged(served: tuple[str, Serving]) -> None:
     """Starts that were answered before kill -9 are there for the next server."""
     database_url, server = served
     tenant_id, token = await asyncio.to_thread(_tenant_and_token, database_url)
-    worker = Worker(server.grpc_port, tenant_id, token)
+    worker = _connection(server.grpc_port, tenant_id, token)
     async with worker.channel:
-        started = set(await asyncio.gather(*(worker.start() for _ in range(50))))
+        started = set(await asyncio.gather(*(calls.start(worker) for _ in range(50))))
     workers = server.workers()
     server.process.kill()
     for pid in workers:
         _kill(pid)
     with await asyncio.to_thread(Serving(FULL, database_url).__enter__) as again:
-        worker = Worker(again.grpc_port, tenant_id, token)
+        worker = _connection(again.grpc_port, tenant_id, token)
         async with worker.channel:
-            assert {(await worker.poll()).id for _ in range(50)} == started
+            polled = [await calls.poll(worker) for _ in range(50)]
+            assert {each.id for each in polled if each is not None} == started
 
 
 def _kill(pid: int) -> None:

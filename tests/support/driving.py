@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -11,7 +10,8 @@ import grpc
 import pytest
 
 from proto.flovyn.v1 import workflow_pb2 as pb
-from tests.support.running import TENANT, Client, bearer
+from tests.support import calls
+from tests.support.running import TENANT, Client
 
 DEADLINE_S = 10.0
 """A wait fails after this time."""
@@ -36,15 +36,11 @@ class Calls:
 
     async def start(self, data: bytes = b"null", **fields: Any) -> str:
         """Start a workflow of kind ``k`` and return its id."""
-        request = pb.StartWorkflowRequest(**{"tenant_id": str(TENANT), "workflow_kind": "k", "input": data, **fields})
-        answer = await self.dispatch.StartWorkflow(request, metadata=bearer())
-        return str(answer.workflow_execution_id)
+        return await calls.start(self.client, input=data, **fields)
 
     async def poll(self, queue: str = "", **fields: Any) -> pb.WorkflowExecution | None:
         """Ask for a workflow once; None when there was none."""
-        request = pb.PollRequest(worker_id="w", tenant_id=str(TENANT), queue=queue, **fields)
-        answer = await self.dispatch.PollWorkflow(request, metadata=bearer())
-        return answer.workflow_execution if answer.HasField("workflow_execution") else None
+        return await calls.poll(self.client, queue, **fields)
 
     async def claim(self, queue: str = "") -> pb.WorkflowExecution:
         """Wait for a workflow."""
@@ -67,8 +63,7 @@ class Calls:
         """Submit an activation's commands, numbered from 1 as some workers do."""
         for index, command in enumerate(commands, 1):
             command.sequence_number = index
-        request = pb.SubmitWorkflowCommandsRequest(workflow_execution_id=workflow_id, commands=commands, status=status)
-        await self.dispatch.SubmitWorkflowCommands(request, metadata=bearer())
+        await calls.submit(self.client, workflow_id, *commands, status=status)
 
     async def step(self, *commands: pb.WorkflowCommand, queue: str = "", status: Any = SUSPENDED) -> str:
         """Carry out one activation of the next workflow, and return its id."""
@@ -78,9 +73,7 @@ class Calls:
 
     async def events(self, workflow_id: str) -> list[Happened]:
         """Return the history."""
-        request = pb.GetEventsRequest(workflow_execution_id=workflow_id)
-        answer = await self.dispatch.GetEvents(request, metadata=bearer())
-        return [(each.sequence_number, each.event_type, json.loads(each.event_data)) for each in answer.events]
+        return await calls.events(self.client, workflow_id)
 
     async def types(self, workflow_id: str) -> list[str]:
         """Return the types of the history's events, whose numbers must be 1..n."""

@@ -50,10 +50,17 @@ CONFIG: Mapping[str, Any] = {
 
 
 class Connection:
-    """The stubs of a client and a worker of a server, wherever it runs."""
+    """The stubs of a client and a worker of a server, wherever it runs.
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    Attributes:
+        tenant_id: the tenant that calls name.
+        metadata: the credentials of calls.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, tenant_id: str = str(TENANT), key: str = WORKER_KEY) -> None:
         self.channel = channel
+        self.tenant_id = tenant_id
+        self.metadata = bearer(key)
         self.dispatch: Any = workflow_pb2_grpc.WorkflowDispatchStub(channel)
         self.tasks: Any = task_pb2_grpc.TaskExecutionStub(channel)
         self.lifecycle: Any = worker_pb2_grpc.WorkerLifecycleStub(channel)
