@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -21,6 +21,7 @@ Request = falcon.asgi.Request
 
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _READS = ("GET", "HEAD")
+_PAST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Browsers:
     def unset_cookie(self, request: Request, response: falcon.asgi.Response) -> None:
         """Let the browser forget its session."""
         path, secure = self.base(request) + "/", _is_secure(request)
-        response.set_cookie(COOKIE, "", max_age=0, path=path, secure=secure, http_only=True, same_site="Strict")
+        response.set_cookie(COOKIE, "", expires=_PAST, path=path, secure=secure, http_only=True, same_site="Strict")
 
     def check_origin(self, request: Request) -> None:
         """Check that a request with the cookie of a session comes from a page of this server.

@@ -129,7 +129,9 @@ async def test_a_change_that_another_site_causes_is_refused(client: Client, head
 async def test_a_change_by_a_page_of_the_server_is_admitted(client: Client, headers: Mapping[str, str]) -> None:
     """The browser says that the page is the server's own, or its origin is the host of the request."""
     cookie = cookie_in(await sign_in(client))
-    assert (await ask(client, "DELETE", "/api/v1/session", cookie, headers)).status_code == 204
+    answer = await ask(client, "DELETE", "/api/v1/session", cookie, headers)
+    assert answer.status_code == 204
+    assert "1970" in answer.headers["set-cookie"]  # the browser forgets it
     assert (await ask(client, "GET", WORKFLOWS, cookie)).status_code == 401
 
 
@@ -237,5 +239,5 @@ async def test_expired_sessions_are_deleted(client: Client) -> None:
         client,
         "UPDATE session SET expires_at = now() WHERE secret_digest = (SELECT min(secret_digest) FROM session) RETURNING 1",
     )
-    assert await SessionRepository(client.pool).clean() == 1
+    await SessionRepository(client.pool).clean()  # the server's own cleaner may have come first
     assert len(await rows(client, "SELECT 1 FROM session")) == 1
