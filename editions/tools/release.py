@@ -1,4 +1,4 @@
-"""Makes a release: the version in ``VERSION``, the section of the changelog, the commit and the tag move together.
+"""Makes a release: versions of server and Helm chart, the changelog's section, the commit and the tag move together.
 
 ./bazelw run //:release -- 1.2.0
 ./bazelw run //:release -- sign --key release.pem bazel-bin/editions/full.pex
@@ -19,6 +19,7 @@ from pathlib import Path
 from editions.tools import sign, workspace
 
 VERSION, CHANGELOG = Path("VERSION"), Path("CHANGELOG.md")
+CHART = Path("deploy/helm/flovyn-server/Chart.yaml")
 UNRELEASED = "## [Unreleased]"
 
 _NUMBER = r"(?:0|[1-9]\d*)"
@@ -104,7 +105,9 @@ def release(root: Path, version: str, changelog: str, said: str) -> None:
     try:
         (root / VERSION).write_text(f"{version}\n", encoding="utf-8")
         (root / CHANGELOG).write_text(changelog, encoding="utf-8")
-        git(root, "add", str(VERSION), str(CHANGELOG))
+        chart = re.sub(r"(?m)^appVersion: .*$", f'appVersion: "{version}"', (root / CHART).read_text("utf-8"))
+        (root / CHART).write_text(chart, encoding="utf-8")
+        git(root, "add", str(VERSION), str(CHANGELOG), str(CHART))
         git(root, "commit", "--quiet", "--message", f"Release {version}")
         git(
             root,

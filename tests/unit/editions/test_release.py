@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from editions.tools.release import ReleaseRefused, main, order, released
+from editions.tools.release import CHART, ReleaseRefused, main, order, released
 
 CHANGELOG = """\
 # Changelog
@@ -36,6 +36,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     (tmp_path / "VERSION").write_text("1.1.0\n")
     (tmp_path / "CHANGELOG.md").write_text(CHANGELOG)
+    (tmp_path / CHART).parent.mkdir(parents=True)
+    (tmp_path / CHART).write_text('version: 1.0.0\nappVersion: "1.1.0"\n')
     git(tmp_path, "init", "-q")
     git(tmp_path, "config", "user.name", "Tester")
     git(tmp_path, "config", "user.email", "tester@example.com")
@@ -59,6 +61,7 @@ def test_everything_moves_together(repository: Path) -> None:
     """The file, the dated section above an empty one, one commit, and an annotated tag that says what is new."""
     assert main(["1.2.0", "--date", "2026-03-04"]) == 0
     assert (repository / "VERSION").read_text() == "1.2.0\n"
+    assert (repository / CHART).read_text() == 'version: 1.0.0\nappVersion: "1.2.0"\n'
     expected = CHANGELOG.replace("## [Unreleased]\n", "## [Unreleased]\n\n## [1.2.0] - 2026-03-04\n")
     assert (repository / "CHANGELOG.md").read_text() == expected
     assert git(repository, "log", "--format=%s") == "Release 1.2.0\nfirst\n"
