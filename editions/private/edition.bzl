@@ -85,10 +85,10 @@ def _pack(ctx, deps_pex, facts, boot, packs, manifests):
     )
     return out, manifest
 
-def _facts(ctx, wheels, deps_pex, info):
+def _facts(ctx, target, deps_pex, info):
     """Return the facts of an edition that are known before it is packed."""
     parts = edition_parts(ctx, ctx.attr._server, ctx.attr.plugins, ctx.attr.extras + ctx.attr.tools)
-    found = wheel_facts(ctx, wheels, deps_pex)
+    found = wheel_facts(ctx, target, deps_pex)
     return struct(parts = parts, sbom = edition_sbom(ctx, info, found, parts), wheels = found)
 
 def _edition_impl(ctx):
@@ -97,7 +97,7 @@ def _edition_impl(ctx):
     target = edition_target(ctx, packs)
     deps_pex = _pex_deps(ctx, target)
     boot = _boot(ctx, target, plugins)
-    facts = _facts(ctx, target.wheels, deps_pex, boot[1])
+    facts = _facts(ctx, target, deps_pex, boot[1])
     out, manifest = _pack(ctx, deps_pex, facts, boot, packs, [plugin.manifest for plugin in plugins])
     proof = [manifest, facts.sbom] + edition_proof(ctx, out, manifest, facts.sbom)
     return [

@@ -39,15 +39,16 @@ def edition_target(ctx, packs):
         packs: PackInfo of all that the edition contains.
 
     Returns:
-        struct(platform, python, environment, wheels): two names, a File or None for this machine, and a list of
-        values with name, version and file, sorted by name.
+        struct(platform, python, environment, wheels, needs): two names, a File or None for this machine, a list of
+        values with name, version and file, sorted by name, and a dictionary of name to the wheels that each one needs,
+        which is empty for this machine.
     """
     if not ctx.attr.target_wheels:
         by_name = {wheel.name: wheel for wheel in depset(transitive = [pack.wheels for pack in packs]).to_list()}
         wheels = [by_name[name] for name in sorted(by_name)]
-        return struct(platform = PYTHON_PLATFORM, python = PYTHON_VERSION, environment = None, wheels = wheels)
+        return struct(platform = PYTHON_PLATFORM, python = PYTHON_VERSION, environment = None, wheels = wheels, needs = {})
     info = ctx.attr.target_wheels[TargetWheelsInfo]
     names = _reached(info, depset(transitive = [pack.roots for pack in packs]).to_list())
     _check(ctx.label, info, names)
     wheels = [info.wheels[name] for name in names]
-    return struct(platform = info.platform, python = info.python, environment = info.environment, wheels = wheels)
+    return struct(platform = info.platform, python = info.python, environment = info.environment, wheels = wheels, needs = info.needs)

@@ -45,12 +45,12 @@ def edition_parts(ctx, server, plugins, extras):
     ctx.actions.write(out, json.encode(parts))
     return out
 
-def wheel_facts(ctx, wheels, deps_pex):
-    """Writes down licence, digest, size and members of wheels; fails when one is not locked.
+def wheel_facts(ctx, target, deps_pex):
+    """Writes down licence, digest, size, content and needs of wheels; fails when one is not locked.
 
     Args:
         ctx: the edition's context; the rule has PROOF_ATTRS.
-        wheels: list of WheelInfo.
+        target: what edition_target returned.
         deps_pex: the PEX that they are packed in.
 
     Returns:
@@ -59,11 +59,12 @@ def wheel_facts(ctx, wheels, deps_pex):
     out = ctx.actions.declare_file(ctx.label.name + ".wheels.json")
     args = ctx.actions.args()
     args.add("--label", str(ctx.label)).add("--pex", deps_pex).add("--locks", ctx.file._locks).add("--out", out)
-    for wheel in wheels:
+    for wheel in target.wheels:
         args.add_all("--wheel", [wheel.name, wheel.version, wheel.file])
+        args.add_all("--needs", [wheel.name] + sorted(target.needs.get(wheel.name, [])))
     boot = [wheel for wheel in ctx.attr._pex[PackInfo].wheels.to_list() if wheel.name == "pex"][0]
     args.add_all("--boot", [boot.name, boot.version, boot.file])
-    inputs = [wheel.file for wheel in wheels + [boot]] + [deps_pex, ctx.file._locks]
+    inputs = [wheel.file for wheel in target.wheels + [boot]] + [deps_pex, ctx.file._locks]
     run_tool(ctx, ctx.attr._wheel_facts, [args], inputs, [out], mnemonic = "WheelFacts")
     return out
 

@@ -21,18 +21,18 @@ BUILD_TYPE = "urn:flovyn:build:edition:1"
 BUILDER = "urn:flovyn:builder:bazel"
 
 
-def statement(label: str, name: str, digest: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
+def statement(label: str, name: str, sha256: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return the statement on one file.
 
     Args:
         label: the edition's target.
         name: the file's.
-        digest: its SHA-256.
+        sha256: its digest.
         manifest: the file's manifest.
     """
     return {
         "_type": STATEMENT,
-        "subject": [{"name": name, "digest": {"sha256": digest}}],
+        "subject": [{"name": name, "digest": {"sha256": sha256}}],
         "predicateType": PREDICATE,
         "predicate": {
             "buildDefinition": {
@@ -65,11 +65,13 @@ def materials(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def checksums(files: list[Path]) -> str:
     """Return the checksums in the form that ``sha256sum -c`` reads."""
-    return "".join(f"{_digest(path)}  {path.name}\n" for path in sorted(files, key=lambda path: path.name))
+    return "".join(f"{digest(path)}  {path.name}\n" for path in sorted(files, key=lambda path: path.name))
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def main(arguments: list[str]) -> int:
@@ -80,7 +82,7 @@ def main(arguments: list[str]) -> int:
         parser.add_argument(name, type=Path, required=True)
     options = parser.parse_args(arguments)
     manifest = json.loads(options.manifest.read_bytes())
-    made = statement(options.label, options.pex.name, _digest(options.pex), manifest)
+    made = statement(options.label, options.pex.name, digest(options.pex), manifest)
     options.provenance.write_text(json.dumps(made, sort_keys=True) + "\n", encoding="utf-8")
     files = [options.pex, options.manifest, options.sbom, options.provenance]
     options.sums.write_text(checksums(files), encoding="utf-8")

@@ -1,7 +1,8 @@
-"""Writes an edition's software bill of materials: a CycloneDX document of the server, its plugins and its wheels.
+"""Writes an edition's software bill of materials, a CycloneDX document.
 
-Nothing in it varies between two builds of the same thing: the only time is the commit's, in stamped builds, and the
-serial number follows from the content.
+It lists the server, its plugins, its wheels, and the software that wheels carry inside. Nothing in it varies between
+two builds of the same thing: the only time is the commit's, in stamped builds, and the serial number follows from the
+content.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model import HashAlgorithm, HashType, Property
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.model.contact import OrganizationalEntity
 from cyclonedx.model.license import DisjunctiveLicense, License
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
 SERVER = "flovyn-server"
+SUPPLIER = "The Flovyn project"
 
 
 def document(edition: Mapping[str, Any], facts: Mapping[str, Any], needs: Mapping[str, Sequence[str]]) -> str:
@@ -45,9 +48,11 @@ def document(edition: Mapping[str, Any], facts: Mapping[str, Any], needs: Mappin
     bom.register_dependency(root, [boot, *plugins.values(), *_of(by_name, direct)])
     for name, plugin in plugins.items():
         bom.register_dependency(plugin, _of(by_name, needs[name]))
-    time = edition.get("commit_date")
-    bom.serial_number = uuid5(UUID(int=0), hashlib.sha256(_text(bom, time).encode()).hexdigest())
-    return _text(bom, time)
+    for name, wheel in by_name.items():
+        inside = [carried(each, wheel) for each in facts["bundled"][name]]
+        bom.components.update(inside)
+        bom.register_dependency(wheel, [*_of(by_name, facts["needs"].get(name, ())), *inside])
+    return as_text(bom, edition.get("commit_date"))
 
 
 def _of(components: Mapping[str, Component], names: Sequence[str] | set[str]) -> list[Component]:
@@ -61,6 +66,7 @@ def _server(edition: Mapping[str, Any]) -> Component:
         version=edition["version"],
         type=ComponentType.APPLICATION,
         bom_ref=SERVER,
+        supplier=OrganizationalEntity(name=SUPPLIER),
         licenses=[server_licence(edition["license"])] if edition["license"] else [],
         properties=[Property(name=f"flovyn:{key}", value=value) for key, value in facts.items()],
     )
@@ -98,7 +104,25 @@ def _wheel(wheel: Mapping[str, Any], role: str = "flovyn:wheel") -> Component:
         purl=url,
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=wheel["sha256"])],
         licenses=[LicenseFactory().make_from_string(wheel["license"])],
+        supplier=OrganizationalEntity(name=wheel["supplier"]) if wheel["supplier"] else None,
         properties=[Property(name=role, value=wheel["file"])],
+    )
+
+
+def carried(found: Mapping[str, Any], wheel: Component) -> Component:
+    """Return one component inside of another: a library, or a file of which only the digest is known."""
+    purl = PackageURL.from_string(found["purl"]) if "purl" in found else None
+    version = found.get("version")
+    return Component(
+        name=found["name"],
+        version=version,
+        type=ComponentType.LIBRARY if purl else ComponentType.FILE,
+        bom_ref=f"{wheel.bom_ref.value}#{purl.to_string() if purl else found['name']}",
+        purl=purl,
+        cpe=found.get("cpe"),
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=found["sha256"])] if "sha256" in found else [],
+        licenses=[LicenseFactory().make_from_string(found["license"])] if "license" in found else [],
+        properties=[Property(name="flovyn:inside", value=wheel.name)],
     )
 
 
@@ -109,12 +133,18 @@ def _tool(edition: Mapping[str, Any]) -> Component:
     )
 
 
-def _text(bom: Bom, time: str | None) -> str:
-    """The document with this time, or without the one that the library always sets."""
+def as_text(bom: Bom, time: str | None) -> str:
+    """Return the document with this time, or without the one that the library always sets, and a serial number."""
     content = json.loads(JsonV1Dot6(bom).output_as_string())
     del content["metadata"]["timestamp"]
     if time is not None:
         content["metadata"]["timestamp"] = time
+    content["serialNumber"] = ""
+    content["serialNumber"] = uuid5(UUID(int=0), hashlib.sha256(_dumped(content).encode()).hexdigest()).urn
+    return _dumped(content)
+
+
+def _dumped(content: Mapping[str, Any]) -> str:
     return json.dumps(content, sort_keys=True, indent=1) + "\n"
 
 

@@ -51,11 +51,6 @@ def write_scie(pex: Path, interpreter: Path, python: str, out: Path) -> None:
     out.chmod(0o755)
 
 
-def write_sums(file: Path, out: Path) -> None:
-    """Write the file's checksum as ``sha256sum -c`` takes it."""
-    out.write_text(f"{_sha256(file)}  {file.name}\n", "utf-8")
-
-
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -64,12 +59,11 @@ def _sha256(path: Path) -> str:
 def main(arguments: list[str]) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("--pex", "--interpreter", "--out", "--sums"):
+    for name in ("--pex", "--interpreter", "--out"):
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("--python", required=True)
     options = parser.parse_args(arguments)
     write_scie(options.pex, options.interpreter, options.python, options.out)
-    write_sums(options.out, options.sums)
     return 0
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import platform
 import sys
 import sysconfig
 import tarfile
@@ -19,11 +21,16 @@ def main(out: Path) -> None:
     shared = sysconfig.get_config_var("LDLIBRARY")
     libpython = Path(sysconfig.get_config_var("LIBDIR"), shared if str(shared).endswith(".so") else "none")
 
+    header = f'#define PY_VERSION "{platform.python_version()}"\n'.encode()
+
     def kept(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
         return None if _LEFT_OUT & set(Path(entry.name).parts) else entry
 
     with tarfile.open(out, "w:gz", compresslevel=1, dereference=True) as archive:
         archive.add(python, f"python/bin/python{minor}")
+        entry = tarfile.TarInfo(f"python/include/python{minor}/patchlevel.h")
+        entry.size = len(header)
+        archive.addfile(entry, io.BytesIO(header))
         archive.add(library, f"python/lib/python{minor}", filter=kept)
         for file in libpython.parent.glob(f"{libpython.name}*"):
             archive.add(file, f"python/lib/{file.name}")

@@ -77,7 +77,7 @@ def test_the_sbom_is_valid(variable: str) -> None:
 
 @pytest.mark.parametrize("variable", EDITIONS)
 def test_the_sbom_names_what_is_packed(variable: str) -> None:
-    """Its components are the wheels in the file, the plugins that the edition lists, PEX that starts it, and no more."""
+    """Its components are the wheels in the file, what they carry, the plugins that the edition lists, PEX, and no more."""
     packed = {name.split("/")[1] for name in contents(variable) if name.startswith(".deps/")}
     manifest = loaded(variable, ".manifest.json")
     components = loaded(variable, ".cdx.json")["components"]
@@ -87,7 +87,9 @@ def test_the_sbom_names_what_is_packed(variable: str) -> None:
     assert plugins == {plugin["name"] for plugin in manifest["plugins"]}
     started = json.loads(contents(variable)["PEX-INFO"])["build_properties"]["pex_version"]
     assert f"pkg:pypi/pex@{started}" in properties
-    assert len(components) == len(packed) + len(plugins) + 1
+    inside = [each["value"] for each in properties.values() if each["name"] == "flovyn:inside"]
+    assert set(inside) <= {wheel["name"] for wheel in manifest["wheels"]}
+    assert len(components) == len(packed) + len(plugins) + 1 + len(inside)
 
 
 @pytest.mark.parametrize("variable", EDITIONS)

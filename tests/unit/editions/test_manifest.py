@@ -12,6 +12,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from editions.tools import manifest, write_proof, write_sbom
+from editions.tools.bundled import component
 from editions.tools.sealed_pex import Measured
 
 CONTRIBUTIONS: dict[str, Any] = {
@@ -49,7 +50,16 @@ FILES = {
     "proto/flovyn/v1/query_pb2_grpc.py": b"stub('/flovyn.v1.WorkflowQuery/QueryWorkflow', x)",
 }
 WHEELS: dict[str, Any] = {
-    "boot": {"name": "pex", "version": "2.0", "file": "pex-2.0.whl", "sha256": "b" * 64, "license": "Apache-2.0"},
+    "boot": {
+        "name": "pex",
+        "version": "2.0",
+        "file": "pex-2.0.whl",
+        "sha256": "b" * 64,
+        "license": "Apache-2.0",
+        "supplier": "",
+    },
+    "bundled": {"cffi": [component("zlib", "1.3.1"), {"name": "libffi.so.8", "sha256": "d" * 64}], "falcon": []},
+    "needs": {"falcon": ["cffi"]},
     "members": {},
     "plugin_locks": [],
     "wheels": [
@@ -59,6 +69,7 @@ WHEELS: dict[str, Any] = {
             "file": file,
             "sha256": "a" * 64,
             "license": licence,
+            "supplier": "The authors",
             "license_files": [],
             "size": 10,
         }
@@ -170,10 +181,22 @@ def test_sbom_names_the_tool_that_wrote_it() -> None:
 
 
 def test_sbom_says_who_needs_what() -> None:
-    """The server needs its plugins and wheels, a plugin its own wheels."""
+    """The server needs its plugins and wheels, a plugin its own wheels, a wheel others and what it carries."""
     needs = {each["ref"]: each.get("dependsOn", []) for each in sbom()["dependencies"]}
+    assert needs["pkg:pypi/falcon@1.0"] == ["pkg:pypi/cffi@1.0"]
+    inside = ["pkg:pypi/cffi@1.0#libffi.so.8", "pkg:pypi/cffi@1.0#pkg:generic/zlib@1.3.1"]
+    assert needs["pkg:pypi/cffi@1.0"] == inside
     assert needs["flovyn-server"] == ["pkg:pypi/falcon@1.0", "pkg:pypi/pex@2.0", "plugin:jwt"]
     assert needs["plugin:jwt"] == ["pkg:pypi/cffi@1.0", "pkg:pypi/falcon@1.0"]
+
+
+def test_sbom_lists_what_a_wheel_carries() -> None:
+    """A library has package URL, CPE and licence; a vendored file of which no more is known has its digest."""
+    found = {each["name"]: each for each in sbom()["components"]}
+    assert found["zlib"]["cpe"] == "cpe:2.3:a:zlib:zlib:1.3.1:*:*:*:*:*:*:*"
+    assert found["zlib"]["licenses"] == [{"license": {"id": "Zlib"}}]
+    assert (found["libffi.so.8"]["type"], found["libffi.so.8"]["hashes"][0]["content"]) == ("file", "d" * 64)
+    assert found["cffi"]["supplier"] == {"name": "The authors"}
 
 
 def test_the_serial_number_follows_from_the_content() -> None:

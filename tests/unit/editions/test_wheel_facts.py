@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from editions.toolchain.lockfile import parse_lock
-from editions.tools.wheel_facts import licence, licence_files, main
+from editions.tools.wheel_facts import licence, licence_files, main, supplier
 
 DIST = ".deps/a-1.0-py3-none-any.whl/a-1.0.dist-info"
 
@@ -21,18 +21,51 @@ DIST = ".deps/a-1.0-py3-none-any.whl/a-1.0.dist-info"
     [
         ("License-Expression: MIT\nLicense: other", "MIT"),
         ("License: BSD-3-Clause\nClassifier: License :: OSI Approved :: BSD License", "BSD-3-Clause"),
-        ("License: UNKNOWN\nClassifier: License :: OSI Approved :: MIT License", "MIT License"),
-        (f"License: {'Permission is granted ' * 9}\nClassifier: License :: OSI Approved :: MIT License", "MIT License"),
+        ("License: UNKNOWN\nClassifier: License :: OSI Approved :: MIT License", "MIT"),
+        (f"License: {'Permission is granted ' * 9}\nClassifier: License :: OSI Approved :: MIT License", "MIT"),
+        ("License: Apache License, Version 2.0", "Apache-2.0"),
+        ("License: words of the author", "words of the author"),
+        ("Classifier: License :: OSI Approved :: BSD License", "BSD License"),
         (
             "Classifier: License :: OSI Approved :: MIT License\nClassifier: License :: OSI Approved :: ISC License",
-            "MIT License, ISC License",
+            "MIT AND ISC",
         ),
         ("Name: a", "unknown"),
     ],
 )
 def test_licence(metadata: str, expected: str) -> None:
-    """The expression wins over words, words over classifiers; nothing is made up."""
+    """The expression wins over words, words over classifiers; words that mean one licence become its SPDX id."""
     assert licence(HeaderParser().parsestr(metadata)) == expected
+
+
+BINARY = "Redistributions in binary form must\n  reproduce the above copyright notice"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (BINARY, "BSD-2-Clause"),
+        (f"{BINARY} …\nNeither the name of the holder", "BSD-3-Clause"),
+        ("a text of another kind", "BSD License"),
+    ],
+)
+def test_the_text_tells_licences_of_bsd_apart(text: str, expected: str) -> None:
+    """``BSD License`` means several licences; only the text says which."""
+    metadata = HeaderParser().parsestr("Classifier: License :: OSI Approved :: BSD License")
+    assert licence(metadata, ["another text", text]) == expected
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ("Maintainer: A Team\nAuthor: B", "A Team"),
+        ("Author-email: B <b@x.org>, c@x.org", "B, c@x.org"),
+        ("Name: a", ""),
+    ],
+)
+def test_supplier(metadata: str, expected: str) -> None:
+    """Maintainers come before authors, names before addresses; nothing is made up."""
+    assert supplier(HeaderParser().parsestr(metadata)) == expected
 
 
 def test_licence_files() -> None:
