@@ -25,13 +25,15 @@ copy=$PEX_ROOT/$UNPACKED
 
 if [ -z "${PEX_PYTHON:-}${PEX_PYTHON_PATH:-}" ]; then
     if [ -x "$copy/bin/python" ]; then
+        # a copy that another user unpacked, or one on a read-only file system, notes no start
+        [ -w "$copy/.last-access" ] || [ -w "$copy" ] || export _PEX_CACHE_SET_LAST_ACCESS=0
         export PEX="$0"
         exec "$copy/bin/python" -I "$copy" "$@"
     fi
     if [ -L "$copy/bin/python" ]; then
         # The interpreter of the copy is gone, and pex would try to start it for ever. Starts may meet here: one renames.
         mv "$copy" "$copy.gone.$$" 2>/dev/null || [ ! -L "$copy/bin/python" ] ||
-            fail "the Python of the copy in $copy is gone; remove that folder, which this user may not"
+            fail "the Python of the copy in $copy is gone or out of this user's reach; remove that folder, or set PEX_ROOT"
         rm -rf "$copy.gone.$$"
     fi
 fi
@@ -105,7 +107,7 @@ if [ ! -x "$copy/bin/python" ]; then
     advice="set PEX_ROOT to another folder, or give this user ($(id -un 2>/dev/null || id -u 2>/dev/null || echo its owner)) the right"
     test_file=$PEX_ROOT/.start.$$
     { mkdir -p "$PEX_ROOT" && echo '#!/bin/sh' >"$test_file" && chmod 700 "$test_file"; } 2>/dev/null || {
-        rm -f "$test_file"
+        rm -f "$test_file" 2>/dev/null || :
         fail "cannot write to $PEX_ROOT, where the edition is unpacked at its first start; $advice"
     }
     "$test_file" 2>/dev/null || {
@@ -113,6 +115,11 @@ if [ ! -x "$copy/bin/python" ]; then
         fail "$PEX_ROOT is on a file system that runs no programs (noexec); set PEX_ROOT to a folder on another one"
     }
     rm -f "$test_file"
+    for part in "$PEX_ROOT"/*; do
+        # another user began to fill the folder
+        [ ! -e "$part" ] || [ -w "$part" ] ||
+            fail "cannot write to $part, where the edition is unpacked at its first start; $advice"
+    done
     free=$(df -Pk "$PEX_ROOT" 2>/dev/null | { read -r _ && read -r _ _ _ free _ && echo "$free"; }) || free=
     case $free in
     '' | *[!0-9]*) ;; # this df says nothing that can be read

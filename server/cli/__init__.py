@@ -10,7 +10,7 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,12 +60,7 @@ def run(edition: Edition, argv: Sequence[str]) -> int:
     if not all(map(_is_text, argv)):
         parser.error("an argument holds bytes that are not text; use UTF-8")
     chosen = parser.parse_args(list(argv))
-    with not_collecting():
-        keep()
-        module = importlib.import_module(f"server.cli.{chosen.command}")
-    command_parser = argparse.ArgumentParser(prog=f"flovyn-server {chosen.command}", description=module.__doc__)
-    module.add_arguments(command_parser)
-    return _guarded(edition, module.run, command_parser.parse_args(chosen.arguments))
+    return _guarded(edition, chosen)
 
 
 def _is_text(word: str) -> bool:
@@ -76,11 +71,22 @@ def _is_text(word: str) -> bool:
     return True
 
 
-def _guarded(edition: Edition, command: Callable[..., int], arguments: argparse.Namespace) -> int:
+def _command(edition: Edition, chosen: argparse.Namespace) -> int:
+    with not_collecting():
+        keep()
+        module = importlib.import_module(f"server.cli.{chosen.command}")
+    parser = argparse.ArgumentParser(prog=f"flovyn-server {chosen.command}", description=module.__doc__)
+    module.add_arguments(parser)
+    code: int = module.run(edition, parser.parse_args(chosen.arguments))
+    return code
+
+
+def _guarded(edition: Edition, chosen: argparse.Namespace) -> int:
+    """Run a command; what it cannot do, and what cannot be loaded, end in one line."""
     from core.errors import FlovynError
 
     try:
-        code = command(edition, arguments)
+        code = _command(edition, chosen)
         sys.stdout.flush()
     except FlovynError as error:
         sys.stderr.write(f"error: {error}\n")
