@@ -2,6 +2,8 @@
 -- know for a frequent one, and walks through all errors in search of it.
 CREATE STATISTICS workflow_execution_error_words ON (to_tsvector('simple', left(error, 1000))) FROM workflow_execution;
 
+ANALYZE workflow_execution;
+
 -- Lists of schedules and tenants, in their order.
 CREATE INDEX schedule_newest ON schedule (tenant_id, created_at, id);
 
