@@ -13,10 +13,11 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
-from time import monotonic
+from time import monotonic, time_ns
 from typing import Generic, TypeAlias, TypeVar
 
 from core.errors import FlovynError, LimitExceeded, StartupError, Unavailable
+from core.tracing import CURRENT, OpenSpan
 from core.unit_of_work import current
 
 Item = TypeVar("Item")
@@ -124,7 +125,7 @@ class Batcher(Generic[Item, Result]):
         self._flush = flush
         self._name = name
         self._undelivered = Returns(undelivered) if undelivered is not None else None
-        self._waiting: deque[tuple[Item, asyncio.Future[Result], int, float]] = deque()
+        self._waiting: deque[tuple[Item, asyncio.Future[Result], int, float, OpenSpan | None]] = deque()
         self._weigh = weigh
         self._worker: asyncio.Task[None] | None = None
 
@@ -142,7 +143,7 @@ class Batcher(Generic[Item, Result]):
             raise LimitExceeded(f"{MAX_WAITING} calls of this kind are waiting already; slow down and try again")
         weight = self._weigh(item)  # here, so that an item that cannot be weighed fails alone
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future, weight, monotonic()))
+        self._waiting.append((item, future, weight, monotonic(), CURRENT.get()))
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
         _Calls.waiting += 1
@@ -177,26 +178,40 @@ class Batcher(Generic[Item, Result]):
             while self._waiting:
                 if len(self._waiting) <= MANY_CALLS < _Calls.waiting:
                     await asyncio.sleep(GATHER_S)
-                batch = self._next_batch()
+                spans: list[OpenSpan] = []
+                batch = self._next_batch(spans)
                 if batch:
-                    await self._commit(batch)
+                    await self._traced(batch, spans)
         finally:
             self._worker = None
             while self._waiting:  # only when cancelled: no caller may wait for ever
                 self._waiting.popleft()[1].cancel()
 
-    def _next_batch(self) -> _Batch[Item, Result]:
+    def _next_batch(self, spans: list[OpenSpan]) -> _Batch[Item, Result]:
+        """Return the items of the next batch; add the spans of their calls to ``spans``."""
         batch: _Batch[Item, Result] = []
         size = 0
         first = self._waiting[0][3]
         while self._waiting and len(batch) < MAX_BATCH and (size < MAX_BATCH_BYTES or not batch):
-            item, future, weight, _ = self._waiting.popleft()
+            item, future, weight, waits_since, span = self._waiting.popleft()
             if not future.done():  # a caller that has gone is not written at all
                 batch.append((item, future))
                 size += weight
+                if span is not None and span.context.sampled:
+                    spans.append(_span_of_item(self._name, span, monotonic() - waits_since))
         if _Calls.observe is not None:
             _Calls.observe(self._name, len(batch), monotonic() - first)
         return batch
+
+    async def _traced(self, batch: _Batch[Item, Result], spans: Sequence[OpenSpan]) -> None:
+        """Commit a batch; each trace shows it, and the first one its statements."""
+        CURRENT.set(spans[0] if spans else None)
+        await self._commit(batch)
+        for span in spans:
+            span.attributes["flovyn.batch_size"] = len(batch)
+            if span is not spans[0]:
+                span.links.append(spans[0].context)
+            span.end()
 
     async def _commit(self, batch: _Batch[Item, Result]) -> None:
         parts = [batch]
@@ -256,6 +271,11 @@ def _fail(batch: _Batch[Item, Result], error: Exception) -> None:
     for _, future in batch:
         if not future.done():
             future.set_exception(error)
+
+
+def _span_of_item(name: str, above: OpenSpan, waited: float) -> OpenSpan:
+    started = time_ns() - int(waited * 1e9)
+    return OpenSpan(f"batch {name}", above.context.child(), above.context.span_id, "internal", started)
 
 
 def _miscounted(items: int, results: int) -> RuntimeError:

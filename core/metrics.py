@@ -6,7 +6,8 @@ loop. A metric keeps at most ``MAX_SERIES`` sets of label values; further ones a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 GaugeMode = Literal["sum", "max", "min", "latest"]
@@ -35,6 +36,37 @@ COUNT_BUCKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 
 BYTE_BUCKETS = (256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262144.0, 1048576.0, 4194304.0)
 """Upper bounds in bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPoint:
+    """The present value of one series.
+
+    Attributes:
+        value: the value of a counter or gauge; the sum of a histogram.
+        counts: the counts of a histogram by bucket, the last one above the greatest bound; otherwise none.
+    """
+
+    labels: Mapping[str, str]
+    value: float
+    counts: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSnapshot:
+    """The present values of one metric in this process.
+
+    Attributes:
+        name: the full name.
+        type: ``counter``, ``gauge`` or ``histogram``.
+        buckets: the upper bounds of a histogram.
+    """
+
+    name: str
+    type: str
+    description: str
+    buckets: Sequence[float]
+    points: Sequence[MetricPoint]
 
 
 class BoundCounter(Protocol):

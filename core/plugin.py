@@ -36,6 +36,7 @@ from core.pages import ConsolePage, Site
 from core.plugin_services import PluginServices
 from core.service import Service
 from core.settings import ConfigSection
+from core.tracing import Tracer
 
 __all__ = ["HOOK_TIMEOUT_S", "Plugin", "PluginError"]
 
@@ -139,6 +140,13 @@ class Plugin(ABC):
 
     def token_issuer(self) -> TokenIssuer | None:
         """Return the issuer of worker credentials, for the command line; None when the plugin has none."""
+        return None
+
+    def tracer(self) -> Tracer | None:
+        """Return the tracer of the process, after ``on_startup``; None when the plugin has none.
+
+        At most one plugin of an edition may have one.
+        """
         return None
 
     async def on_startup(self) -> None:

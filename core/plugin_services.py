@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,7 +14,7 @@ from core.build_info import BuildInfo
 from core.clock import Clock
 from core.connection import DatabaseConnection
 from core.launchers import AgentLauncher, PromiseResolver, TaskLauncher, TenantLookup, WorkflowLauncher
-from core.metrics import Metrics
+from core.metrics import Metrics, MetricSnapshot
 from core.paging import Cursors
 from core.service import Service, ServiceWithin
 
@@ -58,6 +58,7 @@ class PluginServices:
             it loses the lead with a database connection, the body is cancelled and the context raises ``Unavailable``.
         cursors: signs the cursors of lists, see ``core.paging``.
         development: whether ``flovyn-server dev`` runs this; a switch that is unsafe elsewhere asks here.
+        snapshots: returns the present values of all metrics of this process, from any thread.
     """
 
     database: Database
@@ -75,6 +76,7 @@ class PluginServices:
     leading: Callable[[], AbstractAsyncContextManager[None]]
     cursors: Cursors
     development: bool = False
+    snapshots: Callable[[], Sequence[MetricSnapshot]] = tuple
 
     def once_per_deployment(self, service: Service) -> Service:
         """Return a service that runs ``service`` in one process of the deployment at a time: in the one that leads.

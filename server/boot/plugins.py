@@ -106,6 +106,7 @@ def make_plugins(
             leading=database.leadership.leading,
             cursors=cursors,
             development=prepared.development,
+            snapshots=metrics.snapshots,
         )
 
     registry = load_plugins(prepared.edition, prepared.sources)

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from core.errors import PluginError, Unavailable
-from core.metrics import DURATION_BUCKETS, Counter, Gauge, GaugeMode, Histogram
+from core.metrics import DURATION_BUCKETS, Counter, Gauge, GaugeMode, Histogram, MetricPoint, MetricSnapshot
 from server.observability.exposition import Exposition
 from server.observability.instruments import CounterMetric, GaugeMetric, HistogramMetric, Metric
 from server.observability.values import DECLARED, Doubles, MetricFamily, StoredValues, Values, remove, stored
@@ -187,6 +187,21 @@ class MetricsRegistry:
             raise Unavailable(
                 f"the folder of metrics {shared} was removed; restart the server to count again"
             ) from None
+
+    def snapshots(self) -> list[MetricSnapshot]:
+        """Return the values of this process."""
+        array, all_series = self._values.read(), list(self._values.series)
+        found: dict[MetricFamily, list[MetricPoint]] = {}
+        for series in all_series:
+            family, values = series.family, array[series.at : series.at + series.family.width]
+            if series.at == DECLARED or len(values) < family.width or (family.type == "gauge" and not values[1]):
+                continue
+            labels = dict(zip(family.labels, series.values, strict=True))
+            is_histogram = family.type == "histogram"
+            counts = [int(each) for each in values[:-1]] if is_histogram else []
+            point = MetricPoint(labels, values[-1] if is_histogram else values[0], counts)
+            found.setdefault(family, []).append(point)
+        return [MetricSnapshot(each.name, each.type, each.help, each.buckets, found[each]) for each in found]
 
     def close(self) -> None:
         """Close the files; the values stay."""

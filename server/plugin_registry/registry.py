@@ -27,6 +27,7 @@ from core.plugin import Plugin
 from core.plugin_services import PluginServices
 from core.service import Service
 from core.settings import ConfigSection
+from core.tracing import Tracer
 from server.config.load import Sources
 from server.migrator.history import Owner
 from server.migrator.migrator import Migrator, owners
@@ -215,6 +216,18 @@ class PluginRegistry:
         check = partial(answers.one, kind=kind)
         issuers = (_ask(plugin, "token_issuer", check) for plugin in self.plugins())
         return next((issuer for issuer in issuers if issuer is not None), None)
+
+    def tracer(self) -> Tracer | None:
+        """Return the tracer of the plugin that has one.
+
+        Raises:
+            PluginError: two plugins have one.
+        """
+        check = partial(answers.one, kind=Tracer)  # type: ignore[type-abstract]
+        found = {plugin.name: tracer for plugin in self.plugins() if (tracer := _ask(plugin, "tracer", check))}
+        if len(found) > 1:
+            raise PluginError(f"the plugins {', '.join(found)} have a tracer each; build an edition with one of them")
+        return next(iter(found.values()), None)
 
     async def startup(self) -> None:
         """Run the plugins' ``on_startup`` hooks, by name."""
