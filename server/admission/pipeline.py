@@ -17,19 +17,22 @@ A protocol brings a ``ProtocolCall``, which only translates: it reads its reques
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from time import perf_counter
 from types import TracebackType
 from typing import Self
 from uuid import UUID
 
+from core import tracing
 from core.auth import ANONYMOUS, AuthRequest, AuthzContext, Identity
 from core.calls import OK
 from core.endpoints import Scope
 from core.errors import AuthError, AuthzError, LimitExceeded
+from core.tracing import OpenSpan
 from server.admission.call_caps import CallCaps, CallSlot
 from server.auth.stack import AuthStack, Checks, require_one_credential
 from server.observability.call_meter import CallMeter
+from server.observability.call_spans import end_span
 from server.observability.calls import PARKED_S, CallEndpoint, CallObservers, WatchedCall, code_of
 
 
@@ -62,6 +65,11 @@ class ProtocolCall(ABC):
     @abstractmethod
     def size(self) -> int:
         """Bytes of the request."""
+
+    @property
+    @abstractmethod
+    def headers_of_trace(self) -> Mapping[str, str]:
+        """The headers or metadata by lower-case names, unchecked."""
 
     @property
     def parks(self) -> bool:
@@ -139,7 +147,7 @@ class AdmittedCall:
     Entering raises the error of the first step that refuses the call. An error of the body is the end of the call, too.
     """
 
-    __slots__ = ("_admission", "_call", "_outcome", "_slot", "_started", "_streams", "_watched")
+    __slots__ = ("_admission", "_call", "_outcome", "_slot", "_span", "_started", "_streams", "_watched")
 
     def __init__(self, admission: Admission, call: ProtocolCall, *, streams: bool = False) -> None:
         self._started = perf_counter()
@@ -149,6 +157,7 @@ class AdmittedCall:
         self._outcome: tuple[str, str | None, bool] = (OK, None, False)
         self._slot: CallSlot | None = None
         self._watched: WatchedCall | None = None
+        self._span: OpenSpan | None = None
 
     @property
     def is_observed(self) -> bool:
@@ -166,6 +175,9 @@ class AdmittedCall:
 
     async def __aenter__(self) -> Self:
         admission, call = self._admission, self._call
+        if tracing.is_on():
+            self._span = tracing.begin(call.endpoint.operation, call.headers_of_trace, "server")
+            tracing.CURRENT.set(self._span)
         watched = self._watched = admission.observers.watch(call.endpoint, call.peer)
         try:
             slot = self._slot = admission.caps.add(call.connection, call.size, parks=call.parks)
@@ -211,6 +223,8 @@ class AdmittedCall:
             code, resource_id, empty = self._call.code_of(error), None, False
         parked = PARKED_S.get() if self._call.parks else 0.0
         self._admission.meter.ended(self._call, code, perf_counter() - self._started, parked, streams=self._streams)
+        if self._span is not None:
+            end_span(self._span, self._call, code, parked, error)
         try:
             if self._watched is not None:
                 self._watched.resource_id = self._watched.resource_id or self._call.resource_id

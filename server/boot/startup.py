@@ -24,6 +24,7 @@ from server.boot.plugins import Plugins, make_plugins, run_plugins
 from server.boot.preparation import Prepared, migrate
 from server.boot.rest_api import make_rest_api
 from server.boot.stopping import Stopping
+from server.boot.tracing import run_tracing
 from server.database.notifications import Notifications
 from server.database.server_process import ServerProcess
 from server.engine.engine import Engine
@@ -115,6 +116,7 @@ async def running(prepared: Prepared) -> AsyncIterator[Server]:
         await step(run_meters(prepared, metrics, database, engine))
         listening = await step(run_background(settings, database, engine, process))
         await step(run_plugins(plugins.registry, stopping))
+        await step(run_tracing(plugins.registry, database))
         app = make_rest_api(plugins, authentication, database, engine, call_caps=call_caps, stopping=stopping)
         services = [*server_services(settings, engine, process, clock), *plugins.registry.grpc_services()]
         serving = serve_grpc(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from core.payload import NULL, Json, dump, json_object
+from core.tracing import context_below
 from server.domain.delivery import Delivery
 from server.domain.submission import WorkflowStep
 from server.domain.workflow import NewWorkflow, WorkflowState, WorkflowStatus
@@ -59,6 +60,7 @@ def new_child(
         parent_id=parent.id,
         child_name=name,
         depth=parent.depth + 1,
+        trace=context_below(parent.trace, parent.id),
     )
 
 

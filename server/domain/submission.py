@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from uuid import UUID
 
 from core.payload import Json
+from core.tracing import OpenSpan
 from server.domain.claim import Claim
 from server.domain.effects import Effects
 from server.domain.workflow import WorkflowState, WorkflowStatus
@@ -71,6 +72,7 @@ class Submission:
         weight: the size in bytes.
         digest: the digest of commands and outcome, as they were sent.
         sent_by: the caller as a holder.
+        span: the span of the call; None without a tracer.
     """
 
     tenant_id: UUID
@@ -81,6 +83,7 @@ class Submission:
     weight: int = 0
     digest: str | None = None
     sent_by: str | None = None
+    span: OpenSpan | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

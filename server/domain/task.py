@@ -13,6 +13,7 @@ from uuid import UUID
 
 from core.errors import WrongState
 from core.payload import Json, dump, json_object
+from core.tracing import OpenSpan
 from server.domain.claim import Claim
 from server.domain.workflow_event import EventType, NewEvent
 
@@ -49,6 +50,7 @@ class NewTask:
         priority_ms: a task with a higher priority is claimed sooner; a negative priority equals zero.
         scheduled_at: the earliest start of the first attempt; such a task has no priority.
         claim: the claim of the parked poller that gets the first attempt; None for a pending task.
+        trace: the stored context of the span that created it (``core.tracing``); None without a tracer.
     """
 
     tenant_id: UUID
@@ -64,6 +66,7 @@ class NewTask:
     scheduled_at: datetime | None = None
     claim: Claim | None = None
     agent_execution_id: UUID | None = None
+    trace: str | None = None
 
 
 def usable_timeout(timeout_ms: int | None) -> int | None:
@@ -94,6 +97,7 @@ class ClaimedTask:
     input: Json
     attempt: int
     claim_id: UUID
+    trace: str | None = None
 
 
 def dispatched(task: NewTask, claim: Claim) -> ClaimedTask:
@@ -107,6 +111,7 @@ def dispatched(task: NewTask, claim: Claim) -> ClaimedTask:
         input=task.input,
         attempt=1,
         claim_id=claim.id,
+        trace=task.trace,
     )
 
 
@@ -120,6 +125,7 @@ class TaskState:
         former_holders: the last few holders before the present one.
         age: seconds from its creation to the lock.
         attempt_age: seconds from the newest claim to the lock; None before the first claim.
+        trace: the stored context of the span that created it (``core.tracing``).
     """
 
     tenant_id: UUID
@@ -135,6 +141,23 @@ class TaskState:
     agent_execution_id: UUID | None = None
     age: float = 0.0
     attempt_age: float | None = None
+    trace: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelledTask:
+    """A task that was cancelled because its workflow was; the ages are those of ``TaskState``."""
+
+    tenant_id: UUID
+    id: UUID
+    workflow_execution_id: UUID
+    kind: str
+    queue: str
+    attempt: int
+    was_running: bool
+    age: float
+    attempt_age: float | None
+    trace: str | None
 
 
 class TaskOutcome(StrEnum):
@@ -157,6 +180,7 @@ class TaskReport:
     Attributes:
         attempt: the abandoned attempt; None for all other outcomes.
         sent_by: the caller as a holder; None if its connection does not identify its worker.
+        span: the span of the call; None without a tracer.
     """
 
     tenant_id: UUID
@@ -166,6 +190,7 @@ class TaskReport:
     error: str | None = None
     attempt: int | None = None
     sent_by: str | None = None
+    span: OpenSpan | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ class NewWorkflow:
         child_name: the name that its parent gives it; None without a parent.
         has_key: whether an idempotency key leads to it.
         claim: the claim of the parked poller that gets it; None for a PENDING workflow.
+        trace: the stored context of the span that started it (``core.tracing``); None without a tracer.
     """
 
     tenant_id: UUID
@@ -61,6 +62,7 @@ class NewWorkflow:
     depth: int = 0
     has_key: bool = False
     claim: Claim | None = None
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class ClaimedWorkflow:
     created_at: datetime
     claimed_at: datetime
     claim_id: UUID
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,7 @@ class WorkflowState:
             suspensions in a row by workers that seem not to know the history.
         submission_digest: the digest of the last applied submission.
         age: seconds from its start to the lock.
+        trace: the stored context of the span that started it (``core.tracing``).
     """
 
     tenant_id: UUID
@@ -128,6 +132,7 @@ class WorkflowState:
     contested: int = 0
     submission_digest: str | None = None
     age: float = 0.0
+    trace: str | None = None
 
 
 def extended(state: WorkflowState, events: Sequence[NewEvent]) -> tuple[WorkflowState, tuple[Event, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from core.payload import Json
@@ -82,6 +83,15 @@ class Event:
     def size(self) -> int:
         """The approximate number of bytes that the event adds to a history."""
         return _size(self.type, self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class DatedEvent:
+    """An event of a history with its time, and with the first 2,048 characters of its data."""
+
+    type: str
+    head: str
+    created_at: datetime
 
 
 def _size(event_type: str, data: Json) -> int:

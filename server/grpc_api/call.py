@@ -110,6 +110,11 @@ class GrpcCall(ProtocolCall):
         """Bytes of the message."""
         return 0
 
+    @property
+    def headers_of_trace(self) -> Mapping[str, str]:
+        """The metadata."""
+        return self.headers
+
     def head(self) -> AuthRequest:
         """Check the texts of the metadata."""
         check_metadata(self.headers)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from contextvars import ContextVar
 from typing import Any
+from uuid import UUID
 
 from core.auth import Identity
+from core.tracing import CURRENT, SpanContext, span_id_of
 
 CONNECTION: ContextVar[str | None] = ContextVar("connection", default=None)
 """The caller's connection, such as ``ipv4:10.0.0.1:5000``. ``GrpcCall`` sets it."""
@@ -40,6 +42,18 @@ def is_too_late() -> bool:
     """Return whether an answer with work might reach the caller too late: the work would stay claimed in vain."""
     left = time_left()
     return left is not None and left < MIN_TIME_LEFT_S
+
+
+def handed_out(stored: str | None, execution: UUID, attempt: int = 0) -> str:
+    """Return the traceparent for a worker that gets an execution or its attempt, and link the poll to it."""
+    context = SpanContext.restored(stored)
+    if context is None:
+        return ""
+    context = context.child(span_id_of(execution, attempt))
+    span = CURRENT.get()
+    if span is not None:
+        span.links.append(context)
+    return context.traceparent
 
 
 def holder(identity: Identity) -> str | None:

@@ -25,7 +25,8 @@ LINES_PER_S = 5
 
 CANCELLED = "cancelled"
 
-_FAILURES = (FlovynError.code, Unavailable.code)
+FAILURES = (FlovynError.code, Unavailable.code)
+"""The codes of calls that the server failed."""
 
 _log = logging.getLogger("server.calls")
 
@@ -104,7 +105,7 @@ class CallMeter:
 
     def _level(self, operation: str, code: str, seconds: float) -> int | None:
         """Return the level of a line; None for a line that is not written."""
-        if seconds >= self._slow or code in _FAILURES:
+        if seconds >= self._slow or code in FAILURES:
             return logging.WARNING
         if code in (OK, CANCELLED):
             if self._sample and random.random() < self._sample:  # noqa: S311 - a sample, no secret

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 
+from core import tracing
 from core.metrics import BoundHistogram, Metrics
 from core.named_queries import name_of
+from core.tracing import EndedSpan
 from server.observability.work_meter import WorkMeter
 
 UNNAMED = "unnamed"
@@ -45,6 +48,8 @@ class DatabaseMeter:
         if bound is None:
             bound = self._bind(query)
         bound.observe(seconds)
+        if tracing.CURRENT.get() is not None:
+            _export(query, seconds)
         if seconds >= self._slow:
             _log.warning(
                 "the statement %s took %.3f s",
@@ -73,6 +78,18 @@ class DatabaseMeter:
         if name != UNNAMED:  # the texts of others may have no end
             self._bound[query] = bound
         return bound
+
+
+def _export(query: object, seconds: float) -> None:
+    """Export the span of a statement; only statements with a name have one."""
+    span, name = tracing.CURRENT.get(), _name(query)
+    if span is None or not span.context.sampled or name == UNNAMED:
+        return
+    now = time.time_ns()
+    attributes = {"db.system.name": "postgresql", "db.query.summary": name}
+    context = span.context.child()
+    started = now - int(seconds * 1e9)
+    tracing.export(EndedSpan(name, context, span.context.span_id, started, now, "client", attributes))
 
 
 def _name(query: object) -> str:

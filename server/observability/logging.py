@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from core.tracing import CURRENT
 from server.observability.request_id import REQUEST_ID
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def configure(settings: Log) -> None:
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
-        _add_request_id,
+        _add_ids,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     handler = logging.StreamHandler(sys.stderr)
@@ -50,8 +51,11 @@ def _json() -> list[Any]:
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
 
 
-def _add_request_id(_logger: object, _method: str, event: Any) -> Any:
+def _add_ids(_logger: object, _method: str, event: Any) -> Any:
     request_id = REQUEST_ID.get()
     if request_id:
         event["request_id"] = request_id
+    span = CURRENT.get()
+    if span is not None:
+        event["trace_id"], event["span_id"] = span.context.trace_id, span.context.span_id
     return event

@@ -93,6 +93,12 @@ class RestCall(ProtocolCall):
         """Bytes of the body, as the head of the request says."""
         return size_of(self._request)
 
+    @property
+    def headers_of_trace(self) -> Mapping[str, str]:
+        """The headers."""
+        headers: Mapping[str, str] = self._request.headers_lower
+        return headers
+
     def head(self) -> AuthRequest:
         """Check the texts of the headers and of the query string."""
         request = self._request

@@ -6,17 +6,19 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
+from core import tracing
 from core.connection import DatabaseConnection
 from core.named_queries import named_queries
 from core.payload import dump
 from core.plugin_services import Database
-from server.database.effects import count
+from server.database.effects import after_commit_of, count
 from server.domain.claim import Released
-from server.domain.task import ClaimedTask, NewTask, TaskSlot, TaskState, TaskStatus, TaskStep
+from server.domain.task import CancelledTask, ClaimedTask, NewTask, TaskSlot, TaskState, TaskStatus, TaskStep
 from server.domain.worker import Category
 from server.domain.workflow import WorkflowState
+from server.observability import run_spans
 from server.storage.columns import claim_columns, columns
-from server.storage.rows import NAMED, SCALAR, fetch, keyed_row, read, record_row
+from server.storage.rows import NAMED, fetch, keyed_row, read, record_row
 from server.storage.workflows import STATE, WorkflowKey, by_key
 
 _SQL = named_queries(__package__, "tasks.sql")
@@ -24,6 +26,7 @@ _WORKFLOWS = named_queries(__package__, "workflows.sql")
 _CLAIMED = keyed_row(ClaimedTask, "slot_group", "place", "waited")
 _RELEASED = record_row(Released)
 _STATE = record_row(TaskState, status=TaskStatus)
+_CANCELLED = record_row(CancelledTask)
 
 TaskKey = tuple[UUID, UUID]
 """Tenant and task."""
@@ -38,7 +41,7 @@ class TaskRepository:
     async def insert(self, connection: DatabaseConnection, tasks: Sequence[NewTask]) -> None:
         """Insert tasks, in the transaction of the connection; an id must not exist yet (see ``existing``)."""
         parameters = columns(tasks, "tenant_id", "id", "workflow_execution_id", "kind", "queue", "input")
-        parameters |= columns(tasks, "agent_execution_id")
+        parameters |= columns(tasks, "agent_execution_id", "trace")
         parameters |= columns(tasks, "max_retries", "scheduled_at", "timeout_ms")
         parameters |= claim_columns([task.claim for task in tasks])
         parameters["priority_ms"] = [max(task.priority_ms, 0) for task in tasks]
@@ -107,6 +110,8 @@ class TaskRepository:
         parameters["attempt_error"] = [end.error for end in ends.values()]
         await connection.execute(_SQL["settle"], parameters)
         count(connection, lambda meter: meter.tasks_settled(steps))
+        if tracing.is_on():
+            after_commit_of(connection, lambda: run_spans.tasks_settled(steps))
 
     async def overdue(self, limit: int) -> list[TaskKey]:
         """Return up to ``limit`` open tasks whose deadline has passed."""
@@ -130,8 +135,11 @@ class TaskRepository:
 
     async def cancel_of_workflows(self, connection: DatabaseConnection, keys: Sequence[tuple[UUID, UUID]]) -> None:
         """Cancel the open tasks of workflows that have ended; the caller holds the workflows' locks."""
-        cursor = await connection.cursor(row_factory=SCALAR).execute(_SQL["cancel_of_workflows"], _keys(keys))
+        cursor = await connection.cursor(row_factory=_CANCELLED).execute(_SQL["cancel_of_workflows"], _keys(keys))
         count(connection, lambda meter: meter.tasks_cancelled(cursor.rowcount))
+        if tracing.is_on():
+            cancelled = await cursor.fetchall()
+            after_commit_of(connection, lambda: run_spans.tasks_cancelled(cancelled))
 
 
 def _keys(keys: Sequence[tuple[UUID, UUID]]) -> dict[str, list[UUID]]:

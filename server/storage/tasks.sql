@@ -3,24 +3,25 @@
 -- before its claim_at.
 INSERT INTO task_execution (
     tenant_id, id, workflow_execution_id, agent_execution_id, kind, queue, status, claim_id, worker_id, held_by,
-    claimed_by, execution_count, started_at, claimed_at, metadata, input, max_retries, scheduled_at, claim_at, deadline_at, created_at, updated_at
+    claimed_by, execution_count, started_at, claimed_at, metadata, input, max_retries, scheduled_at, claim_at, deadline_at, created_at, updated_at,
+    trace_context
 )
 SELECT
     tenant_id, id, workflow_execution_id, agent_execution_id, kind, queue,
     CASE WHEN claim_id IS NULL THEN 'PENDING' ELSE 'RUNNING' END, claim_id, worker_id, held_by, claimed_by, (claim_id IS NOT NULL)::integer, CASE WHEN claim_id IS NOT NULL THEN now() END,
     CASE WHEN claim_id IS NOT NULL THEN now() END, metadata::jsonb, input::json, max_retries,
     scheduled_at, coalesce(scheduled_at, now() - priority_ms * interval '1 millisecond'),
-    now() + timeout_ms * interval '1 millisecond', now(), now()
+    now() + timeout_ms * interval '1 millisecond', now(), now(), trace
 FROM unnest(
     %(tenant_id)s::uuid[], %(id)s::uuid[], %(workflow_execution_id)s::uuid[], %(agent_execution_id)s::uuid[],
     %(kind)s::text[], %(queue)s::text[], %(metadata)s::text[], %(input)s::text[], %(max_retries)s::integer[],
     %(scheduled_at)s::timestamptz[],
     %(priority_ms)s::bigint[], %(timeout_ms)s::bigint[], string_to_array(%(claim_id)s, E'\x1f', '')::uuid[],
     %(worker_id)s::text[], string_to_array(%(held_by)s, E'\x1f', ''),
-    string_to_array(%(claimed_by)s, E'\x1f', '')::integer[]
+    string_to_array(%(claimed_by)s, E'\x1f', '')::integer[], %(trace)s::text[]
 ) AS t (
     tenant_id, id, workflow_execution_id, agent_execution_id, kind, queue, metadata, input, max_retries, scheduled_at,
-    priority_ms, timeout_ms, claim_id, worker_id, held_by, claimed_by
+    priority_ms, timeout_ms, claim_id, worker_id, held_by, claimed_by, trace
 )
 
 -- name: claim
@@ -76,7 +77,8 @@ INNER JOIN poller ON picked.slot_group = poller.slot_group AND picked.place = po
 WHERE t.tenant_id = picked.tenant_id AND t.id = picked.id
 RETURNING
     picked.slot_group, picked.place, date_part('epoch', now() - picked.pending_since) AS waited,
-    t.tenant_id, t.id, t.workflow_execution_id, t.kind, t.queue, t.input::text, t.execution_count AS attempt, t.claim_id
+    t.tenant_id, t.id, t.workflow_execution_id, t.kind, t.queue, t.input::text, t.execution_count AS attempt, t.claim_id,
+    t.trace_context AS trace
 
 -- name: release
 -- Tasks that did not reach their pollers: no attempt was made. The id of the claim shows whether it is the present one.
@@ -126,7 +128,7 @@ RETURNING lost.claim_id AS id, t.tenant_id, t.queue, t.kind
 SELECT t.tenant_id, t.id, t.workflow_execution_id, t.kind, t.queue, t.status, t.execution_count AS attempt, t.max_retries,
     t.held_by, t.former_holders, date_part('epoch', now() - t.created_at) AS age,
     date_part('epoch', now() - t.claimed_at) AS attempt_age,
-    t.agent_execution_id
+    t.agent_execution_id, t.trace_context AS trace
 FROM task_execution AS t
 INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON t.tenant_id = r.tenant_id AND t.id = r.id
 ORDER BY t.tenant_id, t.id
@@ -219,7 +221,9 @@ ended AS (
     SET status = 'CANCELLED', error = 'the workflow ended', completed_at = now(), updated_at = now()
     FROM open
     WHERE t.tenant_id = open.tenant_id AND t.id = open.id
-    RETURNING t.tenant_id, t.id, t.execution_count, t.worker_id, t.claimed_at, open.status AS was
+    RETURNING
+        t.tenant_id, t.id, t.workflow_execution_id, t.kind, t.queue, t.execution_count, t.worker_id, t.created_at, t.claimed_at,
+        t.trace_context, open.status AS was
 ),
 attempt AS (
     INSERT INTO task_attempt (tenant_id, task_execution_id, attempt, status, error, worker_id, started_at, finished_at)
@@ -227,5 +231,8 @@ attempt AS (
     FROM ended
     WHERE was = 'RUNNING'
 )
-SELECT 1
+SELECT
+    tenant_id, id, workflow_execution_id, kind, queue, execution_count AS attempt, was = 'RUNNING' AS was_running,
+    date_part('epoch', now() - created_at) AS age, date_part('epoch', now() - claimed_at) AS attempt_age,
+    trace_context AS trace
 FROM ended

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import psycopg
 
+from core import tracing
 from core.connection import DatabaseConnection
 from core.errors import NotFound
 from core.named_queries import joined, named_queries
@@ -20,7 +21,8 @@ from server.domain.retention import RetentionRule
 from server.domain.submission import WorkflowStep
 from server.domain.worker import Category
 from server.domain.workflow import ClaimedWorkflow, NewWorkflow, PollSlot, WorkflowState, WorkflowStatus
-from server.domain.workflow_event import Event
+from server.domain.workflow_event import DatedEvent, Event
+from server.observability import run_spans
 from server.storage.columns import claim_columns, columns
 from server.storage.poll_slots import SlotGroups
 from server.storage.recent_histories import RecentHistories
@@ -67,7 +69,7 @@ class WorkflowRepository:
         parameters["event_type"] = [workflow.started.type for workflow in workflows]
         parameters["event_data"] = [workflow.started.data for workflow in workflows]
         parameters["history_bytes"] = [workflow.started.size for workflow in workflows]
-        parameters |= columns(workflows, "parent_id", "child_name", "depth", "has_key")
+        parameters |= columns(workflows, "parent_id", "child_name", "depth", "has_key", "trace")
         parameters |= claim_columns([workflow.claim for workflow in workflows])
         awaited = {
             (workflow.tenant_id, workflow.id): (workflow, workflow.claim)
@@ -204,6 +206,9 @@ class WorkflowRepository:
         ended = [state for state in states if state.status.is_terminal]
         if ended:
             count(connection, lambda meter: meter.workflows_ended(ended))
+        if tracing.is_on():
+            ends = [step for step in last.values() if step.state.status.is_terminal]
+            after_commit_of(connection, lambda: run_spans.workflows_ended(ends))
         claims = {key: step.claim for key, step in last.items() if step.claim is not None}
         if claims:
             queues = [last[key].state.queue for key in claims]
@@ -224,6 +229,24 @@ class WorkflowRepository:
         """Return the parents of the workflows that exist."""
         rows = await fetch(connection, NAMED, _SQL["parents"], key_columns(keys))
         return {(row.tenant_id, row.id): row.parent_id for row in rows}
+
+    async def trace_contexts(
+        self, connection: DatabaseConnection, keys: Sequence[WorkflowKey]
+    ) -> dict[WorkflowKey, str | None]:
+        """Return the stored trace contexts of the workflows that exist."""
+        rows = await fetch(connection, NAMED, _SQL["trace_contexts"], key_columns(keys))
+        return {(row.tenant_id, row.id): row.trace for row in rows}
+
+    async def dated_histories(
+        self, keys: Sequence[WorkflowKey], types: Sequence[str]
+    ) -> dict[WorkflowKey, list[DatedEvent]]:
+        """Return the events of some types of workflows, ascending, with their times."""
+        parameters = {**key_columns(keys), "types": list(types)}
+        found: dict[WorkflowKey, list[DatedEvent]] = defaultdict(list)
+        for row in await read(self._database, NAMED, _SQL["dated_histories"], parameters):
+            event = DatedEvent(row.event_type, row.head, row.created_at)
+            found[row.tenant_id, row.workflow_execution_id].append(event)
+        return found
 
     async def histories(self, keys: Sequence[WorkflowKey]) -> list[tuple[list[Event], str | None]]:
         """Return the history of each workflow, ascending, and its present claim; no event for an unknown workflow.
@@ -267,6 +290,7 @@ def _as_claimed(workflow: NewWorkflow, claim: Claim, created_at: datetime, claim
         created_at=created_at,
         claimed_at=claimed_at,
         claim_id=claim.id,
+        trace=workflow.trace,
     )
 
 

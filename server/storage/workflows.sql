@@ -7,17 +7,18 @@ WITH request AS (
         %(priority_ms)s::bigint[], %(workflow_version)s::text[], %(metadata)s::text[],
         %(event_type)s::text[], %(event_data)s::text[], %(parent_id)s::uuid[], %(child_name)s::text[], %(depth)s::integer[],
         %(has_key)s::boolean[], %(history_bytes)s::bigint[], string_to_array(%(claim_id)s, E'\x1f', '')::uuid[],
-        %(worker_id)s::text[], string_to_array(%(held_by)s, E'\x1f', ''), string_to_array(%(claimed_by)s, E'\x1f', '')::integer[]
+        %(worker_id)s::text[], string_to_array(%(held_by)s, E'\x1f', ''), string_to_array(%(claimed_by)s, E'\x1f', '')::integer[],
+        %(trace)s::text[]
     ) AS r (
         tenant_id, id, kind, queue, input, priority_ms, workflow_version, metadata, event_type, event_data,
-        parent_id, child_name, depth, has_key, history_bytes, claim_id, worker_id, held_by, claimed_by
+        parent_id, child_name, depth, has_key, history_bytes, claim_id, worker_id, held_by, claimed_by, trace
     )
 ),
 run AS (
     INSERT INTO workflow_execution (
         tenant_id, id, kind, queue, status, priority_ms, workflow_version, metadata, input,
         last_sequence, created_at, claim_at, updated_at, parent_id, child_execution_name, depth, has_dependents,
-        history_bytes, claim_id, worker_id, held_by, claimed_by, dispatched_sequence, started_at, claimed_at
+        history_bytes, claim_id, worker_id, held_by, claimed_by, dispatched_sequence, started_at, claimed_at, trace_context
     )
     SELECT
         tenant_id, id, kind, queue, CASE WHEN claim_id IS NULL THEN 'PENDING' ELSE 'RUNNING' END, priority_ms,
@@ -26,7 +27,8 @@ run AS (
         history_bytes, claim_id, worker_id, held_by, claimed_by,
         CASE WHEN claim_id IS NULL THEN 0 ELSE 1 END,
         CASE WHEN claim_id IS NOT NULL THEN now() END,
-        CASE WHEN claim_id IS NOT NULL THEN date_trunc('milliseconds', now()) END
+        CASE WHEN claim_id IS NOT NULL THEN date_trunc('milliseconds', now()) END,
+        trace
     FROM request
     RETURNING tenant_id, id, created_at, claimed_at
 ),
@@ -95,7 +97,7 @@ WHERE e.tenant_id = picked.tenant_id AND e.id = picked.id
 RETURNING
     picked.slot_group, picked.place, date_part('epoch', now() - picked.pending_since) AS waited,
     e.tenant_id, e.id, e.kind, e.queue, e.input::text, e.priority_ms, e.workflow_version,
-    e.last_sequence, e.created_at, e.claimed_at, e.claim_id
+    e.last_sequence, e.created_at, e.claimed_at, e.claim_id, e.trace_context AS trace
 
 -- name: release
 -- Workflows that did not reach their pollers; the id of the claim shows whether the claim is still the present one. A
@@ -189,7 +191,7 @@ RETURNING e.tenant_id, e.queue, e.kind, expired.by_lease
     e.tenant_id, e.id, e.kind, e.queue, e.status, e.last_sequence, e.dispatched_sequence, e.waking_sequence,
     e.has_dependents, e.signal_count, e.parent_id, e.child_execution_name AS child_name, e.depth,
     e.history_bytes, e.claim_id::text, e.held_by, e.contested, encode(e.submission_digest, 'hex') AS submission_digest,
-    date_part('epoch', now() - e.created_at) AS age
+    date_part('epoch', now() - e.created_at) AS age, e.trace_context AS trace
 
 -- name: lock
 -- The states of workflows, locked in the order of their ids, so that two batches cannot wait for each other.
@@ -290,7 +292,7 @@ moved AS (
     WHERE e.tenant_id = step.tenant_id AND e.id = step.id
     RETURNING
         e.tenant_id, e.id, e.kind, e.queue, e.input, e.priority_ms, e.workflow_version, e.last_sequence, e.created_at,
-        e.claimed_at, step.claim_id
+        e.claimed_at, step.claim_id, e.trace_context AS trace
 ),
 event AS (
     INSERT INTO workflow_event (tenant_id, workflow_execution_id, sequence, event_type, event_data)
@@ -301,7 +303,8 @@ event AS (
     ) AS v (tenant_id, id, sequence, event_type, event_data)
 )
 SELECT
-    tenant_id, id, kind, queue, input::text, priority_ms, workflow_version, last_sequence, created_at, claimed_at, claim_id
+    tenant_id, id, kind, queue, input::text, priority_ms, workflow_version, last_sequence, created_at, claimed_at, claim_id,
+    trace
 FROM moved
 WHERE claim_id IS NOT NULL
 
@@ -321,6 +324,19 @@ ORDER BY e.tenant_id, e.workflow_execution_id, e.sequence
 SELECT e.tenant_id, e.id, e.parent_id
 FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
 INNER JOIN workflow_execution AS e ON e.tenant_id = r.tenant_id AND e.id = r.id
+
+-- name: trace_contexts
+SELECT e.tenant_id, e.id, e.trace_context AS trace
+FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
+INNER JOIN workflow_execution AS e ON e.tenant_id = r.tenant_id AND e.id = r.id
+
+-- name: dated_histories
+-- The events that spans show, with their times. The names are at the beginning of the data; payloads come after them.
+SELECT v.tenant_id, v.workflow_execution_id, v.event_type, left(v.event_data::text, 2048) AS head, v.created_at
+FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
+INNER JOIN workflow_event AS v ON v.tenant_id = r.tenant_id AND v.workflow_execution_id = r.id
+WHERE v.event_type = ANY (%(types)s::text[])
+ORDER BY v.tenant_id, v.workflow_execution_id, v.sequence
 
 -- name: prune_from
 -- A bounded number of workflows that ended long ago; the foreign keys delete everything of them. An earlier rule says how long

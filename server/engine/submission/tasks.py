@@ -10,6 +10,7 @@ from core.connection import DatabaseConnection
 from core.errors import WrongState
 from core.launchers import IdempotencyKey
 from core.payload import Json, dump, json_object
+from core.tracing import context_below
 from server.domain.idempotency import Entity, KeyClaim
 from server.domain.submission import Command
 from server.domain.task import NewTask
@@ -75,6 +76,7 @@ def _new_task(state: WorkflowState, command: ScheduleTask) -> NewTask:
         max_retries=command.max_retries,
         timeout_ms=command.timeout_ms,
         priority_ms=command.priority_seconds * 1000,
+        trace=context_below(state.trace, state.id),
     )
 
 

@@ -11,6 +11,7 @@ from core.batching import Batcher
 from core.errors import FlovynError, InvalidInput, NotFound, WrongState
 from core.fields import metadata_field, name_field, queue_field
 from core.launchers import IdempotencyKey, Launched, TaskLaunch
+from core.tracing import context_to_store
 from server.domain.idempotency import Entity, KeyClaim, KeyHolder, key_conflict
 from server.domain.task import NewTask, usable_timeout
 from server.domain.workflow import WorkflowState
@@ -104,6 +105,7 @@ def new_task(launch: TaskLaunch, workflow_id: UUID | None, scheduled_at: datetim
         timeout_ms=None if timeout is None else usable_timeout(timeout // timedelta(milliseconds=1)),
         metadata=metadata_field(launch.metadata),
         scheduled_at=scheduled_at,
+        trace=context_to_store("task"),
     )
 
 

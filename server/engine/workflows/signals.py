@@ -231,6 +231,7 @@ def _fresh(workflow: NewWorkflow) -> WorkflowState:
         waking_sequence=0,
         has_dependents=workflow.has_key,
         history_bytes=workflow.started.size,
+        trace=workflow.trace,
     )
 
 

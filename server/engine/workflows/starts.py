@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from core.fields import metadata_field, name_field, optional_text, queue_field
 from core.launchers import Launched, WorkflowLaunch
 from core.payload import dump, json_object
+from core.tracing import context_to_store
 from server.domain.idempotency import Entity
 from server.domain.workflow import ClaimedWorkflow, NewWorkflow
 from server.domain.workflow_event import EventType, NewEvent
@@ -71,4 +72,5 @@ def new_workflow(launch: WorkflowLaunch, workflow_id: UUID | None = None) -> New
         metadata=metadata,
         started=NewEvent(EventType.WORKFLOW_STARTED, data),
         has_key=launch.idempotency_key is not None,
+        trace=context_to_store("workflow"),
     )

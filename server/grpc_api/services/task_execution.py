@@ -17,13 +17,14 @@ from core.fields import free_text, name_field, optional_text, queue_field
 from core.launchers import TaskLaunch
 from core.log_limit import LogLimit
 from core.payload import Json, dump, readable
+from core.tracing import CURRENT
 from proto.flovyn.v1 import task_pb2 as pb
 from server.domain.claim import NewClaim
 from server.domain.stream import Chunk, ChunkKind
 from server.domain.task import ClaimedTask, TaskOutcome, TaskReport, TaskSlot, usable_timeout
 from server.domain.task_note import Heartbeat, LogLine, Progress, StateEntry, StateKey, checked_progress, log_level
 from server.engine.engine import Engine
-from server.grpc_api.call_context import CLAIMED, holder, is_too_late, within_deadline
+from server.grpc_api.call_context import CLAIMED, handed_out, holder, is_too_late, within_deadline
 from server.grpc_api.conversions import key_field, payload_field, tenant_of, uuid_field
 
 _CHUNKS: Mapping[int, ChunkKind] = {
@@ -209,7 +210,7 @@ class TaskExecution:
         return pb.GetStateKeysResponse(keys=keys)
 
     async def _report(self, request: Any, identity: Identity, outcome: TaskOutcome, **more: Any) -> empty_pb2.Empty:
-        report = TaskReport(*_task(request, identity), outcome, sent_by=holder(identity), **more)
+        report = TaskReport(*_task(request, identity), outcome, sent_by=holder(identity), span=CURRENT.get(), **more)
         await self._tasks.report(report)
         return empty_pb2.Empty()
 
@@ -243,4 +244,5 @@ def _info(task: ClaimedTask) -> pb.TaskExecutionInfo:
         workflow_execution_id=str(task.workflow_execution_id or ""),
         execution_count=task.attempt,
         queue=task.queue,
+        traceparent=handed_out(task.trace, task.id, task.attempt),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf import empty_pb2
@@ -16,6 +17,7 @@ from core.fields import free_text, name_field, optional_text, queue_field
 from core.launchers import WorkflowLaunch
 from core.pacing import paced_groups
 from core.payload import readable
+from core.tracing import CURRENT
 from proto.flovyn.v1 import workflow_pb2 as pb
 from server.domain.claim import NewClaim
 from server.domain.idempotency import checked_key
@@ -25,9 +27,10 @@ from server.domain.workflow import ClaimedWorkflow, PollSlot
 from server.domain.workflow_event import Event
 from server.engine.engine import Engine
 from server.engine.submission.commands import submission
+from server.engine.tasks.spans import ReportedSpan
 from server.engine.workflows.children import ChildRequest
 from server.engine.workflows.signals import Signal, SignalWithStart
-from server.grpc_api.call_context import CLAIMED, holder, is_too_late, within_deadline
+from server.grpc_api.call_context import CLAIMED, handed_out, holder, is_too_late, within_deadline
 from server.grpc_api.commands import commands_of, inherited_queue
 from server.grpc_api.conversions import key_field, optional_uuid, payload_field, tenant_of, uuid_field
 from server.grpc_api.wire import SerializedMessage
@@ -163,7 +166,10 @@ class WorkflowDispatch:
             await self._workflows.release([workflow])
             workflow = None
         CLAIMED.set(workflow)
-        return pb.PollResponse() if workflow is None else pb.PollResponse(workflow_execution=_execution(workflow))
+        if workflow is None:
+            return pb.PollResponse()
+        traceparent = handed_out(workflow.trace, workflow.id)
+        return pb.PollResponse(workflow_execution=_execution(workflow), traceparent=traceparent)
 
     async def release(self, _answer: pb.PollResponse, _identity: Identity) -> None:
         """Release the workflow of a poll that had ended before the answer could reach the worker."""
@@ -198,7 +204,7 @@ class WorkflowDispatch:
         self, request: pb.ReportExecutionSpansRequest, identity: Identity
     ) -> pb.ReportExecutionSpansResponse:
         """Count the spans that a worker reports."""
-        spans = [(span.span_type, optional_uuid(span.workflow_id)) for span in request.spans]
+        spans = [_reported(span) for span in request.spans]
         accepted = await self._spans.report(tenant_of(identity), spans)
         return pb.ReportExecutionSpansResponse(accepted_count=accepted, rejected_count=len(spans) - accepted)
 
@@ -215,7 +221,10 @@ class WorkflowDispatch:
         sent = request.SerializeToString(deterministic=True)
         digest = hashlib.blake2b(sent, digest_size=DIGEST_BYTES).hexdigest()
         await self._workflows.submit(
-            submission(*key, commands, outcome, len(sent), digest=digest, sent_by=holder(identity))
+            replace(
+                submission(*key, commands, outcome, len(sent), digest=digest, sent_by=holder(identity)),
+                span=CURRENT.get(),
+            )
         )
         return empty_pb2.Empty()
 
@@ -267,6 +276,20 @@ class WorkflowDispatch:
         outcome = rejected(free_text(request.error))
         await self._promises.settle(parse_ref(tenant_of(identity), request.promise_id), outcome)
         return empty_pb2.Empty()
+
+
+def _reported(span: pb.ExecutionSpan) -> ReportedSpan:
+    return ReportedSpan(
+        type=span.span_type,
+        workflow_id=optional_uuid(span.workflow_id),
+        task_id=optional_uuid(span.task_id) if span.HasField("task_id") else None,
+        span_id=span.span_id,
+        parent_id=span.parent_span_id,
+        started=span.start_time_unix_ns,
+        ended=span.end_time_unix_ns,
+        error=(span.error_message or span.error_type or "error") if span.is_error else None,
+        attributes=dict(span.attributes),
+    )
 
 
 def _event_size(event: Event) -> int:
