@@ -54,6 +54,11 @@ BREACHES = {
         "import grpc",
         "server.plugin_registry.registry -> grpc (l.",
     ),
+    "OpenTelemetry: the export of traces, metrics and logs": (
+        "server/boot/tracing.py",
+        "import opentelemetry.trace",
+        "server.boot.tracing -> opentelemetry (l.",
+    ),
     "psycopg: the driver": (
         "plugins/worker_token/parts.py",
         "import psycopg",
