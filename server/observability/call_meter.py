@@ -96,10 +96,14 @@ class CallMeter:
         if level is not None:
             _write(level, call, code, seconds, parked)
 
-    def unrouted(self, protocol: str, code: str) -> None:
+    def health(self, protocol: str, operation: str, code: str) -> None:
+        """Count a health check; it leaves no line."""
+        self._calls.of(protocol, operation, code).inc()
+
+    def unrouted(self, protocol: str, code: str, operation: str = "unrouted") -> None:
         """Count a call that no route or method takes, and write its line."""
-        self._calls.of(protocol, "unrouted", code).inc()
-        level = self._level(f"unrouted {protocol}", code, 0.0)
+        self._calls.of(protocol, operation, code).inc()
+        level = self._level(f"{operation} {protocol}", code, 0.0)
         if level is not None:
             _log.log(level, "a call that no endpoint takes", extra={"protocol": protocol, "code": code})
 

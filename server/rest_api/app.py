@@ -11,6 +11,7 @@ import falcon.asgi
 import falcon.media
 
 from core.auth import Protocol
+from core.calls import OK
 from core.endpoints import RestRoute
 from core.errors import StartupError
 from core.json_text import write
@@ -30,7 +31,7 @@ AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class RequestIds:
-    """Sets the id of each request: the caller's own, or a new one; counts the requests that no route takes."""
+    """Sets the id of each request: the caller's own, or a new one; counts the requests that no guard sees."""
 
     def __init__(self, meter: CallMeter) -> None:
         self._meter = meter
@@ -43,12 +44,19 @@ class RequestIds:
         self,
         request: falcon.asgi.Request,
         response: falcon.asgi.Response,
-        _resource: object,
+        resource: object,
         _ok: bool,  # noqa: FBT001
     ) -> None:
         """Send the id to the caller."""
-        if 400 <= response.status_code < 500 and not getattr(request.context, "is_routed", False):  # noqa: PLR2004
-            self._meter.unrouted(Protocol.REST, error_mapping.code_of_status(response.status_code))
+        if not getattr(request.context, "is_routed", False):
+            code = error_mapping.code_of_status(response.status_code)
+            if response.status_code == 405:  # noqa: PLR2004
+                self._meter.unrouted(Protocol.REST, code, "wrong method")
+            elif isinstance(resource, Health):
+                ready = OK if response.status_code < 400 else "not_ready"  # noqa: PLR2004
+                self._meter.health(Protocol.REST, f"{request.method} {request.uri_template}", ready)
+            elif 400 <= response.status_code < 500:  # noqa: PLR2004
+                self._meter.unrouted(Protocol.REST, code)
         response.set_header("x-request-id", REQUEST_ID.get())
 
 

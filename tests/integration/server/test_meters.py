@@ -237,6 +237,32 @@ async def test_one_process_asks_the_database_for_all(
     assert all(value(text, 'flovyn_queue_depth{category="workflow",queue="q",tenant=""}') == 1 for text in texts)
 
 
+async def test_a_server_that_drains_answers_scrapes(database: str) -> None:
+    """The numbers of the calls that went before are shown, while the gRPC server stops and afterwards."""
+    async with running_server(database) as client:
+        await start(client)
+        draining = client.drain()
+        during = await _scrape(client)
+        await draining
+        after = await _scrape(client)
+    series = f'flovyn_calls_total{{protocol="grpc",operation="{START}",code="ok"}}'
+    assert (value(during, series), value(after, series)) == (1, 1)
+
+
+async def test_health_checks_and_wrong_methods_are_operations(database: str) -> None:
+    """A path that does not exist stays apart; no path is a label."""
+    async with running_server(database) as client:
+        await client.rest("GET", "/_/health", key=None)
+        await client.rest("POST", "/_/health", key=None)
+        await client.rest("DELETE", "/api/v1/tenants")
+        await client.rest("GET", "/no/such/path")
+        text = await _scrape(client)
+    calls = 'flovyn_calls_total{protocol="http",operation="%s",code="%s"}'
+    assert value(text, calls % ("GET /_/health", "ok")) == 1
+    assert value(text, calls % ("wrong method", "method_not_allowed")) == 2
+    assert value(text, calls % ("unrouted", "not_found")) == 1
+
+
 async def test_queues_beyond_the_limit_are_other(database: str) -> None:
     """The deepest queues keep their names; the sum stays right."""
     async with running_server(database, METRICS__QUEUES="1") as client:
