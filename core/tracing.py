@@ -11,7 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
 
@@ -53,7 +53,7 @@ class SpanContext:
 
     def child(self, span_id: str | None = None) -> SpanContext:
         """Return the context of a span below this one, by default with a new id."""
-        return replace(self, span_id=span_id or new_span_id())
+        return SpanContext(self.trace_id, span_id or new_span_id(), self.sampled, self.state, self.baggage)
 
     def stored(self) -> str:
         """Return the text that ``restored`` reads."""
@@ -128,11 +128,11 @@ class OpenSpan:
         self.attributes: dict[str, AttributeValue] = {}
         self.links: list[SpanContext] = []
 
-    def link(self, stored: str | None) -> None:
-        """Link the span to a stored context."""
-        context = SpanContext.restored(stored)
-        if context is not None and context.span_id != NO_SPAN:
-            self.links.append(context)
+    def link(self, stored: str | None, execution: UUID) -> None:
+        """Link a sampled span to that of an execution; ``stored`` is the stored context of the execution."""
+        context = SpanContext.restored(stored) if self.context.sampled else None
+        if context is not None:
+            self.links.append(context.child(span_id_of(execution)))
 
     def end(self, error: str | None = None) -> None:
         """Export the span, unless it is neither sampled nor failed."""

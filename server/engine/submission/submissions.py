@@ -10,7 +10,6 @@ from dataclasses import replace
 from core.batching import Batcher
 from core.errors import AlreadyExists, Collision, FlovynError, WrongState
 from core.limits import KIB
-from core.tracing import context_below
 from server.domain.child import outcome
 from server.domain.delivery import receive_all
 from server.domain.submission import Again, Objection, Sender, Submission, WorkflowStep, objection, released
@@ -127,7 +126,7 @@ class Submissions:
         for submission, state in batch.applied:
             self._senders.submitted(_key(submission), submission.sent_by, state.held_by, state.claim_id)
             if submission.span is not None:
-                submission.span.link(context_below(state.trace, state.id))
+                submission.span.link(state.trace, state.id)
         for submission, why in batch.ignored:
             self._log_ignored(submission, why.reason)
         for claim in batch.doubtful:

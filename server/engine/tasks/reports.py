@@ -10,7 +10,6 @@ from core.batching import Batcher
 from core.connection import DatabaseConnection
 from core.errors import FlovynError, NotFound, WrongState
 from core.plugin_services import Database
-from core.tracing import context_below
 from server.database.effects import count
 from server.domain.delivery import Delivery
 from server.domain.task import (
@@ -143,7 +142,7 @@ class TaskReports:
         for report in reports:
             state = states.get((report.tenant_id, report.task_id))
             if report.span is not None and state is not None:
-                report.span.link(context_below(state.trace, state.id))
+                report.span.link(state.trace, state.id)
         for tenant_id, _, queue, kind in agents.woken:
             self._wake_agent((tenant_id, queue), kind)
         # also tasks that were pending before: a claim skips locked rows, so that a poller may have missed them
