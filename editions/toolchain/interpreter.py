@@ -22,6 +22,8 @@ FOLDER = "FLOVYN_INTERPRETERS"
 TRIPLES = {
     "linux-x86_64": "x86_64-unknown-linux-gnu",
     "linux-aarch64": "aarch64-unknown-linux-gnu",
+    "linux-musl-x86_64": "x86_64-unknown-linux-musl",
+    "linux-musl-aarch64": "aarch64-unknown-linux-musl",
     "macos-arm64": "aarch64-apple-darwin",
 }
 """The names of platforms in the names of python-build-standalone's archives."""

@@ -3,7 +3,7 @@
 What a platform's name means in wheel tags and environment markers stands in targets.py.
 """
 
-PLATFORMS = ["linux-x86_64", "linux-aarch64", "macos-arm64"]
+PLATFORMS = ["linux-x86_64", "linux-aarch64", "linux-musl-x86_64", "linux-musl-aarch64", "macos-arm64"]
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 

@@ -12,7 +12,18 @@ OLDEST, NEWEST = (3, 11), (3, 14)
 
 def platform_name() -> str:
     """Return this machine's platform as editions name it, such as ``linux-x86_64``."""
-    return f"{'macos' if sys.platform == 'darwin' else sys.platform}-{platform.machine()}"
+    if sys.platform == "darwin":
+        return f"macos-{platform.machine()}"
+    musl = "-musl" if sys.platform == "linux" and not is_glibc() else ""
+    return f"{sys.platform}{musl}-{platform.machine()}"
+
+
+def is_glibc() -> bool:
+    """Return whether the C library is GNU's; musl knows no such name."""
+    try:
+        return bool(os.confstr("CS_GNU_LIBC_VERSION"))
+    except (OSError, ValueError):
+        return False
 
 
 def main() -> int:

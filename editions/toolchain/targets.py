@@ -2,7 +2,7 @@
 
 An edition for another machine is resolved for that machine: nothing here asks the host. Floors are the oldest systems
 that the files still run on, so that wheels for them and for older ones are taken: the GNU C library 2.28 (Debian 10,
-RHEL 8) and macOS 14.
+RHEL 8), musl 1.2 (Alpine 3.13) and macOS 14.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pip._vendor.packaging import tags
 
 _GLIBC = 28
 _OLDEST_GLIBC = 17
+_MUSL = 2
 _MACOS = (14, 0)
 
 
@@ -31,17 +32,24 @@ class Target:
     @property
     def machine(self) -> str:
         """The machine as ``platform.machine()`` names it."""
-        return self.platform.partition("-")[2]
+        return self.platform.rpartition("-")[2]
 
     @property
     def is_macos(self) -> bool:
-        """Whether the platform is macOS; otherwise it is Linux with the GNU C library."""
+        """Whether the platform is macOS; otherwise it is Linux."""
         return self.platform.startswith("macos-")
+
+    @property
+    def is_musl(self) -> bool:
+        """Whether the C library is musl, as on Alpine; otherwise Linux has the GNU C library."""
+        return self.platform.startswith("linux-musl-")
 
     def platform_tags(self) -> list[str]:
         """Return the tags of platforms whose wheels run there, newest first."""
         if self.is_macos:
             return list(tags.mac_platforms(_MACOS, self.machine))
+        if self.is_musl:
+            return [f"musllinux_1_{minor}_{self.machine}" for minor in range(_MUSL, -1, -1)]
         newer = [f"manylinux_2_{minor}_{self.machine}" for minor in range(_GLIBC, _OLDEST_GLIBC - 1, -1)]
         return [*newer, f"manylinux2014_{self.machine}"]
 

@@ -126,7 +126,9 @@ def fetch(name: str, sha256: str, url: str, folder: Path) -> None:
 def all_cells(root: Path) -> list[Cell]:
     """Return every pair of a platform and a Python that the repository at ``root`` can build for."""
     platforms, pythons = known(root)
-    return [(platform, python) for platform in platforms for python in pythons]
+    # pbs-installer lists no archive with musl
+    listed = [platform for platform in platforms if not platform.startswith("linux-musl-")]
+    return [(platform, python) for platform in listed for python in pythons]
 
 
 def label(cell: Cell) -> str:

@@ -26,7 +26,8 @@ KNOWN = Path("editions/toolchain/platforms.bzl")
 RUNNERS = {"linux-x86_64": "ubuntu-24.04", "linux-aarch64": "ubuntu-24.04-arm", "macos-arm64": "macos-15"}
 """GitHub's machines on which a platform's editions start, and the only ones that workflows name; each builds for all.
 
-GitHub withdraws a machine about three years after the year of its system: macos-14 is gone, macos-15 goes next.
+GitHub withdraws a machine about three years after the year of its system: macos-14 is gone, macos-15 goes next. It has
+none with musl: cells of such platforms ask for a machine of one's own.
 """
 _ALIASES = {"darwin": "macos", "amd64": "x86_64"}
 

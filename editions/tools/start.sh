@@ -56,7 +56,10 @@ def numbers(version):
 python, target, floor = sys.argv[1:]
 kind = platform.python_implementation() + (" free-threaded" if "t" in getattr(sys, "abiflags", "") else "")
 name, version = system()
-here = "%s-%s" % ({"darwin": "macos"}.get(sys.platform, sys.platform.rstrip("0123456789")), platform.machine())
+kernel = {"darwin": "macos"}.get(sys.platform, sys.platform.rstrip("0123456789"))
+if (kernel, name) == ("linux", "no glibc"):
+    kernel = "linux-musl"
+here = "%s-%s" % (kernel, platform.machine())
 found = "%s %d.%d on %s" % (kind, sys.version_info[0], sys.version_info[1], here)
 wanted_name, _, wanted = floor.partition(" ")
 if found != "CPython %s on %s" % (python, target):

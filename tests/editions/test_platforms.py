@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -59,4 +60,28 @@ def test_here_it_says_in_one_line_what_it_needs() -> None:
     assert done.stdout == ""
     assert done.stderr.startswith(f"{pex('ARM_PEX').name}: needs CPython 3.12 on linux-aarch64 with glibc 2.")
     assert "; found " in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_edition_for_musl_holds_wheels_for_musl() -> None:
+    """Every wheel runs on Alpine; compiled ones are for musl, none for the GNU C library."""
+    with zipfile.ZipFile(pex("MUSL_PEX")) as archive:
+        wheels = json.loads(archive.read("PEX-INFO"))["distributions"]
+        info = json.loads(archive.read("flovyn_edition/edition.json"))
+    assert info["platform"] == "linux-musl-x86_64"
+    compatible = set(Target("linux-musl-x86_64", "3.12").environment()["compatible_tags"])  # type: ignore[call-overload]
+    for name in wheels:
+        tags = name.removesuffix(".whl").split("-")[-3:]
+        assert compatible & {str(tag) for tag in parse_tag("-".join(tags))}, name
+    assert {"cryptography", "grpcio", "psycopg_binary", "pydantic_core"} <= {
+        name.partition("-")[0] for name in wheels if "musllinux" in name
+    }
+
+
+@pytest.mark.skipif(not os.confstr("CS_GNU_LIBC_VERSION"), reason="it may run here")
+def test_on_the_gnu_library_an_edition_for_musl_says_what_it_needs() -> None:
+    """The C library is told apart before an import fails: one line names both platforms."""
+    done = subprocess.run([str(pex("MUSL_PEX")), "version"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"{pex('MUSL_PEX').name}: needs CPython 3.12 on linux-musl-x86_64; found " in done.stderr
     assert done.stderr.count("\n") == 1

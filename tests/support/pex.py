@@ -30,6 +30,7 @@ FOR_TENANT = {
 _BUILT = {
     "FULL_PEX": "bazel-bin/editions/full.pex",
     "ARM_PEX": "bazel-bin/editions/full-linux-aarch64-py3.12.pex",
+    "MUSL_PEX": "bazel-bin/tests/editions/on_alpine-linux-musl-x86_64-py3.12.pex",
     "MINIMAL_PEX": "bazel-bin/editions/minimal.pex",
     "DEV_PEX": "bazel-bin/editions/dev.pex",
     "MINIMAL_SCIE": "bazel-bin/tests/editions/minimal",

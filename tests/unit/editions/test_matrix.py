@@ -74,9 +74,9 @@ def test_the_repositorys_own_matrix(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 
 def test_every_platform_has_a_runner() -> None:
-    """The build's own list of platforms is read, and each of them has a machine to start on."""
+    """The build's own list of platforms is read, and each of them but those with musl has a machine to start on."""
     platforms, pythons = known(Path.cwd())
-    assert set(platforms) == set(RUNNERS)
+    assert {each for each in platforms if "-musl-" not in each} == set(RUNNERS)
     assert "3.12" in pythons
 
 

@@ -19,6 +19,7 @@ from editions.toolchain.target_wheelhouse import explain, fetch_available, for_t
 from editions.toolchain.targets import Target
 
 LINUX, ARM, MAC = Target("linux-x86_64", "3.11"), Target("linux-aarch64", "3.12"), Target("macos-arm64", "3.14")
+MUSL = Target("linux-musl-aarch64", "3.13")
 HASH = "\\\n    --hash=sha256:" + "0" * 64
 from_bazel = pytest.mark.skipif("PLATFORMS" not in os.environ, reason="Bazel hands over what its rules know")
 
@@ -38,7 +39,7 @@ def test_rules_and_programs_know_the_same_targets() -> None:
     """Every Python that the host may have can be built for, and every platform has markers and tags."""
     assert os.environ["PYTHONS"].split() == [f"3.{minor}" for minor in range(OLDEST[1], NEWEST[1] + 1)]
     machines = [Target(platform, "3.11").markers()["platform_machine"] for platform in os.environ["PLATFORMS"].split()]
-    assert machines == ["x86_64", "aarch64", "arm64"]
+    assert machines == ["x86_64", "aarch64", "x86_64", "aarch64", "arm64"]
 
 
 @from_bazel
@@ -58,7 +59,8 @@ def test_modules_see_the_repositories_of_every_target() -> None:
 def test_wrong_names_are_told_with_the_right_ones() -> None:
     """A platform or a Python that does not exist, or that is listed twice, is named."""
     assert os.environ["UNKNOWN_PLATFORM"] == (
-        'unknown platform "plan9-mips"; known are linux-x86_64, linux-aarch64, macos-arm64'
+        'unknown platform "plan9-mips"; known are linux-x86_64, linux-aarch64, linux-musl-x86_64, linux-musl-aarch64,'
+        " macos-arm64"
     )
     assert os.environ["UNKNOWN_PYTHON"].startswith('unknown Python "3.10"; known are 3.11')
     assert os.environ["LISTED_TWICE"] == 'Python "3.12" is listed twice'
@@ -86,6 +88,10 @@ def test_one_list_alone_means_all_of_the_other() -> None:
         (LINUX, "cp311-cp311-manylinux_2_34_x86_64", False),
         (LINUX, "cp311-cp311-manylinux_2_28_aarch64", False),
         (LINUX, "cp311-cp311-musllinux_1_2_x86_64", False),
+        (MUSL, "cp313-cp313-musllinux_1_2_aarch64", True),
+        (MUSL, "cp38-abi3-musllinux_1_1_aarch64", True),
+        (MUSL, "cp313-cp313-musllinux_1_2_x86_64", False),
+        (MUSL, "cp313-cp313-manylinux_2_17_aarch64.manylinux2014_aarch64", False),
         (ARM, "cp312-cp312-manylinux_2_17_aarch64.manylinux2014_aarch64", True),
         (ARM, "cp311-cp311-manylinux_2_17_aarch64", False),
         (MAC, "cp314-cp314-macosx_11_0_arm64", True),
