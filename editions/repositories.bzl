@@ -18,6 +18,7 @@ No rule set and no module registry is asked: the repositories are a CPython of t
 load("//editions/private:menu.bzl", "editions_menu")
 load("//editions/toolchain:buildifier.bzl", "buildifier")
 load("//editions/toolchain:interpreters.bzl", "interpreters")
+load("//editions/toolchain:npm_files.bzl", "npm_files")
 load("//editions/toolchain:python.bzl", "host_python")
 load("//editions/toolchain:stub.bzl", "stub_repository")
 load("//editions/toolchain:target_wheelhouse.bzl", "target_wheelhouses")
@@ -72,6 +73,45 @@ def flovyn_server_repositories(menu = Label("//editions:editions.json"), locks =
         integrity = "sha512-eZ/Aq+2r4PcJa6LbPCT6ffgIJfTU/gYilqIzoX2OLM4nNkbQC6tTMPZNn7aHHjhGPxbNLv41zm4Xqt1olCLgXw==",
         lock = Label("//editions/toolchain:npm.lock"),
         version = "8.2.1",
+    )
+
+    # Modules for browsers, which the pages of the console import.
+    npm_files(
+        name = "npm_htm",
+        files = {"dist/htm.mjs": "htm.js"},
+        integrity = "sha512-983Vyg8NwUE7JkZ6NmOqpCZ+sh1bKv2iYTlUkzlWmA5JD2acKoxd4KVxbMmxX/85mtfdnDmTFoNKcg5DGAvxNQ==",
+        package = "htm",
+        version = "3.1.1",
+    )
+    npm_files(
+        name = "npm_preact",
+        files = {
+            "dist/preact.mjs": "preact.js",
+            "hooks/dist/hooks.mjs": "hooks.js",
+        },
+        imports = {"preact": "./preact.js"},
+        integrity = "sha512-/HfHI/7N84e6GrWBJ3J280z3mLaRJiDcSvj/A+y/4AbLnND/1UlGHe1sR6oYuTGwId0nP7dqDU9OnLxMPZ7xBg==",
+        package = "preact",
+        version = "11.2.0",
+    )
+    npm_files(
+        name = "npm_preact_signals",
+        files = {"dist/signals.mjs": "signals.js"},
+        imports = {
+            "@preact/signals-core": "./signals-core.js",
+            "preact": "./preact.js",
+            "preact/hooks": "./hooks.js",
+        },
+        integrity = "sha512-Rb+5RPo9gWSaHtzJeauhHxiC8KP/IF2DEPkHPEOGOnuy2wnJzRqyeLRankUCYd6ADqtxS6GnWGv6Ie343d8aYw==",
+        package = "@preact/signals",
+        version = "2.11.4",
+    )
+    npm_files(
+        name = "npm_preact_signals_core",
+        files = {"dist/signals-core.mjs": "signals-core.js"},
+        integrity = "sha512-vcRv7Ityz5JVmeiVqIluLFzT/PDS/AlhHUpw3/aUWqcVUs6bDGIPXE/6RSC4evBNWYvnniozg5Syfj33al3gkg==",
+        package = "@preact/signals-core",
+        version = "1.14.5",
     )
 
     # The list of editions as a .bzl file.

@@ -13,6 +13,7 @@ It also makes the test target `<name>.conformance`: the plugin on a real Postgre
 """
 
 load("//editions/private:library.bzl", _py_library = "py_library")
+load("//editions/private:npm.bzl", "npm_site")
 load("//editions/private:plugin.bzl", "server_plugin_rule")
 load("//tests:defs.bzl", "pytest_test")
 
@@ -29,6 +30,7 @@ def server_plugin(
         data = None,
         migrations = None,
         test_environ = {},
+        npm = [],
         visibility = None,
         **kwargs):
     """A plugin that editions can list, and a library that its tests can use.
@@ -41,12 +43,16 @@ def server_plugin(
         data: its other files; all *.sql of the folder, and the files of its site in site/, when None.
         migrations: its migrations; migrations/*.sql when None.
         test_environ: settings without which the plugin does not start, as variables, for its conformance test.
+        npm: targets of `npm_files`; their files are in site/vendor, and the edition's SBOM and licences list them.
         visibility: who may list it in an edition; everybody when None. No plugin can depend on another, whatever it is.
         **kwargs: attributes of every rule, such as tags.
     """
     srcs = native.glob(["**/*.py"], exclude = _TESTS) if srcs == None else srcs
-    data = native.glob(["**/*.sql", "site/**"], exclude = _TESTS, allow_empty = True) if data == None else data
+    data = native.glob(["**/*.sql", "site/**"], exclude = _TESTS + ["site/vendor/**"], allow_empty = True) if data == None else data
     migrations = native.glob(["migrations/*.sql"], allow_empty = True) if migrations == None else migrations
+    if npm:
+        npm_site(name = name + ".npm", packages = npm, visibility = ["//visibility:private"], **kwargs)
+        data = data + [name + ".npm"]
     _py_library(
         name = name + ".lib",
         srcs = srcs,
@@ -64,6 +70,7 @@ def server_plugin(
         deps = deps,
         library = name + ".lib",
         migrations = migrations,
+        npm = npm,
         visibility = seen_by if "//visibility:public" in seen_by else seen_by + [own],
         **kwargs
     )

@@ -2,7 +2,7 @@
 
 load(":pack.bzl", "collect_pack")
 load(":pack_files.bzl", "source_argument")
-load(":providers.bzl", "PackInfo", "ServerPluginInfo")
+load(":providers.bzl", "NpmInfo", "PackInfo", "ServerPluginInfo")
 load(":tool.bzl", "PYTHON_ATTR", "run_tool", "tool_attr")
 
 def _check_names(ctx):
@@ -65,11 +65,13 @@ def _server_plugin_impl(ctx):
     args.add_all(["--name", name, "--entry", ctx.attr.entry])
     args.add("--source", module_file).add("--out", manifest)
     args.add_all(ctx.files.migrations, before_each = "--migration")
+    npm = [package[NpmInfo].facts for package in ctx.attr.npm]
+    args.add_all(npm, before_each = "--npm")
     run_tool(
         ctx,
         ctx.attr._check,
         [args],
-        inputs = ctx.files.migrations + [module_file],
+        inputs = ctx.files.migrations + npm + [module_file],
         outputs = [manifest],
         mnemonic = "PluginCheck",
         progress_message = "Checking plugin %s" % ctx.label,
@@ -91,6 +93,7 @@ server_plugin_rule = rule(
         "entry": attr.string(doc = "'module:Class' of the plugin.", mandatory = True),
         "library": attr.label(doc = "The plugin's code and data.", mandatory = True, aspects = [collect_pack]),
         "migrations": attr.label_list(doc = "The plugin's migrations, in any order.", allow_files = [".sql"]),
+        "npm": attr.label_list(doc = "The npm packages whose files its site holds.", providers = [NpmInfo]),
         "srcs": attr.label_list(doc = "The plugin's modules, to find the entry's.", allow_files = [".py"]),
         "_check": tool_attr("//editions/tools:check_plugin"),
         "_describe": tool_attr("//editions/tools:describe_plugin"),

@@ -53,6 +53,14 @@ ServerPluginInfo = provider(
     },
 )
 
+NpmInfo = provider(
+    doc = "Files of an npm package that an edition may contain.",
+    fields = {
+        "files": "List of Files: those for browsers, and the texts of the licence.",
+        "facts": "File: name, version, integrity and licence of the package, as JSON.",
+    },
+)
+
 PyToolInfo = provider(
     doc = "A Python program that actions run.",
     fields = {

@@ -128,6 +128,7 @@ def check(options: argparse.Namespace) -> dict[str, object] | None:
         "entry": options.entry,
         **needs.as_json(),
         "migrations": proofs(options.name, [migration for migration, _ in migrations]),
+        "npm": [json.loads(path.read_text(encoding="utf-8")) for path in options.npm],
         "objects": sorted(owned_objects(options.name, (migration.sql for migration, _ in migrations))),
     }
 
@@ -139,6 +140,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--entry", required=True)
     parser.add_argument("--source", type=Path, required=True)
     parser.add_argument("--migration", type=Path, action="append", default=[])
+    parser.add_argument("--npm", type=Path, action="append", default=[], help="facts about an npm package")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
     manifest = check(options)

@@ -95,7 +95,7 @@ def source_digest(files: Mapping[str, bytes], members: Iterable[str]) -> str:
 
 
 def _plugin(plugin: Mapping[str, Any], parts: ManifestParts, files: Mapping[str, bytes]) -> dict[str, Any]:
-    named = {key: plugin[key] for key in ("name", "version", "entry", "plugin_api", "requires", "objects")}
+    named = {key: plugin[key] for key in ("name", "version", "entry", "plugin_api", "requires", "objects", "npm")}
     named["migrations"] = [{key: each[key] for key in ("file", "sha256")} for each in plugin["migrations"]]
     members = parts.sources[plugin["name"]]
     return {**named, **plugin["contributions"], "files": len(members), "source_sha256": source_digest(files, members)}

@@ -8,6 +8,7 @@ content.
 from __future__ import annotations
 
 import argparse
+import base64
 import hashlib
 import json
 import sys
@@ -43,11 +44,13 @@ def document(edition: Mapping[str, Any], facts: Mapping[str, Any], needs: Mappin
     by_name = {wheel["name"]: _wheel(wheel) for wheel in facts["wheels"]}
     boot = _wheel(facts["boot"], "flovyn:start-up")
     plugins = {plugin["name"]: _plugin(plugin) for plugin in edition["plugins"]}
-    bom.components.update([boot, *by_name.values(), *plugins.values()])
+    packages = {plugin["name"]: [_npm(each) for each in plugin["npm"]] for plugin in edition["plugins"]}
+    bundled = [package for each in packages.values() for package in each]
+    bom.components.update([boot, *by_name.values(), *plugins.values(), *bundled])
     direct = {*needs["server"], *needs["extras"]}
     bom.register_dependency(root, [boot, *plugins.values(), *_of(by_name, direct)])
     for name, plugin in plugins.items():
-        bom.register_dependency(plugin, _of(by_name, needs[name]))
+        bom.register_dependency(plugin, [*_of(by_name, needs[name]), *packages[name]])
     for name, wheel in by_name.items():
         inside = [carried(each, wheel) for each in facts["bundled"][name]]
         bom.components.update(inside)
@@ -123,6 +126,22 @@ def carried(found: Mapping[str, Any], wheel: Component) -> Component:
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=found["sha256"])] if "sha256" in found else [],
         licenses=[LicenseFactory().make_from_string(found["license"])] if "license" in found else [],
         properties=[Property(name="flovyn:inside", value=wheel.name)],
+    )
+
+
+def _npm(package: Mapping[str, Any]) -> Component:
+    namespace, _, name = package["name"].rpartition("/")
+    url = PackageURL("npm", namespace or None, name, package["version"])
+    digest = base64.b64decode(package["integrity"].removeprefix("sha512-")).hex()
+    return Component(
+        name=package["name"],
+        version=package["version"],
+        type=ComponentType.LIBRARY,
+        bom_ref=url.to_string(),
+        purl=url,
+        hashes=[HashType(alg=HashAlgorithm.SHA_512, content=digest)],
+        licenses=[LicenseFactory().make_from_string(package["license"])],
+        properties=[Property(name="flovyn:npm", value=", ".join(package["files"]))],
     )
 
 

@@ -48,7 +48,7 @@ def test_the_edition_keeps_its_name_and_says_what_it_is_for() -> None:
     """Platform and Python are the target's; name and plugins are those of the edition."""
     info = read("flovyn_edition/edition.json")
     assert (info["edition"], info["platform"], info["python"]) == ("full", "linux-aarch64", "3.12")
-    assert [plugin["name"] for plugin in info["plugins"]] == ["audit-log", "jwt", "otel", "worker-token"]
+    assert [plugin["name"] for plugin in info["plugins"]] == ["audit-log", "console", "jwt", "otel", "worker-token"]
     assert read("PEX-INFO")["interpreter_constraints"] == ["CPython==3.12.*"]
 
 

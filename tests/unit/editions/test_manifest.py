@@ -25,6 +25,7 @@ JWT: dict[str, Any] = {
     "plugin_api": ">=1.0,<2",
     "requires": [],
     "objects": [["table", "p_jwt__keys"]],
+    "npm": [],
     "migrations": [],
     "contributions": {**CONTRIBUTIONS, "routes": ["GET /api/v1/p/jwt/keys"]},
 }
@@ -143,6 +144,23 @@ def test_sbom_names_licences_as_they_are() -> None:
     licences = {each["name"]: each.get("licenses") for each in sbom()["components"]}
     assert licences["cffi"] == [{"expression": "MIT OR Apache-2.0"}]
     assert licences["falcon"] == [{"license": {"name": "BSD License"}}]
+
+
+def test_sbom_lists_the_npm_packages_of_a_plugin() -> None:
+    """A package is a component of its own, with its digest, on which the plugin depends."""
+    package = {
+        "name": "@preact/signals",
+        "version": "2.0.0",
+        "license": "MIT",
+        "integrity": "sha512-eHl6",
+        "files": ["s.js"],
+    }
+    [plugin] = EDITION["plugins"]
+    found = sbom(plugins=[{**plugin, "npm": [package]}])
+    [listed] = [each for each in found["components"] if each["name"] == "@preact/signals"]
+    assert (listed["purl"], listed["hashes"][0]["content"]) == ("pkg:npm/%40preact/signals@2.0.0", "78797a")
+    [needs] = [each["dependsOn"] for each in found["dependencies"] if each["ref"] == "plugin:jwt"]
+    assert listed["bom-ref"] in needs
 
 
 @pytest.mark.parametrize(

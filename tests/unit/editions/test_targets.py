@@ -52,7 +52,8 @@ def test_modules_see_the_repositories_of_every_target() -> None:
     ]
     expected = {f"{kind}_{target}" for kind in ("interpreter", "wheels") for target in targets}
     used = set(re.findall(r'^    "(\w+)",$', Path("MODULE.bazel").read_text(), re.MULTILINE))
-    assert used == expected | {"buildifier", "lint_wheels", "menu", "python", "wheels"}
+    npm = {"npm_htm", "npm_preact", "npm_preact_signals", "npm_preact_signals_core"}
+    assert used == expected | {"buildifier", "lint_wheels", "menu", "python", "wheels"} | npm
 
 
 @from_bazel
