@@ -105,7 +105,9 @@ async def _rate(
         began = time.perf_counter()
         # an HTTP connection carries one request at a time
         await asyncio.gather(*(starter(each) for each in connections))
-        await asyncio.wait_for(finished.wait(), 120)
+        ended = asyncio.ensure_future(finished.wait())
+        done_first, _ = await asyncio.wait([ended, *polling], timeout=120, return_when=asyncio.FIRST_COMPLETED)
+        assert ended in done_first, [each.exception() for each in done_first] or "some have not ended in time"
         rate = count / (time.perf_counter() - began)
     await asyncio.gather(*polling, return_exceptions=True)
     await asyncio.sleep(0.2)  # polls that were cut off leave the server before the next round

@@ -45,7 +45,8 @@ class AgentClaims(Claims[PollSlot, NewAgent, ClaimedAgent]):
         )
         self._storage = storage
         self._signs: Throttle[AgentKey] = Throttle(SEEN_EVERY_S)
-        self._unwritten: set[AgentKey] = set()
+        self._unwritten: dict[AgentKey, float] = {}
+        """The loop's times of signs of life that are not written yet."""
         self._writing: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
 
@@ -57,13 +58,17 @@ class AgentClaims(Claims[PollSlot, NewAgent, ClaimedAgent]):
         """
         self.receipts.confirmed(agent)
         if self._signs.is_due(agent) or begins:
-            self._unwritten.add(agent)
+            self._unwritten[agent] = asyncio.get_running_loop().time()
             if self._writing is None:
                 self._writing = asyncio.create_task(self._write_signs())
 
-    def over(self, agent: AgentKey) -> None:
-        """Record that an activation has ended: its sign of life need not be written any more."""
-        self._unwritten.discard(agent)
+    def over(self, agent: AgentKey, called_at: float) -> None:
+        """Record that a call at a time of the loop has ended an activation: its sign of life need not be written.
+
+        The next activation may have begun before the call was answered; its sign is a later one, and stays.
+        """
+        if self._unwritten.get(agent, called_at) < called_at:
+            del self._unwritten[agent]
 
     async def release_claims(self, claims: Collection[UUID], age: float) -> set[UUID]:
         """Release claims that are at most ``age`` seconds old; return the ids of the released ones."""
@@ -99,7 +104,8 @@ class AgentClaims(Claims[PollSlot, NewAgent, ClaimedAgent]):
                     async with asyncio.timeout(GATHER_SIGNS_S):
                         await self._closing.wait()
                 batch = sorted(self._unwritten)[:MOST_SIGNS]
-                self._unwritten.difference_update(batch)
+                for agent in batch:
+                    del self._unwritten[agent]
                 await self._write_some(batch)
         finally:
             self._writing = None

@@ -5,6 +5,7 @@ The calls about signals, tasks and child agents are in ``agent_work``.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from uuid import uuid4
@@ -147,27 +148,30 @@ class AgentDispatch:
         """Complete an agent."""
         agent = agent_of(request, identity)
         self._agents.claims.receipts.confirmed(agent)
+        called_at = asyncio.get_running_loop().time()
         await self._agents.submit(CompleteCall(*agent, await payload_field(request.output, "output")))
-        self._agents.claims.over(agent)
+        self._agents.claims.over(agent, called_at)
         return empty_pb2.Empty()
 
     async def fail_agent(self, request: pb.FailAgentRequest, identity: Identity) -> empty_pb2.Empty:
         """Fail an agent. A worker that could not reach the server has lost its activation, no more."""
         agent = agent_of(request, identity)
         self._agents.claims.receipts.confirmed(agent)
+        called_at = asyncio.get_running_loop().time()
         error, kind = free_text(request.error), free_text(request.failure_type)
         trace = free_text(request.stack_trace) if request.HasField("stack_trace") else None
         unreachable = self._agents.limits.retry_unreachable and not kind and _UNREACHABLE.search(error) is not None
         await self._agents.submit(FailCall(*agent, Failure(error, trace, kind or None), unreachable))
-        self._agents.claims.over(agent)
+        self._agents.claims.over(agent, called_at)
         return empty_pb2.Empty()
 
     async def suspend_agent(self, request: pb.SuspendAgentRequest, identity: Identity) -> empty_pb2.Empty:
         """Suspend an agent until its condition is met."""
         agent = agent_of(request, identity)
         self._agents.claims.receipts.confirmed(agent)
+        called_at = asyncio.get_running_loop().time()
         await self._agents.submit(SuspendCall(*agent, messages.wait_of(request)))
-        self._agents.claims.over(agent)
+        self._agents.claims.over(agent, called_at)
         return empty_pb2.Empty()
 
     async def resume_agent(self, request: pb.ResumeAgentRequest, identity: Identity) -> pb.ResumeAgentResponse:
