@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from pydantic import SecretStr
-
 from server.config import Settings
 from server.database.passwords import Address
 
 
 def pooled(settings: Settings) -> Address:
     """Return the address for transactions; a pooler may be in between."""
-    return _address(settings, settings.database_url)
+    return _address(settings, settings.database_url.get_secret_value())
 
 
 def direct(settings: Settings) -> Address:
     """Return the address for LISTEN, advisory locks and migrations."""
-    return _address(settings, settings.database.direct_url or settings.database_url)
+    return _address(settings, (settings.database.direct_url or settings.database_url).get_secret_value())
 
 
-def _address(settings: Settings, url: SecretStr) -> Address:
-    return Address(url.get_secret_value(), settings.database.password_file, settings.database.password_command or ())
+def _address(settings: Settings, url: str) -> Address:
+    return Address(url, settings.database.password_file, settings.database.password_command or ())
