@@ -32,7 +32,7 @@ async def run_background(
     Those that look for work in the whole database run in the process that leads; the others run in every process.
     """
     received = channels(engine, database.locks, database.leadership)
-    listening = Notifications(direct(settings), received, engine.reconnected, process)
+    listening = Notifications(direct(settings), received, engine.wake_all, process)
     expected = engine.expected
     cleaner = Sweeper(
         "session cleaner", SessionRepository(database.pool).clean, 300, "deleted %d expired sessions", logging.DEBUG

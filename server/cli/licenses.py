@@ -55,7 +55,7 @@ def _entry(component: Mapping[str, Any], *, with_texts: bool, folder: str = "") 
 
 def _npm_texts(package: Mapping[str, Any], folder: str) -> Iterator[tuple[str, str]]:
     for name in package["license_files"]:
-        yield name, files(folder).joinpath("site", "vendor", name).read_text(encoding="utf-8")
+        yield name, (files(folder) / "site" / "vendor" / name).read_text(encoding="utf-8")
 
 
 def _texts(wheel: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

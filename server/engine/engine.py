@@ -114,9 +114,8 @@ class Engine:
         """Delete expired idempotency keys and expired answers of calls; return how many there were."""
         return await idempotency.clean(self._keys.clean) + await idempotency.clean(self.repeats.clean)
 
-    def reconnected(self) -> None:
-        """Wake all parked pollers and forget histories: the connection was lost, and with it notifications."""
-        self.workflows.claims.forget_histories()
+    def wake_all(self) -> None:
+        """Wake every parked poller of this process: notifications may have been lost."""
         for wakeups in self.wakeups.values():
             wakeups.wake_all()
 

@@ -25,7 +25,6 @@ from server.domain.workflow_event import DatedEvent, Event
 from server.observability import run_spans
 from server.storage.columns import claim_columns, columns
 from server.storage.poll_slots import SlotGroups
-from server.storage.recent_histories import RecentHistories
 from server.storage.rows import NAMED, SCALAR, fetch, keyed_row, read, record_row
 
 _SQL = named_queries(__package__, "workflows.sql")
@@ -51,7 +50,6 @@ class WorkflowRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._recent = RecentHistories()
 
     async def start(self, workflows: Sequence[NewWorkflow]) -> list[ClaimedWorkflow]:
         """Insert workflows with their first events, in a transaction of their own; see ``insert``."""
@@ -82,15 +80,7 @@ class WorkflowRepository:
         except psycopg.errors.ForeignKeyViolation:
             raise NotFound("the tenant does not exist on this server; create it first") from None
         count(connection, lambda meter: meter.workflows_started(workflows))
-        claimed = [_as_claimed(*awaited[row.tenant_id, row.id], row.created_at, row.claimed_at) for row in rows]
-
-        def note() -> None:
-            self._recent.started(workflows)
-            for workflow in claimed:
-                self._recent.claimed(workflow, awaited[workflow.tenant_id, workflow.id][1].held_by)
-
-        after_commit_of(connection, note)
-        return claimed
+        return [_as_claimed(*awaited[row.tenant_id, row.id], row.created_at, row.claimed_at) for row in rows]
 
     async def claim(self, slots: Sequence[PollSlot]) -> list[ClaimedWorkflow | None]:
         """Claim pending workflows for the slots, oldest first; None for a slot without work."""
@@ -99,11 +89,7 @@ class WorkflowRepository:
             rows = await fetch(connection, _CLAIMED, _SQL["claim"], groups.parameters)
             waits = [(workflow.queue, waited) for (_, _, waited), workflow in rows]
             count(connection, lambda meter: meter.claimed(Category.WORKFLOW, waits))
-        claimed = groups.by_slot(((group, place), workflow) for (group, place, _), workflow in rows)
-        for slot, workflow in zip(slots, claimed, strict=True):
-            if workflow is not None:
-                self._recent.claimed(workflow, slot.claim.held_by)
-        return claimed
+        return groups.by_slot(((group, place), workflow) for (group, place, _), workflow in rows)
 
     async def release(self, workflows: Sequence[ClaimedWorkflow]) -> None:
         """Release claimed workflows whose claims have not ended."""
@@ -209,17 +195,12 @@ class WorkflowRepository:
         if tracing.is_on():
             ends = [step for step in last.values() if step.state.status.is_terminal]
             after_commit_of(connection, lambda: run_spans.workflows_ended(ends))
-        claims = {key: step.claim for key, step in last.items() if step.claim is not None}
-        if claims:
-            queues = [last[key].state.queue for key in claims]
+        queues = [step.state.queue for step in last.values() if step.claim is not None]
+        if queues:
             count(connection, lambda meter: meter.workflows_dispatched(queues))
-        after_commit_of(connection, lambda: self._recent.written(steps))
 
         async def dispatched() -> list[ClaimedWorkflow]:
-            workflows = await cursor.fetchall() if claims else []
-            for workflow in workflows:
-                self._recent.claimed(workflow, claims[workflow.tenant_id, workflow.id].held_by)
-            return workflows
+            return await cursor.fetchall() if queues else []
 
         return dispatched
 
@@ -261,20 +242,7 @@ class WorkflowRepository:
             found[key].append(Event(row.sequence, row.event_type, Json(row.event_data)))
             if row.claim_id is not None:
                 claims[key] = row.claim_id
-        for key, events in found.items():
-            self._recent.read(key, events)
         return [(found[key], claims.get(key)) for key in keys]
-
-    def history_at_claim(self, key: WorkflowKey, reader: str | None) -> tuple[list[Event], str] | None:
-        """Return the history for a reader that has just claimed the workflow, and its claim; None if it must be read.
-
-        See ``server.storage.recent_histories``.
-        """
-        return self._recent.take(key, reader)
-
-    def forget_histories(self) -> None:
-        """Forget what was written: another database may have replaced the one that it was written to."""
-        self._recent.clear()
 
 
 def _as_claimed(workflow: NewWorkflow, claim: Claim, created_at: datetime, claimed_at: datetime) -> ClaimedWorkflow:

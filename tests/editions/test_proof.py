@@ -77,7 +77,7 @@ def test_the_sbom_is_valid(variable: str) -> None:
 
 @pytest.mark.parametrize("variable", EDITIONS)
 def test_the_sbom_names_what_is_packed(variable: str) -> None:
-    """Its components are the wheels in the file, what they carry, the plugins that the edition lists, PEX, and no more."""
+    """Its components are wheels and what they carry, npm packages, the plugins that the edition lists, PEX, and no more."""
     packed = {name.split("/")[1] for name in contents(variable) if name.startswith(".deps/")}
     manifest = loaded(variable, ".manifest.json")
     components = loaded(variable, ".cdx.json")["components"]
@@ -89,7 +89,8 @@ def test_the_sbom_names_what_is_packed(variable: str) -> None:
     assert f"pkg:pypi/pex@{started}" in properties
     inside = [each["value"] for each in properties.values() if each["name"] == "flovyn:inside"]
     assert set(inside) <= {wheel["name"] for wheel in manifest["wheels"]}
-    assert len(components) == len(packed) + len(plugins) + 1 + len(inside)
+    npm = [package for plugin in manifest["plugins"] for package in plugin["npm"]]
+    assert len(components) == len(packed) + len(plugins) + 1 + len(inside) + len(npm)
 
 
 @pytest.mark.parametrize("variable", EDITIONS)
@@ -133,18 +134,21 @@ def test_minimal_holds_nothing_of_any_plugin() -> None:
 
 
 def test_licences() -> None:
-    """Every wheel has a readable licence, with its text where the wheel brings one."""
+    """Every wheel and npm package has a readable licence, with its text where the package brings one."""
     listed_first = run("FULL_PEX", "licenses").stdout.partition("\n")[0].split(maxsplit=2)
     assert (listed_first[0], listed_first[2]) == (
         "flovyn-server",
         loaded("FULL_PEX", ".manifest.json")["license"] or "not declared",
     )
-    found = json.loads(run("FULL_PEX", "licenses", "--texts", "--json").stdout)["wheels"]
+    document = json.loads(run("FULL_PEX", "licenses", "--texts", "--json").stdout)
+    found = document["wheels"]
     assert [each["name"] for each in found if each["license"] == "unknown"] == []
     texts = {each["name"]: each["texts"] for each in found}
     assert "Apache License" in texts["grpcio"]["licenses/LICENSE"]
     listed = {wheel["name"]: len(wheel["license_files"]) for wheel in loaded("FULL_PEX", ".manifest.json")["wheels"]}
     assert {name: len(each) for name, each in texts.items()} == {**listed, "pex": 0}
+    assert "MIT" in {each["license"] for each in document["npm"]}
+    assert all(each["texts"] for each in document["npm"])
 
 
 def test_an_edition_does_not_differ_from_itself() -> None:

@@ -63,7 +63,7 @@ class WorkflowClaims(Claims[PollSlot, NewWorkflow, ClaimedWorkflow]):
             NotFound: the tenant has no such workflow.
         """
         try:
-            events, claim = self._storage.history_at_claim(key, reader) or await self._histories.submit(key)
+            events, claim = await self._histories.submit(key)
         except BaseException:
             self.senders.failed_to_read(key, reader)
             raise
@@ -73,10 +73,6 @@ class WorkflowClaims(Claims[PollSlot, NewWorkflow, ClaimedWorkflow]):
         self.receipts.read(key, reader)
         self._sizes.check(key, events)
         return events
-
-    def forget_histories(self) -> None:
-        """Read the next histories from the database: the connection to it was lost."""
-        self._storage.forget_histories()
 
     async def reclaim(self, lease: float, silence: float) -> int:
         """Release workflows whose claims are older than ``lease`` seconds; return their number.
