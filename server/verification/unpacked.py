@@ -23,7 +23,15 @@ from server.verification.archive import INSTALLER, MANIFEST
 from server.verification.environment import Origin
 
 _HASH = re.compile(r"[0-9a-f]{40}")
-_OF_PEX = re.compile(r"PEX_EXTRA_SYS_PATH\.(py|pth)|[^/]+\.dist-info/(RECORD|INSTALLER|REQUESTED|direct_url\.json)")
+_NAMESPACES = "pex-ns-pkgs.pth"
+_NAMESPACE = re.compile(r"pex-ns-pkgs/[0-9]+")
+_NAMESPACE_PREFIX = re.compile(r"\Apex-ns-pkgs/[0-9]+/")
+"""A folder for a wheel with packages in a namespace of another wheel. PEX gives each further one such a folder,
+and lists them in a file that Python reads at its start."""
+
+_OF_PEX = re.compile(
+    r"PEX_EXTRA_SYS_PATH\.(py|pth)|pex-ns-pkgs\.pth|[^/]+\.dist-info/(RECORD|INSTALLER|REQUESTED|direct_url\.json)"
+)
 """Files that PEX adds to an environment."""
 
 _MODULES_OF_PEX = ("PEX_EXTRA_SYS_PATH.py", "PEX_EXTRA_SYS_PATH.pth")
@@ -53,6 +61,10 @@ class Copy:
     def environment(self) -> Path | None:
         """The environment of these packages; None for a mirror."""
         return self.folder.parents[2] if self.generated is _OF_PEX else None
+
+    def inner(self, path: str) -> str:
+        """Return the path in the manifest's terms, without the folder of a namespace's further wheel."""
+        return path if self.environment is None else _NAMESPACE_PREFIX.sub("", path)
 
 
 def root_of(prefix: Path) -> Path | None:
@@ -102,17 +114,17 @@ def problems(found: list[Copy], origin: Origin) -> Iterator[str]:
     digest = _digest_cache()
     installer = origin.text(INSTALLER)
     for copy in found:
-        there = dict(files(copy.folder))
-        for name in sorted(there.keys() | copy.expected.keys()):
-            if name not in there:
-                yield f"{copy.folder / name}: is missing"
-            elif name not in copy.expected:
+        there = sorted((copy.inner(path), whole) for path, whole in files(copy.folder))
+        for name in sorted(copy.expected.keys() - {name for name, _ in there}):
+            yield f"{copy.folder / name}: is missing"
+        for name, path in there:
+            if name not in copy.expected:
                 if not copy.generated.fullmatch(name):
-                    yield f"{there[name]}: is not in the manifest"
-                elif not _is_as_generated(name, there[name], installer):
-                    yield f"{there[name]}: is not what PEX writes"
-            elif digest(there[name]) != copy.expected[name]:
-                yield f"{there[name]}: differs from the manifest"
+                    yield f"{path}: is not in the manifest"
+                elif not _is_as_generated(name, path, installer):
+                    yield f"{path}: is not what PEX writes"
+            elif digest(path) != copy.expected[name]:
+                yield f"{path}: differs from the manifest"
         if copy.environment is not None:
             yield from environment.problems(copy.environment, origin)
 
@@ -120,6 +132,8 @@ def problems(found: list[Copy], origin: Origin) -> Iterator[str]:
 def _is_as_generated(name: str, path: str, installer: str) -> bool:
     if name == _LAYOUT:
         return Path(path).read_bytes() == b"zipapp"
+    if name == _NAMESPACES:
+        return all(_NAMESPACE.fullmatch(line) for line in Path(path).read_bytes().decode("latin-1").splitlines())
     return name not in _MODULES_OF_PEX or _is_of_pex(path, installer)
 
 

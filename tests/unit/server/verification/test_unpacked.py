@@ -59,6 +59,38 @@ def test_a_touched_copy(tmp_path: Path, pex: Path) -> None:
     ]
 
 
+def _in_namespace(packages: Path) -> Path:
+    """Move a module as PEX does for a wheel that shares a namespace with another one; return its folder."""
+    folder = packages / "pex-ns-pkgs" / "1"
+    folder.mkdir(parents=True)
+    (packages / "a.py").rename(folder / "a.py")
+    (packages / "pex-ns-pkgs.pth").write_text("pex-ns-pkgs/1\n")
+    return folder
+
+
+def test_wheels_that_share_a_namespace(tmp_path: Path, pex: Path) -> None:
+    """The files of the further wheels are those of the manifest, too."""
+    folder = _in_namespace(unpack(tmp_path, pex))
+    assert wrong_copies(tmp_path, pex) == []
+    (folder / "b.py").write_text("")
+    (folder / "server").mkdir()
+    (folder / "server" / "cli.py").write_text("X = 2\n")
+    assert [line.partition("site-packages/")[2] for line in wrong_copies(tmp_path, pex)] == [
+        "pex-ns-pkgs/1/b.py: is not in the manifest",
+        "pex-ns-pkgs/1/server/cli.py: differs from the manifest",
+    ]
+
+
+@pytest.mark.parametrize("text", ["pex-ns-pkgs/1\nimport evil\n", "/opt/evil\n", "pex-ns-pkgs/1/../../evil\n"])
+def test_the_list_of_namespaces_names_only_their_folders(tmp_path: Path, pex: Path, text: str) -> None:
+    """Python runs lines of this file that begin with ``import``, and adds all others to its path."""
+    packages = unpack(tmp_path, pex)
+    _in_namespace(packages)
+    (packages / "pex-ns-pkgs.pth").write_text(text)
+    (line,) = wrong_copies(tmp_path, pex)
+    assert line.endswith("site-packages/pex-ns-pkgs.pth: is not what PEX writes")
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
