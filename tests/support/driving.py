@@ -11,7 +11,7 @@ import pytest
 
 from proto.flovyn.v1 import workflow_pb2 as pb
 from tests.support import calls
-from tests.support.running import TENANT, Client
+from tests.support.running import TENANT, Client, Connection
 
 DEADLINE_S = 10.0
 """A wait fails after this time."""
@@ -28,19 +28,20 @@ Happened = tuple[int, str, Any]
 
 
 class Calls:
-    """A client and a worker of one server."""
+    """A client and a worker of one server; calls go over ``connection``, or over the client's own."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, connection: Connection | None = None) -> None:
         self.client = client
-        self.dispatch = client.dispatch
+        self.connection = connection or client
+        self.dispatch = self.connection.dispatch
 
     async def start(self, data: bytes = b"null", **fields: Any) -> str:
         """Start a workflow of kind ``k`` and return its id."""
-        return await calls.start(self.client, input=data, **fields)
+        return await calls.start(self.connection, input=data, **fields)
 
     async def poll(self, queue: str = "", **fields: Any) -> pb.WorkflowExecution | None:
         """Ask for a workflow once; None when there was none."""
-        return await calls.poll(self.client, queue, **fields)
+        return await calls.poll(self.connection, queue, **fields)
 
     async def claim(self, queue: str = "") -> pb.WorkflowExecution:
         """Wait for a workflow."""
@@ -63,7 +64,7 @@ class Calls:
         """Submit an activation's commands, numbered from 1 as some workers do."""
         for index, command in enumerate(commands, 1):
             command.sequence_number = index
-        await calls.submit(self.client, workflow_id, *commands, status=status)
+        await calls.submit(self.connection, workflow_id, *commands, status=status)
 
     async def step(self, *commands: pb.WorkflowCommand, queue: str = "", status: Any = SUSPENDED) -> str:
         """Carry out one activation of the next workflow, and return its id."""
@@ -73,7 +74,7 @@ class Calls:
 
     async def events(self, workflow_id: str) -> list[Happened]:
         """Return the history."""
-        return await calls.events(self.client, workflow_id)
+        return await calls.events(self.connection, workflow_id)
 
     async def types(self, workflow_id: str) -> list[str]:
         """Return the types of the history's events, whose numbers must be 1..n."""
