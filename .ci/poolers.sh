@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The server through PgBouncer in transaction mode: the tests of poolers, and calls of all kinds; with --all, every test of
-# tests/integration/server.
-#   .ci/poolers.sh PROGRAM [--all]
+# The server through PgBouncer in transaction mode: the tests of poolers; with --calls, calls of all kinds as well; with
+# --all, every test of tests/integration/server.
+#   .ci/poolers.sh PROGRAM [--calls | --all]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=//tests/integration/server
@@ -10,4 +10,4 @@ through=("$folder":test_workflow_calls "$folder":test_task_calls "$folder":test_
 [ "${2:-}" != --all ] || through=("$folder/...")
 bazel() { ./bazelw test --color=no --curses=no --test_env="TEST_PGBOUNCER=$1" "${@:2}"; }
 bazel "$1" "$folder":test_poolers
-bazel "$1" --test_env=TEST_THROUGH_PGBOUNCER=1 "${through[@]}"
+[ -z "${2:-}" ] || bazel "$1" --test_env=TEST_THROUGH_PGBOUNCER=1 "${through[@]}"
