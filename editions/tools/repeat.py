@@ -73,12 +73,12 @@ def copy_checkout(to: Path) -> Path:
 
 
 def collect_wheels(output_base: Path, to: Path) -> Path:
-    """Link every wheel that the first build had into one folder, so that the second fetches nothing."""
+    """Link each wheel and npm package that the first build had into one folder, so that the second fetches nothing."""
     to.mkdir()
-    for folder in ("whl", "pip"):
-        for wheel in output_base.glob(f"external/*/{folder}/*.whl"):
-            if not (to / wheel.name).exists():
-                (to / wheel.name).symlink_to(wheel.resolve())
+    for pattern in ("whl/*.whl", "pip/*.whl", "*.tgz"):
+        for file in output_base.glob(f"external/*/{pattern}"):
+            if not (to / file.name).exists():
+                (to / file.name).symlink_to(file.resolve())
     return to
 
 

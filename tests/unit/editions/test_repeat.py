@@ -92,18 +92,19 @@ def test_all_outputs_of_a_target_are_taken(tmp_path: Path) -> None:
 
 
 def test_wheels_of_all_targets_are_collected(tmp_path: Path) -> None:
-    """Those of this machine and of other platforms lie in one folder for the second build, and pip's with them."""
+    """Wheels of this machine and of other platforms, pip's and npm packages are in one folder for the second build."""
     for name in (
         "wheels/whl/a.whl",
         "wheels_linux_aarch64_py312/whl/b.whl",
         "wheels/pip/pip.whl",
         "wheels/unpacked/c.whl",
+        "npm_d/d.tgz",
     ):
         path = tmp_path / "external" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     folder = collect_wheels(tmp_path, tmp_path / "all")
-    assert sorted(path.name for path in folder.iterdir()) == ["a.whl", "b.whl", "pip.whl"]
+    assert sorted(path.name for path in folder.iterdir()) == ["a.whl", "b.whl", "d.tgz", "pip.whl"]
 
 
 def test_the_surroundings_that_the_second_build_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
