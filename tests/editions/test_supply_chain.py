@@ -156,7 +156,7 @@ def test_libraries_inside_of_wheels_can_be_found(variable: str, name: str, produ
     assert each["version"].count(".") >= 1
 
     """The components of a wheel's own SBOM are in the edition's, below the wheel."""
-    """What a wheel's own SBOM names is in the edition's, below the wheel."""
+    """The SBOM of the edition lists the components of each wheel's own SBOM below the wheel."""
     found = components(sbom_of("MINIMAL_PEX"))
     (regex,) = named(found, "regex")
     assert regex["purl"].startswith("pkg:cargo/regex@")

@@ -17,13 +17,12 @@ from core.errors import FlovynError
 from core.unit_of_work import after_commit
 from server.database.effects import count
 from server.domain.agent import AgentStatus, ClaimedAgent, NewAgent
-from server.domain.task import ClaimedTask, NewTask, dispatched
 from server.domain.worker import Category
 from server.engine.agents.claims import AgentClaims
 from server.engine.agents.locked import AgentCall, AgentWrites, Answer, Locked, Wanted
 from server.engine.dispatch.direct_dispatch import Reservations
 from server.engine.schedules.next_due import NextDue
-from server.engine.tasks.claims import TaskClaims
+from server.engine.tasks.claims import TaskClaims, TaskDispatch
 from server.storage.agent_records import AgentRecordRepository
 from server.storage.agents import AgentKey, AgentRepository
 from server.storage.repositories import Repositories
@@ -66,15 +65,13 @@ class AgentBatches:
 
     async def _carry_out(self, calls: Sequence[Call]) -> Sequence[Any]:
         with ExitStack() as stack:
-            task_pollers = stack.enter_context(self._task_claims.direct_dispatch.reserving())
+            tasks = stack.enter_context(self._task_claims.dispatching())
             agent_pollers = stack.enter_context(self._claims.direct_dispatch.reserving())
-            batch = _AgentBatch(self._agents, self._records, self._storage, task_pollers, agent_pollers)
+            batch = _AgentBatch(self._agents, self._records, self._storage, tasks, agent_pollers)
             async with self._storage.database.transaction() as connection:
                 results = await batch.run(connection, calls)
-            task_pollers.deliver(batch.claimed_tasks)
             agent_pollers.deliver(batch.claimed_agents)
-        self._task_claims.wake([task for task in batch.new_tasks if task.id not in task_pollers.served])
-        for task in batch.new_tasks:
+        for task in tasks.due:
             if task.timeout_ms is not None:
                 self._deadlines.expect(task.timeout_ms / 1000)
         for tenant_id, agent_id, queue, kind in batch.pending:
@@ -93,16 +90,14 @@ class _AgentBatch:
         agents: AgentRepository,
         records: AgentRecordRepository,
         storage: Repositories,
-        task_pollers: Reservations[NewTask, ClaimedTask],
+        dispatch: TaskDispatch,
         agent_pollers: Reservations[NewAgent, ClaimedAgent],
     ) -> None:
         self._agents = agents
         self._records = records
         self._tasks = storage.tasks
-        self._task_pollers = task_pollers
+        self._dispatch = dispatch
         self._agent_pollers = agent_pollers
-        self.new_tasks: list[NewTask] = []
-        self.claimed_tasks: list[ClaimedTask] = []
         self.claimed_agents: list[ClaimedAgent] = []
         self.cascading: list[AgentKey] = []
         self.pending: list[tuple[Any, Any, str, str]] = []
@@ -153,10 +148,7 @@ class _AgentBatch:
             await self._agents.apply(connection, list(writes.steps.values()))
         await self._write_records(connection, writes)
         if writes.tasks:
-            tasks = self._task_pollers.assign(writes.tasks)
-            await self._tasks.insert(connection, tasks)
-            self.new_tasks += tasks
-            self.claimed_tasks += [dispatched(task, task.claim) for task in tasks if task.claim is not None]
+            await self._tasks.insert(connection, self._dispatch.assign(writes.tasks))
         if writes.children:
             children = self._agent_pollers.assign(writes.children)
             self.claimed_agents += await self._agents.insert(connection, children)
