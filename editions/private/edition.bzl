@@ -9,7 +9,7 @@ load(":chosen.bzl", "check_plugins")
 load(":edition_target.bzl", "TARGET_ATTR", "edition_target")
 load(":pack.bzl", "collect_pack")
 load(":pack_files.bzl", "source_argument")
-load(":proof.bzl", "PROOF_ATTRS", "edition_parts", "edition_proof", "edition_sbom", "wheel_facts")
+load(":proof.bzl", "PROOF_ATTRS", "edition_parts", "edition_sbom", "wheel_facts")
 load(":providers.bzl", "PackInfo")
 load(":tool.bzl", "run_tool", "tool_attr")
 
@@ -60,30 +60,34 @@ def _boot(ctx, target, plugins):
     return module, info
 
 def _pack(ctx, deps_pex, facts, boot, packs, manifests):
-    """The edition, sources over the layer of wheels, and its manifest."""
-    out = ctx.actions.declare_file(ctx.label.name + ".pex")
-    manifest = ctx.actions.declare_file(ctx.label.name + ".manifest.json")
+    """The edition, sources over the layer of wheels, and what lies beside it: manifest, provenance and checksums."""
+    out, manifest, provenance, sums = [
+        ctx.actions.declare_file(ctx.label.name + suffix)
+        for suffix in (".pex", ".manifest.json", ".intoto.jsonl", ".SHA256SUMS")
+    ]
     sources = depset(transitive = [pack.sources for pack in packs])
     args = ctx.actions.args()
     args.use_param_file("@%s", use_always = True).set_param_file_format("multiline")
     args.add(deps_pex, format = "--deps=%s").add(out, format = "--out=%s").add(manifest, format = "--manifest=%s")
+    args.add(provenance, format = "--provenance=%s").add(sums, format = "--sums=%s").add(facts.sbom, format = "--sbom=%s")
     args.add(facts.wheels, format = "--wheels=%s").add(facts.parts, format = "--parts=%s")
-    args.add("--label=%s" % ctx.label).add("--max-mb=%s" % (ctx.attr.max_size_mb or 0))
+    args.add("--label=%s" % ctx.label).add("--target=//%s:%s" % (ctx.label.package, ctx.label.name))
+    args.add("--max-mb=%s" % (ctx.attr.max_size_mb or 0))
     args.add_all(depset(transitive = [pack.imports for pack in packs]), format_each = "--import=%s")
-    args.add_all(sources, map_each = source_argument, format_each = "--source=%s")
-    args.add(facts.sbom, format = "--source=flovyn_edition/sbom.cdx.json=%s")
+    args.add_all("--source", sources, map_each = source_argument)
+    args.add(facts.sbom, format = "flovyn_edition/sbom.cdx.json=%s")
     for file in boot:
-        args.add("--source=flovyn_edition/%s=%s" % (file.basename, file.path))
+        args.add("flovyn_edition/%s=%s" % (file.basename, file.path))
     run_tool(
         ctx,
         ctx.attr._merge_pex,
         [args],
         inputs = depset([deps_pex, facts.wheels, facts.parts, facts.sbom] + list(boot) + manifests, transitive = [sources]),
-        outputs = [out, manifest],
+        outputs = [out, manifest, provenance, sums],
         mnemonic = "PexEdition",
         progress_message = "Writing edition %s" % ctx.label,
     )
-    return out, manifest
+    return out, [manifest, facts.sbom, provenance, sums]
 
 def _facts(ctx, target, deps_pex, info):
     """Return the facts of an edition that are known before it is packed."""
@@ -98,8 +102,7 @@ def _edition_impl(ctx):
     deps_pex = _pex_deps(ctx, target)
     boot = _boot(ctx, target, plugins)
     facts = _facts(ctx, target, deps_pex, boot[1])
-    out, manifest = _pack(ctx, deps_pex, facts, boot, packs, [plugin.manifest for plugin in plugins])
-    proof = [manifest, facts.sbom] + edition_proof(ctx, out, manifest, facts.sbom)
+    out, proof = _pack(ctx, deps_pex, facts, boot, packs, [plugin.manifest for plugin in plugins])
     return [
         # As runfiles they are built whenever the edition is, and who asks for the edition still gets one file.
         DefaultInfo(files = depset([out]), executable = out, runfiles = ctx.runfiles([out] + proof)),

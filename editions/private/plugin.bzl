@@ -43,7 +43,7 @@ def _describe(ctx, pack, manifest):
     args.use_param_file("@%s", use_always = True).set_param_file_format("multiline")
     args.add(ctx.attr.entry, format = "--entry=%s").add("--label=%s" % ctx.label).add(out, format = "--out=%s")
     args.add_all(pack.imports, format_each = "--import=%s")
-    args.add_all(pack.sources, map_each = source_argument, format_each = "--source=%s")
+    args.add_all("--source", pack.sources, map_each = source_argument)
     args.add_all(trees, format_each = "--wheel=%s", expand_directories = False)
     run_tool(
         ctx,

@@ -1,4 +1,4 @@
-"""The documents beside an edition's file: facts of its wheels, SBOM, provenance and checksums.
+"""What is known of an edition before it is packed: its parts, facts of its wheels, SBOM.
 
 The facts of the wheels change only with the set of wheels and the SBOM only with what is in the edition, so editing a line
 of a source runs neither.
@@ -14,7 +14,6 @@ PROOF_ATTRS = {
     "_pex": attr.label(doc = "The wheel whose code every edition starts with.", default = "@wheels//:pex", providers = [PackInfo]),
     "_python": PYTHON_ATTR,
     "_wheel_facts": tool_attr("//editions/tools:wheel_facts"),
-    "_write_proof": tool_attr("//editions/tools:write_proof"),
     "_write_sbom": tool_attr("//editions/tools:write_sbom"),
 }
 
@@ -85,24 +84,3 @@ def edition_sbom(ctx, info, wheels, parts):
     args.add("--edition", info).add("--wheels", wheels).add("--parts", parts).add("--out", out)
     run_tool(ctx, ctx.attr._write_sbom, [args], [info, wheels, parts], [out], mnemonic = "EditionSbom")
     return out
-
-def edition_proof(ctx, pex, manifest, sbom):
-    """Writes provenance and checksums of an edition's files.
-
-    Args:
-        ctx: the edition's context; the rule has PROOF_ATTRS.
-        pex: the edition.
-        manifest: its manifest.
-        sbom: its SBOM.
-
-    Returns:
-        the files, `<edition>.intoto.jsonl` and `<edition>.SHA256SUMS`.
-    """
-    provenance = ctx.actions.declare_file(ctx.label.name + ".intoto.jsonl")
-    sums = ctx.actions.declare_file(ctx.label.name + ".SHA256SUMS")
-    args = ctx.actions.args()
-    args.add("--label", "//%s:%s" % (ctx.label.package, ctx.label.name))
-    args.add("--pex", pex).add("--manifest", manifest).add("--sbom", sbom)
-    args.add("--provenance", provenance).add("--sums", sums)
-    run_tool(ctx, ctx.attr._write_proof, [args], [pex, manifest, sbom], [provenance, sums], mnemonic = "EditionProof")
-    return [provenance, sums]

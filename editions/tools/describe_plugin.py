@@ -9,6 +9,7 @@ OpenAPI document cannot be made.
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import json
 import logging
@@ -148,11 +149,12 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, fromfile_prefix_chars="@")
     parser.add_argument("--entry", required=True)
     parser.add_argument("--label", required=True)
-    parser.add_argument("--source", action="append", default=[])
+    parser.add_argument("--source", nargs="*", default=[])
     parser.add_argument("--import", dest="imports", action="append", default=[])
     parser.add_argument("--wheel", action="append", default=[])
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
+    gc.disable()  # the program ends before it could run out of memory; a build waits for it
     wrong = plugin_imports.faults(
         options.entry.partition(":")[0].rpartition(".")[0],
         {place(short, options.imports): Path(path) for short, _, path in (s.partition("=") for s in options.source)},

@@ -8,6 +8,7 @@ place must hold the hash exactly once; anything else means that pex has changed 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import zipfile
 from collections.abc import Mapping
@@ -22,38 +23,70 @@ class PexFormatError(ValueError):
     """The PEX is not laid out as this module knows it."""
 
 
-def add_files(pex: Path, files: Mapping[str, bytes], facts: bytes = b"") -> None:
-    """Add ``files`` (path to content) to ``pex`` in place and give it a new hash.
+class PexDraft:
+    """A PEX that is changed in memory, so that its long directory is read once and written once.
 
-    The hash follows from the files and from ``facts``: what will be added later, as far as it is known now.
+    Attributes:
+        archive: the archive, open for more members.
+        written: content of the members that were written here, by name.
     """
-    with zipfile.ZipFile(pex) as archive:
-        small = {name: archive.read(name) for name in WITH_HASH}
-        taken = set(archive.namelist())
-    clash = sorted(taken & files.keys())
-    if clash:
-        raise PexFormatError(f"the PEX of wheels already holds {clash[0]}")
-    info = json.loads(small["PEX-INFO"])
-    old = info["pex_hash"]
-    code = _digest({**files, "": facts} if facts else files)
-    new = hashlib.sha1(f"{old}{code}".encode(), usedforsecurity=False).hexdigest()
-    small["PEX-INFO"] = json.dumps({**info, "code_hash": code}, sort_keys=True).encode()
-    header = _replaced("the shell header", read_header(pex), old, new)
-    replace(pex, header, {name: _replaced(name, content, old, new) for name, content in small.items()}, files)
+
+    def __init__(self, pex: Path) -> None:
+        self._buffer = io.BytesIO(pex.read_bytes())
+        self.archive = zipfile.ZipFile(self._buffer, "a", zipfile.ZIP_DEFLATED)
+        self.written: dict[str, bytes] = {}
+
+    def add_files(self, files: Mapping[str, bytes], facts: bytes = b"") -> None:
+        """Add ``files`` (path to content) and give the PEX a new hash.
+
+        The hash follows from the files and from ``facts``: what will be added later, as far as it is known now.
+        """
+        small = {name: self.archive.read(name) for name in WITH_HASH}
+        clash = sorted(self.archive.NameToInfo.keys() & files.keys())
+        if clash:
+            raise PexFormatError(f"the PEX of wheels already holds {clash[0]}")
+        info = json.loads(small["PEX-INFO"])
+        old = info["pex_hash"]
+        code = _digest({**files, "": facts} if facts else files)
+        new = hashlib.sha1(f"{old}{code}".encode(), usedforsecurity=False).hexdigest()
+        small["PEX-INFO"] = json.dumps({**info, "code_hash": code}, sort_keys=True).encode()
+        header = _replaced("the shell header", self.header(), old, new)
+        small = {name: _replaced(name, content, old, new) for name, content in small.items()}
+        self._buffer.seek(0)
+        self._buffer.write(header)
+        _rewrite(self.archive, small, files)
+        self.written.update(files, **small)
+
+    def header(self) -> bytes:
+        """Return the bytes in front of the archive."""
+        return bytes(self._buffer.getbuffer()[: _header_size(self.archive)])
+
+    def close(self, last: Mapping[str, bytes], comment: bytes) -> bytearray:
+        """Add the last files, which the hash does not depend on, and return the whole file; the comment ends it."""
+        for name, content in sorted(last.items()):
+            self.archive.writestr(entry(name), content)
+        self.archive.comment = comment
+        self.archive.close()
+        return bytearray(self._buffer.getbuffer())
 
 
 def read_header(pex: Path) -> bytes:
     """Return the bytes in front of the archive."""
     with zipfile.ZipFile(pex) as archive, pex.open("rb") as file:
-        return file.read(min(info.header_offset for info in archive.infolist()))
+        return file.read(_header_size(archive))
 
 
-def replace(pex: Path, header: bytes, changed: Mapping[str, bytes], added: Mapping[str, bytes] | None = None) -> None:
+def replace(pex: Path, header: bytes, changed: Mapping[str, bytes]) -> None:
     """Write ``pex`` again with another header and other members, by path; the rest is copied as it is."""
     old = len(read_header(pex))
     body = pex.read_bytes()[old:]
     pex.write_bytes(header + body)
-    _rewrite(pex, changed, added or {})
+    with zipfile.ZipFile(pex, "a", zipfile.ZIP_DEFLATED) as archive:
+        _rewrite(archive, changed, {})
+
+
+def _header_size(archive: zipfile.ZipFile) -> int:
+    return min(info.header_offset for info in archive.infolist())
 
 
 def _digest(files: Mapping[str, bytes]) -> str:
@@ -72,15 +105,14 @@ def _replaced(where: str, content: bytes, old: str, new: str) -> bytes:
     return content.replace(old.encode(), new.encode())
 
 
-def _rewrite(pex: Path, replaced: Mapping[str, bytes], added: Mapping[str, bytes]) -> None:
+def _rewrite(archive: zipfile.ZipFile, replaced: Mapping[str, bytes], added: Mapping[str, bytes]) -> None:
     """Append the entries; the old ones stay in the file as dead bytes, out of its directory."""
-    with zipfile.ZipFile(pex, "a", zipfile.ZIP_DEFLATED) as archive:
-        for name in replaced:
-            archive.filelist.remove(archive.NameToInfo.pop(name))
-        for name in _with_folders(added, set(archive.namelist())):
-            archive.writestr(entry(name), added.get(name, b""))
-        for name, content in sorted(replaced.items()):
-            archive.writestr(entry(name), content)
+    for name in replaced:
+        archive.filelist.remove(archive.NameToInfo.pop(name))
+    for name in _with_folders(added, set(archive.namelist())):
+        archive.writestr(entry(name), added.get(name, b""))
+    for name, content in sorted(replaced.items()):
+        archive.writestr(entry(name), content)
 
 
 def _with_folders(files: Mapping[str, bytes], taken: set[str]) -> list[str]:

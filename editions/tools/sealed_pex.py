@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from editions.tools.pex_file import WITH_HASH, entry
-from server.verification import archive as inspection
+from editions.tools.pex_file import PexDraft
 from server.verification import seal
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Measurements of a written PEX.
+    """Measurements of a PEX.
 
     Attributes:
         members: SHA-256 by member.
@@ -28,25 +25,19 @@ class Measured:
     header: str
 
 
-def measured(pex: Path, known: Mapping[str, str]) -> Measured:
-    """Return the measurements of ``pex``; ``known`` are digests of the layer of wheels, which is not read again."""
-    with zipfile.ZipFile(pex) as archive:
-        entries = [each for each in archive.infolist() if not each.is_dir()]
-        digests = {
-            each.filename: known[each.filename]
-            if each.filename in known and each.filename not in WITH_HASH
-            else hashlib.sha256(archive.read(each)).hexdigest()
-            for each in entries
-        }
-        header = inspection.header(pex.read_bytes(), archive)
+def measured(draft: PexDraft, known: Mapping[str, str]) -> Measured:
+    """Return the measurements of ``draft``; ``known`` are digests of the layer of wheels, which is not read again."""
+    entries = [each for each in draft.archive.infolist() if not each.is_dir()]
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in draft.written.items()}
+    for name in (each.filename for each in entries):
+        if name not in digests:
+            digests[name] = known[name] if name in known else hashlib.sha256(draft.archive.read(name)).hexdigest()
     sizes = {each.filename: each.compress_size for each in entries}
-    return Measured(digests, sizes, hashlib.sha256(header).hexdigest())
+    return Measured(digests, sizes, hashlib.sha256(draft.header()).hexdigest())
 
 
-def sealed(pex: Path, files: Mapping[str, bytes]) -> None:
-    """Add the last files, which the hash does not depend on, and seal the whole."""
-    with zipfile.ZipFile(pex, "a", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in sorted(files.items()):
-            archive.writestr(entry(name), content)
-        archive.comment = seal.BLANK
-    seal.seal(pex)
+def sealed(draft: PexDraft, files: Mapping[str, bytes]) -> bytearray:
+    """Add the last files, which the hash does not depend on, and return the whole file with its seal."""
+    content = draft.close(files, seal.BLANK)
+    seal.seal(content)
+    return content

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -63,31 +62,26 @@ def materials(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def checksums(files: list[Path]) -> str:
-    """Return the checksums in the form that ``sha256sum -c`` reads."""
-    return "".join(f"{digest(path)}  {path.name}\n" for path in sorted(files, key=lambda path: path.name))
+def write(options: argparse.Namespace, sha256: str, manifest: bytes) -> None:
+    """Write the provenance and the checksums of an edition.
+
+    Args:
+        options: ``target``, and the paths ``out``, ``manifest``, ``sbom``, ``provenance`` and ``sums``.
+        sha256: the digest of the edition's file.
+        manifest: the content of its manifest.
+    """
+    made = statement(options.target, options.out.name, sha256, json.loads(manifest))
+    options.provenance.write_text(json.dumps(made, sort_keys=True) + "\n", encoding="utf-8")
+    others = {path.name: digest(path) for path in (options.manifest, options.sbom, options.provenance)}
+    options.sums.write_text(checksums({options.out.name: sha256, **others}), encoding="utf-8")
+
+
+def checksums(digests: Mapping[str, str]) -> str:
+    """Return the checksums of files, by their names, in the form that ``sha256sum -c`` reads."""
+    return "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(digests.items()))
 
 
 def digest(path: Path) -> str:
     """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def main(arguments: list[str]) -> int:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--label", required=True)
-    for name in ("--pex", "--manifest", "--sbom", "--provenance", "--sums"):
-        parser.add_argument(name, type=Path, required=True)
-    options = parser.parse_args(arguments)
-    manifest = json.loads(options.manifest.read_bytes())
-    made = statement(options.label, options.pex.name, digest(options.pex), manifest)
-    options.provenance.write_text(json.dumps(made, sort_keys=True) + "\n", encoding="utf-8")
-    files = [options.pex, options.manifest, options.sbom, options.provenance]
-    options.sums.write_text(checksums(files), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

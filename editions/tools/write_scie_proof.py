@@ -105,7 +105,8 @@ def main(arguments: list[str]) -> int:
     options.sbom.write_text(sbom, encoding="utf-8")
     made = statement(options.label, options.scie, options.pex, options.interpreter, version)
     options.provenance.write_text(json.dumps(made, sort_keys=True) + "\n", encoding="utf-8")
-    options.sums.write_text(checksums([options.scie, options.sbom, options.provenance]), encoding="utf-8")
+    files = (options.scie, options.sbom, options.provenance)
+    options.sums.write_text(checksums({path.name: digest(path) for path in files}), encoding="utf-8")
     return 0
 
 

@@ -8,7 +8,6 @@ can write the file can seal it again. Only a digest from another source (``SHA25
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 
 _ANNOUNCED = b"flovyn-seal:"
 _DIGITS = 64
@@ -17,18 +16,15 @@ BLANK = _ANNOUNCED + b"0" * _DIGITS
 """The comment of an archive before it is sealed."""
 
 
-def seal(path: Path) -> None:
-    """Write the digest into a file that ends with ``BLANK``.
+def seal(content: bytearray) -> None:
+    """Write the digest into the content of a file that ends with ``BLANK``.
 
     Raises:
-        ValueError: the file does not end with it.
+        ValueError: it does not end with that.
     """
-    content = path.read_bytes()
     if not content.endswith(BLANK):
-        raise ValueError(f"{path} does not end with a blank seal")
-    with path.open("r+b") as file:
-        file.seek(-_DIGITS, 2)
-        file.write(_digest(memoryview(content)))
+        raise ValueError("the file does not end with a blank seal")
+    content[-_DIGITS:] = _digest(memoryview(content))
 
 
 def problem(content: bytes | bytearray) -> str | None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from editions.tools.pex_file import PexDraft
 from editions.tools.sealed_pex import sealed
 from server.verification import seal
 from server.verification.archive import content_of, inspect, is_as_listed, opened, read_manifest
@@ -126,7 +127,7 @@ def test_a_byte_outside_of_members_is_found(where: str) -> None:
 
 def test_an_added_member_is_found_after_a_new_seal(released: Path, root: str) -> None:
     """A change with a new seal is still found by the manifest, and by the checksums beside the file."""
-    sealed(released, {"server/evil.py": b""})
+    released.write_bytes(sealed(PexDraft(released), {"server/evil.py": b""}))
     found = lines(str(released), root=root, status=1)
     assert f"{released}: member server/evil.py: is not in the manifest" in found
     assert f"{released}: full.SHA256SUMS: lists another digest of full.pex" in found

@@ -7,6 +7,7 @@ import json
 import zipfile
 from pathlib import Path
 
+from editions.tools.pex_file import PexDraft
 from editions.tools.sealed_pex import sealed
 from server.verification import unpacked
 from server.verification.archive import INSTALLER, MANIFEST, SBOM, inspect
@@ -73,7 +74,7 @@ def make(path: Path, schema: int = 1) -> Path:
     with zipfile.ZipFile(path, "a") as archive:
         for name, content in FILES.items():
             archive.writestr(name, content)
-    sealed(path, {MANIFEST: json.dumps(manifest).encode()})
+    path.write_bytes(sealed(PexDraft(path), {MANIFEST: json.dumps(manifest).encode()}))
     return path
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from editions.tools.pex_file import PexFormatError, add_files
+from editions.tools.pex_file import PexDraft, PexFormatError
 from editions.tools.sealed_pex import measured, sealed
 from server.verification import seal
 
@@ -26,6 +26,17 @@ def make(path: Path, header: str = HASH, main: str = HASH) -> Path:
     return path
 
 
+def add_files(path: Path, files: dict[str, bytes], facts: bytes = b"") -> PexDraft:
+    """Add files to the PEX at ``path``; the draft is still open."""
+    draft = PexDraft(path)
+    draft.add_files(files, facts)
+    return draft
+
+
+def write(path: Path, files: dict[str, bytes], facts: bytes = b"") -> None:
+    path.write_bytes(add_files(path, files, facts).close({}, b""))
+
+
 def pex_hash(path: Path) -> str:
     with zipfile.ZipFile(path) as archive:
         return str(json.loads(archive.read("PEX-INFO"))["pex_hash"])
@@ -34,7 +45,7 @@ def pex_hash(path: Path) -> str:
 def test_hash_is_replaced_everywhere(tmp_path: Path) -> None:
     """Header, information and modules agree on the new hash; wheels stay as they are."""
     path = make(tmp_path / "a.pex")
-    add_files(path, {"server/cli.py": b"X = 1\n"})
+    write(path, {"server/cli.py": b"X = 1\n"})
     new = pex_hash(path)
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
@@ -49,9 +60,9 @@ def test_hash_is_replaced_everywhere(tmp_path: Path) -> None:
 def test_content_decides_the_hash(tmp_path: Path) -> None:
     """Same files, same bytes, in whatever order they come; one changed byte, another hash."""
     first, again, other = (make(tmp_path / name) for name in ("first", "again", "other"))
-    add_files(first, {"a/b.py": b"1", "c.py": b"2"})
-    add_files(again, {"c.py": b"2", "a/b.py": b"1"})
-    add_files(other, {"c.py": b"2", "a/b.py": b"3"})
+    write(first, {"a/b.py": b"1", "c.py": b"2"})
+    write(again, {"c.py": b"2", "a/b.py": b"1"})
+    write(other, {"c.py": b"2", "a/b.py": b"3"})
     assert first.read_bytes() == again.read_bytes()
     assert pex_hash(first) != pex_hash(other)
 
@@ -72,26 +83,32 @@ def test_no_file_is_hidden(tmp_path: Path) -> None:
 def test_facts_decide_the_hash_too(tmp_path: Path) -> None:
     """Files that are sealed in later count by their facts: other facts, another name for the unpacked copy."""
     first, other = make(tmp_path / "first"), make(tmp_path / "other")
-    add_files(first, {"a.py": b"1"}, b"facts")
-    add_files(other, {"a.py": b"1"}, b"other facts")
+    write(first, {"a.py": b"1"}, b"facts")
+    write(other, {"a.py": b"1"}, b"other facts")
     assert pex_hash(first) != pex_hash(other)
 
 
 def test_measured(tmp_path: Path) -> None:
     """Known digests are taken as they are, but never those of members that were written anew."""
     path = make(tmp_path / "a.pex")
-    add_files(path, {"server/cli.py": b"X = 1\n"})
-    found = measured(path, {".deps/a.whl/a.py": "known", "PEX-INFO": "old"})
+    draft = add_files(path, {"server/cli.py": b"X = 1\n"})
+    found = measured(draft, {".deps/a.whl/a.py": "known", "PEX-INFO": "old"})
     assert found.members[".deps/a.whl/a.py"] == "known"
     assert found.members["PEX-INFO"] != "old"
     assert found.members["server/cli.py"] == hashlib.sha256(b"X = 1\n").hexdigest()
+    path.write_bytes(sealed(draft, {}))
+    with zipfile.ZipFile(path) as archive:
+        members = {
+            name: hashlib.sha256(archive.read(name)).hexdigest() for name in archive.namelist() if name[-1] != "/"
+        }
+    assert members == {**found.members, ".deps/a.whl/a.py": hashlib.sha256(b"A = 1\n").hexdigest()}
     assert found.header == hashlib.sha256(path.read_bytes().partition(b"PK")[0]).hexdigest()
 
 
 def test_sealed(tmp_path: Path) -> None:
     """The last files go in, and the seal over the whole file fits."""
     path = make(tmp_path / "a.pex")
-    sealed(path, {"flovyn_edition/manifest.json": b"{}"})
+    path.write_bytes(sealed(PexDraft(path), {"flovyn_edition/manifest.json": b"{}"}))
     with zipfile.ZipFile(path) as archive:
         assert archive.read("flovyn_edition/manifest.json") == b"{}"
     assert seal.problem(path.read_bytes()) is None

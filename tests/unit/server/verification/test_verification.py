@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from editions.tools.pex_file import PexDraft
 from editions.tools.sealed_pex import sealed
 from server.cli.verify import verify
 from server.verification import beside, seal
@@ -25,9 +26,10 @@ def pex(tmp_path: Path) -> Path:
 
 def reseal(path: Path) -> None:
     """Write a new seal, as an attacker who knows of it does."""
-    content = path.read_bytes()
-    path.write_bytes(content[: -len(seal.BLANK)] + seal.BLANK)
-    seal.seal(path)
+    content = bytearray(path.read_bytes())
+    content[-len(seal.BLANK) :] = seal.BLANK
+    seal.seal(content)
+    path.write_bytes(content)
 
 
 def test_a_whole_file_has_no_problem(pex: Path) -> None:
@@ -132,7 +134,7 @@ def test_a_hostile_manifest_is_no_surprise(pex: Path) -> None:
         other.write_bytes(HEADER)
         with zipfile.ZipFile(other, "a") as archive:
             archive.writestr("a.py", "")
-        sealed(other, {MANIFEST: manifest})
+        other.write_bytes(sealed(PexDraft(other), {MANIFEST: manifest}))
         assert inspect(other.read_bytes()).problems == [
             f"member {MANIFEST}: is no manifest, so no other member can be judged"
         ]
