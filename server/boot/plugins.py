@@ -111,16 +111,15 @@ def make_plugins(
 
     registry = load_plugins(prepared.edition, prepared.sources)
     registry.setup(services)
-    counted = prepared.settings.metrics
-    depths = DepthRepository(database.pool)
-    scrape = Scrape(metrics, depths, queues=counted.queues, tenants=counted.tenants or ())
+    scrape = _scrape(prepared.settings, metrics, database)
     browsers = _browser_calls(prepared.settings, database)
     own = server_routes(
         database.pool,
+        database.lists,
         engine,
-        prepared.settings.engine.worker_silence,
-        scrape,
-        cursors,
+        worker_silence=prepared.settings.engine.worker_silence,
+        scrape=scrape,
+        cursors=cursors,
         make_document=lambda: plugins.openapi(),  # noqa: PLW0108 - bound below
         browser_calls=browsers,
         console_pages=registry.console_pages,
@@ -128,6 +127,11 @@ def make_plugins(
     plugins = Plugins(prepared, registry, own, scrape, browsers)
     registry.check(server_names(own), prepared.edition.contributions)
     return plugins
+
+
+def _scrape(settings: Settings, metrics: MetricsRegistry, database: DatabaseParts) -> Scrape:
+    counted = settings.metrics
+    return Scrape(metrics, DepthRepository(database.pool), queues=counted.queues, tenants=counted.tenants or ())
 
 
 def _browser_calls(settings: Settings, database: DatabaseParts) -> BrowserCalls:

@@ -66,6 +66,9 @@ class DatabasePool(Section):
             one in session mode, or none; "auto" finds out at the start.
         direct_url: address of the same database for LISTEN, advisory locks and migrations, which need sessions; needed
             with a pooler in transaction mode. Without this key, it is ``database_url``.
+        read_url: address of a standby of the same database, for lists and histories over REST; those that it serves may
+            be older than the primary's, by at most ``read_max_age``.
+        read_max_age: seconds; a standby that is further behind is not read from.
         password_file: file with the password of the role, in the place of one in the addresses; read for each new
             connection.
         password_command: program and arguments whose output is the password, such as a token that is valid for minutes;
@@ -80,6 +83,8 @@ class DatabasePool(Section):
 
     pooler: PoolerMode = PoolerMode.AUTO
     direct_url: Annotated[SecretStr | None, Field(examples=["postgres://user:password@host:5432/flovyn"])] = None
+    read_url: Annotated[SecretStr | None, Field(examples=["postgres://user:password@standby:5432/flovyn"])] = None
+    read_max_age: float = Field(default=10.0, ge=0.1, le=60)
     password_file: Annotated[str | None, Field(min_length=1, examples=["/run/secrets/database-password"])] = None
     password_command: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     servers: int = Field(default=1, ge=1, le=1000)

@@ -16,5 +16,11 @@ def direct(settings: Settings) -> Address:
     return _address(settings, (settings.database.direct_url or settings.database_url).get_secret_value())
 
 
+def standby(settings: Settings) -> Address | None:
+    """Return the address of the standby for lists and histories; None without one."""
+    url = settings.database.read_url
+    return None if url is None else _address(settings, url.get_secret_value())
+
+
 def _address(settings: Settings, url: str) -> Address:
     return Address(url, settings.database.password_file, settings.database.password_command or ())

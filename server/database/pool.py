@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import select
-import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from typing import Any, Self
+from contextlib import asynccontextmanager
+from typing import Any
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -15,12 +13,12 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from core.batching import note_commit
 from core.errors import StartupError
 from core.unit_of_work import UnitOfWork, current
-from server.config.settings import DatabasePool
+from server.config.settings import DatabasePool, PoolerMode
 from server.database.arrays import ArrayDumper
-from server.database.connecting import Connection, connect, connect_patiently, cut, parameters, startup_error
-from server.database.effects import Effect, taken
+from server.database.connecting import Connection, connect, connect_patiently, parameters, startup_error
+from server.database.effects import taken
+from server.database.pooled_connection import ANSWER_GRACE_S, Metered, Pooled, PooledStandby
 from server.database.poolers import Route, Sessions, check_options, options_refused, route_of
-from server.database.primaries import Primary, open_connection
 from server.database.refusals import as_server_error, concerns_connection, takes_no_writes
 from server.database.writability import Writability
 from server.observability.database_meter import DatabaseMeter
@@ -31,126 +29,8 @@ RECONNECT_WITHIN_S = 1.0
 The pauses between the pool's own attempts grow without a bound: after a long outage, it would reconnect late.
 """
 
-ANSWER_GRACE_S = 5.0
-"""A connection is cut this time after ``statement_timeout`` without an answer: the database itself is stuck."""
-
-YOUNG_S = 1.0
-"""A younger connection is kept after an error of the server, which bounds how often the pool connects."""
-
-
-class Metered(psycopg.AsyncCursor[Any]):
-    """A cursor whose statements are counted; the driver calls ``_set_results`` when a result has come."""
-
-    _statement: object = None
-    _sent_at = 0.0
-
-    def execute(self, query: Any, *arguments: Any, **more: Any) -> Any:
-        """Note the statement and send it."""
-        self._statement, self._sent_at = query, time.perf_counter()
-        return super().execute(query, *arguments, **more)
-
-    def _set_results(self, results: Any) -> None:
-        super()._set_results(results)
-        connection: Any = self._conn
-        connection.meter.statement(self._statement, time.perf_counter() - self._sent_at)
-
-
-class Pooled(psycopg.AsyncConnection[tuple[Any, ...]]):
-    """A connection of the pool; it is cut when the database leaves a statement unanswered.
-
-    Attributes:
-        unreplicated: whether a commit was answered before its synchronous standby had it, which a failover would lose.
-    """
-
-    meter: DatabaseMeter | None = None
-    """Counts the statements; None counts none."""
-
-    def __init__(self, *arguments: Any, **more: Any) -> None:
-        super().__init__(*arguments, **more)
-        self.effects: list[Effect] = []
-        self._opened_at = time.monotonic()
-        self._answer_within = 0.0
-        self._cancel_after: float | None = None
-        self._waits_since: float | None = None
-        self._watch: asyncio.TimerHandle | None = None
-        self._cancelling: asyncio.Task[None] | None = None
-        self._primary: Primary | None = None
-        self._timeline = 0
-        self.unreplicated = False
-        self.add_notice_handler(self._note)
-
-    @classmethod
-    async def connect(cls, conninfo: str = "", **arguments: Any) -> Self:
-        """Open a connection to the primary among the hosts of an address, or to its only host."""
-        connection, primary = await open_connection(super().connect, conninfo, **arguments)
-        if primary is not None:
-            connection.lead_to(primary)
-        return connection
-
-    def lead_to(self, primary: Primary) -> None:
-        """Note the primary that it leads to, as it is now."""
-        self._primary, self._timeline = primary, primary.timeline
-
-    @property
-    def is_left_behind(self) -> bool:
-        """Whether a standby has been promoted since, as another connection has found."""
-        return self._primary is not None and self._timeline < self._primary.timeline
-
-    def _note(self, notice: psycopg.errors.Diagnostic) -> None:
-        """Note that a commit was answered though its standby has not confirmed it: its wait was cancelled."""
-        if notice.source_function == "SyncRepWaitForLSN":
-            self.unreplicated = True
-
-    @property
-    def is_young(self) -> bool:
-        """Whether the connection is younger than ``YOUNG_S``."""
-        return time.monotonic() - self._opened_at < YOUNG_S
-
-    def give_up_after(self, seconds: float) -> None:
-        """Cut the connection when a statement has no answer after ``seconds``; by default, it waits for ever."""
-        self._answer_within = seconds
-
-    def cancel_after(self, seconds: float) -> None:
-        """Cancel a statement that has no answer after ``seconds``, for sessions that have no ``statement_timeout``."""
-        self._cancel_after = seconds
-
-    async def wait(self, *arguments: Any, **more: Any) -> Any:
-        """Wait for the database; the driver calls this for every wait on an open connection.
-
-        One timer watches many waits: a timer for each wait would cost as much as the wait itself.
-        """
-        self._waits_since = time.monotonic()
-        if self._watch is None and self._answer_within:
-            self._watch_for(self._cancel_after or self._answer_within)
-        try:
-            return await super().wait(*arguments, **more)
-        finally:
-            self._waits_since = None
-
-    def _watch_for(self, seconds: float) -> None:
-        self._watch = asyncio.get_running_loop().call_later(seconds, self._check_wait)
-
-    def _check_wait(self) -> None:
-        """Cancel or cut if the wait has exceeded a limit; check again when the next limit may be exceeded."""
-        self._watch = None
-        if self._waits_since is None:
-            return
-        waited = time.monotonic() - self._waits_since
-        if waited >= self._answer_within:
-            cut(self)
-        elif self._cancel_after is not None and waited < self._cancel_after:
-            self._watch_for(self._cancel_after - waited)
-        else:
-            if self._cancel_after is not None and self._cancelling is None:
-                self._cancelling = asyncio.create_task(self._cancel(), name="cancel a statement")
-            self._watch_for(self._answer_within - waited)
-
-    async def _cancel(self) -> None:
-        try:
-            with suppress(psycopg.Error):  # the connection is cut then
-                await self.cancel_safe(timeout=ANSWER_GRACE_S)
-        finally:
-            self._cancelling = None
+STANDBY_WITHIN_S = 1.0
+"""A call waits no longer for a connection to a standby; the primary serves it then."""
 
 
 class Pool:
@@ -281,6 +161,19 @@ async def open_pool(
         await pool.close()
 
 
+@asynccontextmanager
+async def standby_pool(dsn: str, settings: DatabasePool, primary: Pool) -> AsyncIterator[Pool]:
+    """Open a pool for reads from a standby. It connects when it is used: a server starts without its standby."""
+    is_lent = settings.pooler is PoolerMode.TRANSACTION
+    route = Route(Sessions.LENT if is_lent else Sessions.OWN, prepares=False)
+    pool = _closed(dsn, settings, None, route, PooledStandby)
+    await pool.open(wait=False)
+    try:
+        yield Pool(pool, primary.writes)
+    finally:
+        await pool.close()
+
+
 def closed_pool(dsn: str, settings: DatabasePool) -> Pool:
     """Return a pool that never connects, for commands that only describe the server."""
     pool = _closed(dsn, settings, None, Route())
@@ -334,7 +227,13 @@ def _arguments(dsn: str, settings: DatabasePool, route: Route) -> dict[str, Any]
     return arguments
 
 
-def _closed(dsn: str, settings: DatabasePool, meter: DatabaseMeter | None, route: Route) -> AsyncConnectionPool[Pooled]:
+def _closed(
+    dsn: str,
+    settings: DatabasePool,
+    meter: DatabaseMeter | None,
+    route: Route,
+    connections: type[Pooled] = Pooled,
+) -> AsyncConnectionPool[Pooled]:
     async def configure(connection: Pooled) -> None:
         connection.adapters.register_dumper(list, ArrayDumper)
         if meter is not None:
@@ -345,10 +244,10 @@ def _closed(dsn: str, settings: DatabasePool, meter: DatabaseMeter | None, route
 
     return AsyncConnectionPool(
         dsn,
-        connection_class=Pooled,
-        min_size=2,
+        connection_class=connections,
+        min_size=2 if connections is Pooled else 0,
         max_size=settings.pool_size,
-        timeout=settings.connect_timeout,
+        timeout=settings.connect_timeout if connections is Pooled else STANDBY_WITHIN_S,
         reconnect_timeout=RECONNECT_WITHIN_S,
         open=False,
         check=_check,

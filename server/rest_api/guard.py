@@ -5,6 +5,8 @@ Every route is served through a guard, so no route can be open by mistake.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -14,6 +16,7 @@ import falcon.asgi
 from core.endpoints import RestRoute
 from core.launchers import TenantLookup
 from server.admission.pipeline import Admission
+from server.database.standby import accepting
 from server.engine.repeats import Repeats
 from server.observability.calls import text_of
 from server.rest_api import error_mapping
@@ -24,6 +27,8 @@ from server.rest_api.rights import Rights
 
 Responder = Callable[..., Awaitable[None]]
 Request = falcon.asgi.Request
+_MAX_AGE = "max-age="
+_AGE = re.compile(rf"no-cache|{_MAX_AGE}[0-9]{{1,9}}")
 Response = falcon.asgi.Response
 
 
@@ -52,13 +57,26 @@ class RestGuard:
             async with self._admission.admit(call) as admitted:
                 response.status = route.status
                 request.context.rights = partial(self._rights.of, call.identity)
-                await handler(request, response, **call.parameters)
+                if route.method == "GET":
+                    with accepting(_accepted_age(request)) as read:
+                        await handler(request, response, **call.parameters)
+                    if read.age is not None:
+                        response.set_header("age", str(math.ceil(read.age)))
+                else:
+                    await handler(request, response, **call.parameters)
                 if admitted.is_observed or response.status_code >= 400:  # noqa: PLR2004
                     await response.render_body()  # an answer that cannot be sent is no success
                     code = error_mapping.code_of_status(response.status_code)
                     admitted.end_with(code, _resource_id(route, response))
 
         return respond
+
+
+def _accepted_age(request: Request) -> float:
+    """Return the age in seconds of the data that the client accepts, by ``Cache-Control`` (RFC 9111, 5.2.1)."""
+    directives = (request.get_header("cache-control") or "").lower().replace(" ", "").split(",")
+    ages = [0.0 if each == "no-cache" else float(each[len(_MAX_AGE) :]) for each in directives if _AGE.fullmatch(each)]
+    return min(ages, default=math.inf)
 
 
 def _resource_id(route: RestRoute, response: Response) -> str | None:

@@ -35,22 +35,35 @@ from server.storage.workflow_views import WorkflowViewRepository
 
 def server_routes(
     database: Database,
+    lists: Database,
     engine: Engine,
+    *,
     worker_silence: float,
     scrape: Scrape,
     cursors: Cursors,
-    *,
     make_document: Callable[[], Mapping[str, Any]],
     browser_calls: BrowserCalls,
     console_pages: Callable[[], Sequence[tuple[str, ConsolePage]]],
 ) -> list[RestRoute]:
-    """Return the routes; ``worker_silence`` is in seconds, ``make_document`` makes the OpenAPI document."""
-    tasks, agents = TaskViewRepository(database), AgentViewRepository(database)
+    """Return the routes.
+
+    Args:
+        database: the primary.
+        lists: for pages of lists and histories; see ``server.database.standby``.
+        engine: the engine.
+        worker_silence: in seconds.
+        scrape: makes the text of the metrics.
+        cursors: signs cursors.
+        make_document: makes the OpenAPI document.
+        browser_calls: the sessions of browsers.
+        console_pages: the pages that plugins add to the console.
+    """
+    tasks, agents = TaskViewRepository(database, lists), AgentViewRepository(database, lists)
     tenants = TenantRepository(database)
     return [
         *SessionResources(browser_calls.sessions, browser_calls.browsers, tenants, console_pages).routes(),
         *Tenants(tenants, cursors).routes(),
-        *WorkflowExecutions(engine, WorkflowViewRepository(database), cursors).routes(),
+        *WorkflowExecutions(engine, WorkflowViewRepository(database, lists), cursors).routes(),
         *AgentExecutions(engine, agents, tasks, cursors).routes(),
         *PromiseSettlements(engine.promises).routes(),
         *ScheduleRoutes(engine.schedules, cursors).routes(),

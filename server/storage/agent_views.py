@@ -39,8 +39,9 @@ def _position(agent: AgentView) -> Position:
 class AgentViewRepository:
     """Reads ``agent_execution`` and the tables of the records of agents."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, lists: Database | None = None) -> None:
         self._database = database
+        self._lists = lists or database
         self._records = AgentRecordRepository(database)
         # clients find the end of an agent by asking again and again
         self._lookups: Batcher[AgentKey, AgentView | None] = Batcher(self._get_all, weigh=_size, name="agent_views")
@@ -55,8 +56,8 @@ class AgentViewRepository:
         Raises:
             TooBroad: the search or the exact count takes too long.
         """
-        rows = await _LIST.page(self._database, _AGENT, conditions(wanted), paging)
-        return await paging.page(rows, _position, _LIST.counter(self._database, conditions(wanted)))
+        rows = await _LIST.page(self._lists, _AGENT, conditions(wanted), paging)
+        return await paging.page(rows, _position, _LIST.counter(self._lists, conditions(wanted)))
 
     async def children(self, agent: AgentKey, limit: int) -> list[AgentView]:
         """Return the children of an agent, oldest first."""

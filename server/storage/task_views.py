@@ -35,8 +35,9 @@ def _conditions(wanted: TaskFilter) -> Conditions:
 class TaskViewRepository:
     """Reads ``task_execution``, ``task_attempt`` and ``task_log``, and deletes pending standalone tasks."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, lists: Database | None = None) -> None:
         self._database = database
+        self._lists = lists or database
 
     async def get(self, tenant_id: UUID, task_id: UUID) -> TaskView | None:
         """Return a task, of a workflow, of an agent or standalone; None when it does not exist."""
@@ -61,13 +62,13 @@ class TaskViewRepository:
         Raises:
             TooBroad: the search or the exact count takes too long.
         """
-        rows = await _LIST.page(self._database, _TASK, _conditions(wanted), paging)
-        return await paging.page(rows, _position, _LIST.counter(self._database, _conditions(wanted)))
+        rows = await _LIST.page(self._lists, _TASK, _conditions(wanted), paging)
+        return await paging.page(rows, _position, _LIST.counter(self._lists, _conditions(wanted)))
 
     async def summaries(self, wanted: TaskFilter, paging: Paging) -> tuple[list[TaskSummary], PageMembers]:
         """Like ``page``, without inputs and outputs."""
-        rows = await _LIST.page(self._database, _SUMMARY, _conditions(wanted), paging, ListForm("summaries"))
-        return await paging.page(rows, _position, _LIST.counter(self._database, _conditions(wanted)))
+        rows = await _LIST.page(self._lists, _SUMMARY, _conditions(wanted), paging, ListForm("summaries"))
+        return await paging.page(rows, _position, _LIST.counter(self._lists, _conditions(wanted)))
 
     async def attempts(self, tenant_id: UUID, task_id: UUID) -> list[AttemptView]:
         """Return the attempts at a task, oldest first."""

@@ -70,10 +70,11 @@ def _form(beginning: str, wanted: WorkflowFilter) -> ListForm:
 
 
 class WorkflowViewRepository:
-    """Reads ``workflow_execution`` and ``workflow_event``."""
+    """Reads ``workflow_execution`` and ``workflow_event``; ``lists`` is for pages and histories."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, lists: Database | None = None) -> None:
         self._database = database
+        self._lists = lists or database
         self._audit_events = AuditEventRepository()
 
     async def get(self, tenant_id: UUID, workflow_id: UUID) -> WorkflowView | None:
@@ -88,14 +89,14 @@ class WorkflowViewRepository:
             TooBroad: the search or the exact count takes too long.
         """
         form = _form("page", wanted)
-        rows = await _LIST.page(self._database, _WORKFLOW, _conditions(wanted), paging, form)
-        return await paging.page(rows, _position, _LIST.counter(self._database, _conditions(wanted), form))
+        rows = await _LIST.page(self._lists, _WORKFLOW, _conditions(wanted), paging, form)
+        return await paging.page(rows, _position, _LIST.counter(self._lists, _conditions(wanted), form))
 
     async def summaries(self, wanted: WorkflowFilter, paging: Paging) -> tuple[list[WorkflowSummary], PageMembers]:
         """Like ``page``, without inputs and outputs."""
         form = _form("summaries", wanted)
-        rows = await _LIST.page(self._database, _SUMMARY, _conditions(wanted), paging, form)
-        return await paging.page(rows, _position, _LIST.counter(self._database, _conditions(wanted), form))
+        rows = await _LIST.page(self._lists, _SUMMARY, _conditions(wanted), paging, form)
+        return await paging.page(rows, _position, _LIST.counter(self._lists, _conditions(wanted), form))
 
     async def children(self, tenant_id: UUID, workflow_id: UUID, limit: int) -> list[WorkflowView]:
         """Return the children of a workflow, oldest first."""
@@ -105,16 +106,16 @@ class WorkflowViewRepository:
         self, tenant_id: UUID, workflow_id: UUID, wanted: EventFilter, limit: int | None
     ) -> list[EventView]:
         """Return up to ``limit`` events of a workflow, superseded events included."""
-        return await self._read(
-            _EVENT,
-            "newest_events" if wanted.newest_first else "events",
-            tenant_id=tenant_id,
-            id=workflow_id,
-            since=wanted.since,
-            before=wanted.before,
-            types=None if wanted.types is None else list(wanted.types),
-            limit=limit,
-        )
+        parameters = {
+            "tenant_id": tenant_id,
+            "id": workflow_id,
+            "since": wanted.since,
+            "before": wanted.before,
+            "types": None if wanted.types is None else list(wanted.types),
+            "limit": limit,
+        }
+        statement = _SQL["newest_events" if wanted.newest_first else "events"]
+        return await read(self._lists, _EVENT, statement, parameters)
 
     async def audit_events(self, tenant_id: UUID, workflow_id: UUID, limit: int) -> list[AuditEvent]:
         """Return the audit events of a workflow, oldest first."""

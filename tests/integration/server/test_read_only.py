@@ -18,6 +18,7 @@ from core.errors import FlovynError, Unavailable
 from proto.flovyn.v1 import workflow_pb2 as pb
 from server.config.settings import DatabasePool
 from server.database import pool as pools
+from server.database import pooled_connection
 from server.database.exclusive import AdvisoryLocks
 from server.database.pool import Pool, open_pool
 from server.database.writability import Writability
@@ -193,7 +194,7 @@ async def test_a_connection_is_not_used_again_after_an_error_of_the_server(
     database: str, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Read-only, going down, out of something, or broken: what comes next is asked over others."""
-    monkeypatch.setattr(pools, "YOUNG_S", 0)
+    monkeypatch.setattr(pooled_connection, "YOUNG_S", 0)
     async with _after(database, state) as (backend, pool):
         assert backend not in {await _backend(pool) for _ in range(6)}
 
@@ -203,7 +204,7 @@ async def test_a_connection_is_used_again_after_an_error_of_the_statement(
     database: str, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An error that a caller causes costs no connection."""
-    monkeypatch.setattr(pools, "YOUNG_S", 0)
+    monkeypatch.setattr(pooled_connection, "YOUNG_S", 0)
     async with _after(database, state) as (backend, pool):
         assert backend in {await _backend(pool) for _ in range(6)}
 
