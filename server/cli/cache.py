@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from core.errors import NotFound
 from server.boot.edition import Edition
 from server.cli import scie_cache
 from server.cli.in_use import own_root
+from server.cli.parsers import number
 from server.cli.pex_cache import JUST_STARTED_S, Unpacked, remove, unpacked
 from server.cli.scie_cache import Carried
 
@@ -35,15 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action.add_argument("--json", action="store_true", help="print JSON")
         if name == "prune":
             older = "keep what was started within this many days (default: %(default)g)"
-            action.add_argument("--older-than", type=_days, default=DEFAULT_DAYS, metavar="DAYS", help=older)
+            action.add_argument("--older-than", type=number("days"), default=DEFAULT_DAYS, metavar="DAYS", help=older)
             action.add_argument("--dry-run", action="store_true", help="only say what would be removed")
-
-
-def _days(text: str) -> float:
-    days = float(text)
-    if not (math.isfinite(days) and days >= 0):
-        raise ValueError(text)
-    return days
 
 
 def run(_edition: Edition, arguments: argparse.Namespace) -> int:

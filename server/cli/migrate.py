@@ -15,6 +15,7 @@ from core.migration import CORE
 from server.boot.edition import Edition
 from server.boot.preparation import Prepared, load_plugins, make_connection, make_migrator
 from server.cli.database import prepared
+from server.cli.parsers import integer
 from server.migrator import inventory
 from server.migrator.history import Pending
 from server.migrator.proof import Proof
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if name in {"rollback", "purge"}:
             action.add_argument("--plugin", required=True, metavar="NAME")
         if name == "rollback":
-            action.add_argument("--to", required=True, type=int, metavar="VERSION", help="0 rolls back all")
+            action.add_argument("--to", required=True, type=integer(0, 2**31 - 1), metavar="VERSION", help="0: all")
         if name == "purge":
             action.add_argument("--yes", action="store_true", help="drop them")
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from core.errors import FlovynError, Unavailable
 from server.boot.edition import Edition
+from server.cli.parsers import number
 
 URL = "http://127.0.0.1:8000/_/metrics"
 KEY_VARIABLE = "FLOVYN_METRICS_KEY"
@@ -32,7 +33,9 @@ Sample = Mapping[str, Mapping[Labels, float]]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--url", default=URL, help=f"address of the metrics (default: {URL})")
-    parser.add_argument("--every", type=float, default=2.0, metavar="S", help="seconds between two looks (default: 2)")
+    parser.add_argument(
+        "--every", type=number("seconds"), default=2.0, metavar="S", help="seconds between two looks (default: 2)"
+    )
     parser.add_argument(
         "--once", action="store_true", help="show the numbers of one period, without clearing the screen"
     )
