@@ -17,7 +17,7 @@ A protocol brings a ``ProtocolCall``, which only translates: it reads its reques
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from time import perf_counter
 from types import TracebackType
 from typing import Self
@@ -39,7 +39,16 @@ from server.observability.calls import PARKED_S, CallEndpoint, CallObservers, Wa
 class ProtocolCall(ABC):
     """One call in the terms of its protocol. The pipeline calls each method at most once, in this order."""
 
-    __slots__ = ("credentials", "endpoint", "identity", "known_caller", "peer", "resource_id", "tenant_id")
+    __slots__ = (
+        "answer_size",
+        "credentials",
+        "endpoint",
+        "identity",
+        "known_caller",
+        "peer",
+        "resource_id",
+        "tenant_id",
+    )
 
     def __init__(self, endpoint: CallEndpoint, peer: str) -> None:
         self.endpoint = endpoint
@@ -55,6 +64,8 @@ class ProtocolCall(ABC):
         """A caller that ``authenticate`` knows although it refuses the call, for the observers."""
         self.tenant_id: UUID | None = None
         """The tenant that the call concerns; set by the pipeline after ``find_tenant``."""
+        self.answer_size: Callable[[], int] | None = None
+        """Returns the bytes of the answer, asked only for a line that is written; None for an error or a stream."""
 
     @property
     @abstractmethod

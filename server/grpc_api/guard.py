@@ -130,6 +130,7 @@ class GrpcGuard:
         try:
             async with self._admission.admit(call) as admitted:
                 response = await self._response(served, call, context)
+                call.answer_size = response.ByteSize
                 undelivered = served.method.undelivered
                 if undelivered is not None:  # before the next await: the caller may go at any moment
                     self.in_flight.watch(context, partial(undelivered, response, call.identity))
@@ -148,6 +149,7 @@ class GrpcGuard:
         try:
             async with self._admission.admit(call) as admitted:
                 response = await self._streamed_response(served, call, call.messages(sent, admitted.grow), context)
+                call.answer_size = response.ByteSize
                 if admitted.is_observed:
                     admitted.end_with(OK, served.resource_id(response), empty=not response.ListFields())
         except BaseException as error:

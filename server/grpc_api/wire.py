@@ -66,6 +66,10 @@ class SerializedMessage:
         """Return the parts; none where no field is set."""
         return self._parts
 
+    def ByteSize(self) -> int:  # noqa: N802
+        """Return the number of bytes."""
+        return sum(map(len, self._parts))
+
     def SerializeToString(self) -> bytes:  # noqa: N802
         """Return the whole message."""
         return b"".join(self._parts)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
@@ -40,6 +41,7 @@ class EndedCall(Protocol):
     tenant_id: UUID | None
     resource_id: str | None
     peer: str
+    answer_size: Callable[[], int] | None
 
     @property
     def size(self) -> int:
@@ -141,6 +143,8 @@ def _write(level: int, call: EndedCall, code: str, seconds: float, parked: float
         "peer": call.peer,
         "principal": identity.id,
     }
+    if call.answer_size is not None:
+        facts["response_bytes"] = call.answer_size()
     if parked:
         facts["parked_ms"] = round(parked * 1000, 3)
     if call.tenant_id is not None:

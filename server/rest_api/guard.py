@@ -64,8 +64,10 @@ class RestGuard:
                         response.set_header("age", str(math.ceil(read.age)))
                 else:
                     await handler(request, response, **call.parameters)
+                content = await response.render_body()  # an answer that cannot be sent is no success; falcon keeps it
+                if content is not None:
+                    call.answer_size = content.__len__
                 if admitted.is_observed or response.status_code >= 400:  # noqa: PLR2004
-                    await response.render_body()  # an answer that cannot be sent is no success
                     code = error_mapping.code_of_status(response.status_code)
                     admitted.end_with(code, _resource_id(route, response))
 
