@@ -111,7 +111,7 @@ def make_plugins(
 
     registry = load_plugins(prepared.edition, prepared.sources)
     registry.setup(services)
-    scrape = _scrape(prepared.settings, metrics, database)
+    scrape = _scrape(prepared, database, registry, metrics)
     browsers = _browser_calls(prepared.settings, database)
     own = server_routes(
         database.pool,
@@ -129,9 +129,15 @@ def make_plugins(
     return plugins
 
 
-def _scrape(settings: Settings, metrics: MetricsRegistry, database: DatabaseParts) -> Scrape:
-    counted = settings.metrics
-    return Scrape(metrics, DepthRepository(database.pool), queues=counted.queues, tenants=counted.tenants or ())
+def _scrape(prepared: Prepared, database: DatabaseParts, registry: PluginRegistry, metrics: MetricsRegistry) -> Scrape:
+    counted = prepared.settings.metrics
+    return Scrape(
+        metrics,
+        DepthRepository(database.pool),
+        queues=counted.queues,
+        tenants=counted.tenants or (),
+        migrations={each.name: [one.version for one in each.migrations] for each in registry.owners()},
+    )
 
 
 def _browser_calls(settings: Settings, database: DatabaseParts) -> BrowserCalls:

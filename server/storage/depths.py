@@ -13,6 +13,9 @@ from server.storage.rows import read, record_row
 MOST = 100_000
 """The number of rows of each kind that are counted at most."""
 
+MOST_BY_STATUS = 20_000
+"""The number of workflows that are counted at most, of those that wait and of those that have ended."""
+
 _SQL = named_queries(__package__, "depths.sql")
 
 
@@ -22,9 +25,11 @@ class Depth:
 
     Attributes:
         subject: ``workflow``, ``task`` and ``agent`` for pending work of a queue; ``running``; ``timer`` for overdue
-            ones; ``estimate`` for the planner's estimate of workflows in a status; ``table`` and ``indexes`` for bytes
-            of a table, ``dead`` for its dead rows; ``transaction`` for open ones.
-        name: the queue, the category, the status or the table.
+            ones; ``status`` for the workflows of a status, ``least`` for their least number, where not all were
+            counted, and ``estimate`` for the planner's estimate; ``migration`` for one that the database has, whose
+            version is the number; ``table`` and ``indexes`` for bytes of a table, ``dead`` for its dead rows;
+            ``transaction`` for open ones.
+        name: the queue, the category, the status, the owner of the migration, or the table.
         oldest: seconds; None without any, and for estimates.
     """
 
@@ -46,4 +51,4 @@ class DepthRepository:
 
     async def depths(self) -> Sequence[Depth]:
         """Return all numbers; queues without pending work are left out."""
-        return await read(self._database, _DEPTH, _SQL["depths"], {"limit": MOST})
+        return await read(self._database, _DEPTH, _SQL["depths"], {"limit": MOST, "by_status": MOST_BY_STATUS})

@@ -1,7 +1,7 @@
 -- name: depths
--- Pending and running work of all tenants, overdue timers, the planner's estimates of workflows by status, and the sizes of
--- tables. Each part of the work
--- reads at most %(limit)s rows of a partial index, so that the statement stays short in a large database.
+-- Pending and running work of all tenants, overdue timers, workflows by status with the planner's estimates, the migrations, and
+-- the sizes of tables. Each part of the work reads at most %(limit)s rows of a partial index, and each part of the other
+-- workflows %(by_status)s, so that the statement stays short in a large database.
 WITH pending_workflow AS (
     SELECT tenant_id, queue, updated_at AS since
     FROM workflow_execution
@@ -25,6 +25,12 @@ running_task AS (
 ),
 running_agent AS (
     SELECT claimed_at FROM agent_execution WHERE status IN ('RUNNING', 'CANCELLING') LIMIT %(limit)s
+),
+settled_workflow AS ( -- the condition of an index; the waiting ones count
+    SELECT status FROM workflow_execution WHERE status IN ('WAITING', 'FAILED', 'CANCELLED') LIMIT %(by_status)s
+),
+ended_workflow AS (
+    SELECT status FROM workflow_execution WHERE completed_at IS NOT NULL LIMIT %(by_status)s
 ),
 overdue_timer AS (
     SELECT fire_at FROM timer WHERE status = 'ACTIVE' AND fire_at <= now() LIMIT %(limit)s
@@ -54,11 +60,34 @@ UNION ALL
 SELECT 'timer', NULL, 'timer', count(*)::float8, date_part('epoch', now() - min(fire_at))
 FROM overdue_timer
 UNION ALL
+SELECT CASE WHEN count(*) < %(limit)s THEN 'status' ELSE 'least' END, NULL, 'PENDING', count(*)::float8, NULL
+FROM pending_workflow
+UNION ALL
+SELECT CASE WHEN count(*) < %(limit)s THEN 'status' ELSE 'least' END, NULL, 'RUNNING', count(*)::float8, NULL
+FROM running_workflow
+UNION ALL
+SELECT
+    CASE WHEN count(*) < %(by_status)s THEN 'status' ELSE 'least' END,
+    NULL,
+    'WAITING',
+    count(*) FILTER (WHERE status = 'WAITING')::float8,
+    NULL
+FROM settled_workflow
+UNION ALL
+SELECT CASE WHEN total.number < %(by_status)s THEN 'status' ELSE 'least' END, NULL, v.status, count(e.status)::float8, NULL
+FROM (VALUES ('COMPLETED'), ('FAILED'), ('CANCELLED')) AS v (status)
+CROSS JOIN (SELECT count(*) AS number FROM ended_workflow) AS total
+LEFT JOIN ended_workflow AS e ON e.status = v.status
+GROUP BY v.status, total.number
+UNION ALL
 SELECT 'estimate', NULL, v.status, greatest(c.reltuples, 0)::float8 * v.share, NULL
 FROM pg_class AS c
 INNER JOIN pg_stats AS s ON s.schemaname = c.relnamespace::regnamespace::text AND s.tablename = c.relname
 CROSS JOIN LATERAL unnest(s.most_common_vals::text::text[], s.most_common_freqs::float8[]) AS v (status, share)
 WHERE c.oid = to_regclass('workflow_execution') AND s.attname = 'status'
+UNION ALL
+SELECT 'migration', NULL, m.plugin, m.version::float8, NULL
+FROM _plugin_migrations AS m
 UNION ALL
 SELECT 'table', NULL, c.relname::text, pg_table_size(c.oid)::float8, NULL
 FROM pg_class AS c

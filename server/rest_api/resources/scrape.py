@@ -12,13 +12,15 @@ import logging
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from uuid import UUID
 
 from core.errors import FlovynError
 from core.metrics import OTHER
+from server.domain.workflow import WorkflowStatus
 from server.observability.metrics import MetricsRegistry, OwnMetrics, folder
 from server.storage.depths import Depth, DepthRepository
 
@@ -37,15 +39,23 @@ class Scrape:
     Args:
         queues: the number of queues of each category that are shown; the deepest ones.
         tenants: the tenants whose queues are shown apart.
+        migrations: the versions of the edition's migrations, by owner.
     """
 
     def __init__(
-        self, metrics: MetricsRegistry, depths: DepthRepository, *, queues: int, tenants: Sequence[UUID] = ()
+        self,
+        metrics: MetricsRegistry,
+        depths: DepthRepository,
+        *,
+        queues: int,
+        tenants: Sequence[UUID] = (),
+        migrations: Mapping[str, Sequence[int]] = MappingProxyType({}),
     ) -> None:
         self._metrics = metrics
         self._depths = depths
         self._queues = queues
         self._tenants = {tenant: str(tenant) for tenant in tenants}
+        self._migrations = migrations
         self._own = b""
         self._asked_at = -KEEP_S
 
@@ -94,7 +104,8 @@ class Scrape:
         held = own.gauge("running_oldest_age_seconds", "Age of the oldest claim.", ("category",))
         late = own.gauge("timers_overdue", "Timers that are due and have not fired.").of()
         latest = own.gauge("timer_oldest_late_seconds", "Lateness of the timer that is overdue longest.").of()
-        estimate = own.gauge("workflows_estimate", "Workflows by status, as of the last ANALYZE.", ("status",))
+        self._show_statuses(own, depths)
+        self._show_migrations(own, depths)
         self._show_tables(own, depths)
         for category in ("workflow", "task", "agent"):
             rows = [each for each in depths if each.subject == category]
@@ -108,9 +119,24 @@ class Scrape:
             elif each.subject == "timer":
                 late.set(each.number)
                 latest.set(each.oldest or 0)
-            elif each.subject == "estimate":
-                estimate.of(each.name).set(each.number)
         return registry.text()
+
+    @staticmethod
+    def _show_statuses(own: OwnMetrics, depths: Sequence[Depth]) -> None:
+        gauge = own.gauge(
+            "workflows", "Workflows by status; those that were not all counted are estimated.", ("status",)
+        )
+        counted = {each.name: each.number for each in depths if each.subject == "status"}
+        guesses = [each for each in depths if each.subject in ("least", "estimate")]
+        for status in WorkflowStatus:
+            guess = max((each.number for each in guesses if each.name == status), default=0.0)
+            gauge.of(status).set(counted.get(status, guess))
+
+    def _show_migrations(self, own: OwnMetrics, depths: Sequence[Depth]) -> None:
+        gauge = own.gauge("migrations_pending", "Migrations of this edition that the database lacks.", ("owner",))
+        applied = {(each.name, int(each.number)) for each in depths if each.subject == "migration"}
+        for owner, versions in self._migrations.items():
+            gauge.of(owner).set(sum((owner, version) not in applied for version in versions))
 
     @staticmethod
     def _show_tables(own: OwnMetrics, depths: Sequence[Depth]) -> None:

@@ -17,6 +17,7 @@ from server.engine.agents.cancellation import ReclaimCall
 from server.observability.metrics import FOLDER_VARIABLE, MetricsRegistry
 from server.rest_api.resources import scrape
 from server.rest_api.resources.scrape import Scrape
+from server.storage import depths
 from server.storage.depths import Depth, DepthRepository
 from tests.support.agents import Agents
 from tests.support.calls import complete_task, fail_task, poll, poll_task, start, submit, submit_task
@@ -24,6 +25,9 @@ from tests.support.driving import COMPLETED, complete
 from tests.support.running import CONFIG, OPERATOR_KEY, TENANT, WORKER_KEY, Client, bearer, running_server
 
 START = "/flovyn.v1.WorkflowDispatch/StartWorkflow"
+STATUSES = ("PENDING", "COMPLETED", "FAILED")
+WORKFLOWS = "/api/v1/tenants/test/workflow-executions"
+TEMPLATE = "/api/v1/tenants/{slug}/workflow-executions/{id}"
 
 
 async def _scrape(client: Client) -> str:
@@ -106,6 +110,24 @@ async def test_a_call_leaves_one_line_at_the_level_of_its_outcome(
     assert started["duration_ms"] > 0
     assert [line["code"] for line in lines if line["levelname"] == "INFO"].count("not_found") >= 1
     assert any("no endpoint" in line["message"] for line in lines)
+
+
+async def test_the_line_of_a_call_has_the_sizes_of_request_and_answer(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Both protocols show the bytes that they received and sent; a refusal has no size of an answer."""
+    caplog.set_level(logging.DEBUG, "server.calls")
+    async with running_server(database) as client:
+        request = workflow_pb2.StartWorkflowRequest(tenant_id=str(TENANT), workflow_kind="k")
+        started = await client.dispatch.StartWorkflow(request, metadata=bearer(WORKER_KEY))
+        shown = await client.rest("GET", f"{WORKFLOWS}/{started.workflow_execution_id}", key=WORKER_KEY)
+        await client.rest("GET", f"{WORKFLOWS}/nothing", key=WORKER_KEY)
+    lines = [record.__dict__ for record in caplog.records if record.name == "server.calls"]
+    (call,) = [line for line in lines if line.get("operation") == START]
+    assert (call["request_bytes"], call["response_bytes"]) == (request.ByteSize(), started.ByteSize())
+    found, refused = [line for line in lines if line.get("operation") == f"GET {TEMPLATE}"]
+    assert (found["request_bytes"], found["response_bytes"]) == (0, len(shown.content))
+    assert "response_bytes" not in refused
 
 
 async def test_slow_statements_and_calls_are_named(database: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -213,6 +235,39 @@ async def test_depths_and_ages_of_queues_are_read_once_in_a_while(
     assert value(later, 'flovyn_queue_oldest_age_seconds{category="workflow",queue="stuck",tenant=""}') > 0
     assert value(first, 'flovyn_running{category="workflow"}') == 0
     assert "flovyn_timers_overdue 0.0" in first
+
+
+async def test_workflows_are_counted_by_status(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exactly while they are few; beyond the bound, by what was counted or by the statistics."""
+    monkeypatch.setattr(scrape, "KEEP_S", 0.0)
+    async with running_server(database) as client:
+        workflow = await start(client, queue="q")
+        assert await poll(client, "q")
+        await submit(client, workflow, complete(), status=COMPLETED)
+        for _ in range(3):
+            await start(client, queue="q")
+        exact = await _scrape(client)
+        monkeypatch.setattr(depths, "MOST", 2)
+        least = await _scrape(client)
+        async with client.pool.connection() as connection:
+            await connection.execute("ANALYZE workflow_execution")
+        estimated = await _scrape(client)
+    shown = [[value(each, f'flovyn_workflows{{status="{name}"}}') for name in STATUSES] for each in (exact, least)]
+    assert shown == [[3, 1, 0], [2, 1, 0]]
+    assert value(estimated, 'flovyn_workflows{status="PENDING"}') == 3
+
+
+async def test_migrations_that_the_database_lacks_are_shown(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that lost a migration, as one of an older backup, is noticed by the next scrape."""
+    monkeypatch.setattr(scrape, "KEEP_S", 0.0)
+    async with running_server(database) as client:
+        before = await _scrape(client)
+        async with client.pool.connection() as connection:
+            await connection.execute("DELETE FROM _plugin_migrations WHERE plugin = 'core' AND version > 30")
+        after = await _scrape(client)
+    series = 'flovyn_migrations_pending{owner="core"}'
+    assert f"{series} 0.0" in before
+    assert value(after, series) == 2
 
 
 async def test_one_process_asks_the_database_for_all(
