@@ -35,6 +35,9 @@ SETTINGS = {
     "METRICS__TENANTS": json.dumps([str(TENANT)]),
 }
 ORDERS = 20
+WITHIN_S = 120.0
+"""The longest time for which a test waits for a series."""
+
 OBSERVABILITY = Path("deploy/observability")
 IN_EXPRESSION = re.compile(r"\b((?:flovyn|process)_[a-z0-9_]+)")
 
@@ -75,7 +78,7 @@ class Prometheus:
 
     async def until(self, expression: str) -> list[Any]:
         """Return the series of an expression once there are any."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(WITHIN_S):
             while True:
                 try:
                     found = await asyncio.to_thread(self.query, expression)

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from plugins.otel.tests.receiver import Received, exporting_server, facts, receiver
+from proto.flovyn.v1 import workflow_pb2
 from server.grpc_api.demo import QUEUE, DemoWorker
 from tests.support.calls import poll, start
-from tests.support.running import TENANT, WORKER_KEY, Client
+from tests.support.running import TENANT, WORKER_KEY, Client, bearer
 
 CALLER_TRACE, CALLER_SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SAMPLED = [("traceparent", f"00-{CALLER_TRACE}-{CALLER_SPAN}-01"), ("baggage", "customer=42")]
@@ -71,6 +72,7 @@ async def test_a_trace_shows_the_whole_order(database: str, monkeypatch: pytest.
             "signal": 1,
         }
         assert {name: names[name] for name in expected} == expected
+        assert len(ids) == len(in_trace)  # none is exported twice
         assert {span.parent_span_id.hex() for span in in_trace} <= ids | {CALLER_SPAN}
         (workflow,) = received.named("workflow order")
         assert facts(workflow)["flovyn.workflow_execution_id"] == workflow_id
@@ -100,6 +102,24 @@ async def test_a_poll_hands_out_the_place_in_the_trace(database: str, monkeypatc
             assert await poll(client) is not None
         polls = received.named("/flovyn.v1.WorkflowDispatch/PollWorkflow")
         assert CALLER_TRACE in {link.trace_id.hex() for span in polls for link in span.links}
+
+
+async def test_a_report_that_is_sent_again_makes_no_other_span(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A span to which its worker gives no valid id has the same id each time."""
+    async with receiver() as (received, endpoint):
+        async with exporting_server(database, monkeypatch, endpoint) as client:
+            workflow_id = await start(client)
+            spans = [
+                workflow_pb2.ExecutionSpan(
+                    span_type="workflow.execute", workflow_id=workflow_id, span_id="mine", start_time_unix_ns=at
+                )
+                for at in (1, 2)
+            ]
+            request = workflow_pb2.ReportExecutionSpansRequest(spans=spans)
+            for _ in range(2):
+                await client.dispatch.ReportExecutionSpans(request, metadata=bearer(WORKER_KEY))
+        reported = [span.span_id for span in received.named("workflow.execute")]
+        assert (len(reported), len(set(reported))) == (4, 2)
 
 
 async def test_an_unsampled_trace_is_not_exported(database: str, monkeypatch: pytest.MonkeyPatch) -> None:

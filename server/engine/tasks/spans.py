@@ -5,6 +5,7 @@ Workers report spans as best effort, so that an invalid span is left out of the 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -38,7 +39,8 @@ class ReportedSpan:
         type: one of ``SPAN_TYPES``, or another text.
         workflow_id: its workflow; None for a span without a workflow.
         task_id: its task, if it has one.
-        span_id: the worker's id of the span; only one of 16 hexadecimal digits is exported as it is.
+        span_id: the worker's id of the span; only one of 16 hexadecimal digits is exported as it is. Another one
+            becomes an id that follows from the span: a report that is sent again makes no second span.
         parent_id: the id of the span above; the server sets one if it is none.
         started: nanoseconds since 1970.
         ended: nanoseconds since 1970.
@@ -91,7 +93,7 @@ def _export(span: ReportedSpan, workflow_id: UUID, trace: SpanContext | None) ->
     if trace is None or not (trace.sampled or span.error is not None):
         return
     above = span.parent_id if _ID.fullmatch(span.parent_id) else span_id_of(span.task_id or workflow_id)
-    context = trace.child(span.span_id if _ID.fullmatch(span.span_id) else None)
+    context = trace.child(span.span_id if _ID.fullmatch(span.span_id) else _id_of(span))
     attributes = {
         **dict(islice(span.attributes.items(), MAX_ATTRIBUTES)),
         "flovyn.workflow_execution_id": str(workflow_id),
@@ -101,3 +103,8 @@ def _export(span: ReportedSpan, workflow_id: UUID, trace: SpanContext | None) ->
     started = min(max(span.started, 0), MAX_TIME_NS)
     ended = min(max(span.ended, started), MAX_TIME_NS)
     export(EndedSpan(span.type, context, above, started, ended, "consumer", attributes, error=span.error))
+
+
+def _id_of(span: ReportedSpan) -> str:
+    facts = (span.type, span.workflow_id, span.task_id, span.span_id, span.started, span.ended)
+    return hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest()
