@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from core.auth import Action, Identity, Protocol
 from core.calls import OK, Call, CallObserver, Outcome
 from core.clock import Clock
-from core.errors import FlovynError, Unavailable
+from core.errors import FlovynError, StartupError, Unavailable
 from server.observability.call_meter import CANCELLED
 from server.observability.request_id import REQUEST_ID
 
@@ -165,9 +165,14 @@ def text_of(values: Mapping[str, object], name: str) -> str | None:
 
 
 def code_of(error: BaseException | None) -> str:
-    """Return the code of an error that a handler or a check raised; ``ok`` for None."""
+    """Return the code of an error that a handler or a check raised; ``ok`` for None.
+
+    A ``StartupError``, such as that of a database that lacks a migration, is answered as an internal error.
+    """
     if error is None:
         return OK
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
         return CANCELLED
+    if isinstance(error, StartupError):
+        return FlovynError.code
     return error.code if isinstance(error, FlovynError) else FlovynError.code

@@ -139,6 +139,20 @@ async def test_slow_statements_and_calls_are_named(database: str, caplog: pytest
     assert any(getattr(each, "operation", None) == START for each in warnings)
 
 
+async def test_a_call_that_a_missing_table_fails_is_internal(database: str, caplog: pytest.LogCaptureFixture) -> None:
+    """It is counted and logged as the failure of the server that its caller sees, and the log has its id."""
+    async with running_server(database) as client:
+        async with client.pool.connection() as connection:
+            await connection.execute("ALTER TABLE schedule RENAME TO schedule_lost")
+        answer = await client.rest("GET", "/api/v1/tenants/test/schedules", key=WORKER_KEY)
+        text = await _scrape(client)
+    assert answer.status_code == 500
+    operation = "GET /api/v1/tenants/{slug}/schedules"
+    assert value(text, f'flovyn_calls_total{{protocol="http",operation="{operation}",code="internal"}}') == 1
+    lines = [each for each in caplog.records if getattr(each, "operation", None) == operation]
+    assert [(each.levelname, each.__dict__["code"]) for each in lines] == [("WARNING", "internal")]
+
+
 async def test_refusals_cannot_fill_the_log(database: str, caplog: pytest.LogCaptureFixture) -> None:
     """Many refusals of one operation leave a few lines a second."""
     caplog.set_level(logging.INFO, "server.calls")
