@@ -15,9 +15,12 @@ import subprocess
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 from tests.support.orders import Orders
 from tests.support.pex import FOR_TENANT, Serving, serving
@@ -76,6 +79,10 @@ class Prometheus:
             result: list[Any] = json.load(answer)["data"]["result"]
         return result
 
+    async def fires(self, alert: str) -> None:
+        """Wait until an alert fires."""
+        await self.until(f'ALERTS{{alertname="{alert}", alertstate="firing"}}')
+
     async def until(self, expression: str) -> list[Any]:
         """Return the series of an expression once there are any."""
         async with asyncio.timeout(WITHIN_S):
@@ -89,8 +96,18 @@ class Prometheus:
                 await asyncio.sleep(0.2)
 
 
+def _rules(folder: Path, *, hasty: bool) -> Path:
+    """Return the file with the rules; hasty ones do not wait until a fault lasts."""
+    rules = (OBSERVABILITY / "alerts.yml").absolute()
+    if not hasty:
+        return rules
+    text = re.sub(r"for: \d+m", "for: 0s", rules.read_text("utf-8")).replace("[5m]", "[10s]")
+    (folder / "alerts.yml").write_text(text, "utf-8")
+    return folder / "alerts.yml"
+
+
 @contextmanager
-def prometheus(folder: Path, *servers: Serving) -> Iterator[Prometheus]:
+def prometheus(folder: Path, *servers: Serving, hasty: bool = False) -> Iterator[Prometheus]:
     """Run a Prometheus with the rules, which scrapes some servers each second."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -98,7 +115,7 @@ def prometheus(folder: Path, *servers: Serving) -> Iterator[Prometheus]:
     targets = [f"127.0.0.1:{server.http_port}" for server in servers]
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-        "rule_files": [str((OBSERVABILITY / "alerts.yml").absolute())],
+        "rule_files": [str(_rules(folder, hasty=hasty))],
         "scrape_configs": [
             {
                 "job_name": "flovyn-server",
@@ -171,3 +188,141 @@ async def test_prometheus_finds_every_metric_of_dashboard_and_alerts(empty_datab
                 await asyncio.to_thread(collector.query, expression)
                 for name in IN_EXPRESSION.findall(expression):
                     assert re.sub(r"_(bucket|sum|count)$", "", name) in declared or name in declared, name
+
+
+LOSE_MIGRATION = """
+    DELETE FROM _plugin_migrations
+    WHERE plugin = 'core' AND version = (SELECT max(version) FROM _plugin_migrations WHERE plugin = 'core')
+"""
+TAKE_LEAD = "SELECT pg_try_advisory_lock(hashtextextended('flovyn:leader', 0))"
+END_OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+AGE_WORK = "UPDATE workflow_execution SET updated_at = now() - interval '10 minutes'"
+ADD_LATE_TIMER = """
+    INSERT INTO timer (tenant_id, workflow_execution_id, timer_id, fire_at)
+    SELECT tenant_id, id, 'late', now() - interval '1 minute' FROM workflow_execution
+"""
+STARTS = "/api/v1/tenants/test/workflow-executions"
+SCHEDULES = "/api/v1/tenants/test/schedules"
+AT_ONCE = 60
+KILLS = 7
+
+
+class Faults:
+    """Makes the fault of each alert, until the alert fires."""
+
+    def __init__(self, server: Serving, collector: Prometheus, connection: psycopg.AsyncConnection[Any]) -> None:
+        self._server = server
+        self._collector = collector
+        self._connection = connection
+
+    async def lose_a_migration(self) -> None:
+        await self._execute(LOSE_MIGRATION)
+        await self._collector.fires("FlovynMigrationsPending")
+
+    async def leave_work_without_a_worker(self) -> None:
+        await self._call("POST", STARTS, {"kind": "k", "queue": "stuck"})
+        await self._execute(AGE_WORK)
+        await self._collector.fires("FlovynQueueStuck")
+        await self._collector.fires("FlovynNoPoller")
+
+    async def take_the_lead(self) -> None:
+        """Hold the lock of the leader, so that timers that no process knows do not fire."""
+        async with asyncio.timeout(60):
+            while not (await self._execute(TAKE_LEAD))[0][0]:
+                await self._execute(END_OTHERS)
+        await self._collector.fires("FlovynNoLeader")
+        await self._execute(ADD_LATE_TIMER)
+        await self._collector.fires("FlovynTimerLate")
+
+    async def lock_a_table(self) -> None:
+        """Let calls wait in the database, so that others wait for connections."""
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            async with self._connection.transaction():
+                await self._execute("LOCK TABLE schedule")
+                calls = [threads.submit(self._server.send, "GET", SCHEDULES, WORKER_KEY) for _ in range(AT_ONCE)]
+                await self._collector.fires("FlovynPoolExhausted")
+            for each in calls:
+                with suppress(OSError):
+                    each.result()
+
+    async def break_a_table(self) -> None:
+        """Let calls fail by the server."""
+        await self._execute("ALTER TABLE schedule RENAME TO schedule_lost")
+        await self._until_fires("FlovynErrors", "GET", SCHEDULES)
+        await self._execute("ALTER TABLE schedule_lost RENAME TO schedule")
+
+    async def stop_the_audit_log(self) -> None:
+        """Let more calls end than the queue of the plugin holds while its table is locked."""
+        async with self._connection.transaction():
+            await self._execute("LOCK TABLE p_audit_log__events IN SHARE MODE")  # scrapes read its size
+            await self._until_fires("FlovynAuditDrops", "POST", STARTS, {"kind": "k"})
+
+    async def kill_processes(self) -> None:
+        for number in range(KILLS):
+            (worker,) = self._server.workers()
+            os.kill(worker, signal.SIGKILL)
+            await asyncio.to_thread(self._server.wait_for, "serving", count=number + 2)
+        await self._collector.fires("FlovynRestartLoop")
+
+    async def stop_the_server(self) -> None:
+        self._server.process.terminate()
+        await self._collector.fires("FlovynServerDown")
+
+    async def _execute(self, statement: str) -> list[tuple[Any, ...]]:
+        cursor = await self._connection.execute(statement.encode())
+        return await cursor.fetchall() if cursor.description else []
+
+    async def _call(self, method: str, path: str, body: object = None) -> None:
+        with suppress(OSError):  # too slow an answer is none
+            await asyncio.to_thread(self._server.send, method, path, WORKER_KEY, body)
+
+    async def _until_fires(self, alert: str, method: str, path: str, body: object = None) -> None:
+        async def call_again_and_again() -> None:
+            while True:
+                await self._call(method, path, body)
+
+        calling = asyncio.create_task(call_again_and_again())
+        try:
+            await self._collector.fires(alert)
+        finally:
+            calling.cancel()
+            await asyncio.wait([calling])
+
+
+@contextmanager
+def _small_disk(folder: Path) -> Iterator[None]:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "none", str(folder)], check=True)  # noqa: S607
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)  # noqa: S607
+
+
+async def test_each_alert_fires_when_its_fault_is_made(empty_database: str, tmp_path: Path) -> None:
+    """The faults are real: a real server is stuck, slow, broken, killed and stopped. Needs root, for a small disk."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    settings = {
+        **SETTINGS,
+        "PROCESS__WORKERS": "1",
+        "DATABASE__POOL_SIZE": "2",
+        "PLUGINS__AUDIT_LOG__QUEUE_SIZE": "10",
+        "TMPDIR": str(disk),
+    }
+    with _small_disk(disk):
+        async with (
+            serving("FULL_PEX", empty_database, **settings) as server,
+            await psycopg.AsyncConnection.connect(empty_database, autocommit=True) as connection,
+        ):
+            with prometheus(tmp_path, server, hasty=True) as collector:
+                await collector.until("up == 1")
+                faults = Faults(server, collector, connection)
+                await collector.fires("FlovynDiskFull")
+                await faults.lose_a_migration()
+                await faults.leave_work_without_a_worker()
+                await faults.lock_a_table()
+                await faults.break_a_table()
+                await faults.stop_the_audit_log()
+                await faults.take_the_lead()
+                await faults.kill_processes()
+                await faults.stop_the_server()
