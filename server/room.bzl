@@ -11,7 +11,7 @@ def room(deps = []):
     py_library(
         name = native.package_name().rpartition("/")[2],
         srcs = native.glob(["**/*.py"]),
-        data = native.glob(["**/*.sql"], allow_empty = True),
+        data = native.glob(["**/*.css", "**/*.js", "**/*.sql"], allow_empty = True),
         visibility = [
             "//:__pkg__",
             "//editions:__subpackages__",

@@ -1,4 +1,4 @@
-"""``/api/docs``: the OpenAPI document, and a page that lists its endpoints.
+"""``/api/docs``: the OpenAPI document, and a page that shows its endpoints and tries them.
 
 Both need credentials; ``exclude_paths = ["/api/docs*"]`` opens them.
 """
@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping
 from html import escape
+from importlib.resources import files
 from typing import Any
 
 import falcon.asgi
@@ -22,17 +23,21 @@ PATH = "/api/docs/openapi.json"
 RESOURCE = "api-docs"
 
 _PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>{title}</title>
+<html lang="en" data-base="{base}"><head><meta charset="utf-8"><title>{title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="stylesheet" href="{base}/api/docs/style.css">
-<h1>{title}</h1><p>The whole document, for programs: <a href="{base}{path}">{path}</a></p>
-{tags}</html>
+<script type="module" src="{base}/api/docs/page.js"></script></head>
+<body><main><h1>{title}</h1>
+<p>The whole document, for programs: <a href="{base}{path}">{path}</a>.
+Open an endpoint to see what it takes and answers.</p>
+{tags}</main></body></html>
 """
 
-
-_STYLE = """:root{color-scheme:light dark}
-body{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}code{font-size:.95em}
-td{padding:.15rem 1rem .15rem 0;vertical-align:top}.m{font-weight:600}
-"""
+_FILES = {
+    "style.css": ("docs.css", "text/css", "The style of that page"),
+    "page.js": ("docs.js", "text/javascript", "The script of that page"),
+}
+"""The file beside this module, its type and its summary, by its name below ``/api/docs``."""
 
 
 class Docs:
@@ -46,7 +51,7 @@ class Docs:
 
     def routes(self) -> list[RestRoute]:
         """Return the routes."""
-        document, page = "The OpenAPI document", "A page that lists all endpoints"
+        document, page = "The OpenAPI document", "A page that shows all endpoints, and tries them"
         return [
             RestRoute("GET", PATH, self.document, Action.VIEW, RESOURCE, document, scope=Scope.ANYBODY, tag="docs"),
             RestRoute(
@@ -60,18 +65,7 @@ class Docs:
                 produces=("text/html",),
                 tag="docs",
             ),
-            RestRoute(
-                "GET",
-                "/api/docs/style.css",
-                self.style,
-                Action.VIEW,
-                RESOURCE,
-                "The style of that page",
-                scope=Scope.ANYBODY,
-                produces=("text/css",),
-                tag="docs",
-                is_open=True,
-            ),
+            *(_file(name, *of) for name, of in _FILES.items()),
         ]
 
     async def document(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
@@ -84,16 +78,32 @@ class Docs:
         response.content_type = falcon.MEDIA_HTML
         response.text = (await self._made())[1].replace(BASE, self._browsers.base(request))
 
-    async def style(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        """Answer the style."""
-        response.content_type = "text/css"
-        response.text = _STYLE
-
     async def _made(self) -> tuple[bytes, str]:
         async with self._making:
             if self._shown is None:
                 self._shown = await asyncio.to_thread(_rendered, self._make)
             return self._shown
+
+
+def _file(name: str, file: str, media_type: str, summary: str) -> RestRoute:
+    """Return the route of a file of the page; it tells nothing, so it is open."""
+
+    async def answer(_request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
+        response.content_type = media_type
+        response.text = await asyncio.to_thread(files(__package__).joinpath(file).read_text, "utf-8")
+
+    return RestRoute(
+        "GET",
+        f"/api/docs/{name}",
+        answer,
+        Action.VIEW,
+        RESOURCE,
+        summary,
+        scope=Scope.ANYBODY,
+        produces=(media_type,),
+        tag="docs",
+        is_open=True,
+    )
 
 
 def _rendered(make: Callable[[], Mapping[str, Any]]) -> tuple[bytes, str]:
@@ -105,10 +115,11 @@ def _rendered(make: Callable[[], Mapping[str, Any]]) -> tuple[bytes, str]:
 def _tags(document: Mapping[str, Any]) -> Iterator[str]:
     for tag in document["tags"]:
         rows = "".join(
-            f'<tr><td class="m">{method.upper()}<td><code>{escape(path)}</code><td>{escape(operation["summary"])}'
+            f'<details class="operation" data-method="{method.upper()}" data-path="{escape(path)}"><summary>'
+            f"<b>{method.upper()}</b><code>{escape(path)}</code><span>{escape(operation['summary'])}</span></summary></details>"
             for path, methods in document["paths"].items()
             for method, operation in methods.items()
             if tag["name"] in operation["tags"]
         )
         text = f"<p>{escape(tag['description'])}</p>" if "description" in tag else ""
-        yield f"<h2>{escape(tag['name'])}</h2>{text}<table>{rows}</table>"
+        yield f"<h2>{escape(tag['name'])}</h2>{text}{rows}"

@@ -15,8 +15,8 @@ from tests.support.running import OPERATOR_KEY, OTHER_KEY, TENANT, WORKER_KEY, C
 
 SECRET = "0123456789abcdef0123456789abcdef"
 HEALTH = ("/_/health", "/health", "/_/health/live", "/_/health/startup", "/_/health/ready", "/_/ready")
-FILES = {"/api/docs/style.css": 200, "/hello-world/files/{version}/{name:path}": 404}
-"""Paths that are open by declaration; as it is written here, the second one names no file."""
+FILES = {"/api/docs/style.css": 200, "/api/docs/page.js": 200, "/hello-world/files/{version}/{name:path}": 404}
+"""Paths that are open by declaration; as it is written here, the last one names no file."""
 
 OF_OPEN_PATHS = dict.fromkeys(HEALTH, 200) | FILES
 
