@@ -17,10 +17,15 @@ PAGES = {
     "": "The workflows",
     "/sign-in": "The sign-in",
     "/workflows/{id}": "A workflow",
+    "/problems": "What is stuck, and why",
     "/tasks": "The standalone tasks",
     "/tasks/{id}": "A standalone task",
+    "/agents": "The agents",
+    "/agents/{id}": "An agent",
     "/schedules": "The schedules",
     "/workers": "The workers and what they offer",
+    "/tokens": "The worker tokens, in an edition that has them",
+    "/audit": "The audit log, in an edition that has one",
     "/account": "The caller and its rights",
     "/p/{plugin}/{page}": "A page of another plugin",
 }
@@ -28,7 +33,7 @@ PAGES = {
 
 
 class ConsolePlugin(Plugin):
-    """Shows workflows, tasks, schedules and workers in a browser."""
+    """Shows workflows, tasks, agents, schedules and workers in a browser."""
 
     name = NAME
     version = VERSION

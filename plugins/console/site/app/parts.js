@@ -5,7 +5,7 @@ import { exactTime, shortId, time, visible } from "./format.js";
 import { pretty } from "./json.js";
 
 export function Status({ of }) {
-  return html`<span class="status status-${of.toLowerCase()}"><i aria-hidden="true"></i>${of.toLowerCase()}</span>`;
+  return html`<span class="status status-${of.toLowerCase()}"><i aria-hidden="true"></i>${of[0]}${of.slice(1).toLowerCase()}</span>`;
 }
 
 export function Time({ at, none = "–" }) {

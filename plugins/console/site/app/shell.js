@@ -6,9 +6,13 @@ import { nextTimeKind, timeKind } from "./format.js";
 
 const PLACES = [
   ["", "Workflows", "workflow-execution", "r"],
+  ["/problems", "Problems", "workflow-execution", "p"],
   ["/tasks", "Tasks", "task-execution", "t"],
+  ["/agents", "Agents", "agent", "a"],
   ["/schedules", "Schedules", "schedule", "s"],
   ["/workers", "Workers", "worker", "w"],
+  ["/tokens", "Tokens", "worker-token", "k"],
+  ["/audit", "Audit log", "audit-log", "l", "manage"],
 ];
 const TIMES = { relative: "Relative times", local: "Local times", utc: "UTC" };
 
@@ -46,8 +50,9 @@ export function Shell({ children }) {
   const [added, setAdded] = useState([]);
   useKeys();
   useEffect(() => void get("/api/v1/console-pages").then(({ pages }) => setAdded(pages), () => {}), []);
+  useEffect(() => document.querySelector(".top [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [path.value]);
   const caller = me.value;
-  const places = caller.tenant ? PLACES.filter(([, , resource]) => may(resource, "view")) : [];
+  const places = caller.tenant ? PLACES.filter(([, , resource, , action = "view"]) => may(resource, action)) : [];
   return html`<a class="skip" href="#main">Skip to the content</a>
     <header class="top">
       <a class="brand" href=${href("")}><span class="mark" aria-hidden="true"></span>Flovyn</a>

@@ -48,7 +48,7 @@ export function Run({ parameters: [id] }) {
   const isOpen = Boolean(value) && !ENDED.includes(value.run.status);
   useChanges(id, isOpen, reload);
   useEffect(() => void (document.title = `${value ? visible(value.run.kind) : "Workflow"} · Flovyn`), [value]);
-  if (!value) return error ? html`<${Problem} error=${error} retry=${reload} />` : html`<${Loading} />`;
+  if (!value) return error ? html`<h1>Workflow</h1><${Problem} error=${error} retry=${reload} />` : html`<${Loading} />`;
   const { run, tasks, events } = value;
   return html`<article class="run">
     <nav class="crumbs" aria-label="Where you are"><a href=${href("")}>Workflows</a><span aria-hidden="true">/</span><span class="mono">${shortId(id)}</span></nav>
@@ -94,7 +94,7 @@ function Parts({ run, tasks, events }) {
     <section id="part" role="tabpanel" aria-labelledby=${`tab-${tab[0]}`}>
       ${tab === TABS[0] && html`<div class="payloads">
         <${Value} title="Input" of=${run.input} />
-        ${run.error ? html`<${Value} title="Error" of=${run.error} />` : html`<${Value} title="Output" of=${run.output} />`}
+        ${run.error ? html`<${Value} title="Error" of=${run.error} />` : run.completedAt && html`<${Value} title="Output" of=${run.output} />`}
       </div>`}
       ${tab === "Tasks" && html`<${RunTasks} run=${run} tasks=${tasks} />`}
       ${tab === "Events" && html`<${Events} run=${run} events=${events} />`}

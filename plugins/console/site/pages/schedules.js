@@ -26,7 +26,7 @@ export function Schedules() {
     { title: "Name", name: "kind", cell: (each) => html`<span class="strong">${visible(each.name)}</span>` },
     { title: "Starts", cell: (each) => visible(each.target.workflowKind ?? each.target.taskKind) },
     { title: "When", cell: when },
-    { title: "Next", name: "time", cell: (each) => (each.enabled ? html`<${Time} at=${each.nextRunAt} none="never" />` : html`<span class="status status-cancelled"><i aria-hidden="true"></i>paused</span>`) },
+    { title: "Next", name: "time", cell: (each) => (each.enabled ? html`<${Time} at=${each.nextRunAt} none="never" />` : html`<span class="status status-cancelled"><i aria-hidden="true"></i>Paused</span>`) },
     { title: "Last", name: "time", cell: (each) => html`<${Time} at=${each.lastRunAt} none="never" />` },
     { title: "Runs", cell: (each) => count(each.runCount) },
     { title: "Actions", name: "tools", cell: (each) => steers && html`<span class="buttons">${[each.enabled ? "pause" : "resume", "trigger"].map((verb) => html`<button type="button" class="small" aria-label=${`${VERBS[verb][0]}: ${each.name}`} onClick=${() => ask({ each, verb })}>${VERBS[verb][0]}</button>`)}</span>` },

@@ -11,7 +11,7 @@ export function Task({ parameters: [id] }) {
   const place = own(`/task-executions/${id}`);
   const { value: task, error, reload } = useLoaded(() => get(place), [id], 5000);
   useEffect(() => void (document.title = "Task · Flovyn"), []);
-  if (!task) return error ? html`<${Problem} error=${error} retry=${reload} />` : html`<${Loading} />`;
+  if (!task) return error ? html`<h1>Task</h1><${Problem} error=${error} retry=${reload} />` : html`<${Loading} />`;
   return html`<article>
     <nav class="crumbs" aria-label="Where you are"><a href=${href("/tasks")}>Tasks</a><span aria-hidden="true">/</span><span class="mono">${shortId(id)}</span></nav>
     <div class="head"><h1>${visible(task.kind)}</h1><${Status} of=${task.status} /></div>
