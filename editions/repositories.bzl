@@ -75,6 +75,15 @@ def flovyn_server_repositories(menu = Label("//editions:editions.json"), locks =
         version = "8.2.1",
     )
 
+    # Finds what people with disabilities cannot use; tests of pages load it, and no edition contains it.
+    npm_files(
+        name = "npm_axe_core",
+        files = {"axe.min.js": "axe.min.js"},
+        integrity = "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
+        package = "axe-core",
+        version = "4.14.1",
+    )
+
     # Modules for browsers, which the pages of the console import.
     npm_files(
         name = "npm_htm",

@@ -1,5 +1,8 @@
 """Makes or refreshes ``.venv`` at the root of the repository: the locked wheels, and the generated stubs beside them.
 
+The files of npm packages are copied as well: those of plugins' sites into the plugins' folders, where a server from
+sources reads them, and those that only tests load into ``.venv/npm``.
+
 Editors and plain ``pytest`` use it. The wheels were fetched by the build; nothing is downloaded here.
 """
 
@@ -37,6 +40,16 @@ def install(files: list[Path], folder: Path) -> None:
     subprocess.run(command, env={**environment, **quiet}, check=True)
 
 
+def copy_npm(runfiles: Path, root: Path) -> None:
+    """Copy the files of npm packages: into the sites of plugins, and what tests load into ``.venv/npm``."""
+    of_sites = {path: root / path for path in Path().glob("plugins/*/site/vendor/*")}
+    of_tests = {path: root / ".venv/npm" / path.name for path in runfiles.glob("*npm_axe_core/files/*")}
+    for source, target in {**of_sites, **of_tests}.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        target.write_bytes(source.read_bytes())
+
+
 def main(arguments: list[str]) -> int:
     """Run from ``bazel run //:venv``."""
     parser = argparse.ArgumentParser(prog="./bazelw run //:venv --", description=__doc__)
@@ -50,6 +63,7 @@ def main(arguments: list[str]) -> int:
         install(files, folder)
         made_of.write_text(fingerprint(files), encoding="utf-8")
     copy_stubs(options.runfiles, options.stubs, folder / "stubs")
+    copy_npm(options.runfiles, folder.parent)
     write_path(folder, "flovyn-stubs", ["../../../stubs"])
     print(f"{folder}: {len(files)} wheels and the generated stubs; use it with: . .venv/bin/activate")
     return 0

@@ -52,7 +52,7 @@ def test_modules_see_the_repositories_of_every_target() -> None:
     ]
     expected = {f"{kind}_{target}" for kind in ("interpreter", "wheels") for target in targets}
     used = set(re.findall(r'^    "(\w+)",$', Path("MODULE.bazel").read_text(), re.MULTILINE))
-    npm = {"npm_htm", "npm_preact", "npm_preact_signals", "npm_preact_signals_core"}
+    npm = {"npm_axe_core", "npm_htm", "npm_preact", "npm_preact_signals", "npm_preact_signals_core"}
     assert used == expected | {"buildifier", "lint_wheels", "menu", "python", "wheels"} | npm
 
 

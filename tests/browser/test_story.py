@@ -1,0 +1,122 @@
+"""A person at work with the console: from a workflow that fails to one that is started again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import cast
+from uuid import uuid4
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.pages import Console, Workflow, Workflows
+from tests.browser.seeds import calls_at, schedule, seed
+from tests.browser.served import Visit, visiting
+from tests.support.calls import fail_task, poll_task, start
+from tests.support.driving import COMPLETED, Calls, complete, schedule_task
+
+
+@pytest.fixture
+async def visit(database: str, tmp_path: Path) -> AsyncIterator[Visit]:
+    """A server, and a browser that is signed in nowhere."""
+    async with visiting(database, tmp_path) as opened:
+        yield opened
+
+
+async def failing(calls: Calls, data: bytes) -> str:
+    """Start a workflow whose task fails and is tried again; return its id."""
+    workflow_id = await calls.start(data, workflow_kind="order")
+    await calls.step(schedule_task(str(uuid4()), "charge-card", max_retries=3))
+    task = await calls.until(lambda: poll_task(calls.connection), lambda found: found is not None)
+    assert task is not None
+    await fail_task(calls.connection, task.task_execution_id, "card reader is busy")
+    return workflow_id
+
+
+async def test_a_person_finds_mends_and_repeats_a_workflow(visit: Visit) -> None:
+    """By the first part of its id; the page says which task retries and why, and follows the workflow to its end."""
+    calls, page = calls_at(visit.worker), visit.page
+    workflow_id = await failing(calls, b'{"item": "book"}')
+    await start(visit.worker, "invoice")
+    listed, shown = Workflows(page), Workflow(page)
+    await listed.sign_in()
+    await expect(listed.row("invoice")).to_be_visible()
+    await listed.search(workflow_id[:11])
+    await expect(listed.row("invoice")).to_have_count(0)
+    await listed.follow(workflow_id)
+    await expect(shown.reasons).to_contain_text("Task charge-card fails and is tried again (attempt 1 of 4)")
+    await expect(shown.reasons).to_contain_text("card reader is busy")
+
+    await shown.act("Signal")
+    await shown.confirm("Send", name="approved", value='{"by": "ada"}')
+    await expect(page.get_by_role("listitem", name="signal approved")).to_be_visible()
+    await calls.step(complete(b'"invoice 1"'), status=COMPLETED)
+    await expect(shown.status).to_have_text("Completed")
+    await expect(page.get_by_label("Output", exact=True)).to_have_text('"invoice 1"')
+
+    await shown.act("Start again")
+    await expect(page.get_by_role("dialog").get_by_label("Input")).to_have_value('{\n  "item": "book"\n}')
+    await shown.confirm("Start")
+    await expect(shown.status).to_have_text("Pending")
+    again = page.url.rpartition("/")[2]
+    assert again != workflow_id
+    assert (await calls.claim()).id
+
+
+async def test_a_person_pauses_a_schedule_and_signs_out(visit: Visit) -> None:
+    """The server holds the pause, and the session is over."""
+    status, made = visit.rest("POST", "/schedules", schedule("nightly", "report", "0 3 * * *"))
+    assert status == 201, made
+    console = Console(visit.page)
+    await console.sign_in()
+    await console.go("Schedules")
+    await visit.page.get_by_role("button", name="Pause: nightly").click()
+    await console.confirm("Pause")
+    await expect(console.row("nightly")).to_contain_text("Paused")
+    _, found = visit.rest("GET", "/schedules")
+    assert not cast("dict[str, list[dict[str, bool]]]", found)["schedules"][0]["enabled"]
+    await console.sign_out()
+    await console.open("/schedules")
+    await expect(visit.page.get_by_label("Credential")).to_be_visible()
+
+
+async def test_a_person_rotates_and_revokes_a_token(visit: Visit) -> None:
+    """The new secret is shown once and admits a worker; the revoked token does not."""
+    console, page = Console(visit.page), visit.page
+    await console.sign_in()
+    await console.go("Tokens")
+    await page.get_by_role("button", name="Create a token").click()
+    await page.get_by_role("dialog").get_by_label("Name").fill("payments")
+    await page.get_by_role("button", name="Create", exact=True).click()
+    secret = await page.get_by_label("Secret", exact=True).inner_text()
+    await page.get_by_role("button", name="Done").click()
+    status, _ = visit.rest("GET", "/workflow-executions", key=secret)
+    assert status == 200
+    await page.get_by_role("button", name="Rotate: payments").click()
+    await page.get_by_role("button", name="Rotate", exact=True).click()
+    await page.get_by_role("button", name="Done").click()
+    assert visit.rest("GET", "/workflow-executions", key=secret)[0] == 401
+    await page.get_by_role("button", name="Revoke: payments").click()
+    await console.confirm("Revoke the token")
+    await expect(page.get_by_text("No tokens")).to_be_visible()
+    await console.go("Audit log")
+    await expect(console.row("DELETE /p/worker-token/tokens/{id}")).to_be_visible()
+    await page.get_by_role("button", name="Verify the chain").click()
+    await expect(page.get_by_text("The chain is whole")).to_be_visible()
+
+
+async def test_a_person_signals_an_agent_that_waits(visit: Visit) -> None:
+    """The page shows the conversation and the condition; the signal makes the agent pending."""
+    seeded = await seed(visit.server, visit.worker)
+    console, page = Console(visit.page), visit.page
+    await console.sign_in()
+    await console.go("Agents")
+    await page.get_by_title(seeded.agent).click()
+    await expect(page.get_by_text("My parcel has not come")).to_be_visible()
+    await expect(page.get_by_text("It waits for the signal carrier-answered")).to_be_visible()
+    await page.get_by_role("button", name="Signal", exact=True).click()
+    await console.confirm("Send", name="carrier-answered", value='"at gate 7"')
+    await expect(page.locator(".head .status")).to_have_text("Pending")
+    await page.get_by_role("tab", name="Signals").click()
+    await expect(console.row("carrier-answered")).to_contain_text("not yet")
