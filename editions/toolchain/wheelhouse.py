@@ -55,6 +55,10 @@ wheel(
 """
 
 
+_OLDEST_PYTHON = "3.11"
+"""The oldest Python that builds; a wheel for it, without native code, runs on newer ones, too."""
+
+
 def host_target(platforms: Collection[str]) -> Target | None:
     """Return the target that this machine and its Python are; None where editions have no such platform."""
     from editions.toolchain.targets import Target
@@ -64,13 +68,20 @@ def host_target(platforms: Collection[str]) -> Target | None:
 
 
 def fetch_all(locked: Mapping[str, str], edition: Mapping[str, str], pip: Path, target: Target | None) -> None:
-    """Download the wheels of all locks; those of the edition lock for the target, the others for this machine."""
+    """Download the wheels of all locks; those of the edition lock for the target, the others for this machine.
+
+    The wheel whose code every edition starts with comes in variants for older and newer Pythons, which differ in their
+    files. One variant, whichever Python builds, gives one file for each target.
+    """
     from editions.toolchain.target_wheelhouse import for_target
 
     chosen = for_target(edition, target) if target else {}
     if target:
         fetch(chosen, pip, Path("whl"), target.pip_options())
     others = {name: entry for name, entry in locked.items() if name not in chosen}
+    boot = others.pop("pex", None)
+    if boot:
+        fetch({"pex": boot}, pip, Path("whl"), ["--python-version", _OLDEST_PYTHON])
     if others:
         fetch(others, pip, Path("whl"))
 

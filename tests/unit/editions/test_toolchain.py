@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from editions.toolchain import wheelhouse
 from editions.toolchain.fetch import FetchError, fetch_pip
 from editions.toolchain.lockfile import Lock, LockError, asked_extras, merge, merge_locks, parse_lock
 from editions.toolchain.unpack import unpack
@@ -87,6 +89,18 @@ def test_a_locked_pip_at_hand_is_used(tmp_path: Path, monkeypatch: pytest.Monkey
 def _program(wheel: Path, name: str, text: str) -> None:
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr(name, text)
+
+
+def test_an_edition_starts_with_one_variant_of_its_boot_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pex comes in variants with other files for newer Pythons; which Python builds does not choose among them."""
+    asked: dict[str, Sequence[str]] = {}
+
+    def fetch(entries: Mapping[str, str], _pip: Path, _to: Path, options: Sequence[str] = ()) -> None:
+        asked.update(dict.fromkeys(entries, options))
+
+    monkeypatch.setattr(wheelhouse, "fetch", fetch)
+    wheelhouse.fetch_all({"pex": "pex==1.0", "pip": "pip==1.0"}, {}, Path("pip.whl"), None)
+    assert asked == {"pex": ["--python-version", "3.11"], "pip": ()}
 
 
 def test_extras(tmp_path: Path) -> None:
