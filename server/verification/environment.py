@@ -26,6 +26,10 @@ _LINKS = {"lib64": "lib", "pex": _MAIN}
 _FILES = {".last-access", ABOUT, _MAIN, "pex-repl", "pyvenv.cfg"}
 """No start runs ``pex-repl``: the shell header removes PEX_INTERPRETER."""
 
+_IGNORED = ".gitignore"
+_IGNORE_ALL = b"# Created by venv; see https://docs.python.org/3/library/venv.html\n*\n"
+"""CPython writes this file from 3.13 on; no start reads it."""
+
 _OF_VENV = {"Activate.ps1", "activate", "activate.csh", "activate.fish"}
 _PYTHON = re.compile(r"python3\.\d+")
 _PYTHON_LINKS = {"python", "python3", "𝜋thon"}
@@ -84,7 +88,7 @@ def _layout(folder: Path) -> Iterator[str]:
         elif name in _LINKS:
             if not path.is_symlink() or str(path.readlink()) != _LINKS[name]:
                 yield f"{path}: does not lead to {_LINKS[name]}"
-        elif path.is_symlink() or not (path.is_dir() if name in _FOLDERS else name in _FILES and path.is_file()):
+        elif path.is_symlink() or not (path.is_dir() if name in _FOLDERS else _is_file_of_pex(path)):
             yield f"{path}: is not what PEX makes"
     for parent, known in ((folder / "lib", _PYTHON), (folder / "include", _PYTHON)):
         yield from (f"{each}: is not what PEX makes" for each in _inside(parent) if not known.fullmatch(each.name))
@@ -92,6 +96,12 @@ def _layout(folder: Path) -> Iterator[str]:
         if each.name != "site-packages" or each.is_symlink():
             yield f"{each}: is not what PEX makes"
     yield from (f"{each}: is not what PEX makes" for each in folder.glob("include/*/*"))
+
+
+def _is_file_of_pex(path: Path) -> bool:
+    if path.name == _IGNORED:
+        return _read(path) == _IGNORE_ALL
+    return path.name in _FILES and path.is_file()
 
 
 def _interpreter(folder: Path) -> Iterator[str]:

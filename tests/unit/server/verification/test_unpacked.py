@@ -38,6 +38,17 @@ def test_a_script_may_name_its_interpreter_by_the_short_path(tmp_path: Path, pex
     assert wrong_copies(tmp_path, pex) == []
 
 
+@pytest.mark.parametrize(
+    ("content", "wrong"), [("# Created by venv; see https://docs.python.org/3/library/venv.html\n*\n", 0), ("*\n", 1)]
+)
+def test_the_gitignore_of_newer_pythons_belongs_there(tmp_path: Path, pex: Path, content: str, wrong: int) -> None:
+    """CPython 3.13 and newer write this file around an environment; any other content is told."""
+    ignored = unpack(tmp_path, pex).parents[2] / ".gitignore"
+    ignored.write_text(content)
+    assert sum(line.endswith(".gitignore: is not what PEX makes") for line in wrong_copies(tmp_path, pex)) == wrong
+    assert len(wrong_copies(tmp_path, pex)) == wrong
+
+
 def test_a_touched_copy(tmp_path: Path, pex: Path) -> None:
     """Changed, added and missing files are named with their place, and so is the program that starts the copy."""
     packages = unpack(tmp_path, pex)
