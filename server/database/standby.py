@@ -34,6 +34,9 @@ CHECK_WITHIN_S = 0.5
 AVOID_S = 5.0
 """After a failure, no call tries the standby for this time."""
 
+WARN_EVERY_S = 60.0
+"""A standby that is about as far behind as the limit is not reported each time that it passes it."""
+
 MOST_MARKS = 64
 """Positions of the primary that are remembered; one a second, so that a standby may be a minute behind."""
 
@@ -91,6 +94,7 @@ class StandbyReads:
         self._checked_at = -math.inf
         self._avoided_until = -math.inf
         self._is_used = True
+        self._warned: tuple[str, float] = ("", -math.inf)
         self._is_sibling = False
 
     @asynccontextmanager
@@ -141,9 +145,9 @@ class StandbyReads:
             if now - self._current_at > most:
                 await asyncio.wait([checking], timeout=CHECK_WITHIN_S)
         age = time.monotonic() - self._current_at
-        if self._avoided_until > now:
+        if self._avoided_until > now or self._current_at == -math.inf:
             return None
-        self._note(f"it is more than {most:g} s behind" if age > most else None)
+        self._note(f"it is more than {self._longest_age:g} s behind" if age > self._longest_age else None)
         return age if age <= most else None
 
     def _check_once(self, now: float) -> asyncio.Task[None]:
@@ -190,8 +194,12 @@ class StandbyReads:
 
     def _note(self, reason: str | None) -> None:
         """Log a change: lists are read from the primary for a reason, or again from the standby."""
-        if reason is not None and self._is_used:
-            _log.warning("lists and histories are read from the primary, not from the standby: %s", reason)
-        elif reason is None and not self._is_used:
-            _log.info("lists and histories are read from the standby again")
-        self._is_used = reason is None
+        if reason is None:
+            if not self._is_used:
+                _log.info("lists and histories are read from the standby again")
+            self._is_used = True
+        elif self._is_used:
+            last, moment = self._warned
+            if reason != last or time.monotonic() - moment >= WARN_EVERY_S:
+                _log.warning("lists and histories are read from the primary, not from the standby: %s", reason)
+                self._is_used, self._warned = False, (reason, time.monotonic())
