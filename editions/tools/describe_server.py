@@ -26,6 +26,7 @@ def describe() -> Contributions:
     routes = server_routes(
         part,
         part,
+        part,
         worker_silence=0,
         scrape=part,
         cursors=part,
