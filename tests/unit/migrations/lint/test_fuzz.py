@@ -14,7 +14,8 @@ from migrations.lint import Finding, lint, lint_bytes, lint_core, owned_objects,
 from migrations.lint.lexer import lex
 from tests.support.lint_cases import PLUGIN, cases, setup_sql
 
-SECONDS = 2.0
+SECONDS = 20.0
+"""Processor time that a text may take: ten times what a slow machine needs. Work that grows with the square takes minutes."""
 _TEXTS = [case.sql for kind in ("good", "bad") for case in cases(kind)]
 _PIECES = sorted({text[token.start : token.end] for text in _TEXTS for token in lex(text).tokens})
 _ODD = (
@@ -146,7 +147,7 @@ def test_hostile_texts_are_findings(sql: str) -> None:
     ],
 )
 def test_long_texts_end_in_time(sql: str) -> None:
-    """Files just under 1 MiB are judged in two seconds of processor time."""
+    """The work for files just under 1 MiB does not grow faster than they do."""
     timed(sql)
 
 
