@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import cast
 from uuid import uuid4
@@ -12,7 +14,7 @@ from playwright.async_api import expect
 
 from tests.browser.pages import Console, Workflow, Workflows
 from tests.browser.seeds import calls_at, schedule, seed
-from tests.browser.served import Visit, visiting
+from tests.browser.served import ADMIN_KEY, Visit, visiting
 from tests.support.calls import fail_task, poll_task, start
 from tests.support.driving import COMPLETED, Calls, complete, schedule_task
 
@@ -100,10 +102,21 @@ async def test_a_person_rotates_and_revokes_a_token(visit: Visit) -> None:
     await page.get_by_role("button", name="Revoke: payments").click()
     await console.confirm("Revoke the token")
     await expect(page.get_by_text("No tokens")).to_be_visible()
+    await _until_recorded(visit, "DELETE")
     await console.go("Audit log")
     await expect(console.row("DELETE /p/worker-token/tokens/{id}")).to_be_visible()
     await page.get_by_role("button", name="Verify the chain").click()
     await expect(page.get_by_text("The chain is whole")).to_be_visible()
+
+
+async def _until_recorded(visit: Visit, method: str) -> None:
+    """Wait until the audit log has a call: it records calls a moment after they end, and the page does not follow."""
+    async with asyncio.timeout(30):
+        while True:
+            ask = partial(visit.server.serving.send, "GET", "/api/v1/p/audit-log/events", ADMIN_KEY)
+            _, answer = await asyncio.to_thread(ask)
+            if method in str(answer):
+                return
 
 
 async def test_a_person_signals_an_agent_that_waits(visit: Visit) -> None:
