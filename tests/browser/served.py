@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc.aio
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
 from core.build_info import BuildInfo, PluginInfo
 from plugins.audit_log.plugin import AuditLogPlugin
@@ -35,6 +35,8 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+expect.set_options(timeout=20_000)  # milliseconds; a busy machine needs more than the 5 s of the default
 
 _SETTINGS = {
     "TENANTS": json.dumps(
