@@ -13,7 +13,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from core.batching import note_commit
 from core.errors import StartupError
 from core.unit_of_work import UnitOfWork, current
-from server.config.settings import DatabasePool, PoolerMode
+from server.config.settings import DatabasePool
 from server.database.arrays import ArrayDumper
 from server.database.connecting import Connection, connect, connect_patiently, parameters, startup_error
 from server.database.effects import taken
@@ -38,12 +38,18 @@ class Pool:
 
     Attributes:
         writes: the check whether the database takes writes.
+        sessions: those behind its connections.
     """
 
     def __init__(
-        self, pool: AsyncConnectionPool[Pooled], writes: Writability, meter: DatabaseMeter | None = None
+        self,
+        pool: AsyncConnectionPool[Pooled],
+        writes: Writability,
+        meter: DatabaseMeter | None = None,
+        sessions: Sessions = Sessions.OWN,
     ) -> None:
         self._pool = pool
+        self.sessions = sessions
         self.writes = writes
         self._meter = meter
 
@@ -155,7 +161,7 @@ async def open_pool(
         raise StartupError(f"the database did not answer within {settings.connect_timeout:g} s") from None
     writes = Writability(dsn, pool.drain, route.sessions)
     try:
-        yield Pool(pool, writes, meter)
+        yield Pool(pool, writes, meter, route.sessions)
     finally:
         await writes.close()
         await pool.close()
@@ -163,10 +169,11 @@ async def open_pool(
 
 @asynccontextmanager
 async def standby_pool(dsn: str, settings: DatabasePool, primary: Pool) -> AsyncIterator[Pool]:
-    """Open a pool for reads from a standby. It connects when it is used: a server starts without its standby."""
-    is_lent = settings.pooler is PoolerMode.TRANSACTION
-    route = Route(Sessions.LENT if is_lent else Sessions.OWN, prepares=False)
-    pool = _closed(dsn, settings, None, route, PooledStandby)
+    """Open a pool for reads from a standby, through a pooler if the primary's pool goes through one.
+
+    It connects when it is used: a server starts without its standby.
+    """
+    pool = _closed(dsn, settings, None, Route(primary.sessions, prepares=False), PooledStandby)
     await pool.open(wait=False)
     try:
         yield Pool(pool, primary.writes)

@@ -80,10 +80,15 @@ def concerns_connection(error: psycopg.Error) -> bool:
         return False
     if state is None:
         return isinstance(error, psycopg.OperationalError) and not isinstance(error, PoolTimeout)
-    in_the_way = state.startswith("40") and _STANDBY_IN_THE_WAY in (error.diag.message_primary or "")
-    if takes_no_writes(error) or in_the_way or state in (*_ENDED_BY_A_TIMEOUT, *_OF_ANOTHER_SESSION):
+    if takes_no_writes(error) or _is_in_the_way(error) or state in (*_ENDED_BY_A_TIMEOUT, *_OF_ANOTHER_SESSION):
         return True
     return state[:2] in _OF_THE_SERVER
+
+
+def _is_in_the_way(error: psycopg.Error) -> bool:
+    """Return whether a standby ended a statement, because it stood in the way of its replay."""
+    state, message = error.sqlstate or "", error.diag.message_primary or ""
+    return state.startswith("40") and _STANDBY_IN_THE_WAY in message
 
 
 def as_server_error(error: psycopg.Error) -> FlovynError:
@@ -110,7 +115,7 @@ def _temporary(error: psycopg.Error) -> Unavailable | None:
             return StatementTimedOut("a statement exceeded the time limit (statement_timeout); try again later")
         case psycopg.errors.ReadOnlySqlTransaction():
             return Unavailable(READ_ONLY)
-        case psycopg.errors.DeadlockDetected() | psycopg.errors.SerializationFailure():
+        case psycopg.errors.DeadlockDetected() | psycopg.errors.SerializationFailure() if not _is_in_the_way(error):
             return Collision("conflict with a concurrent transaction; nothing was written, retry")
     is_away = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or concerns_connection(error)
     if not is_away:

@@ -14,7 +14,7 @@ import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -23,6 +23,7 @@ from core.named_queries import named_queries
 from core.plugin_services import Database
 from core.unit_of_work import current
 from server.database.connecting import Connection
+from server.database.refusals import StatementTimedOut
 from server.database.rows import NAMED, SCALAR
 
 CHECK_EVERY_S = 1.0
@@ -119,21 +120,21 @@ class StandbyReads:
     async def _lent(self, how: str) -> AsyncIterator[Connection]:
         acceptance = None if current() is not None else _ACCEPTED.get()
         age = None if acceptance is None else await self._age(min(acceptance.most, self._longest_age))
-        async with AsyncExitStack() as stack:
-            if acceptance is not None and age is not None:
-                try:
-                    connection = await stack.enter_async_context(getattr(self._standby, how)())
-                except Unavailable as error:
-                    self._avoid(str(error))
-                else:
-                    acceptance.age = max(age, acceptance.age or 0.0)
-                    try:
-                        yield connection
-                    except Unavailable as error:  # the call is told to come back, and reads from the primary then
-                        self._avoid(str(error))
-                        raise
-                    return
-            yield await stack.enter_async_context(getattr(self._primary, how)())
+        is_lent = False
+        if acceptance is not None and age is not None:
+            try:
+                async with getattr(self._standby, how)() as connection:
+                    is_lent, acceptance.age = True, max(age, acceptance.age or 0.0)
+                    yield connection
+            except StatementTimedOut:  # a search that is too broad says nothing about the standby
+                raise
+            except Unavailable as error:
+                self._avoid(str(error))
+                if is_lent:  # the caller is told to try again, and reads from the primary then
+                    raise
+        if not is_lent:
+            async with getattr(self._primary, how)() as connection:
+                yield connection
 
     async def _age(self, most: float) -> float | None:
         """Return an upper bound of the standby's age in seconds; None if it is above ``most`` or unknown."""

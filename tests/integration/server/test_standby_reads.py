@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from falcon import testing
 
+from core.errors import Unavailable
+from server.config.settings import DatabasePool
 from server.database import standby as standby_reads
+from server.database.pool import open_pool, standby_pool
+from server.database.refusals import StatementTimedOut
+from server.database.standby import Acceptance, StandbyReads, accepting
 from tests.support.calls import start
 from tests.support.postgres import CrashingCluster, crashing_cluster
 from tests.support.running import WORKER_KEY, Client, running_server
@@ -37,6 +43,15 @@ def standby(primary: CrashingCluster, tmp_path: Path) -> Iterator[CrashingCluste
 def _listed(answer: testing.Result) -> set[str]:
     assert answer.status_code == 200, answer.text
     return {each["id"] for each in answer.json["workflows"]}
+
+
+@asynccontextmanager
+async def _reading(primary: CrashingCluster, standby: CrashingCluster, max_age: str = "10") -> AsyncIterator[Client]:
+    """Run a server that has read from the standby."""
+    environ = {"DATABASE__READ_URL": standby.url(), "DATABASE__READ_MAX_AGE": max_age}
+    async with running_server(primary.url(), (), None, **environ) as client:
+        await _until_from_standby(client)
+        yield client
 
 
 async def _until_from_standby(client: Client, path: str = LIST) -> testing.Result:
@@ -70,8 +85,7 @@ async def test_lists_and_histories_come_from_the_standby_with_a_bound_of_their_a
 
 async def test_all_other_reads_are_of_the_primary(primary: CrashingCluster, standby: CrashingCluster) -> None:
     """A workflow can be read at once after its start, however far the standby is behind."""
-    async with running_server(primary.url(), DATABASE__READ_URL=standby.url()) as client:
-        await _until_from_standby(client)
+    async with _reading(primary, standby) as client:
         standby.execute("SELECT pg_wal_replay_pause()")
         new = await start(client)
         answer = await client.rest("GET", f"{LIST}/{new}", key=WORKER_KEY)
@@ -81,8 +95,7 @@ async def test_all_other_reads_are_of_the_primary(primary: CrashingCluster, stan
 @pytest.mark.parametrize("wish", ["no-cache", "max-age=0", "private, No-Cache"])
 async def test_a_client_may_ask_for_the_primary(primary: CrashingCluster, standby: CrashingCluster, wish: str) -> None:
     """Its list has what was started before."""
-    async with running_server(primary.url(), DATABASE__READ_URL=standby.url()) as client:
-        await _until_from_standby(client)
+    async with _reading(primary, standby) as client:
         standby.execute("SELECT pg_wal_replay_pause()")
         new = await start(client)
         headers = [("authorization", f"Bearer {WORKER_KEY}"), ("cache-control", wish)]
@@ -96,8 +109,7 @@ async def test_a_standby_that_is_too_far_behind_is_not_read_from(
 ) -> None:
     """Answers lack a new workflow for no longer than the bound; the log says once that the primary serves."""
     caplog.set_level(logging.INFO, logger=standby_reads.__name__)
-    async with running_server(primary.url(), DATABASE__READ_URL=standby.url(), DATABASE__READ_MAX_AGE="1") as client:
-        await _until_from_standby(client)
+    async with _reading(primary, standby, "1") as client:
         standby.execute("SELECT pg_wal_replay_pause()")
         new = await start(client)
         started = time.monotonic()
@@ -118,8 +130,7 @@ async def test_a_standby_that_is_too_far_behind_is_not_read_from(
 
 async def test_lists_go_on_without_the_standby(primary: CrashingCluster, standby: CrashingCluster) -> None:
     """It stops while the server runs: the primary serves lists, and the standby again when it is back."""
-    async with running_server(primary.url(), DATABASE__READ_URL=standby.url()) as client:
-        await _until_from_standby(client)
+    async with _reading(primary, standby) as client:
         standby.crash()
         new = await start(client)
         answer = await client.rest("GET", LIST, key=WORKER_KEY)
@@ -161,11 +172,76 @@ async def test_a_promoted_standby_is_not_read_from(
 ) -> None:
     """It goes its own way from then on."""
     monkeypatch.setattr(standby_reads, "CHECK_EVERY_S", 0.0)
-    async with running_server(primary.url(), DATABASE__READ_URL=standby.url()) as client:
-        await _until_from_standby(client)
+    async with _reading(primary, standby) as client:
         await asyncio.to_thread(standby.promote)
         async with asyncio.timeout(WITHIN_S):
             while "age" in (await client.rest("GET", LIST, key=WORKER_KEY)).headers:
                 pass
         assert any("is not a standby" in each for each in caplog.messages)
         assert await start(client) in _listed(await client.rest("GET", LIST, key=WORKER_KEY))
+
+
+async def test_a_read_that_its_standby_ends_is_to_be_tried_again(
+    primary: CrashingCluster, standby: CrashingCluster
+) -> None:
+    """It stood in the way of what the standby replays; the primary serves its repetition."""
+    standby.execute("ALTER SYSTEM SET max_standby_streaming_delay = 0")
+    standby.execute("SELECT pg_reload_conf()")
+    async with _standby_reads(primary, standby) as reads:
+        primary.execute("CREATE TABLE goes AS SELECT 1 AS one")
+        with accepting() as read:
+            await _until(reads, read)
+            with pytest.raises(Unavailable):
+                await _stand_in_the_way(reads, primary)
+            read.age = None
+            async with reads.connection() as connection:
+                await connection.execute("SELECT 1")
+            assert read.age is None
+
+
+async def test_a_search_that_is_too_broad_is_no_fault_of_the_standby(
+    primary: CrashingCluster, standby: CrashingCluster
+) -> None:
+    """The next call reads from the standby."""
+    async with _standby_reads(primary, standby) as reads:
+        with accepting() as read:
+            await _until(reads, read)
+            with pytest.raises(StatementTimedOut):
+                await _search_for_too_long(reads)
+            read.age = None
+            async with reads.connection() as connection:
+                await connection.execute("SELECT 1")
+            assert read.age is not None
+
+
+async def _search_for_too_long(reads: StandbyReads) -> None:
+    async with reads.transaction() as connection:
+        await connection.execute("SET LOCAL statement_timeout = 1")
+        await connection.execute("SELECT pg_sleep(30)")
+
+
+async def _stand_in_the_way(reads: StandbyReads, primary: CrashingCluster) -> None:
+    """Hold a lock on a table that the primary drops."""
+    async with reads.transaction() as connection:
+        await connection.execute("SELECT one FROM goes")
+        await asyncio.to_thread(primary.execute, "DROP TABLE goes")
+        async with asyncio.timeout(WITHIN_S):
+            while True:
+                await connection.execute("SELECT 1")
+
+
+@asynccontextmanager
+async def _standby_reads(primary: CrashingCluster, standby: CrashingCluster) -> AsyncIterator[StandbyReads]:
+    settings = DatabasePool()
+    async with open_pool(primary.url(), settings) as pool, standby_pool(standby.url(), settings, pool) as other:
+        reads = StandbyReads(pool, other, 60)
+        yield reads
+        await reads.close()
+
+
+async def _until(reads: StandbyReads, read: Acceptance) -> None:
+    """Read until the standby serves, and has the newest of the primary."""
+    async with asyncio.timeout(WITHIN_S):
+        while read.age is None:
+            async with reads.connection() as connection:
+                await connection.execute("SELECT 1")
