@@ -18,8 +18,6 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 WITH_HASH = ("PEX-INFO", "__main__.py", "__pex__/__init__.py")
 """The members that name the file's hash."""
 
-_INTERPRETER = b"#!/usr/bin/env python"
-
 
 class PexFormatError(ValueError):
     """The PEX is not laid out as this module knows it."""
@@ -85,18 +83,6 @@ def replace(pex: Path, header: bytes, changed: Mapping[str, bytes]) -> None:
     pex.write_bytes(header + body)
     with zipfile.ZipFile(pex, "a", zipfile.ZIP_DEFLATED) as archive:
         _rewrite(archive, changed, {})
-
-
-def with_interpreter(main: bytes, python: str) -> bytes:
-    """Return ``__main__.py`` with a first line that names the Python of the target; pex writes the builder's version.
-
-    Raises:
-        PexFormatError: it has no such line.
-    """
-    start, end, rest = main.partition(b"\n")
-    if not start.startswith(_INTERPRETER):
-        raise PexFormatError("__main__.py of the PEX does not begin with an interpreter; the pinned pex has changed")
-    return _INTERPRETER + python.encode() + end + rest
 
 
 def _header_size(archive: zipfile.ZipFile) -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import zipfile
+import zlib
 from typing import Any
 
 import pytest
@@ -50,6 +52,15 @@ def test_the_edition_keeps_its_name_and_says_what_it_is_for() -> None:
     assert (info["edition"], info["platform"], info["python"]) == ("full", "linux-aarch64", "3.12")
     assert [plugin["name"] for plugin in info["plugins"]] == ["audit-log", "console", "jwt", "otel", "worker-token"]
     assert read("PEX-INFO")["interpreter_constraints"] == ["CPython==3.12.*"]
+
+
+def test_the_python_that_builds_does_not_show() -> None:
+    """Each copy of ``__main__.py`` names the target's Python, also those that were replaced and are left in the file."""
+    content = pex("ARM_PEX").read_bytes()
+    heads = [found.end() for found in re.finditer(rb"PK\x03\x04.{22}\x0b\x00\x00\x00__main__\.py", content, re.DOTALL)]
+    texts = [zlib.decompressobj(-zlib.MAX_WBITS).decompress(content[head:], 40) for head in heads]
+    assert texts
+    assert {text.partition(b"\n")[0] for text in texts} == {b"#!/usr/bin/env python3.12"}
 
 
 @pytest.mark.skipif(platform.machine() == "aarch64" and sys.version_info[:2] == (3, 12), reason="it runs here")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from editions.tools.pex_file import PexDraft, PexFormatError, with_interpreter
+from editions.tools.pex_file import PexDraft, PexFormatError
 from editions.tools.sealed_pex import measured, sealed
 from server.verification import seal
 
@@ -112,16 +112,3 @@ def test_sealed(tmp_path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         assert archive.read("flovyn_edition/manifest.json") == b"{}"
     assert seal.problem(path.read_bytes()) is None
-
-
-@pytest.mark.parametrize("builder", ["3", "3.11", "3.13"])
-def test_the_target_names_the_interpreter(builder: str) -> None:
-    """Whichever Python builds, ``__main__.py`` is the same."""
-    main = f"#!/usr/bin/env python{builder}\n\nimport sys\n".encode()
-    assert with_interpreter(main, "3.12") == b"#!/usr/bin/env python3.12\n\nimport sys\n"
-
-
-def test_a_main_without_an_interpreter_is_refused() -> None:
-    """Another pex may write it in another way."""
-    with pytest.raises(PexFormatError, match="the pinned pex has changed"):
-        with_interpreter(b"import sys\n", "3.12")
