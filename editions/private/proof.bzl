@@ -1,4 +1,4 @@
-"""What is known of an edition before it is packed: its parts, facts of its wheels, SBOM.
+"""The facts of an edition before it is packed: its parts, its wheels, and the SBOM.
 
 The facts of the wheels change only with the set of wheels and the SBOM only with what is in the edition, so editing a line
 of a source runs neither.
