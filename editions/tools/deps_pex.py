@@ -20,11 +20,12 @@ from pex.interpreter_constraints import InterpreterConstraints
 from pex.pex_info import PexInfo
 
 from editions.tools.boot_header import boot_header
-from editions.tools.pex_file import read_header, replace
+from editions.tools.pex_file import read_header, replace, with_interpreter
 
 _UNPACKED_SHARE = 1.5
 """Room for the copy, as a share of its files: `full` took 1.2 at first and 1.3 once commands had compiled modules."""
 
+MAIN = "__main__.py"
 _ALWAYS = ("--no-pypi", "--venv", "prepend", "--sh-boot", "--no-emit-warnings")
 
 
@@ -33,9 +34,7 @@ def command(options: argparse.Namespace) -> list[str]:
     resolved = [argument for wheel in options.wheel for argument in ("--pre-resolved-dist", wheel)]
     here = ["--python", sys.executable]
     target = ["--complete-platform", str(options.environment)] if options.environment else here
-    # pex would name the version that builds
-    main = ["--python-shebang", f"/usr/bin/env python{options.python}"]
-    start = [sys.executable, "-s", "-m", "pex", *_ALWAYS, *target, *main]
+    start = [sys.executable, "-s", "-m", "pex", *_ALWAYS, *target]
     return [*start, "-e", options.entry, "-o", str(options.out.absolute()), *resolved, *options.require]
 
 
@@ -72,7 +71,13 @@ def bind(pex: Path, platform: str, python: str) -> None:
     header = boot_header(
         read_header(pex).decode(), platform, python, info.distributions, contents=contents, kib=room(pex)
     )
-    replace(pex, header.encode(), {"PEX-INFO": json.dumps(info.as_json_dict(), sort_keys=True).encode()})
+    with zipfile.ZipFile(pex) as archive:
+        main = archive.read(MAIN)
+    changed = {
+        "PEX-INFO": json.dumps(info.as_json_dict(), sort_keys=True).encode(),
+        MAIN: with_interpreter(main, python),
+    }
+    replace(pex, header.encode(), changed)
 
 
 def main() -> int:

@@ -18,6 +18,8 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 WITH_HASH = ("PEX-INFO", "__main__.py", "__pex__/__init__.py")
 """The members that name the file's hash."""
 
+_INTERPRETER = b"#!/usr/bin/env python"
+
 
 class PexFormatError(ValueError):
     """The PEX is not laid out as this module knows it."""
@@ -77,12 +79,41 @@ def read_header(pex: Path) -> bytes:
 
 
 def replace(pex: Path, header: bytes, changed: Mapping[str, bytes]) -> None:
-    """Write ``pex`` again with another header and other members, by path; the rest is copied as it is."""
-    old = len(read_header(pex))
-    body = pex.read_bytes()[old:]
-    pex.write_bytes(header + body)
-    with zipfile.ZipFile(pex, "a", zipfile.ZIP_DEFLATED) as archive:
-        _rewrite(archive, changed, {})
+    """Write ``pex`` again with another header and other members, by path; the rest is copied as it is.
+
+    Nothing of the old members is left in the file: they may name the builder's Python.
+    """
+    content = pex.read_bytes()
+    with zipfile.ZipFile(pex) as archive:
+        members = sorted(archive.infolist(), key=lambda info: info.header_offset)
+        ends = [*(info.header_offset for info in members[1:]), archive.start_dir]
+    buffer = io.BytesIO()
+    buffer.write(header)
+    kept = []
+    for info, end in zip(members, ends, strict=True):
+        if info.filename not in changed:
+            start = buffer.tell()
+            buffer.write(content[info.header_offset : end])
+            info.header_offset = start
+            kept.append(info)
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:  # begins behind what is written
+        archive.filelist.extend(kept)
+        archive.NameToInfo.update((info.filename, info) for info in kept)
+        for name, text in sorted(changed.items()):
+            archive.writestr(entry(name), text)
+    pex.write_bytes(buffer.getbuffer())
+
+
+def with_interpreter(main: bytes, python: str) -> bytes:
+    """Return ``__main__.py`` with a first line that names the Python of the target; pex writes the builder's version.
+
+    Raises:
+        PexFormatError: it has no such line.
+    """
+    start, end, rest = main.partition(b"\n")
+    if not start.startswith(_INTERPRETER):
+        raise PexFormatError("__main__.py of the PEX does not begin with an interpreter; the pinned pex has changed")
+    return _INTERPRETER + python.encode() + end + rest
 
 
 def _header_size(archive: zipfile.ZipFile) -> int:

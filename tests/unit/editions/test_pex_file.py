@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from editions.tools.pex_file import PexDraft, PexFormatError
+from editions.tools.pex_file import PexDraft, PexFormatError, replace, with_interpreter
 from editions.tools.sealed_pex import measured, sealed
 from server.verification import seal
 
@@ -112,3 +112,30 @@ def test_sealed(tmp_path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         assert archive.read("flovyn_edition/manifest.json") == b"{}"
     assert seal.problem(path.read_bytes()) is None
+
+
+@pytest.mark.parametrize("builder", ["3", "3.11", "3.13"])
+def test_the_target_names_the_interpreter(builder: str) -> None:
+    """Whichever Python builds, ``__main__.py`` is the same."""
+    main = f"#!/usr/bin/env python{builder}\n\nimport sys\n".encode()
+    assert with_interpreter(main, "3.12") == b"#!/usr/bin/env python3.12\n\nimport sys\n"
+
+
+def test_nothing_is_left_of_a_replaced_member(tmp_path: Path) -> None:
+    """Two builders whose members differ get the same file, which holds all other members as they were."""
+    files = [make(tmp_path / name, main=name) for name in ("3.9", "3.11 and more")]
+    for file in files:
+        replace(file, b"#!/bin/sh\n", {"__main__.py": b"import sys\n"})
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert files[0].read_bytes().startswith(b"#!/bin/sh\nPK")
+    with zipfile.ZipFile(files[0]) as archive, zipfile.ZipFile(make(tmp_path / "old")) as old:
+        assert archive.testzip() is None
+        assert sorted(archive.namelist()) == sorted(old.namelist())
+        known = {name: old.read(name) for name in old.namelist()} | {"__main__.py": b"import sys\n"}
+        assert {name: archive.read(name) for name in archive.namelist()} == known
+
+
+def test_a_main_without_an_interpreter_is_refused() -> None:
+    """Another pex may write it in another way."""
+    with pytest.raises(PexFormatError, match="the pinned pex has changed"):
+        with_interpreter(b"import sys\n", "3.12")
