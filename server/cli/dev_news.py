@@ -59,13 +59,11 @@ def _line(at: str, word: str, row: dict[str, Any]) -> str:
 @contextlib.contextmanager
 def telling(client: Client, say: Callable[[str], object]) -> Iterator[None]:
     """Tell each second, until the end of the context, which workflows have started and ended."""
-    stopped = threading.Event()
+    stopped, news = threading.Event(), News(client)  # at once: workflows of the first second count, too
 
     def tell() -> None:
-        news: News | None = None
         while not stopped.wait(EVERY_S):
             with contextlib.suppress(FlovynError):  # the server is being replaced, or stops
-                news = news or News(client)
                 for line in news.lines():
                     say(line + "\n")
 

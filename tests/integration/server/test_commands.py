@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import sys
 import threading
@@ -9,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -17,7 +20,11 @@ from plugins.audit_log.plugin import AuditLogPlugin
 from plugins.worker_token.plugin import WorkerTokenPlugin
 from server.boot.edition import Edition
 from server.cli import run
+from server.cli.dev_news import News
 from server.cli.dev_running import running
+from server.cli.dev_sign_in import sign_in_link
+from server.cli.remote.client import Client
+from server.cli.remote.servers import CalledServer
 from tests.support.pex import FOR_TENANT, Serving
 from tests.support.postgres import Databases
 from tests.support.running import TENANT
@@ -290,3 +297,45 @@ def test_commands_find_the_dev_that_runs(
     (tmp_path / "running.json").write_bytes(kept)
     code, text = shell.fails(*asked)
     assert (code, f"no 'dev' runs on {tmp_path}" in text) == (2, True)
+
+
+def _opened(link: str) -> tuple[int, str | None, str | None]:
+    """Return status, place and cookie of an answer, as a browser gets it."""
+    parts = urlsplit(link)
+    connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=10)
+    with contextlib.closing(connection):
+        connection.request("GET", parts.path)
+        answer = connection.getresponse()
+        return answer.status, answer.getheader("location"), answer.getheader("set-cookie")
+
+
+def test_the_link_of_dev_signs_in_once(server: Serving) -> None:
+    """A wrong link does not use it up; the first browser gets a session of the administrator, and no other one does."""
+    with sign_in_link("127.0.0.1", server.http_port, KEY, "/console") as link:
+        assert _opened(link + "x")[0] == 404
+        status, place, cookie = _opened(link)
+        assert (status, place) == (303, f"http://127.0.0.1:{server.http_port}/console")
+        assert cookie is not None
+        assert _opened(link) == (404, None, None)
+    connection = http.client.HTTPConnection("127.0.0.1", server.http_port, timeout=10)
+    with contextlib.closing(connection):
+        connection.request("GET", "/api/v1/me", headers={"cookie": cookie.partition(";")[0]})
+        answer = connection.getresponse()
+        assert answer.status == 200
+        assert b"ada" in answer.read()
+
+
+def test_dev_tells_each_start_and_end_once(shell: Shell, server: Serving) -> None:
+    """In the order of their times; what began before is not told."""
+    before = _started(shell)
+    news = News(Client(CalledServer(f"http://127.0.0.1:{server.http_port}", KEY, None)))
+    started = _started(shell)
+    [line] = news.lines()
+    assert started in line
+    assert "STARTED" in line
+    assert list(news.lines()) == []
+    shell.json("workflow", "cancel", before)
+    [line] = news.lines()
+    assert before in line
+    assert "CANCELLED" in line
+    assert list(news.lines()) == []
