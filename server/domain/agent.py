@@ -95,6 +95,7 @@ class NewAgent:
     parent_id: UUID | None = None
     depth: int = 0
     claim: Claim | None = None
+    trace: str | None = None
 
     @property
     def priority_ms(self) -> int:
@@ -117,6 +118,7 @@ class ClaimedAgent:
     checkpoint_seq: int
     created_at: datetime
     claim_id: UUID
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ class AgentState:
         has_provisional: whether signals were consumed since the last checkpoint or suspension.
         lost_claims: the number of activations that were lost in a row, without a checkpoint in between.
         age: the time since its start, in seconds.
+        trace: the stored context of its trace.
     """
 
     tenant_id: UUID
@@ -156,6 +159,7 @@ class AgentState:
     cancel_reason: str | None = None
     cascades: bool = False
     age: float = 0.0
+    trace: str | None = None
 
     @property
     def key(self) -> tuple[UUID, UUID]:

@@ -146,11 +146,12 @@ class TaskState:
 
 @dataclass(frozen=True, slots=True)
 class CancelledTask:
-    """A task that was cancelled because its workflow was; the ages are those of ``TaskState``."""
+    """A task that was cancelled because its workflow or agent was; the ages are those of ``TaskState``."""
 
     tenant_id: UUID
     id: UUID
-    workflow_execution_id: UUID
+    workflow_execution_id: UUID | None
+    agent_execution_id: UUID | None
     kind: str
     queue: str
     attempt: int

@@ -1,4 +1,4 @@
-"""Makes the spans of workflow executions, task executions and attempts when they end: workers need not send any.
+"""Makes the spans of workflows, agents, tasks and attempts when they end: workers need not send any.
 
 The id of such a span follows from the id of its execution, so that spans below it can be made before. What a history
 alone knows (timers, promises, signals) is added by ``server.engine.histories``, which reads ``ENDED``.
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from core.tracing import AttributeValue, EndedSpan, SpanContext, export, span_id_of
+from server.domain.agent import AgentStatus, AgentStep
 from server.domain.submission import WorkflowStep
 from server.domain.task import CancelledTask, TaskState, TaskStatus, TaskStep
 from server.domain.workflow import WorkflowStatus
@@ -69,6 +70,32 @@ def workflows_ended(steps: Sequence[WorkflowStep]) -> None:
         ENDED.append(EndedWorkflow(state.tenant_id, state.id, context, started, now, failed))
 
 
+def agents_ended(steps: Sequence[AgentStep]) -> None:
+    """Export the spans of agents that have ended."""
+    now = time.time_ns()
+    for step in steps:
+        state = step.state
+        above = SpanContext.restored(state.trace)
+        if above is None:
+            continue
+        failed = state.status is AgentStatus.FAILED
+        attributes: dict[str, AttributeValue] = {
+            "flovyn.tenant_id": str(state.tenant_id),
+            "flovyn.agent_execution_id": str(state.id),
+            "flovyn.agent_kind": state.kind,
+            "flovyn.queue": state.queue,
+            "flovyn.status": state.status,
+            "flovyn.activations": state.claim_number,
+        }
+        if above.baggage:
+            attributes["flovyn.baggage"] = above.baggage
+        error = (step.error or "the agent failed") if failed else None
+        context, name = above.child(span_id_of(state.id)), f"agent {state.kind}"
+        export(
+            EndedSpan(name, context, above.span_id, _before(now, state.age), now, attributes=attributes, error=error)
+        )
+
+
 def tasks_settled(steps: Sequence[TaskStep]) -> None:
     """Export the spans of attempts and tasks that have ended."""
     for step in steps:
@@ -87,7 +114,7 @@ def tasks_settled(steps: Sequence[TaskStep]) -> None:
 
 
 def tasks_cancelled(tasks: Sequence[CancelledTask]) -> None:
-    """Export the spans of tasks that were cancelled with their workflows."""
+    """Export the spans of tasks that were cancelled with their workflows or agents."""
     for task in tasks:
         above = SpanContext.restored(task.trace)
         if above is None:
@@ -113,6 +140,8 @@ class _SpansOfTask:
         }
         if task.workflow_execution_id is not None:
             self._facts["flovyn.workflow_execution_id"] = str(task.workflow_execution_id)
+        if task.agent_execution_id is not None:
+            self._facts["flovyn.agent_execution_id"] = str(task.agent_execution_id)
 
     def attempt(self, number: int, status: TaskStatus, error: str | None) -> None:
         facts = {**self._facts, "flovyn.attempt": number, "flovyn.status": status}

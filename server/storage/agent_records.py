@@ -14,7 +14,6 @@ from core.connection import DatabaseConnection
 from core.errors import NotFound
 from core.named_queries import named_queries
 from core.plugin_services import Database
-from server.database.effects import count
 from server.domain.agent import AgentStatus
 from server.domain.agent_records import AgentSignal, Checkpoint, Entry, NewCheckpoint, NewEntry, NewSignal, OwnedTask
 from server.domain.task import TaskStatus
@@ -209,11 +208,6 @@ class AgentRecordRepository:
         """Return the number of an agent's tasks; None for an unknown agent."""
         rows = await read(self._database, SCALAR, _SQL["count_tasks"], _agent(agent))
         return rows[0] if rows else None
-
-    async def cancel_tasks(self, connection: DatabaseConnection, agents: Sequence[AgentKey]) -> None:
-        """Cancel the open tasks of cancelled agents, which the caller has locked."""
-        [number] = await fetch(connection, SCALAR, _SQL["cancel_tasks"], _agents(agents))
-        count(connection, lambda meter: meter.tasks_cancelled(number))
 
 
 async def _no_owners() -> dict[TaskKey, UUID | None]:

@@ -216,34 +216,3 @@ SELECT
     )::integer
 FROM agent_execution AS a
 WHERE a.tenant_id = %(tenant_id)s AND a.id = %(agent_id)s
-
--- name: cancel_tasks
--- The open tasks of cancelled agents, whose rows the caller has locked.
-WITH open AS (
-    SELECT t.tenant_id, t.id, t.status, a.claim_number
-    FROM unnest(%(tenant_id)s::uuid[], %(agent_id)s::uuid[]) AS r (tenant_id, agent_id)
-    INNER JOIN agent_execution AS a ON a.tenant_id = r.tenant_id AND a.id = r.agent_id
-    INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.agent_execution_id = r.agent_id
-    WHERE t.status IN ('PENDING', 'RUNNING')
-    ORDER BY t.tenant_id, t.id
-    FOR UPDATE OF t
-),
-ended AS (
-    UPDATE task_execution AS t
-    SET
-        status = 'CANCELLED',
-        error = 'the agent was cancelled',
-        ended_in_claim = open.claim_number,
-        completed_at = now(),
-        updated_at = now()
-    FROM open
-    WHERE t.tenant_id = open.tenant_id AND t.id = open.id
-    RETURNING t.tenant_id, t.id, t.execution_count, t.worker_id, t.claimed_at, open.status AS was
-),
-attempts AS (
-    INSERT INTO task_attempt (tenant_id, task_execution_id, attempt, status, error, worker_id, started_at, finished_at)
-    SELECT tenant_id, id, execution_count, 'CANCELLED', 'the agent was cancelled', worker_id, claimed_at, now()
-    FROM ended
-    WHERE was = 'RUNNING'
-)
-SELECT count(*) FROM ended

@@ -8,16 +8,18 @@ from uuid import UUID
 
 import psycopg
 
+from core import tracing
 from core.connection import DatabaseConnection
 from core.errors import NotFound
 from core.named_queries import named_queries
 from core.plugin_services import Database
-from server.database.effects import count
+from server.database.effects import after_commit_of, count
 from server.domain.agent import AgentState, AgentStatus, AgentStep, ClaimedAgent, NewAgent, WaitKind
 from server.domain.agent_records import ChildFact
 from server.domain.claim import Claim, Released
 from server.domain.worker import Category
 from server.domain.workflow import PollSlot
+from server.observability import run_spans
 from server.storage.columns import claim_columns, columns
 from server.storage.poll_slots import SlotGroups, uuid_array
 from server.storage.rows import NAMED, SCALAR, fetch, keyed_row, read, record_row
@@ -61,7 +63,7 @@ class AgentRepository:
             NotFound: a tenant does not exist; nothing was inserted.
         """
         parameters = columns(agents, "tenant_id", "id", "kind", "queue", "persistence_mode", "metadata", "input")
-        parameters |= columns(agents, "parent_id", "depth") | claim_columns([agent.claim for agent in agents])
+        parameters |= columns(agents, "parent_id", "depth", "trace") | claim_columns([agent.claim for agent in agents])
         try:
             rows = await fetch(connection, NAMED, _SQL["insert"], parameters)
         except psycopg.errors.ForeignKeyViolation:
@@ -141,6 +143,9 @@ class AgentRepository:
         ended = [state for state in states if state.status.is_terminal]
         if ended:
             count(connection, lambda meter: meter.agents_ended(ended))
+        if tracing.is_on():
+            ends = [step for step in steps if step.state.status.is_terminal]
+            after_commit_of(connection, lambda: run_spans.agents_ended(ends))
 
     async def wake(self, connection: DatabaseConnection, agents: Collection[AgentKey]) -> list[Woken]:
         """Make those of the locked agents PENDING whose conditions are met; return them."""
@@ -234,4 +239,5 @@ def _dispatched(agent: NewAgent, claim: Claim, created_at: Any) -> ClaimedAgent:
         checkpoint_seq=0,
         created_at=created_at,
         claim_id=claim.id,
+        trace=agent.trace,
     )

@@ -2,23 +2,27 @@
 -- Agents: pending, or claimed by a parked poller from the start.
 INSERT INTO agent_execution (
     tenant_id, id, kind, queue, status, persistence_mode, metadata, input, parent_id, depth, claim_at, claim_id,
-    claim_number, claimed_at, claimed_by, held_by, worker_id, created_at, started_at, updated_at
+    claim_number, claimed_at, claimed_by, held_by, worker_id, created_at, started_at, updated_at, trace_context
 )
 SELECT
     tenant_id, id, kind, queue, CASE WHEN claim_id IS NULL THEN 'PENDING' ELSE 'RUNNING' END, persistence_mode,
     metadata::jsonb, input::json, parent_id, depth, now(), claim_id, (claim_id IS NOT NULL)::integer,
     CASE WHEN claim_id IS NOT NULL THEN now() END, claimed_by, held_by, worker_id, now(),
-    CASE WHEN claim_id IS NOT NULL THEN now() END, now()
+    CASE WHEN claim_id IS NOT NULL THEN now() END, now(), trace
 FROM unnest(
     %(tenant_id)s::uuid[], %(id)s::uuid[], %(kind)s::text[], %(queue)s::text[], %(persistence_mode)s::text[],
     %(metadata)s::text[], %(input)s::text[], %(parent_id)s::uuid[], %(depth)s::integer[],
     string_to_array(%(claim_id)s, E'\x1f', '')::uuid[], %(worker_id)s::text[],
-    string_to_array(%(held_by)s, E'\x1f', ''), string_to_array(%(claimed_by)s, E'\x1f', '')::integer[]
+    string_to_array(%(held_by)s, E'\x1f', ''), string_to_array(%(claimed_by)s, E'\x1f', '')::integer[], %(trace)s::text[]
 ) AS r (
     tenant_id, id, kind, queue, persistence_mode, metadata, input, parent_id, depth, claim_id, worker_id, held_by,
-    claimed_by
+    claimed_by, trace
 )
 RETURNING tenant_id, id, created_at
+
+-- part: claimed
+    a.tenant_id, a.id, a.kind, a.queue, a.input::text, a.persistence_mode, a.metadata::text, a.parent_id,
+    a.checkpoint_seq, a.created_at, a.claim_id, a.trace_context AS trace
 
 -- name: claim
 -- Serves many pollers at once, as with workflows; the agents that became claimable first go to the pollers in order.
@@ -72,8 +76,7 @@ INNER JOIN poller ON picked.slot_group = poller.slot_group AND picked.place = po
 WHERE a.tenant_id = picked.tenant_id AND a.id = picked.id
 RETURNING
     picked.slot_group, picked.place, date_part('epoch', now() - a.claim_at) AS waited,
-    a.tenant_id, a.id, a.kind, a.queue, a.input::text, a.persistence_mode, a.metadata::text, a.parent_id,
-    a.checkpoint_seq, a.created_at, a.claim_id
+    -- use: claimed
 
 -- name: release
 -- Agents that did not reach their pollers. One that is CANCELLING waits for no worker any more: its lease ends at once.
@@ -122,7 +125,7 @@ RETURNING lost.claim_id AS id, a.tenant_id, a.queue, a.kind
     a.tenant_id, a.id, a.kind, a.queue, a.status, a.parent_id, a.depth, a.metadata::text, a.claim_number, a.wait_kind,
     a.wait_name, CASE WHEN a.wait_kind = 'ANY_CHILD' THEN a.wait_ids END AS wait_ids, a.joined_ids, a.checkpoint_seq,
     a.signal_count, a.has_provisional, a.lost_claims, a.cancel_reason, a.cascades,
-    date_part('epoch', now() - a.created_at) AS age
+    date_part('epoch', now() - a.created_at) AS age, a.trace_context AS trace
 
 -- name: lock
 -- The states of agents, and of the parents of some, locked in the order of their ids, so that two batches cannot wait
@@ -308,8 +311,7 @@ FROM unnest(
 ) AS r (tenant_id, id, claim_id, worker_id, held_by, claimed_by)
 WHERE a.tenant_id = r.tenant_id AND a.id = r.id AND a.status = 'WAITING'
 RETURNING
-    a.tenant_id, a.id, a.kind, a.queue, a.input::text, a.persistence_mode, a.metadata::text, a.parent_id,
-    a.checkpoint_seq, a.created_at, a.claim_id
+    -- use: claimed
 
 -- name: exists
 SELECT 1 FROM agent_execution AS a WHERE a.tenant_id = %(tenant_id)s AND a.id = %(id)s

@@ -135,7 +135,14 @@ class TaskRepository:
 
     async def cancel_of_workflows(self, connection: DatabaseConnection, keys: Sequence[tuple[UUID, UUID]]) -> None:
         """Cancel the open tasks of workflows that have ended; the caller holds the workflows' locks."""
-        cursor = await connection.cursor(row_factory=_CANCELLED).execute(_SQL["cancel_of_workflows"], _keys(keys))
+        await self._cancel(connection, "cancel_of_workflows", keys)
+
+    async def cancel_of_agents(self, connection: DatabaseConnection, keys: Sequence[tuple[UUID, UUID]]) -> None:
+        """Cancel the open tasks of cancelled agents; the caller holds the agents' locks."""
+        await self._cancel(connection, "cancel_of_agents", keys)
+
+    async def _cancel(self, connection: DatabaseConnection, query: str, keys: Sequence[tuple[UUID, UUID]]) -> None:
+        cursor = await connection.cursor(row_factory=_CANCELLED).execute(_SQL[query], _keys(keys))
         count(connection, lambda meter: meter.tasks_cancelled(cursor.rowcount))
         if tracing.is_on():
             cancelled = await cursor.fetchall()

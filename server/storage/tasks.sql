@@ -232,7 +232,45 @@ attempt AS (
     WHERE was = 'RUNNING'
 )
 SELECT
-    tenant_id, id, workflow_execution_id, kind, queue, execution_count AS attempt, was = 'RUNNING' AS was_running,
+    tenant_id, id, workflow_execution_id, NULL AS agent_execution_id, kind, queue, execution_count AS attempt,
+    was = 'RUNNING' AS was_running,
     date_part('epoch', now() - created_at) AS age, date_part('epoch', now() - claimed_at) AS attempt_age,
     trace_context AS trace
+FROM ended
+
+-- name: cancel_of_agents
+-- The open tasks of cancelled agents, whose rows the caller has locked.
+WITH open AS (
+    SELECT t.tenant_id, t.id, t.status, a.claim_number
+    FROM unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id)
+    INNER JOIN agent_execution AS a ON a.tenant_id = r.tenant_id AND a.id = r.id
+    INNER JOIN task_execution AS t ON t.tenant_id = r.tenant_id AND t.agent_execution_id = r.id
+    WHERE t.status IN ('PENDING', 'RUNNING')
+    ORDER BY t.tenant_id, t.id
+    FOR UPDATE OF t
+),
+ended AS (
+    UPDATE task_execution AS t
+    SET
+        status = 'CANCELLED',
+        error = 'the agent was cancelled',
+        ended_in_claim = open.claim_number,
+        completed_at = now(),
+        updated_at = now()
+    FROM open
+    WHERE t.tenant_id = open.tenant_id AND t.id = open.id
+    RETURNING
+        t.tenant_id, t.id, t.agent_execution_id, t.kind, t.queue, t.execution_count, t.worker_id, t.created_at, t.claimed_at,
+        t.trace_context, open.status AS was
+),
+attempt AS (
+    INSERT INTO task_attempt (tenant_id, task_execution_id, attempt, status, error, worker_id, started_at, finished_at)
+    SELECT tenant_id, id, execution_count, 'CANCELLED', 'the agent was cancelled', worker_id, claimed_at, now()
+    FROM ended
+    WHERE was = 'RUNNING'
+)
+SELECT
+    tenant_id, id, NULL AS workflow_execution_id, agent_execution_id, kind, queue, execution_count AS attempt,
+    was = 'RUNNING' AS was_running, date_part('epoch', now() - created_at) AS age,
+    date_part('epoch', now() - claimed_at) AS attempt_age, trace_context AS trace
 FROM ended

@@ -14,6 +14,7 @@ import pytest
 from plugins.otel.tests.receiver import Received, exporting_server, facts, receiver
 from proto.flovyn.v1 import workflow_pb2
 from server.grpc_api.demo import QUEUE, DemoWorker
+from tests.support.agents import BASE, Agents
 from tests.support.calls import poll, start
 from tests.support.running import TENANT, WORKER_KEY, Client, bearer
 
@@ -120,6 +121,53 @@ async def test_a_report_that_is_sent_again_makes_no_other_span(database: str, mo
                 await client.dispatch.ReportExecutionSpans(request, metadata=bearer(WORKER_KEY))
         reported = [span.span_id for span in received.named("workflow.execute")]
         assert (len(reported), len(set(reported))) == (4, 2)
+
+
+async def _create(agents: Agents, kind: str) -> str:
+    """Start an agent under the caller's span; return its id."""
+    body = {"kind": kind, "queue": "q"}
+    answer = await agents.client.rest("POST", BASE, body, headers=[AUTHORIZED, *SAMPLED])
+    return str(answer.json["id"])
+
+
+async def test_a_trace_shows_an_agent_with_its_task_and_its_child(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The agent is below the caller's span, its task and its child are below it; calls of its worker link to it."""
+    async with receiver() as (received, endpoint):
+        async with exporting_server(database, monkeypatch, endpoint) as client:
+            agents = Agents(client)
+            agent = await _create(agents, "assistant")
+            await agents.claim()
+            await agents.schedule(agent, kind="look-up")
+            await agents.finish_task((await agents.task()).task_execution_id)
+            child = await agents.spawn(agent, kind="helper")
+            await agents.claim()
+            await agents.complete(child)
+            await agents.complete(agent)
+        assert {"task look-up", "agent helper"} <= _spans_below(received, "agent assistant")
+        in_trace = {span.name for span in received.spans if span.trace_id.hex() == CALLER_TRACE}
+        assert {"agent assistant", "agent helper", "task look-up", "attempt look-up"} <= in_trace
+        (span,) = received.named("agent assistant")
+        assert facts(span)["flovyn.agent_execution_id"] == agent
+        for call in ("PollAgent", "CompleteAgent"):
+            calls = received.named(f"/flovyn.v1.AgentDispatch/{call}")
+            assert span.span_id in {link.span_id for each in calls for link in each.links}
+
+
+async def test_tasks_of_a_cancelled_agent_have_their_spans(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent that is cancelled ends its open tasks, and a trace shows both."""
+    async with receiver() as (received, endpoint):
+        async with exporting_server(database, monkeypatch, endpoint) as client:
+            agents = Agents(client)
+            agent = await _create(agents, "assistant")
+            await agents.claim()
+            await agents.schedule(agent, kind="look-up")
+            await agents.suspend(agent, wait_for_signal="go")
+            await agents.rest("POST", f"/{agent}/cancel", {})
+        assert "task look-up" in _spans_below(received, "agent assistant")
+        (task,) = received.named("task look-up")
+        assert facts(task)["flovyn.status"] == "CANCELLED"
 
 
 async def test_an_unsampled_trace_is_not_exported(database: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,17 +6,19 @@ that consume signals of one agent must see the writes of each other. Wake-ups fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from core.batching import Batcher
 from core.connection import DatabaseConnection
 from core.errors import FlovynError
+from core.tracing import CURRENT, OpenSpan
 from core.unit_of_work import after_commit
 from server.database.effects import count
-from server.domain.agent import AgentStatus, ClaimedAgent, NewAgent
+from server.domain.agent import AgentState, AgentStatus, ClaimedAgent, NewAgent
 from server.domain.worker import Category
 from server.engine.agents.claims import AgentClaims
 from server.engine.agents.locked import AgentCall, AgentWrites, Answer, Locked, Wanted
@@ -28,6 +30,14 @@ from server.storage.agents import AgentKey, AgentRepository
 from server.storage.repositories import Repositories
 
 Call = AgentCall[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Submitted:
+    """A call in a batch, and the span of the request that submits it."""
+
+    call: Call
+    span: OpenSpan | None = None
 
 
 class AgentBatches:
@@ -42,7 +52,9 @@ class AgentBatches:
         self._task_claims = task_claims
         self.cancelled: Callable[[Sequence[AgentKey]], None] = lambda _agents: None
         """Gets the cancelled agents of a batch whose children are to be cancelled, after the commit."""
-        self._batcher: Batcher[Call, Any] = Batcher(self._carry_out, weigh=lambda call: call.size, name="agent_calls")
+        self._batcher: Batcher[_Submitted, Any] = Batcher(
+            self._carry_out, weigh=lambda submitted: submitted.call.size, name="agent_calls"
+        )
 
     async def submit(self, call: AgentCall[Answer]) -> Answer:
         """Carry out a call; committed when this returns.
@@ -51,25 +63,25 @@ class AgentBatches:
             NotFound: the tenant has no such agent.
             FlovynError: the call refuses; see there.
         """
-        answer: Answer = await self._batcher.submit(call)
+        answer: Answer = await self._batcher.submit(_Submitted(call, CURRENT.get()))
         return answer
 
     async def carry_out(self, calls: Sequence[Call]) -> None:
         """Carry out the calls of a sweep, in transactions of their own; refused calls change nothing."""
         if calls:
-            await self._carry_out(calls)
+            await self._carry_out([_Submitted(call) for call in calls])
 
     async def close(self) -> None:
         """Wait until all accepted calls are committed."""
         await self._batcher.close()
 
-    async def _carry_out(self, calls: Sequence[Call]) -> Sequence[Any]:
+    async def _carry_out(self, submitted: Sequence[_Submitted]) -> Sequence[Any]:
         with ExitStack() as stack:
             tasks = stack.enter_context(self._task_claims.dispatching())
             agent_pollers = stack.enter_context(self._claims.direct_dispatch.reserving())
             batch = _AgentBatch(self._agents, self._records, self._storage, tasks, agent_pollers)
             async with self._storage.database.transaction() as connection:
-                results = await batch.run(connection, calls)
+                results = await batch.run(connection, [each.call for each in submitted])
             agent_pollers.deliver(batch.claimed_agents)
         for task in tasks.due:
             if task.timeout_ms is not None:
@@ -79,6 +91,9 @@ class AgentBatches:
                 self._claims.wake_queue((tenant_id, queue), kind)
         if batch.cascading:
             after_commit(partial(self.cancelled, batch.cascading))
+        for each in submitted:
+            if each.span is not None and (state := batch.states.get(each.call.key)) is not None:
+                each.span.link(state.trace, state.id)
         return results
 
 
@@ -100,6 +115,8 @@ class _AgentBatch:
         self._agent_pollers = agent_pollers
         self.claimed_agents: list[ClaimedAgent] = []
         self.cascading: list[AgentKey] = []
+        self.states: Mapping[AgentKey, AgentState] = {}
+        """The agents that exist."""
         self.pending: list[tuple[Any, Any, str, str]] = []
         """Tenant, agent, queue and kind of agents that a poller is woken for."""
 
@@ -115,6 +132,7 @@ class _AgentBatch:
         asked = list(dict.fromkeys(task for call in calls for task in call.tasks))
         owners = await self._records.asking_owners(connection, asked)
         locked = Locked(await locking())
+        self.states = locked.states
         locked.task_owners = await owners()
         results: list[Any] = [None] * len(calls)
         for round_ in _rounds(calls, locked):
@@ -154,7 +172,7 @@ class _AgentBatch:
             self.claimed_agents += await self._agents.insert(connection, children)
             self.pending += [(each.tenant_id, each.id, each.queue, each.kind) for each in children]
         if writes.without_tasks:
-            await self._records.cancel_tasks(connection, sorted(writes.without_tasks))
+            await self._tasks.cancel_of_agents(connection, sorted(writes.without_tasks))
         if writes.resumed:
             resumed = await self._agents.resume(connection, list(writes.resumed), list(writes.resumed.values()))
             locked.resumed |= resumed

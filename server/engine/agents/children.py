@@ -9,6 +9,7 @@ from uuid import UUID
 
 from core.errors import LimitExceeded
 from core.payload import NULL, Json, dump
+from core.tracing import context_below
 from server.domain.agent import AgentState, AgentStatus, NewAgent, must_be_open
 from server.domain.agent_records import AgentSignal, ChildFact
 from server.engine.agents.activations import check_child, keys_of
@@ -116,6 +117,7 @@ def adopted(child: NewAgent, parent: AgentState, *, has_queue: bool) -> NewAgent
         metadata=inherited(child.metadata, parent.metadata),
         parent_id=parent.id,
         depth=parent.depth + 1,
+        trace=context_below(parent.trace, parent.id),
     )
 
 

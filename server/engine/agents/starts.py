@@ -10,6 +10,7 @@ from core.fields import name_field, queue_field
 from core.launchers import AgentLaunch, Launched
 from core.limits import MAX_METADATA_BYTES, MAX_METADATA_KEYS
 from core.payload import Json
+from core.tracing import context_to_store
 from server.domain.agent import ClaimedAgent, NewAgent, PersistenceMode
 from server.domain.idempotency import Entity
 from server.engine.dispatch.direct_dispatch import DirectDispatch
@@ -62,6 +63,7 @@ def new_agent(launch: AgentLaunch) -> NewAgent:
         input=launch.input,
         persistence_mode=persistence_mode(launch.persistence_mode, "persistenceMode"),
         metadata=metadata_object(launch.metadata),
+        trace=context_to_store("agent"),
     )
 
 

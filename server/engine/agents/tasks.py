@@ -9,6 +9,7 @@ from uuid import UUID
 from core.batching import Batcher
 from core.errors import AlreadyExists, AuthzError, FlovynError, LimitExceeded, WrongState
 from core.launchers import Launched
+from core.tracing import context_below
 from server.domain.agent import AgentStatus, must_be_open
 from server.domain.agent_records import OwnedTask
 from server.domain.task import NewTask, TaskOutcome, TaskReport, TaskStatus
@@ -45,7 +46,8 @@ class ScheduleTaskCall(AgentCall[Launched]):
         """Create the task if it does not exist."""
         state = locked.state(self.key)
         must_be_open(state, "schedule a task")
-        task = self.task if self.has_queue else replace(self.task, queue=state.queue)
+        queue = self.task.queue if self.has_queue else state.queue
+        task = replace(self.task, queue=queue, trace=context_below(state.trace, state.id))
         key = (self.tenant_id, task.id)
         if key in locked.task_owners:
             if locked.task_owners[key] != self.agent_id:

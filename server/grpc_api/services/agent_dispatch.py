@@ -22,7 +22,7 @@ from server.domain.claim import NewClaim
 from server.domain.workflow import PollSlot
 from server.engine.agents.activations import CompleteCall, FailCall, ResumeCall, SubmitCheckpointCall, SuspendCall
 from server.engine.engine import Engine
-from server.grpc_api.call_context import CLAIMED, holder, is_too_late, within_deadline
+from server.grpc_api.call_context import CLAIMED, handed_out, holder, is_too_late, within_deadline
 from server.grpc_api.conversions import payload_field, uuid_field
 from server.grpc_api.services import agent_messages as messages
 from server.grpc_api.services.agent_messages import AGENT_FIELD, agent_of
@@ -84,7 +84,9 @@ class AgentDispatch:
             await self._agents.release([agent])
             agent = None
         CLAIMED.set(agent)
-        return pb.PollAgentResponse() if agent is None else pb.PollAgentResponse(agent_execution=messages.info(agent))
+        if agent is None:
+            return pb.PollAgentResponse()
+        return pb.PollAgentResponse(agent_execution=messages.info(agent), traceparent=handed_out(agent.trace, agent.id))
 
     async def release(self, _answer: pb.PollAgentResponse, _identity: Identity) -> None:
         """Release the agent of a poll that had ended before the answer could reach the worker."""

@@ -14,7 +14,6 @@ from core.launchers import DEFAULT_MAX_RETRIES
 from core.limits import MAX_PAYLOAD_BYTES
 from core.log_limit import LogLimit
 from core.payload import NULL, Json, dump, readable
-from core.tracing import context_to_store
 from proto.flovyn.v1 import agent_pb2 as pb
 from server.domain.agent import AgentStatus, NewAgent
 from server.domain.agent_records import OwnedTask, task_id
@@ -116,7 +115,6 @@ class AgentWork:
             timeout_ms=usable_timeout(header.timeout_ms),
             metadata=metadata_field(header.metadata),
             agent_execution_id=agent[1],
-            trace=context_to_store("task"),
         )
         launched = await self._agents.submit(ScheduleTaskCall(*agent, task, queue is not None))
         return pb.ScheduleAgentTaskResponse(
