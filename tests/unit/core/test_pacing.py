@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from functools import partial
 
 import pytest
 
+from core.errors import InvalidInput
 from core.pacing import CHUNK_BYTES, PACE, SHORT_S, SMALL_BYTES, Pace, Turns, paced, paced_groups
 
 LONG_S = 0.004
@@ -26,6 +28,32 @@ async def test_owners_take_turns_however_much_one_of_them_wants() -> None:
     few = [asyncio.create_task(turns.run("b", partial(_work, done, f"b{n}"))) for n in range(2)]
     await asyncio.gather(*many, *few)
     assert done == ["a0", "a1", "b0", "a2", "b1", "a3", "a4"]
+
+
+async def test_no_collection_of_garbage_interrupts_a_piece() -> None:
+    """A piece that makes many objects triggers no collection, and the collector works again afterwards, after errors too."""
+    collections: list[str] = []
+
+    def note(phase: str, _info: object) -> None:
+        collections.append(phase)
+
+    def piece() -> int:
+        before = len(collections)
+        made = [[number] for number in range(10_000)]
+        assert made
+        return len(collections) - before
+
+    def fail() -> None:
+        raise InvalidInput("no JSON")
+
+    gc.callbacks.append(note)
+    try:
+        assert await Turns().run("a", piece) == 0
+        with pytest.raises(InvalidInput):
+            await Turns().run("a", fail)
+    finally:
+        gc.callbacks.remove(note)
+    assert gc.isenabled()
 
 
 async def test_other_work_runs_between_two_pieces() -> None:
