@@ -5,8 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=//tests/integration/server
-through=("$folder":test_workflow_calls "$folder":test_task_calls "$folder":test_agents "$folder":test_timers "$folder":test_streams
-    "$folder":test_sent_again "$folder":test_leadership "$folder":test_schedules)
+through=("$folder":test_workflow_calls "$folder":test_task_calls "$folder":test_agents "$folder":test_timers "$folder":test_leadership)
 [ "${2:-}" != --all ] || through=("$folder/...")
 bazel() { ./bazelw test --color=no --curses=no --test_env="TEST_PGBOUNCER=$1" "${@:2}"; }
 bazel "$1" "$folder":test_poolers

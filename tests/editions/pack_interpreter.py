@@ -5,12 +5,16 @@ from __future__ import annotations
 import io
 import os
 import platform
+import re
 import sys
 import sysconfig
 import tarfile
 from pathlib import Path
 
-_LEFT_OUT = {"site-packages", "dist-packages", "test", "__pycache__"}
+_LEFT_OUT = re.compile(
+    "site-packages|dist-packages|test|__pycache__|config-.*|ensurepip|idlelib|lib2to3|pydoc_data|tkinter|turtledemo"
+)
+"""Folders that no edition needs: each start of a test unpacks the archive."""
 
 
 def main(out: Path) -> None:
@@ -24,7 +28,7 @@ def main(out: Path) -> None:
     header = f'#define PY_VERSION "{platform.python_version()}"\n'.encode()
 
     def kept(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
-        return None if _LEFT_OUT & set(Path(entry.name).parts) else entry
+        return None if any(map(_LEFT_OUT.fullmatch, Path(entry.name).parts)) else entry
 
     with tarfile.open(out, "w:gz", compresslevel=1, dereference=True) as archive:
         archive.add(python, f"python/bin/python{minor}")
@@ -33,7 +37,8 @@ def main(out: Path) -> None:
         archive.addfile(entry, io.BytesIO(header))
         archive.add(library, f"python/lib/python{minor}", filter=kept)
         for file in libpython.parent.glob(f"{libpython.name}*"):
-            archive.add(file, f"python/lib/{file.name}")
+            if not file.is_symlink():  # the linker's name; programs load the file itself
+                archive.add(file, f"python/lib/{file.name}")
 
 
 if __name__ == "__main__":

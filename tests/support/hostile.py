@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
+from tests.support.repetitions import times
 from tests.support.running import Client
+
+IN_TURN = 3
+"""Texts for each place of a request; there are several hundred places."""
 
 LARGE = 900_000
 """Characters of a text that the limits of bodies and messages allow."""
@@ -34,6 +39,16 @@ FINE: Mapping[str, bytes] = {
     "what looks like an escape": b"\\\\ud800 \\\\u0000",
     "large": b"x" * LARGE,
 }
+
+
+_turns = itertools.count()
+
+
+def in_turn(texts: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    """Return the texts for one place: three of them, others at each call; all of them with ``--config=long``."""
+    names = list(texts)
+    first = next(_turns) * IN_TURN
+    return {name: texts[name] for name in (names[(first + n) % len(names)] for n in range(times(IN_TURN, len(names))))}
 
 
 @dataclass(frozen=True)
