@@ -59,6 +59,8 @@ class RouteRules:
 def rules_of_route(paths: Sequence[str], rules: Sequence[tuple[PathPattern, Checks]], default: Checks) -> RouteRules:
     """Return the rules that can match one of the route's paths, for any values of its parameters."""
     split = tuple(tuple(path[1:].split("/")) for path in paths)
+    if not rules:
+        return RouteRules(split, (), default)
     open_paths = [[ANYTHING if _PARAMETERS.search(segment) else names([segment]) for segment in path] for path in split]
     return RouteRules(split, tuple(rule for rule in rules if any(map(rule[0].matches, open_paths))), default)
 

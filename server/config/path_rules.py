@@ -82,12 +82,18 @@ def excluded(pattern: str) -> re.Pattern[str]:
     return re.compile(re.escape(pattern))
 
 
+_UUID_DIGITS = 32
+"""No spelling of a UUID is shorter."""
+
+
 def _fits(part: str | tuple[str], segment: Segment) -> bool:
     return segment is None or part == _ONE or part[0] in segment
 
 
 def _name(text: str) -> str:
     """Return the text; a UUID in its canonical spelling."""
+    if len(text) < _UUID_DIGITS:
+        return text
     try:
         return str(UUID(text))
     except ValueError:
