@@ -13,8 +13,8 @@ leave() { for each in mine composed; do (cd "$scratch/$each" 2>/dev/null && in_w
 in_workspace() { ./bazelw --output_base="$scratch/base-${PWD##*/}" "$@"; }
 build() { local command=$1; shift; in_workspace "$command" --color=no --curses=no "$@"; }
 
-archive=$scratch/flovyn-server.tar.gz
-git archive --format=tar.gz --prefix=flovyn-server/ -o "$archive" HEAD
+archive=$scratch/flovyn-server.zip
+git archive --prefix=flovyn-server/ -o "$archive" HEAD
 
 ./bazelw run //plugins:new -- my-plugin --workspace "$scratch/mine" --server "$archive"
 [ "$(grep -c . "$scratch/mine/WORKSPACE")" -le 12 ]

@@ -4,14 +4,14 @@
 ./bazelw run //editions:compose -- --out ../acme-edition edition.json
 
 ``--with`` adds a plugin, again and again: one of the server's by its name, or NAME=PLACE. The place is a plugin's
-folder, the folder of its repository, or an archive *.tar.gz of that, a file or an address, which is pinned by its
+folder, the folder of its repository, or an archive *.zip of that, a file or an address, which is pinned by its
 digest and checked when #sha256=… stands behind it. A file says the same and can be kept under version control:
 
     {
       "schema": 1,
       "name": "acme",
       "description": "What Acme ships",
-      "server": "https://example.org/flovyn-server-1.2.0.tar.gz#sha256=…",
+      "server": "https://example.org/flovyn-server-1.2.0.zip#sha256=…",
       "plugins": {"worker-token": "", "widgets": "../widgets"},
       "extras": [], "platforms": ["linux-x86_64"], "pythons": ["3.12"], "max_size_mb": 27
     }

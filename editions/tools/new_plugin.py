@@ -175,7 +175,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--server",
         metavar="PLACE",
-        help="with --workspace: the server's checkout or archive *.tar.gz that it builds with; this one by default",
+        help="with --workspace: the server's checkout or archive *.zip that it builds with; this one by default",
     )
     options = parser.parse_args(arguments)
     try:

@@ -6,10 +6,10 @@ import base64
 import hashlib
 import io
 import re
-import tarfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -20,6 +20,7 @@ _NAME = re.compile(r"^\s*(?:workspace|module)\(\s*name\s*=\s*\"(?P<name>[\w.-]+)
 _PLUGIN = re.compile(r"^server_plugin\(", re.MULTILINE)
 _DIGEST = re.compile(r"#sha256=(?P<sha256>[0-9a-f]{64})$")
 _TIMEOUT_S = 120
+_ENDING = ".zip"  # the only format that every supported Bazel unpacks: that of Debian 13 lacks a library for tar
 
 
 class SourceError(ValueError):
@@ -101,18 +102,20 @@ def look(place: str, caller: Path) -> tuple[RepositoryContent, str]:
     """Return the repository at a place, and the folder in it that was named.
 
     Args:
-        place: a folder in a repository, a file ``*.tar.gz``, or an address of one, with ``#sha256=…`` behind it or not.
+        place: a folder in a repository, a file ``*.zip``, or an address of one, with ``#sha256=…`` behind it or not.
         caller: the folder that relative paths begin in.
 
     Raises:
         SourceError: no repository lies there.
     """
     address, _, _ = place.partition("#")
-    if "://" in place or address.endswith((".tar.gz", ".tgz")):
+    if address.endswith(_ENDING):
         return _archive(place, caller), "."
+    if "://" in place:
+        raise SourceError(f"{address} is no address of an archive *{_ENDING}, by which Bazel knows how to unpack it")
     folder = (caller / place).resolve()
     if not folder.is_dir():
-        raise SourceError(f"{folder} is no folder; name a plugin's folder, or an archive *.tar.gz of its repository")
+        raise SourceError(f"{folder} is no folder; name a plugin's folder, or an archive *{_ENDING} of its repository")
     root = next((each for each in (folder, *folder.parents) if any((each / mark).is_file() for mark in _MARKS)), None)
     if root is None:
         raise SourceError(
@@ -146,17 +149,13 @@ def _archive(place: str, caller: Path) -> RepositoryContent:
     if wanted and wanted["sha256"] != sha256:
         raise SourceError(f"{url} has the sha256 {sha256}, not {wanted['sha256']}; do not use it")
     try:
-        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-            members = [member for member in archive if member.isfile()]
-            prefix = _common(member.name for member in members)
-            files = {}
-            for member in members:
-                name = member.name.removeprefix(f"{prefix}/")
-                opened = archive.extractfile(member) if _interesting(name) else None
-                if opened is not None:
-                    files[name] = opened.read().decode("utf-8")
-    except tarfile.TarError as error:
-        raise SourceError(f"{url} is no archive *.tar.gz: {error}") from None
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = [member.filename for member in archive.infolist() if not member.is_dir()]
+            prefix = _common(names)
+            inside = {name: name.removeprefix(f"{prefix}/") for name in names}
+            files = {short: archive.read(name).decode("utf-8") for name, short in inside.items() if _interesting(short)}
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
+        raise SourceError(f"{url} is no archive *{_ENDING}: {error}") from None
     return _found(RepositorySource("", url=url, sha256=sha256, strip_prefix=prefix), files)
 
 
@@ -164,7 +163,7 @@ def _interesting(name: str) -> bool:
     return name.rpartition("/")[2] in (*_MARKS, *_BUILD_FILES) or (name.endswith(".lock") and "/" not in name)
 
 
-def _common(names: Iterator[str]) -> str:
+def _common(names: Sequence[str]) -> str:
     """The folder that all members lie in, or nothing."""
     tops = {name.partition("/")[0] for name in names}
     return tops.pop() if len(tops) == 1 else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -33,8 +33,9 @@ def repository(root: Path, name: str, *packages: str) -> Path:
 
 
 def packed(root: Path, to: Path) -> str:
-    with tarfile.open(to, "w:gz") as archive:
-        archive.add(root, "acme-1.0")
+    with zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(root.rglob("*")):
+            archive.write(path, Path("acme-1.0", path.relative_to(root)))
     return hashlib.sha256(to.read_bytes()).hexdigest()
 
 
@@ -66,24 +67,23 @@ def test_plugins_of_both_repositories_are_one_edition(tmp_path: Path, server: Pl
 
 def test_an_archive_is_pinned_by_its_digest(tmp_path: Path, server: Place) -> None:
     """Of what was read; a digest that the caller gives must be that one."""
-    sha256 = packed(repository(tmp_path / "acme", "acme", "widgets"), tmp_path / "acme.tar.gz")
-    for place in ("acme.tar.gz", f"acme.tar.gz#sha256={sha256}", (tmp_path / "acme.tar.gz").as_uri()):
+    sha256 = packed(repository(tmp_path / "acme", "acme", "widgets"), tmp_path / "acme.zip")
+    for place in ("acme.zip", f"acme.zip#sha256={sha256}", (tmp_path / "acme.zip").as_uri()):
         made = compose.files(composed(server, f"widgets={place}"))["WORKSPACE"]
         assert (
-            f'sha256 = "{sha256}",\n    strip_prefix = "acme-1.0",\n    urls = ["file://{tmp_path}/acme.tar.gz"]'
-            in made
+            f'sha256 = "{sha256}",\n    strip_prefix = "acme-1.0",\n    urls = ["file://{tmp_path}/acme.zip"]' in made
         )
         assert made.startswith('workspace(name = "edition")\n\nload("@bazel_tools//tools/build_defs/repo:http.bzl"')
     with pytest.raises(SourceError, match=f"has the sha256 {sha256}, not {'0' * 64}; do not use it"):
-        compose.files(composed(server, f"widgets=acme.tar.gz#sha256={'0' * 64}"))
+        compose.files(composed(server, f"widgets=acme.zip#sha256={'0' * 64}"))
 
 
 @pytest.mark.usefixtures("server")
 def test_a_repository_inside_of_another_has_plugins_of_its_own(tmp_path: Path) -> None:
     """The server's checkout holds one for its tests, with a plugin of the same name as the server's; archives, too."""
     repository(tmp_path / "server/tests/acme", "acme", "worker_token")
-    packed(tmp_path / "server", tmp_path / "server.tar.gz")
-    for place in ("server", "server.tar.gz"):
+    packed(tmp_path / "server", tmp_path / "server.zip")
+    for place in ("server", "server.zip"):
         made = compose.files(composed(Place(place, tmp_path), "worker-token"))["BUILD.bazel"]
         assert '"@flovyn_server//plugins/worker_token",' in made
 
@@ -91,8 +91,8 @@ def test_a_repository_inside_of_another_has_plugins_of_its_own(tmp_path: Path) -
 @pytest.mark.usefixtures("server")
 def test_a_file_says_what_options_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its places begin in its folder; an option takes the place of its entry, so that a local version can be tried."""
-    packed(repository(tmp_path / "acme", "acme", "widgets"), tmp_path / "acme.tar.gz")
-    plugins = {"worker-token": "", "widgets": "../acme.tar.gz"}
+    packed(repository(tmp_path / "acme", "acme", "widgets"), tmp_path / "acme.zip")
+    plugins = {"worker-token": "", "widgets": "../acme.zip"}
     content = {"schema": 1, "name": "acme", "plugins": plugins, "max_size_mb": 27, "pythons": ["3.12"]}
     (tmp_path / "made").mkdir()
     (tmp_path / "made/edition.json").write_text(json.dumps(content))
@@ -113,8 +113,10 @@ def test_a_file_says_what_options_say(tmp_path: Path, monkeypatch: pytest.Monkey
         ("widgets=acme", "@acme has no plugin widgets; its plugins are: gadgets"),
         ("widgets", "@flovyn_server has no plugin widgets; its plugins are: worker-token"),
         ("wid gets=acme", "--with wid gets=acme: .*; write NAME or NAME=PLACE"),
-        ("widgets=no.tar.gz", r"no\.tar\.gz cannot be read"),
-        ("widgets=text.tar.gz", r"text\.tar\.gz is no archive"),
+        ("widgets=no.zip", r"no\.zip cannot be read"),
+        ("widgets=text.zip", r"text\.zip is no archive \*\.zip: File is not a zip file"),
+        ("widgets=acme.tar.gz", r"acme\.tar\.gz is no folder; name .* an archive \*\.zip of its repository"),
+        ("widgets=https://example.org/acme.tar.gz", r"acme\.tar\.gz is no address of an archive \*\.zip"),
         ("widgets=nameless", r'has no name: write workspace\(name = "…"\) into its WORKSPACE'),
     ],
 )
@@ -124,7 +126,7 @@ def test_a_place_without_the_plugin_is_told(tmp_path: Path, server: Place, optio
     repository(tmp_path / "nameless", "x")
     (tmp_path / "nameless/WORKSPACE").write_text("")
     (tmp_path / "bare").mkdir()
-    (tmp_path / "text.tar.gz").write_text("text")
+    (tmp_path / "text.zip").write_text("text")
     with pytest.raises(SourceError, match=message):
         compose.files(composed(server, option))
 

@@ -64,7 +64,7 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
 
 
 ARCHIVE = RepositorySource(
-    "flovyn_server", url="https://example.org/server.tar.gz", sha256="0" * 64, strip_prefix="flovyn-server-1.0.0"
+    "flovyn_server", url="https://example.org/server.zip", sha256="0" * 64, strip_prefix="flovyn-server-1.0.0"
 )
 
 
