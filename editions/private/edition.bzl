@@ -84,6 +84,7 @@ def _pack(ctx, deps_pex, facts, boot, packs, manifests):
         [args],
         inputs = depset([deps_pex, facts.wheels, facts.parts, facts.sbom] + list(boot) + manifests, transitive = [sources]),
         outputs = [out, manifest, provenance, sums],
+        persistent = True,
         mnemonic = "PexEdition",
         progress_message = "Writing edition %s" % ctx.label,
     )

@@ -51,6 +51,7 @@ def _describe(ctx, pack, manifest):
         [args],
         inputs = depset([manifest] + trees, transitive = [pack.sources]),
         outputs = [out],
+        persistent = True,
         mnemonic = "PluginDescribe",
         progress_message = "Asking plugin %s what it adds" % ctx.label,
     )

@@ -47,7 +47,10 @@ def _loader(ctx):
     given = ctx.configuration.default_shell_env
     return {name: given[name] for name in _LOADER if name in given}
 
-def run_tool(ctx, tool, arguments, inputs, outputs, **kwargs):
+# A program that runs a tool once, or as a persistent worker of Bazel where the strategy of the action's mnemonic says so.
+_PERSISTENT = "editions.tools.tool_process"
+
+def run_tool(ctx, tool, arguments, inputs, outputs, persistent = False, **kwargs):
     """Runs a `py_tool` as an action, without network, host packages or bytecode left behind.
 
     Args:
@@ -56,17 +59,20 @@ def run_tool(ctx, tool, arguments, inputs, outputs, **kwargs):
         arguments: list of Args.
         inputs: list of Files or a depset of them.
         outputs: list of Files.
+        persistent: whether a persistent worker may run it; the tool contains `tool_process`, and its arguments are one
+            file of arguments.
         **kwargs: what else ctx.actions.run takes (mnemonic, progress_message).
     """
     info = tool[PyToolInfo]
     start = ctx.actions.args()
-    start.add_all(["-s", "-m", info.module])
-    inputs = inputs if type(inputs) == "depset" else depset(inputs)
+    start.add_all(["-s", "-S", "-m"] + ([_PERSISTENT, info.module] if persistent else [info.module]))
     ctx.actions.run(
         executable = ctx.file._python,
         arguments = [start] + arguments,
-        inputs = depset([ctx.file._python], transitive = [info.files, inputs]),
+        execution_requirements = {"supports-workers": "1"} if persistent else {},
+        inputs = inputs if type(inputs) == "depset" else depset(inputs),
         outputs = outputs,
+        tools = depset([ctx.file._python], transitive = [info.files]),
         env = dict(
             _loader(ctx),
             LC_ALL = "C.UTF-8",
