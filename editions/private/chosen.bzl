@@ -3,7 +3,7 @@
 load(":providers.bzl", "ServerPluginInfo")
 
 # True in this repository's own workspace; in another workspace, `//` is the root of that one.
-_IS_MAIN = not Label("//editions/private:chosen.bzl").workspace_name
+_IS_MAIN = not Label("//editions/private:chosen.bzl").workspace_root
 
 def canonical(label, package):
     """Spells a label in one way, so that two spellings of one target are equal.

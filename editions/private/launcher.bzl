@@ -4,7 +4,7 @@ They begin in the runfiles, with an interpreter that sees the declared sources a
 installed on the machine.
 """
 
-load(":providers.bzl", "PackInfo", "merge_runfiles")
+load(":providers.bzl", "PackInfo", "merge_runfiles", "repository_of")
 
 # In front: variables of the shell. R is the folder of all runfiles.
 _TEMPLATE = """\
@@ -21,7 +21,7 @@ export PATH PYTHONPATH PYTHONDONTWRITEBYTECODE=1
 """
 
 # The repository of the interpreter; modules give it a name of their own.
-PYTHON_REPOSITORY = Label("@python//:defs.bzl").workspace_name
+PYTHON_REPOSITORY = repository_of(Label("@python//:defs.bzl"))
 
 LAUNCHER_ATTRS = {
     "_interpreter": attr.label_list(
@@ -36,7 +36,8 @@ def quote(word):
 
 def _workspaces(sources):
     """The other workspaces that sources come from; each one's root is a place to import from."""
-    return {file.owner.workspace_name: None for file in sources if file.owner.workspace_name}.keys()
+    names = [repository_of(file.owner) for file in sources]
+    return {name: None for name in names if name}.keys()
 
 def _imports(packs):
     """The folders to import from, below the folder of all runfiles."""

@@ -5,10 +5,10 @@ them. Libraries of other rule sets work as `deps` all the same, see pack.bzl.
 """
 
 load(":pack.bzl", "collect_pack")
-load(":providers.bzl", "PackInfo", "merge_runfiles", "pack_info")
+load(":providers.bzl", "PackInfo", "merge_runfiles", "pack_info", "repository_of")
 
 def _py_library_impl(ctx):
-    workspace = ctx.label.workspace_name or ctx.workspace_name
+    workspace = repository_of(ctx.label) or ctx.workspace_name
     package = [ctx.label.package] if ctx.label.package else []
     return [
         DefaultInfo(

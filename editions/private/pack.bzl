@@ -4,13 +4,13 @@ Sources are taken from the rules' own attributes rather than from runfiles, so t
 sources of other workspaces are not lost.
 """
 
-load(":providers.bzl", "PackInfo", "pack_info")
+load(":providers.bzl", "PackInfo", "pack_info", "repository_of")
 
 def _files(rule_files, name):
     return getattr(rule_files, name, [])
 
 def _imports(ctx):
-    workspace = ctx.label.workspace_name or ctx.workspace_name
+    workspace = repository_of(ctx.label) or ctx.workspace_name
     package = [ctx.label.package] if ctx.label.package else []
     return ["/".join([workspace] + package + [folder]) for folder in getattr(ctx.rule.attr, "imports", [])]
 

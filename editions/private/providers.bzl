@@ -85,3 +85,7 @@ def merge_runfiles(runfiles, targets):
     for target in targets:
         runfiles = runfiles.merge(target[DefaultInfo].default_runfiles)
     return runfiles
+
+def repository_of(label):
+    """The name of a label's repository, as folders are named; empty for the main one. Label.workspace_name is going away."""
+    return label.workspace_root.rpartition("/")[2]
