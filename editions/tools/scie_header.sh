@@ -5,7 +5,14 @@ fail() { echo >&2 "${0##*/}: $1"; exit 1; }
 whole() { case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac; }
 
 FLOVYN_SCIE=$(whole "$0")
-home=$(whole "${FLOVYN_HOME:-${XDG_CACHE_HOME:-${HOME:-}/.cache}/flovyn}")
+home=${FLOVYN_HOME:-${XDG_CACHE_HOME:+$XDG_CACHE_HOME/flovyn}}
+if [ -z "$home" ]; then
+    [ -n "${HOME:-}" ] || HOME=$(eval "echo ~$(id -un 2>/dev/null)")
+    case $HOME in /*) ;; *) fail "HOME is no folder's whole path; set FLOVYN_HOME to a folder for the unpacked files" ;; esac
+    home=$HOME/.cache/flovyn
+fi
+case $home in '~'*) fail "the folder for unpacked files is $home, and no shell replaced the ~; write the whole path" ;; esac
+home=$(whole "$home")
 bin=$home/interpreters/$PYTHON_SHA256/python/bin
 pex=$home/editions/$PEX_SHA256/$PEX_NAME
 
@@ -25,6 +32,9 @@ if [ ! -x "$bin/$PYTHON" ] || [ ! -x "$pex" ]; then
         fail "cannot write into $home; set FLOVYN_HOME to a folder of this user"
     trap 'rm -rf "$new"' EXIT
     trap 'exit 1' HUP INT TERM
+    { echo '#!/bin/sh' >"$new/runs" && chmod 700 "$new/runs"; } 2>/dev/null || damaged interpreter
+    "$new/runs" 2>/dev/null ||
+        fail "$home is on a file system that runs no programs (noexec); set FLOVYN_HOME to a folder on another one"
     find "$home" -maxdepth 1 -name '.new.*' -mmin +60 -exec rm -rf {} + 2>/dev/null || :  # of killed starts
     mkdir "$new/$PYTHON_SHA256" "$new/$PEX_SHA256"
     why=$(archive | gzip -t 2>&1) || damaged interpreter "${why##*: }"  # some tar do not ask for gzip's checksum
