@@ -124,7 +124,7 @@ class Cluster:
         command = [str(self._programs / "initdb"), "-D", str(folder), "-U", "postgres", "--auth=trust"]
         command += ["-E", "UTF8", "--locale=C", "--no-instructions"]
         done = subprocess.run(
-            command if self._durable else [*command, "--no-sync"],
+            command if self._durable else [*command, "--no-sync", "--wal-segsize=1"],
             check=False,
             capture_output=True,
             preexec_fn=leave_root_and_die_with_parent,
