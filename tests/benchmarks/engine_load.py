@@ -110,23 +110,24 @@ def _free_port() -> int:
 class Connection:
     """One channel to a server, opened by the first call, and the calls that load it. Each round has its own queue."""
 
-    def __init__(self, server: Server, queue: str) -> None:
+    def __init__(self, server: Server, queue: str, tenant: str = str(TENANT), key: str = KEY) -> None:
         self._queue = queue
+        self._tenant = tenant
         self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{server.grpc_port}", options=_OWN_CONNECTION)
         self._dispatch: Any = workflow_pb2_grpc.WorkflowDispatchStub(self.channel)
         self._tasks: Any = task_pb2_grpc.TaskExecutionStub(self.channel)
-        self._metadata = (("authorization", f"Bearer {KEY}"),)
+        self._metadata = (("authorization", f"Bearer {key}"),)
 
     async def start(self) -> str:
         """Start a workflow."""
         request = workflow_pb2.StartWorkflowRequest(
-            tenant_id=str(TENANT), workflow_kind="k", input=b'{"n": 1}', queue=self._queue
+            tenant_id=self._tenant, workflow_kind="k", input=b'{"n": 1}', queue=self._queue
         )
         return str((await self._dispatch.StartWorkflow(request, metadata=self._metadata)).workflow_execution_id)
 
     async def poll(self) -> Any:
         """Poll for a workflow; None when there was none."""
-        request = workflow_pb2.PollRequest(worker_id="w", tenant_id=str(TENANT), queue=self._queue)
+        request = workflow_pb2.PollRequest(worker_id="w", tenant_id=self._tenant, queue=self._queue)
         answer = await self._dispatch.PollWorkflow(request, metadata=self._metadata)
         return answer.workflow_execution if answer.HasField("workflow_execution") else None
 
@@ -156,7 +157,7 @@ class Connection:
 
     async def work(self) -> bool:
         """Poll for a task and complete it; tell whether there was one."""
-        request = task_pb2.PollTaskRequest(worker_id="w", tenant_id=str(TENANT), queue=self._queue)
+        request = task_pb2.PollTaskRequest(worker_id="w", tenant_id=self._tenant, queue=self._queue)
         answer = await self._tasks.PollTask(request, metadata=self._metadata)
         if not answer.HasField("task"):
             return False
