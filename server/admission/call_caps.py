@@ -6,11 +6,13 @@ cap of the calls. A call above a cap is refused before any work is done; the cal
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Hashable
 
 from core.auth import Identity
 from core.errors import LimitExceeded
 from core.pacing import PACE, Pace, Turns
+from server.admission.fair_share import FairShare
 from server.config.limits import Limits
 
 
@@ -91,6 +93,7 @@ class CallCaps:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.turns = Turns()
+        self.fair_share = FairShare(limits.calls_beside_others)
         polls = limits.polls_per_tenant
         self.connections = _Caps("this connection", limits.calls_per_connection, polls, limits.bytes_per_connection)
         self.tenants = _Caps("this tenant", limits.calls_per_tenant, polls, limits.bytes_per_tenant)
@@ -112,7 +115,7 @@ class CallCaps:
 class CallSlot:
     """The count of one call that is under way."""
 
-    __slots__ = ("_caps", "_connection", "_parks", "_size", "_tenant")
+    __slots__ = ("_caps", "_connection", "_parks", "_runs", "_size", "_tenant")
 
     def __init__(self, caps: CallCaps, connection: _Load, size: int, *, parks: bool) -> None:
         self._caps = caps
@@ -120,6 +123,7 @@ class CallSlot:
         self._size = size
         self._parks = parks
         self._tenant: _Load | None = None
+        self._runs = False
 
     def count_for(self, identity: Identity) -> None:
         """Count the call for the caller's tenant, or for the caller where it has no tenant.
@@ -132,6 +136,19 @@ class CallSlot:
         owner = identity.tenant_id or identity.id
         self._tenant = self._caps.tenants.add(owner, self._size, parks=self._parks)
         PACE.set(Pace(self._caps.turns, owner))
+
+    async def take_turn(self) -> None:
+        """Wait until the tenant of the call may run one more, after ``count_for``."""
+        assert self._tenant is not None
+        share, owner = self._caps.fair_share, self._tenant.owner
+        turn = share.enter(owner)
+        if turn is not None:
+            try:
+                await turn
+            except asyncio.CancelledError:
+                share.abandon(owner, turn)
+                raise
+        self._runs = True
 
     def grow(self, size: int) -> None:
         """Count ``size`` bytes more for a call whose request arrives in parts.
@@ -152,4 +169,6 @@ class CallSlot:
         """End the count of the call."""
         self._connection.remove(self._size, parks=self._parks)
         if self._tenant is not None:
+            if self._runs:
+                self._caps.fair_share.leave(self._tenant.owner)
             self._tenant.remove(self._size, parks=self._parks)

@@ -4,7 +4,7 @@
 2. Cap the connection: calls and bytes under way, before the caller is known.
 3. Check the head: texts in headers or metadata that cannot be stored are refused.
 4. Authenticate.
-5. Cap the tenant of the caller.
+5. Cap the tenant of the caller, and wait for the tenant's turn; streams do not wait.
 6. Find the tenant that the call concerns.
 7. Authorize.
 8. Validate the rest of the request.
@@ -86,6 +86,11 @@ class ProtocolCall(ABC):
     def parks(self) -> bool:
         """Whether the call is a poll, which has a cap of its own."""
         return False
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether the call waits while its tenant has many; one that lasts as long as its client wants does not."""
+        return not self.parks
 
     @abstractmethod
     def head(self) -> AuthRequest:
@@ -197,6 +202,8 @@ class AdmittedCall:
                 # A refused call belongs to the caller's tenant: the tenant that it names may not exist.
                 watched.identity, watched.tenant_id = call.identity, call.identity.tenant_id
             slot.count_for(call.identity)
+            if call.takes_turns and not self._streams:
+                await slot.take_turn()
             call.tenant_id = await call.find_tenant()
             endpoint = call.endpoint
             await checks.authorize(AuthzContext(call.identity, endpoint.action, endpoint.resource, call.tenant_id))

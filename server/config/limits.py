@@ -15,6 +15,8 @@ class Limits(Section):
         grpc_message_bytes: size of a gRPC message that the server receives; clients receive up to 4 MiB.
         commands: commands of one submission.
         calls_per_tenant: calls of a tenant that are under way at a time, parked polls and streams not counted.
+        calls_beside_others: calls of a tenant that run at a time while other tenants have calls under way; further ones
+            wait. A tenant that is alone has no such limit.
         calls_per_connection: of these, calls of one connection.
         bytes_per_tenant: bytes of requests of a tenant that are under way at a time.
         bytes_per_connection: of these, bytes from one connection.
@@ -34,6 +36,7 @@ class Limits(Section):
     grpc_message_bytes: int = Field(default=4 * MIB, ge=64 * KIB, le=64 * MIB)
     commands: int = Field(default=2000, ge=1, le=5000)
     calls_per_tenant: int = Field(default=2000, ge=1)
+    calls_beside_others: int = Field(default=16, ge=1)
     calls_per_connection: int = Field(default=1000, ge=1)
     bytes_per_tenant: int = Field(default=64 * MIB, ge=MIB)
     bytes_per_connection: int = Field(default=32 * MIB, ge=MIB)

@@ -234,6 +234,11 @@ class StreamedCall(GrpcCall):
         self._max_commands = max_commands
         self._idle = idle
 
+    @property
+    def takes_turns(self) -> bool:
+        """Return False: a worker may stream for as long as its task runs."""
+        return False
+
     async def find_tenant(self) -> UUID | None:
         """Return the caller's tenant.
 

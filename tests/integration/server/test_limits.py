@@ -21,7 +21,7 @@ from core.limits import MAX_ERROR_BYTES, MAX_KINDS, MIB
 from proto.flovyn.v1 import task_pb2, worker_pb2, workflow_pb2
 from server.config.limits import Limits
 from tests.support.calls import status_of, submit_task
-from tests.support.running import CONFIG, TENANT, WORKER_KEY, Client, bearer, running_server
+from tests.support.running import CONFIG, OTHER_KEY, OTHER_TENANT, TENANT, WORKER_KEY, Client, bearer, running_server
 
 BASE = "/api/v1/tenants/test"
 ID = str(uuid4())
@@ -216,6 +216,24 @@ async def test_a_tenant_with_too_many_calls_is_refused_and_its_parked_polls_do_n
         for each in parked:
             each.cancel()
         await asyncio.gather(*parked, return_exceptions=True)
+
+
+async def test_a_busy_tenant_waits_for_its_turn_beside_another_one(database: str) -> None:
+    """Its next call of either protocol waits, but no poll and no stream; the other tenant's calls do not."""
+    config = {**CONFIG, "limits": {"calls_beside_others": 2}}
+    async with running_server(database, config=config) as client:
+        share = client.call_caps.fair_share
+        assert [share.enter(owner) for owner in (TENANT, TENANT, OTHER_TENANT)] == [None] * 3
+        waiting = [
+            asyncio.ensure_future(submit_task(client)),
+            asyncio.ensure_future(_post(client, "/task-executions", b'{"kind":"k"}')),
+        ]
+        other = workflow_pb2.StartWorkflowRequest(tenant_id=str(OTHER_TENANT), workflow_kind="k")
+        await client.dispatch.StartWorkflow(other, metadata=bearer(OTHER_KEY))
+        await client.tasks.PollTask(task_pb2.PollTaskRequest(tenant_id=TENANT_ID, queue="none"), metadata=bearer())
+        assert [each.done() for each in waiting] == [False, False]
+        share.leave(OTHER_TENANT)
+        await asyncio.wait_for(asyncio.gather(*waiting), 20)
 
 
 def _credentials() -> Any:
