@@ -10,13 +10,14 @@ from typing import Any
 from server.boot.edition import Edition
 from server.cli.parsers import integer
 from server.cli.remote import commands
+from server.cli.remote.client import segment
 from server.cli.remote.commands import LIMIT_HELP, CommandCall, RestCommand, ident, option
 from server.cli.remote.failures import ENDED_BADLY
 from server.cli.remote.following import events_of, followed
 from server.cli.remote.inputs import JSON_HELP, document, pair
 from server.cli.remote.output import ID, STATUS, Column, Output, moment, number_column, parsed, plain, time_column
 from server.cli.remote.timeline import spans, timeline
-from server.cli.remote.workflow_filter import FILTER, STATUSES, conditions, workflow_path
+from server.cli.remote.workflow_filter import FILTER, STATUSES, conditions, workflow_id, workflow_path
 
 LIST = (
     ID,
@@ -130,13 +131,31 @@ def signal(call: CommandCall) -> int:
 
 def cancel(call: CommandCall) -> int:
     """Cancel a workflow and its children."""
+    _end(call, "/cancel")
+    return 0
+
+
+def terminate(call: CommandCall) -> int:
+    """End a workflow without waiting for its worker."""
+    _end(call, "/terminate")
+    return 0
+
+
+def delete(call: CommandCall) -> int:
+    """Delete an ended workflow."""
+    ident = workflow_id(call)
+    call.client.call("DELETE", call.client.tenant_path(f"/workflow-executions/{segment(ident)}"))
+    call.output.done({"id": ident}, "deleted")
+    return 0
+
+
+def _end(call: CommandCall, verb: str) -> None:
     body: dict[str, Any] = {"cascadeToChildren": not call.arguments.without_children}
     body |= {} if call.arguments.reason is None else {"reason": call.arguments.reason}
-    answer = call.client.call("POST", workflow_path(call, "/cancel"), body)
+    answer = call.client.call("POST", workflow_path(call, verb), body)
     sentence = {"CANCELLING": "CANCELLING: it ends when its worker submits", "ALREADY_TERMINAL": "it had ended before"}
     children = f", with {len(answer['cancelledChildren'])} children" if answer["cancelledChildren"] else ""
     call.output.done(answer, sentence.get(answer["status"], "CANCELLED") + children)
-    return 0
 
 
 def retry(call: CommandCall) -> int:
@@ -164,6 +183,10 @@ _START = (
     option("--queue", default="default", help="queue of the workers (default: %(default)s)"),
     option("--key", metavar="TEXT", help="idempotency key: sent again, it starts nothing new"),
     option("--metadata", type=pair, action="append", metavar="KEY=VALUE", help="metadata; repeatable"),
+)
+_ENDS = (
+    option("--reason", help="stored as the error of the workflow"),
+    option("--without-children", action="store_true", help="let its children go on"),
 )
 _LIMIT = option("--limit", type=integer(1, 1_000_000), default=50, metavar="N", help=LIMIT_HELP)
 
@@ -209,12 +232,22 @@ COMMANDS = (
         "cancel",
         "cancel a workflow and its children; a worker that has it may clear up",
         cancel,
-        (
-            _ID,
-            option("--reason", help="stored as the error of the workflow"),
-            option("--without-children", action="store_true", help="let its children go on"),
-        ),
+        (_ID, *_ENDS),
         ("workflow cancel 67ab864d --reason 'ordered twice'",),
+    ),
+    RestCommand(
+        "terminate",
+        "end a workflow at once, as cancelled, whatever its worker does; its children are cancelled",
+        terminate,
+        (_ID, *_ENDS),
+        ("workflow terminate 67ab864d --reason 'its worker hangs'",),
+    ),
+    RestCommand(
+        "delete",
+        "delete an ended workflow with its history and its tasks",
+        delete,
+        (_ID,),
+        ("workflow delete 67ab864d",),
     ),
     RestCommand(
         "retry",

@@ -39,6 +39,7 @@ from server.engine.tasks.workers import ParkedWorkers, Workers
 from server.engine.workflows.cancellation import Cancellation
 from server.engine.workflows.children import ChildWorkflows
 from server.engine.workflows.claims import WorkflowClaims
+from server.engine.workflows.deletions import Deletions
 from server.engine.workflows.deliveries import Deliveries
 from server.engine.workflows.promises import Promises
 from server.engine.workflows.retries import Retries
@@ -159,8 +160,10 @@ class WorkflowCalls:
         self._signals = Signals(storage, deliveries)
         self.signal, self.signal_with_start = self._signals.signal, self._signals.signal_with_start
         self.cancellation = Cancellation(storage, deliveries)
+        self.terminate = self.cancellation.terminate
         self.cancel, self.carry_out_cancellations = self.cancellation.cancel, self.cancellation.carry_out_requests
         self.retry = Retries(storage, wake, task_claims.wake_queue).retry
+        self.delete = Deletions(storage).delete
         self.deliveries = deliveries
         self._submissions = Submissions(
             storage,

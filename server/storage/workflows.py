@@ -116,6 +116,10 @@ class WorkflowRepository:
             count(connection, lambda meter: meter.expired(Category.WORKFLOW, reasons))
         return [(row.tenant_id, row.queue, row.kind) for row in rows]
 
+    async def delete(self, connection: DatabaseConnection, keys: Sequence[WorkflowKey]) -> list[UUID]:
+        """Delete the ended ones of workflows; return the ids of those that were deleted."""
+        return await fetch(connection, SCALAR, _SQL["delete"], key_columns(keys))
+
     async def prune(
         self, rule: RetentionRule, earlier: Sequence[RetentionRule], since: datetime, limit: int
     ) -> list[datetime]:

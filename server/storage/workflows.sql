@@ -338,8 +338,27 @@ INNER JOIN workflow_event AS v ON v.tenant_id = r.tenant_id AND v.workflow_execu
 WHERE v.event_type = ANY (%(types)s::text[])
 ORDER BY v.tenant_id, v.workflow_execution_id, v.sequence
 
+-- part: deleted
+-- The foreign keys delete everything of the workflows.
+DELETE FROM workflow_execution AS e
+USING old
+WHERE e.tenant_id = old.tenant_id AND e.id = old.id
+
+-- name: delete
+-- The ended ones of these workflows, locked in the order of their ids.
+WITH old AS (
+    SELECT e.tenant_id, e.id
+    FROM workflow_execution AS e
+    INNER JOIN unnest(%(tenant_id)s::uuid[], %(id)s::uuid[]) AS r (tenant_id, id) ON e.tenant_id = r.tenant_id AND e.id = r.id
+    WHERE e.completed_at IS NOT NULL
+    ORDER BY e.tenant_id, e.id
+    FOR UPDATE OF e
+)
+-- use: deleted
+RETURNING old.id
+
 -- name: prune_from
--- A bounded number of workflows that ended long ago; the foreign keys delete everything of them. An earlier rule says how long
+-- A bounded number of workflows that ended long ago. An earlier rule says how long
 -- the workflows are kept that it matches. The parts of the statement follow.
 WITH earlier AS (
     SELECT * FROM unnest(%(tenant_ids)s::uuid[], %(kinds)s::text[]) AS r (tenant_id, kind)
@@ -370,9 +389,7 @@ old AS (
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )
-DELETE FROM workflow_execution AS e
-USING old
-WHERE e.tenant_id = old.tenant_id AND e.id = old.id
+-- use: deleted
 RETURNING old.completed_at
 
 -- name: prune_by_creation
@@ -383,7 +400,5 @@ RETURNING old.completed_at
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )
-DELETE FROM workflow_execution AS e
-USING old
-WHERE e.tenant_id = old.tenant_id AND e.id = old.id
+-- use: deleted
 RETURNING old.created_at

@@ -206,10 +206,14 @@ async def _rest_of_workflow(world: World, verb: str, body: object) -> Sent:
     return Sent(body, partial(world.end, workflow_id), f"{OWN}/workflow-executions/{workflow_id}/{verb}")
 
 
-async def _rest_cancel(world: World) -> Sent:
+async def _rest_end(world: World, verb: str) -> Sent:
     child = str(uuid4())
     parent = await world.workflow(driving.schedule_child(child))
-    return Sent({"reason": "enough"}, path=f"{OWN}/workflow-executions/{parent}/cancel")
+    return Sent({"reason": "enough"}, path=f"{OWN}/workflow-executions/{parent}/{verb}")
+
+
+async def _rest_delete(world: World) -> Sent:
+    return Sent(None, path=f"{OWN}/workflow-executions/{await world.failed_workflow()}")
 
 
 async def _rest_retry(world: World) -> Sent:
@@ -335,7 +339,9 @@ CASES = [
     Case(f"{AUDIT_RPC}/SetRetention", _set_retention),
     Case(f"{GREETING_RPC}/Greet", _greet),
     Case(f"POST {OF_TENANT}/workflow-executions", _rest_start),
-    Case(f"POST {OF_TENANT}/workflow-executions/{{id}}/cancel", _rest_cancel),
+    Case(f"POST {OF_TENANT}/workflow-executions/{{id}}/cancel", partial(_rest_end, verb="cancel")),
+    Case(f"POST {OF_TENANT}/workflow-executions/{{id}}/terminate", partial(_rest_end, verb="terminate")),
+    Case(f"DELETE {OF_TENANT}/workflow-executions/{{id}}", _rest_delete),
     Case(f"POST {OF_TENANT}/workflow-executions/{{id}}/retry", _rest_retry),
     Case(
         f"POST {OF_TENANT}/workflow-executions/{{id}}/signal",

@@ -1,7 +1,7 @@
 """Cancellation of workflows, and then of their children.
 
 A workflow without a holder is cancelled at once. A workflow with a holder becomes CANCELLING, and ends when its worker
-submits or its lease is over. A request is stored until its workflow has ended, so that a crash between the transactions
+submits or its lease is over; a termination does not wait for the worker. A request is stored until its workflow has ended, so that a crash between the transactions
 of a parent and of its children loses no request. Children are locked in a later transaction than their parent:
 a transaction locks all its workflows by one statement, in the order of their ids, or it could deadlock.
 """
@@ -53,7 +53,17 @@ class Cancellation:
         Raises:
             NotFound: the tenant has no such workflow.
         """
-        outcomes, further = await self._carry_out([request], ends=False)
+        return await self._carry_out_one(request, ends=False)
+
+    async def terminate(self, request: CancellationRequest) -> Cancelled:
+        """End a workflow as CANCELLED without waiting for its worker, whose submission then changes nothing.
+
+        Its tasks, timers and promises end as after a cancellation, and its children are cancelled. See ``cancel``.
+        """
+        return await self._carry_out_one(request, ends=True)
+
+    async def _carry_out_one(self, request: CancellationRequest, *, ends: bool) -> Cancelled:
+        outcomes, further = await self._carry_out([request], ends=ends)
         key = (request.tenant_id, request.workflow_id)
         if key not in outcomes:
             raise unknown_workflow(request.workflow_id)
@@ -113,7 +123,7 @@ class Cancellation:
     ) -> tuple[dict[WorkflowKey, CancelOutcome], Sequence[CancellationRequest]]:
         """Carry out requests in one transaction; return their outcomes, and the requests for children that they cause.
 
-        ``ends`` says that CANCELLING workflows are to end.
+        ``ends`` says that workflows end whose workers have not submitted.
         """
         by_key = {(each.tenant_id, each.workflow_id): each for each in requests}
         async with self._deliveries.dispatching() as dispatch, self._storage.database.transaction() as connection:
@@ -151,7 +161,7 @@ def _decide(
     """Return the outcome of a request for a workflow in ``state``, and the step that it causes."""
     if state.status.is_terminal:
         return CancelOutcome.ALREADY_TERMINAL, None
-    if state.status is WorkflowStatus.RUNNING:
+    if state.status is WorkflowStatus.RUNNING and not ends:
         moved = replace(state, status=WorkflowStatus.CANCELLING, has_dependents=True)
         return CancelOutcome.CANCELLING, WorkflowStep(moved, ())
     if state.status is WorkflowStatus.CANCELLING and not ends:

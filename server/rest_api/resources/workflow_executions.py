@@ -1,4 +1,4 @@
-"""``…/workflow-executions``, also ``/api/v1/workflows``: starts, reads, signals, cancels and retries workflows."""
+"""``…/workflow-executions``, also ``/api/v1/workflows``: starts, reads, signals, cancels, retries and deletes workflows."""
 
 from __future__ import annotations
 
@@ -80,6 +80,15 @@ class WorkflowExecutions:
                 response=m.CancelledWorkflow,
                 repeat=Repeat.SAME,
             ),
+            change(
+                f"{one}/terminate",
+                self.terminate,
+                "End a workflow without waiting for its worker",
+                request=m.TerminateWorkflow,
+                response=m.TerminatedWorkflow,
+                repeat=Repeat.SAME,
+            ),
+            _route("DELETE", one, self.delete, "Delete an ended workflow", action=Action.DELETE, status=204),
             change(
                 f"{one}/retry",
                 self.retry,
@@ -192,20 +201,27 @@ class WorkflowExecutions:
 
     async def cancel(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
         """Cancel a workflow; a claimed workflow is cancelled with the next submission of its worker."""
-        body: m.CancelWorkflow = request.context.body
-        asked = CancellationRequest(
-            tenant_id=request.context.tenant_id,
-            workflow_id=path_id(id, "workflow execution"),
-            reason=free_text(body.reason),
-            requested_by=request.context.identity.id,
-            cascades=body.cascade_to_children,
-        )
+        asked = _cancellation(request, id)
         cancelled = await self._workflows.cancel(asked)
         response.media = m.CancelledWorkflow(
             workflow_execution_id=asked.workflow_id,
             status=cancelled.outcome,
             cancelled_children=[workflow_id for _, workflow_id in cancelled.children],
         ).as_json()
+
+    async def terminate(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
+        """End a workflow as cancelled, at once; what its worker submits later changes nothing."""
+        asked = _cancellation(request, id)
+        terminated = await self._workflows.terminate(asked)
+        response.media = m.TerminatedWorkflow(
+            workflow_execution_id=asked.workflow_id,
+            status=terminated.outcome,
+            cancelled_children=[workflow_id for _, workflow_id in terminated.children],
+        ).as_json()
+
+    async def delete(self, request: Request, _response: Response, id: str) -> None:  # noqa: A002
+        """Delete an ended workflow with everything that belongs to it: 204."""
+        await self._workflows.delete((request.context.tenant_id, path_id(id, "workflow execution")))
 
     async def retry(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
         """Retry a workflow that has failed."""
@@ -292,6 +308,17 @@ def _route(
         aliases=(*older(_PATH + path), _OLDER_PATH + path),
         tag=TAG,
         repeat=repeat,
+    )
+
+
+def _cancellation(request: Request, ident: str) -> CancellationRequest:
+    body: m.CancelWorkflow = request.context.body
+    return CancellationRequest(
+        tenant_id=request.context.tenant_id,
+        workflow_id=path_id(ident, "workflow execution"),
+        reason=free_text(body.reason),
+        requested_by=request.context.identity.id,
+        cascades=body.cascade_to_children,
     )
 
 

@@ -290,6 +290,16 @@ class CancelledWorkflow(RestModel):
     cancelled_children: list[UUID]
 
 
+class TerminateWorkflow(CancelWorkflow):
+    """A termination."""
+
+    reason: str = "terminated over REST"
+
+
+class TerminatedWorkflow(CancelledWorkflow):
+    """The result of a termination: the workflow has ended; the cancellation of its children may still go on."""
+
+
 class AuditEventBody(RestModel):
     """A request about a workflow, such as a manual retry; workers do not see it."""
 

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from core.errors import NotFound
 from server.domain.cancellation import CancellationRequest, CancelOutcome
+from server.engine.workflows.cancellation import Cancelled
 from tests.support.calls import poll_task
 from tests.support.driving import (
     COMPLETED,
@@ -43,7 +44,15 @@ async def calls(database: str) -> AsyncIterator[Calls]:
 
 async def _cancel(calls: Calls, workflow_id: str, *, cascades: bool = True) -> tuple[CancelOutcome, list[str]]:
     request = CancellationRequest(TENANT, UUID(workflow_id), "enough", "user:test", cascades)
-    cancelled = await calls.client.engine.workflows.cancel(request)
+    return _told(await calls.client.engine.workflows.cancel(request))
+
+
+async def _terminate(calls: Calls, workflow_id: str) -> tuple[CancelOutcome, list[str]]:
+    request = CancellationRequest(TENANT, UUID(workflow_id), "enough", "user:test")
+    return _told(await calls.client.engine.workflows.terminate(request))
+
+
+def _told(cancelled: Cancelled) -> tuple[CancelOutcome, list[str]]:
     return cancelled.outcome, sorted(str(child) for _, child in cancelled.children)
 
 
@@ -84,6 +93,38 @@ async def test_a_workflow_that_a_worker_has_is_cancelled_when_it_reports(
     await calls.submit(workflow_id, *commands, status=status)  # type: ignore[arg-type]
     assert await calls.types(workflow_id) == ["WORKFLOW_STARTED", *ENDED]
     assert await calls.row("SELECT count(*) FROM cancellation_request") == (0,)
+
+
+@pytest.mark.parametrize("cancelling", [False, True])
+async def test_a_termination_does_not_wait_for_the_worker(calls: Calls, *, cancelling: bool) -> None:
+    """Even while the workflow is CANCELLING; a second request is answered the same, and a late submission changes nothing."""
+    workflow_id = await calls.start()
+    await calls.claim()
+    if cancelling:
+        await _cancel(calls, workflow_id)
+    assert await _terminate(calls, workflow_id) == (CancelOutcome.CANCELLED, [])
+    assert await calls.types(workflow_id) == ["WORKFLOW_STARTED", *ENDED]
+    assert await calls.row("SELECT count(*), max(claim_id::text) FROM cancellation_request, workflow_execution") == (
+        0,
+        None,
+    )
+    assert await _terminate(calls, workflow_id) == (CancelOutcome.CANCELLED, [])
+    await calls.submit(workflow_id, complete(b"1"), status=COMPLETED)
+    assert await calls.types(workflow_id) == ["WORKFLOW_STARTED", *ENDED]
+
+
+async def test_a_termination_clears_up_and_cancels_children(calls: Calls) -> None:
+    """As the end of a cancellation does: a child that a worker has is cancelled when it reports."""
+    parent, child, busy = await calls.start(), str(uuid4()), str(uuid4())
+    open_work = [schedule_task(str(uuid4())), start_timer("t", 60_000), create_promise("p", timeout_ms=60_000)]
+    await calls.step(
+        *open_work, schedule_child(child, "c1"), schedule_child(busy, "c2", queue="busy"), status=SUSPENDED
+    )
+    assert (await calls.claim("busy")).id == busy
+    assert await _terminate(calls, parent) == (CancelOutcome.CANCELLED, sorted([child, busy]))
+    statuses = "(SELECT status FROM task_execution), (SELECT status FROM timer), (SELECT status FROM promise)"
+    assert await calls.row(f"SELECT {statuses}") == ("CANCELLED", "ABANDONED", "ABANDONED")
+    assert [await calls.status(each) for each in (parent, child, busy)] == ["CANCELLED", "CANCELLED", "CANCELLING"]
 
 
 async def test_a_completion_wins_over_a_cancellation(calls: Calls) -> None:

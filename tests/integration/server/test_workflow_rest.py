@@ -134,7 +134,22 @@ async def test_a_workflow_is_cancelled_with_its_children(calls: Calls) -> None:
     assert (await _rest(calls, "GET", f"{BASE}/{child}"))[1]["parentWorkflowExecutionId"] == parent
 
 
-@pytest.mark.parametrize("verb", ["cancel", "retry"])
+async def test_a_workflow_is_terminated_while_a_worker_has_it(calls: Calls) -> None:
+    """With the reason and who asked; one that ended before stays as it is, and one of another tenant is not found."""
+    workflow_id = await calls.start()
+    await calls.claim()
+    path = f"{BASE}/{workflow_id}/terminate"
+    assert (await _rest(calls, "POST", path, {"reason": "it hangs"}, key=OTHER_KEY))[0] == 404
+    answer = {"workflowExecutionId": workflow_id, "status": "CANCELLED", "cancelledChildren": []}
+    for _ in range(2):
+        assert await _rest(calls, "POST", path, {"reason": "it hangs"}) == (200, answer)
+    assert (await calls.events(workflow_id))[1][2] == {"reason": "it hangs", "requestedBy": "worker:test"}
+    done = await calls.start()
+    await calls.step(complete(), status=COMPLETED)
+    assert (await _rest(calls, "POST", f"{BASE}/{done}/terminate"))[1]["status"] == "ALREADY_TERMINAL"
+
+
+@pytest.mark.parametrize("verb", ["cancel", "retry", "terminate"])
 async def test_a_body_that_would_say_nothing_may_be_left_out(calls: Calls, verb: str) -> None:
     """Nothing in it is required; a start's body is."""
     workflow_id = await calls.start()

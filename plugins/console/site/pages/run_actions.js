@@ -25,7 +25,11 @@ export function Actions({ run, events, changed }) {
     ${button("retry", "Retry", change && run.status === "FAILED", "primary")}
     ${button("again", "Start again", may("workflow", "execute"))}
     ${button("cancel", "Cancel", change && !ended, "danger")}
+    ${button("terminate", "Terminate", change && !ended, "danger")}
+    ${button("delete", "Delete", may("workflow-execution", "delete") && ended, "danger")}
     ${asked === "cancel" && html`<${Cancel} run=${run} close=${close} done=${done} />`}
+    ${asked === "terminate" && html`<${Terminate} run=${run} close=${close} done=${done} />`}
+    ${asked === "delete" && html`<${Delete} run=${run} close=${close} done=${() => (close(), go(""))} />`}
     ${asked === "retry" && html`<${Retry} run=${run} close=${close} done=${done} />`}
     ${asked === "signal" && html`<${Signal} run=${run} close=${close} done=${done} />`}
     ${asked === "promise" && html`<${Settle} promises=${promises} close=${close} done=${done} />`}
@@ -63,6 +67,22 @@ function Cancel({ run, ...more }) {
     <p>${visible(run.kind)} stops with the next answer of its worker. This cannot be taken back.</p>
     <${Field} label="Reason"><input name="reason" maxlength="500" /></${Field}>
     <label class="check"><input type="checkbox" name="cascade" value="1" checked /> Cancel its children, too</label>
+  </${Ask}>`;
+}
+
+function Terminate({ run, ...more }) {
+  const submit = ({ reason, cascade }) => send("POST", of(run, "terminate"), { reason: reason || "terminated in the console", cascadeToChildren: Boolean(cascade) });
+  return html`<${Ask} title="Terminate this workflow?" confirm="Terminate the workflow" kind="danger" submit=${submit} ...${more}>
+    <p>${visible(run.kind)} ends at once. Its worker cannot clear up, and what it submits later changes nothing.</p>
+    <${Field} label="Reason"><input name="reason" maxlength="500" /></${Field}>
+    <label class="check"><input type="checkbox" name="cascade" value="1" checked /> Cancel its children, too</label>
+  </${Ask}>`;
+}
+
+function Delete({ run, ...more }) {
+  const submit = () => send("DELETE", own(`/workflow-executions/${run.id}`));
+  return html`<${Ask} title="Delete this workflow?" confirm="Delete the workflow" kind="danger" submit=${submit} ...${more}>
+    <p>Its history, tasks, timers and promises go with it; its children stay. This cannot be taken back.</p>
   </${Ask}>`;
 }
 
