@@ -33,6 +33,8 @@ def describe() -> Contributions:
         make_document=dict,
         browser_calls=part,
         console_pages=list,
+        build_info=part,
+        owners=list,
     )
     return server_names(routes)
 

@@ -123,6 +123,8 @@ def make_plugins(
         make_document=lambda: plugins.openapi(),  # noqa: PLW0108 - bound below
         browser_calls=browsers,
         console_pages=registry.console_pages,
+        build_info=prepared.edition.build_info,
+        owners=registry.owners,
     )
     plugins = Plugins(prepared, registry, own, scrape, browsers)
     registry.check(server_names(own), prepared.edition.contributions)

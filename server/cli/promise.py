@@ -1,4 +1,4 @@
-"""Resolve and reject promises of a running server."""
+"""List, resolve and reject promises of a running server."""
 
 from __future__ import annotations
 
@@ -7,10 +7,30 @@ from functools import partial
 from typing import Any
 
 from server.boot.edition import Edition
+from server.cli.parsers import integer
 from server.cli.remote import commands
 from server.cli.remote.client import segment
-from server.cli.remote.commands import CommandCall, RestCommand, option
+from server.cli.remote.commands import LIMIT_HELP, CommandCall, RestCommand, option
 from server.cli.remote.inputs import JSON_HELP, document
+from server.cli.remote.output import ID, STATUS, Column, time_column
+
+LIST = (
+    ID,
+    Column("NAME", "name"),
+    STATUS,
+    Column("WORKFLOW", "workflowExecutionId", is_whole=True),
+    time_column("CREATED", "createdAt"),
+    time_column("TIMEOUT", "timeoutAt"),
+)
+
+
+def list_(call: CommandCall) -> int:
+    """List promises."""
+    given = call.arguments
+    query = {"workflowExecutionId": given.workflow, "name": given.name, "count": "none"}
+    found = call.client.rows(call.client.tenant_path("/promises"), "promises", given.limit, **query)
+    call.output.rows(found, LIST, "no promise is pending" if given.workflow is None else "the workflow has no promise")
+    return 0
 
 
 def resolve(call: CommandCall) -> int:
@@ -33,6 +53,17 @@ def _settle(call: CommandCall, verb: str, body: dict[str, Any]) -> int:
 
 _PROMISE = option("id", metavar="PROMISE", help="its id, or key:TEXT with its idempotency key")
 COMMANDS = (
+    RestCommand(
+        "list",
+        "list pending promises, or all promises of a workflow, newest first",
+        list_,
+        (
+            option("--workflow", metavar="ID", help="promises of this workflow, settled ones, too"),
+            option("--name", help="promises of this name"),
+            option("--limit", type=integer(1, 1_000_000), default=50, metavar="N", help=LIMIT_HELP),
+        ),
+        ("promise list --name approval",),
+    ),
     RestCommand(
         "resolve",
         "resolve a promise",

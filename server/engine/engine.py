@@ -159,11 +159,13 @@ class WorkflowCalls:
         self.start_child = ChildWorkflows(storage, deliveries, wake).start
         self._signals = Signals(storage, deliveries)
         self.signal, self.signal_with_start = self._signals.signal, self._signals.signal_with_start
+        self.signal_all = self._signals.signal_all
         self.cancellation = Cancellation(storage, deliveries)
-        self.terminate = self.cancellation.terminate
+        self.terminate, self.end_all = self.cancellation.terminate, self.cancellation.end_all
         self.cancel, self.carry_out_cancellations = self.cancellation.cancel, self.cancellation.carry_out_requests
-        self.retry = Retries(storage, wake, task_claims.wake_queue).retry
-        self.delete = Deletions(storage).delete
+        retries, deletions = Retries(storage, wake, task_claims.wake_queue), Deletions(storage)
+        self.retry, self.retry_all = retries.retry, retries.retry_all
+        self.delete, self.delete_all = deletions.delete, deletions.delete_all
         self.deliveries = deliveries
         self._submissions = Submissions(
             storage,

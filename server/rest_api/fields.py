@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from uuid import UUID
 
 from core.errors import InvalidInput, NotFound
 from core.json_text import JsonText
 from core.launchers import IdempotencyKey
-from core.payload import NULL, Json, readable, sized
+from core.payload import NULL, Json, payload_of, readable, sized
 from server.domain.idempotency import checked_key
 
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _TTL = re.compile(r"([0-9]{1,9})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -63,3 +65,17 @@ def empty_object() -> JsonText:
 def null() -> JsonText:
     """Return the default of a payload that may be null."""
     return JsonText(NULL)
+
+
+def metadata_condition(text: str) -> Json:
+    """Return a condition on metadata.
+
+    Raises:
+        InvalidInput: the text is no JSON object, or holds a NUL character.
+    """
+    metadata = payload_of(text, "metadata")
+    if not isinstance(json.loads(metadata), dict):
+        raise InvalidInput('metadata must be a JSON object, such as {"team":"a"}')
+    if _NUL.search(metadata):
+        raise InvalidInput("metadata holds a NUL character, which cannot be stored")
+    return metadata

@@ -8,17 +8,22 @@ from typing import Any
 import falcon.asgi
 
 from core.auth import Action
+from core.build_info import BuildInfo
 from core.endpoints import RestRoute, Scope
 from core.pages import ConsolePage
 from core.paging import Cursors
 from core.plugin_services import Database
 from server.engine.engine import Engine
+from server.migrator.history import Owner
 from server.observability.exposition import CONTENT_TYPE
 from server.rest_api.call import BrowserCalls
 from server.rest_api.resources.agent_executions import AgentExecutions
+from server.rest_api.resources.bulk import BulkChanges
 from server.rest_api.resources.discovery import Discovery
 from server.rest_api.resources.docs import Docs
-from server.rest_api.resources.promises import PromiseSettlements
+from server.rest_api.resources.edition import EditionResource
+from server.rest_api.resources.promises import PromiseResources
+from server.rest_api.resources.queues import Queues
 from server.rest_api.resources.schedules import ScheduleRoutes
 from server.rest_api.resources.scrape import Scrape
 from server.rest_api.resources.sessions import SessionResources
@@ -27,6 +32,9 @@ from server.rest_api.resources.task_executions import TaskExecutions
 from server.rest_api.resources.tenants import Tenants
 from server.rest_api.resources.workflow_executions import WorkflowExecutions
 from server.storage.agent_views import AgentViewRepository
+from server.storage.applied_migrations import AppliedMigrationRepository
+from server.storage.promise_views import PromiseViewRepository
+from server.storage.queues import QueueRepository
 from server.storage.task_views import TaskViewRepository
 from server.storage.tenants import TenantRepository
 from server.storage.worker_views import WorkerViewRepository
@@ -44,6 +52,8 @@ def server_routes(
     make_document: Callable[[], Mapping[str, Any]],
     browser_calls: BrowserCalls,
     console_pages: Callable[[], Sequence[tuple[str, ConsolePage]]],
+    build_info: BuildInfo,
+    owners: Callable[[], Sequence[Owner]],
 ) -> list[RestRoute]:
     """Return the routes.
 
@@ -57,6 +67,8 @@ def server_routes(
         make_document: makes the OpenAPI document.
         browser_calls: the sessions of browsers.
         console_pages: the pages that plugins add to the console.
+        build_info: facts about the edition.
+        owners: returns the core and the plugins with their migrations.
     """
     tasks, agents = TaskViewRepository(database, lists), AgentViewRepository(database, lists)
     tenants = TenantRepository(database)
@@ -64,12 +76,15 @@ def server_routes(
         *SessionResources(browser_calls.sessions, browser_calls.browsers, tenants, console_pages).routes(),
         *Tenants(tenants, cursors).routes(),
         *WorkflowExecutions(engine, WorkflowViewRepository(database, lists), cursors).routes(),
+        *BulkChanges(engine, WorkflowViewRepository(database), cursors).routes(),
         *AgentExecutions(engine, agents, tasks, cursors).routes(),
-        *PromiseSettlements(engine.promises).routes(),
+        *PromiseResources(engine.promises, PromiseViewRepository(lists), cursors).routes(),
         *ScheduleRoutes(engine.schedules, cursors).routes(),
         *TaskExecutions(engine.tasks, tasks, cursors).routes(),
         *StreamResources(engine.streams, tasks, agents).routes(),
         *Discovery(WorkerViewRepository(database, worker_silence)).routes(),
+        *Queues(QueueRepository(lists, worker_silence)).routes(),
+        *EditionResource(build_info, owners, AppliedMigrationRepository(database)).routes(),
         _metrics_route(scrape),
         *Docs(make_document, browser_calls.browsers).routes(),
     ]

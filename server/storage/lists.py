@@ -10,13 +10,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
+from core import unit_of_work
 from core.connection import RowFactory
 from core.errors import TooBroad
 from core.named_queries import joined, named_queries
 from core.paging import Paging
 from core.plugin_services import Database
 from server.database.refusals import StatementTimedOut
-from server.storage.rows import SCALAR, Row
+from server.storage.rows import SCALAR, Row, fetch_one
 
 LIST_DEADLINE_S: Final = 5.0
 """Seconds after which the search for a page ends."""
@@ -28,7 +29,8 @@ EXACT_DEADLINE_S: Final = 10.0
 """Seconds after which the count of an exact total ends."""
 
 _CONDITION = "with_"
-_DEADLINE = named_queries(__package__, "lists.sql")["deadline"]
+_SQL = named_queries(__package__, "lists.sql")
+_DEADLINE, _PRESENT = _SQL["deadline"], _SQL["present_deadline"]
 
 
 Conditions = Mapping[str, Any]
@@ -83,7 +85,7 @@ class ListStatements:
         inner = _branches(form.branches, parts, "branch_ordered")
         statement = joined(self.queries, [form.beginning, *inner, form.ending])
         try:
-            return await _read_within(LIST_DEADLINE_S, database, rows, statement, parameters)
+            return await read_within(LIST_DEADLINE_S, database, rows, statement, parameters)
         except StatementTimedOut:
             raise TooBroad(
                 f"the search was not over after {LIST_DEADLINE_S:g} s, and was ended; narrow it by {self.advice}"
@@ -100,7 +102,7 @@ class ListStatements:
         async def counted(most: int | None) -> int | None:
             seconds = EXACT_DEADLINE_S if most is None else COUNT_DEADLINE_S
             try:
-                [total] = await _read_within(seconds, database, SCALAR, statement, {**wanted, "most": most})
+                [total] = await read_within(seconds, database, SCALAR, statement, {**wanted, "most": most})
             except StatementTimedOut:
                 if most is not None:
                     return None
@@ -133,10 +135,21 @@ def _parts(wanted: Conditions) -> list[str]:
     return [_CONDITION + name for name in wanted if name != "tenant_id"]
 
 
-async def _read_within(
+async def read_within(
     seconds: float, database: Database, rows: RowFactory[Row], statement: str, parameters: Mapping[str, Any]
 ) -> list[Row]:
+    """Return the rows of a statement.
+
+    Raises:
+        StatementTimedOut: the statement takes longer than this.
+    """
     async with database.transaction() as connection:
+        before = None
+        if unit_of_work.current() is not None:  # its transaction goes on after this statement
+            before = await fetch_one(connection, SCALAR, _PRESENT)
         await connection.execute(_DEADLINE, {"milliseconds": str(int(seconds * 1000))})
         cursor = await connection.cursor(row_factory=rows).execute(statement, parameters, prepare=False)
-        return await cursor.fetchall()
+        found = await cursor.fetchall()
+        if before is not None:
+            await connection.execute(_DEADLINE, {"milliseconds": before})
+        return found

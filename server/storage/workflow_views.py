@@ -98,6 +98,10 @@ class WorkflowViewRepository:
         rows = await _LIST.page(self._lists, _SUMMARY, _conditions(wanted), paging, form)
         return await paging.page(rows, _position, _LIST.counter(self._lists, _conditions(wanted), form))
 
+    async def counted(self, wanted: WorkflowFilter, most: int) -> int | None:
+        """Return the number of workflows up to ``most``; None where the count takes too long."""
+        return await _LIST.counter(self._lists, _conditions(wanted), _form("page", wanted))(most)
+
     async def children(self, tenant_id: UUID, workflow_id: UUID, limit: int) -> list[WorkflowView]:
         """Return the children of a workflow, oldest first."""
         return await self._read(_WORKFLOW, "children", tenant_id=tenant_id, id=workflow_id, limit=limit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -216,6 +216,23 @@ async def _rest_delete(world: World) -> Sent:
     return Sent(None, path=f"{OWN}/workflow-executions/{await world.failed_workflow()}")
 
 
+async def _rest_bulk(world: World, action: str, fields: Mapping[str, str]) -> Sent:
+    """Make two workflows of a queue, and change one of them."""
+    queue = world.name()
+    for _ in range(2):
+        await calls.start(world.client, queue=queue)
+        if action in {"retry", "delete"}:
+            await _fail_next(world, queue)
+    body = {"filter": {"queue": queue}, "limit": 1, **fields}
+    return Sent(body, path=f"{OWN}/workflow-executions/bulk/{action}")
+
+
+async def _fail_next(world: World, queue: str) -> None:
+    execution = await calls.poll(world.client, queue)
+    assert execution is not None
+    await calls.submit(world.client, execution.id, driving.fail(), status=driving.FAILED)
+
+
 async def _rest_retry(world: World) -> Sent:
     workflow_id = await world.failed_workflow()
     path = f"{OWN}/workflow-executions/{workflow_id}/retry"
@@ -342,6 +359,16 @@ CASES = [
     Case(f"POST {OF_TENANT}/workflow-executions/{{id}}/cancel", partial(_rest_end, verb="cancel")),
     Case(f"POST {OF_TENANT}/workflow-executions/{{id}}/terminate", partial(_rest_end, verb="terminate")),
     Case(f"DELETE {OF_TENANT}/workflow-executions/{{id}}", _rest_delete),
+    *(
+        Case(f"POST {OF_TENANT}/workflow-executions/bulk/{action}", partial(_rest_bulk, action=action, fields=fields))
+        for action, fields in (
+            ("cancel", {"reason": "enough"}),
+            ("terminate", {"reason": "enough"}),
+            ("signal", {"signalName": "s"}),
+            ("retry", {"note": "again"}),
+            ("delete", {}),
+        )
+    ),
     Case(f"POST {OF_TENANT}/workflow-executions/{{id}}/retry", _rest_retry),
     Case(
         f"POST {OF_TENANT}/workflow-executions/{{id}}/signal",

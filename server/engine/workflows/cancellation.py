@@ -1,9 +1,10 @@
 """Cancellation of workflows, and then of their children.
 
 A workflow without a holder is cancelled at once. A workflow with a holder becomes CANCELLING, and ends when its worker
-submits or its lease is over; a termination does not wait for the worker. A request is stored until its workflow has ended, so that a crash between the transactions
-of a parent and of its children loses no request. Children are locked in a later transaction than their parent:
-a transaction locks all its workflows by one statement, in the order of their ids, or it could deadlock.
+submits or its lease is over; a termination does not wait for the worker. A request is stored until its workflow has
+ended, so that a crash between the transactions of a parent and of its children loses no request. Children are locked
+in a later transaction than their parent: a transaction locks all its workflows by one statement, in the order of their
+ids, or it could deadlock.
 """
 
 from __future__ import annotations
@@ -61,6 +62,15 @@ class Cancellation:
         Its tasks, timers and promises end as after a cancellation, and its children are cancelled. See ``cancel``.
         """
         return await self._carry_out_one(request, ends=True)
+
+    async def end_all(self, requests: Sequence[CancellationRequest], *, at_once: bool) -> int:
+        """Cancel workflows in one transaction, then their children; return how many had not ended.
+
+        ``at_once`` says that no worker is waited for, as in ``terminate``. Unknown workflows are left out.
+        """
+        outcomes, further = await self._carry_out(requests, ends=at_once)
+        await self._carry_out_all(further, ends=False)
+        return sum(outcome is not CancelOutcome.ALREADY_TERMINAL for outcome in outcomes.values())
 
     async def _carry_out_one(self, request: CancellationRequest, *, ends: bool) -> Cancelled:
         outcomes, further = await self._carry_out([request], ends=ends)

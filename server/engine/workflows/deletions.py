@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from core.errors import WrongState
+from server.domain.workflow import WorkflowStatus
 from server.engine.workflows.claims import unknown_workflow
 from server.storage.repositories import Repositories
 from server.storage.workflows import WorkflowKey
 
 
 class Deletions:
-    """The call that deletes a workflow. Its children stay."""
+    """The calls that delete workflows. Their children stay."""
 
     def __init__(self, storage: Repositories) -> None:
         self._storage = storage
@@ -32,3 +35,10 @@ class Deletions:
                     " terminate it first"
                 )
             await self._storage.workflows.delete(connection, [workflow])
+
+    async def delete_all(self, workflows: Sequence[WorkflowKey], statuses: Collection[WorkflowStatus]) -> int:
+        """Delete the ended workflows that have one of these statuses, in one transaction; return their number."""
+        async with self._storage.database.transaction() as connection:
+            states = await self._storage.workflows.lock(connection, workflows)
+            doomed = [key for key, state in states.items() if state.status in statuses and state.status.is_terminal]
+            return len(await self._storage.workflows.delete(connection, doomed)) if doomed else 0

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from core.connection import DatabaseConnection
 from core.errors import WrongState
 from server.domain.audit_event import retry_requested
-from server.domain.workflow import WorkflowStatus
-from server.engine.dispatch.wakeups import Waker
+from server.domain.workflow import WorkflowState, WorkflowStatus
+from server.engine.dispatch.wakeups import QueueKey, Waker
 from server.engine.workflows.claims import unknown_workflow
 from server.storage.repositories import Repositories
 from server.storage.workflows import WorkflowKey
 
 
 class Retries:
-    """The call that retries a workflow. Children are not retried."""
+    """The calls that retry workflows. Children are not retried."""
 
     def __init__(self, storage: Repositories, wake: Waker, wake_task: Waker) -> None:
         self._storage = storage
@@ -41,12 +44,35 @@ class Retries:
                 raise WrongState(
                     f"workflow execution {workflow[1]} is {state.status}; only a failed workflow can be retried"
                 )
-            failed = await self._storage.retries.supersede(connection, workflow)
-            tasks = await self._storage.retries.requeue(connection, workflow, failed) if failed else []
-            count = await self._storage.retries.revive(connection, workflow)
-            event = retry_requested(*workflow, count, note, requested_by)
-            await self._storage.audit_events.insert(connection, [event])
+            counts, tasks = await self._revive(connection, [workflow], note, requested_by)
+        self._wake_all(states, tasks)
+        return counts[workflow]
+
+    async def retry_all(self, workflows: Sequence[WorkflowKey], note: str | None, requested_by: str) -> int:
+        """Retry the workflows that have failed, in one transaction; return their number. See ``retry``."""
+        async with self._storage.database.transaction() as connection:
+            states = await self._storage.workflows.lock(connection, workflows)
+            failed = {key: state for key, state in states.items() if state.status is WorkflowStatus.FAILED}
+            if not failed:
+                return 0
+            _, tasks = await self._revive(connection, list(failed), note, requested_by)
+        self._wake_all(failed, tasks)
+        return len(failed)
+
+    async def _revive(
+        self, connection: DatabaseConnection, workflows: Sequence[WorkflowKey], note: str | None, requested_by: str
+    ) -> tuple[dict[WorkflowKey, int], list[tuple[QueueKey, str]]]:
+        """Return the number of retries of each workflow, and queue and kind of each task that is pending again."""
+        retries = self._storage.retries
+        failed = await retries.supersede(connection, workflows)
+        tasks = await retries.requeue(connection, failed) if failed else []
+        counts = await retries.revive(connection, workflows)
+        events = [retry_requested(*workflow, count, note, requested_by) for workflow, count in counts.items()]
+        await self._storage.audit_events.insert(connection, events)
+        return counts, tasks
+
+    def _wake_all(self, workflows: Mapping[WorkflowKey, WorkflowState], tasks: Sequence[tuple[QueueKey, str]]) -> None:
         for queue, kind in tasks:
-            self._wake_task((workflow[0], queue), kind)
-        self._wake((workflow[0], state.queue), state.kind)
-        return count
+            self._wake_task(queue, kind)
+        for state in workflows.values():
+            self._wake((state.tenant_id, state.queue), state.kind)

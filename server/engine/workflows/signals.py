@@ -93,6 +93,10 @@ class Signals:
         """
         return await self._starts.submit((request, new_workflow(request.launch)))
 
+    async def signal_all(self, signals: Sequence[Signal]) -> int:
+        """Deliver signals in one transaction; return how many were accepted. See ``signal``."""
+        return sum(isinstance(result, int) for result in await self._signal_all(signals))
+
     async def close(self) -> None:
         """Wait until all accepted signals are committed."""
         await self._signals.close()

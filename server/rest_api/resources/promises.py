@@ -1,8 +1,9 @@
-"""``…/promises/{ident}``: settles promises. ``ident`` is ``id:<uuid>``, a bare UUID, or ``key:<idempotency key>``."""
+"""``…/promises``: lists and settles promises. ``ident`` is ``id:<uuid>``, a bare UUID, or ``key:<idempotency key>``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +13,15 @@ from pydantic import Field
 from core.auth import Action
 from core.endpoints import Repeat, RestRoute
 from core.fields import free_text
-from core.rest_model import Payload, RestModel
-from server.domain.promise import PromiseOutcome, PromiseRef, rejected, resolved
+from core.paging import CursorPage, CursorQuery, Cursors
+from core.rest_model import Payload, RestModel, Text
+from server.domain.promise import PromiseOutcome, PromiseRef, PromiseStatus, rejected, resolved
+from server.domain.promise_view import PromiseFilter, PromiseView
 from server.engine.workflows.promises import Promises
-from server.rest_api.fields import null, path_id, payload
+from server.rest_api.answers import answer_list
+from server.rest_api.fields import null, path_id, payload, shown
 from server.rest_api.tenant_paths import canonical, older
+from server.storage.promise_views import PromiseViewRepository
 
 TAG = "promises"
 
@@ -36,6 +41,42 @@ class RejectPromise(RestModel):
     error: str
 
 
+class PromiseListQuery(CursorQuery):
+    """Query of a list of promises."""
+
+    limit: int = Field(default=20, ge=1, le=100)
+    workflow_execution_id: UUID | None = Field(
+        None, description="promises of this workflow, with any status; without it, pending promises of all workflows"
+    )
+    name: Text | None = None
+
+
+class PromiseBody(RestModel):
+    """A promise."""
+
+    id: UUID
+    workflow_execution_id: UUID
+    name: str
+    status: PromiseStatus
+    value: Payload
+    error: str | None
+    timeout_at: datetime | None
+    created_at: datetime
+    settled_at: datetime | None
+
+    @classmethod
+    def of(cls, promise: PromiseView) -> PromiseBody:
+        """Return the body of a promise."""
+        same = {name: getattr(promise, name) for name in cls.model_fields if name not in ("status", "value")}
+        return cls(**same, status=PromiseStatus(promise.status), value=shown(promise.value))
+
+
+class PromiseList(CursorPage):
+    """A page of promises, newest first."""
+
+    promises: list[PromiseBody]
+
+
 class SettledPromise(RestModel):
     """The result of a settlement; only the first settlement of a promise counts."""
 
@@ -44,18 +85,43 @@ class SettledPromise(RestModel):
     promise_id: UUID
 
 
-class PromiseSettlements:
+class PromiseResources:
     """Routes and handlers of promises."""
 
-    def __init__(self, promises: Promises) -> None:
+    def __init__(self, promises: Promises, views: PromiseViewRepository, cursors: Cursors) -> None:
         self._promises = promises
+        self._views = views
+        self._cursors = cursors
 
     def routes(self) -> list[RestRoute]:
         """Return the routes."""
+        listed = RestRoute(
+            "GET",
+            canonical("/promises"),
+            self.list,
+            Action.VIEW,
+            "workflow-execution",
+            "List pending promises, or all promises of a workflow, newest first",
+            query_model=PromiseListQuery,
+            response_model=PromiseList,
+            aliases=older("/promises"),
+            tag=TAG,
+        )
         return [
+            listed,
             _route("resolve", self.resolve, "Resolve a promise", ResolvePromise),
             _route("reject", self.reject, "Reject a promise", RejectPromise),
         ]
+
+    async def list(self, request: Request, response: Response) -> None:
+        """List promises, newest first."""
+        query: PromiseListQuery = request.context.query
+        tenant_id: UUID = request.context.tenant_id
+        paging = await self._cursors.paging(PromiseList.__name__, tenant_id, query)
+        workflow_id = query.workflow_execution_id
+        wanted = PromiseFilter(tenant_id, workflow_id, pending=workflow_id is None or None, name=query.name)
+        promises, members = await self._views.page(wanted, paging)
+        await answer_list(response, PromiseList(promises=[], **members), "promises", promises, PromiseBody.of)
 
     async def resolve(self, request: Request, response: Response, ident: str) -> None:
         """Resolve a promise."""

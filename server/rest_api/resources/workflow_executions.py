@@ -1,9 +1,7 @@
-"""``…/workflow-executions``, also ``/api/v1/workflows``: starts, reads, signals, cancels, retries and deletes workflows."""
+"""``…/workflow-executions``, also ``/api/v1/workflows``: start, read, signal, cancel, retry and delete."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -19,8 +17,8 @@ from core.fields import free_text, name_field
 from core.json_text import JsonText
 from core.launchers import WorkflowLaunch
 from core.pacing import paced_groups
-from core.paging import Cursors, scope_of
-from core.payload import Json, payload_of
+from core.paging import MAX_COUNTED, Cursors, scope_of
+from core.payload import Json
 from server.domain.cancellation import CancellationRequest
 from server.domain.idempotency import checked_key
 from server.domain.workflow import WorkflowStatus
@@ -28,7 +26,7 @@ from server.domain.workflow_view import WorkflowView
 from server.engine.engine import Engine
 from server.engine.workflows.signals import Signal, SignalWithStart
 from server.rest_api.answers import answer_list, body_in_turn
-from server.rest_api.fields import idempotency_key, path_id, payload, shown
+from server.rest_api.fields import idempotency_key, metadata_condition, path_id, payload, shown
 from server.rest_api.list_fields import View
 from server.rest_api.resources import workflow_models as m
 from server.rest_api.tenant_paths import canonical, older
@@ -38,7 +36,6 @@ TAG = "workflows"
 MAX_CHILDREN = 10_000
 MAX_AUDIT_EVENTS = 10_000
 
-_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _PATH = "/workflow-executions"
 _OLDER_PATH = "/api/v1/workflows"
 
@@ -65,6 +62,13 @@ class WorkflowExecutions:
                 "", self.start, "Start a workflow", request=m.StartWorkflow, response=m.StartedWorkflow, status=201
             ),
             view("", self.list, "List workflows, newest first", query=m.WorkflowListQuery, response=m.WorkflowList),
+            view(
+                "/counts",
+                self.counts,
+                "Count workflows by status",
+                query=m.WorkflowConditions,
+                response=m.WorkflowCounts,
+            ),
             view(one, self.get, "Get a workflow", response=m.WorkflowBody),
             view(f"{one}/events", self.events, "The history", query=m.EventsQuery, response=m.Events),
             view(
@@ -145,7 +149,7 @@ class WorkflowExecutions:
     async def list(self, request: Request, response: Response) -> None:
         """List workflows, newest first."""
         query: m.WorkflowListQuery = request.context.query
-        metadata = None if query.metadata is None else _json_object(query.metadata)
+        metadata = None if query.metadata is None else metadata_condition(query.metadata)
         tenant_id: UUID = request.context.tenant_id
         paging = await self._cursors.paging(m.WorkflowList.__name__, tenant_id, query)
         wanted = query.wanted(tenant_id, metadata)
@@ -156,6 +160,23 @@ class WorkflowExecutions:
             return
         workflows, members = await self._views.page(wanted, paging)
         await answer_list(response, m.WorkflowList(workflows=[], **members), "workflows", workflows, m.WorkflowBody.of)
+
+    async def counts(self, request: Request, response: Response) -> None:
+        """Count workflows by status, each up to the bound of totals."""
+        query: m.WorkflowConditions = request.context.query
+        metadata = None if query.metadata is None else metadata_condition(query.metadata)
+        wanted = query.wanted(request.context.tenant_id, metadata)
+        counted = []
+        for status in wanted.statuses or WorkflowStatus:
+            total = await self._views.counted(replace(wanted, statuses=(status,)), MAX_COUNTED + 1)
+            counted.append(
+                m.StatusCount(
+                    status=WorkflowStatus(status),
+                    total=min(total or 0, MAX_COUNTED),
+                    total_is_exact=total is not None and total <= MAX_COUNTED,
+                )
+            )
+        response.media = m.WorkflowCounts(counts=counted).as_json()
 
     async def get(self, request: Request, response: Response, id: str) -> None:  # noqa: A002 - the path's name
         """Return a workflow."""
@@ -328,12 +349,3 @@ def _entry_size(entry: tuple[str, Json]) -> int:
 
 def _shown_entries(entries: list[tuple[str, Json]]) -> dict[str, JsonText]:
     return {key: shown(value) for key, value in entries}
-
-
-def _json_object(text: str) -> Json:
-    metadata = payload_of(text, "metadata")
-    if not isinstance(json.loads(metadata), dict):
-        raise InvalidInput('metadata must be a JSON object, such as {"team":"a"}')
-    if _NUL.search(metadata):
-        raise InvalidInput("metadata holds a NUL character, which cannot be stored")
-    return metadata

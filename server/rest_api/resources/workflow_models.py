@@ -126,10 +126,9 @@ def _members(workflow: WorkflowSummary) -> dict[str, Any]:
     }
 
 
-class WorkflowListQuery(CursorQuery):
-    """Query of a list of workflows. All conditions that are set must hold."""
+class WorkflowConditions(RestModel):
+    """Conditions of workflows. All that are set must hold."""
 
-    limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=100)
     status: Annotated[list[WorkflowStatus], Several] | None = Field(
         None, description="one or several, as FAILED,CANCELLED"
     )
@@ -149,7 +148,6 @@ class WorkflowListQuery(CursorQuery):
     metadata_key: Text | None = Field(None, description="a key that the metadata must have, with any value")
     error: Text | None = Field(None, description="words of the error, in any order")
     failing_tasks: bool = Field(default=False, description="true: an open task failed in its last attempt")
-    view: View = Field(default=View.FULL, description="summary: without inputs and outputs")
 
     def wanted(self, tenant_id: UUID, metadata: Json | None) -> WorkflowFilter:
         """Return the filter; ``metadata`` is the one of the query, checked."""
@@ -173,6 +171,27 @@ class WorkflowListQuery(CursorQuery):
             error=self.error,
             failing_tasks=self.failing_tasks or None,
         )
+
+
+class WorkflowListQuery(CursorQuery, WorkflowConditions):
+    """Query of a list of workflows. All conditions that are set must hold."""
+
+    limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=100)
+    view: View = Field(default=View.FULL, description="summary: without inputs and outputs")
+
+
+class StatusCount(RestModel):
+    """The number of workflows of one status that fulfil the conditions."""
+
+    status: WorkflowStatus
+    total: int
+    total_is_exact: bool = Field(description="false: there are more than total, or the count took too long")
+
+
+class WorkflowCounts(RestModel):
+    """The numbers of workflows by status, without statuses that were not asked for."""
+
+    counts: list[StatusCount]
 
 
 class WorkflowList(CursorPage):

@@ -157,6 +157,45 @@ def test_a_workflow_is_watched_until_it_ends(shell: Shell) -> None:
     assert shell.seen("workflow", "cancel", ident).startswith("CANCELLED")
 
 
+def test_a_workflow_is_terminated_and_deleted(shell: Shell) -> None:
+    """An open one is not deleted; a deleted one is gone."""
+    ident = _started(shell)
+    code, text = shell.fails("workflow", "delete", ident)
+    assert (code, "cancel or terminate it first" in text) == (1, True)
+    assert shell.seen("workflow", "terminate", ident, "--reason", "it hangs") == "CANCELLED\n"
+    assert shell.json("workflow", "list", "--id-prefix", ident)[0]["error"] == "it hangs"
+    assert shell.seen("workflow", "delete", ident[:13]) == "deleted\n"
+    assert shell.fails("workflow", "show", ident)[0] == 3
+
+
+def test_many_workflows_are_changed_after_a_look(shell: Shell) -> None:
+    """Without --yes, what matches is shown and stays; with it, all batches are changed."""
+    for _ in range(203):
+        _started(shell, "--queue", "bulk")
+    seen = shell.seen("bulk", "cancel", "--queue", "bulk")
+    assert len(seen.splitlines()) == 12
+    assert seen.endswith("203 match; with --yes they are cancelled\n")
+    [found] = shell.json("bulk", "cancel", "--queue", "bulk")
+    assert (found["dryRun"], found["matched"]) == (True, 203)
+    assert shell.json("bulk", "signal", "hurry", "--queue", "bulk", "--yes") == [{"changed": 203, "skipped": 0}]
+    assert shell.seen("bulk", "cancel", "--queue", "bulk", "--status", "pending", "--yes") == "203 cancelled\n"
+    assert shell.json("bulk", "delete", "--queue", "bulk", "--yes") == [{"changed": 203, "skipped": 0}]
+    assert shell.json("workflow", "list", "--queue", "bulk") == []
+    code, text = shell.fails("bulk", "cancel", "--yes")
+    assert (code, "at least one condition" in text) == (1, True)
+
+
+def test_queues_and_promises_are_listed(shell: Shell) -> None:
+    """A queue with its numbers; a tenant without promises has no line."""
+    _started(shell, "--queue", "seen")
+    [queue] = [each for each in shell.json("queue", "list", "--type", "workflow") if each["name"] == "seen"]
+    assert (queue["pending"], queue["running"], queue["onlineWorkers"]) == (1, 0, 0)
+    title, *rows = shell.seen("queue", "list").splitlines()
+    assert title.split() == ["QUEUE", "TYPE", "PENDING", "OLDEST", "RUNNING", "BUSY", "ONLINE"]
+    assert any(row.split()[:3] == ["seen", "WORKFLOW", "1"] for row in rows)
+    assert shell.json("promise", "list") == []
+
+
 def test_a_missing_thing_has_an_exit_code_of_its_own(shell: Shell) -> None:
     """As have wrong states, which the server refuses."""
     assert shell.fails("workflow", "show", UNKNOWN)[0] == 3

@@ -144,6 +144,36 @@ async def test_totals_are_exact_up_to_ten_thousand(calls: Calls, database: str) 
         assert (page["total"], page["totalIsExact"]) == expected, query
 
 
+async def test_workflows_are_counted_by_status(calls: Calls) -> None:
+    """In one call, with the conditions of the list; each total has the bound of a list's."""
+    for number in range(3):
+        await calls.start(workflow_kind="order" if number else "report")
+    await calls.step(complete(), status=COMPLETED)
+    counts = f"{WORKFLOWS}/counts"
+    exact = {"PENDING": 2, "RUNNING": 0, "WAITING": 0, "CANCELLING": 0, "COMPLETED": 1, "FAILED": 0, "CANCELLED": 0}
+    found = (await _get(calls, counts))["counts"]
+    assert {each["status"]: each["total"] for each in found} == exact
+    assert all(each["totalIsExact"] for each in found)
+    found = (await _get(calls, counts, kind="order", status="PENDING,FAILED"))["counts"]
+    assert [(each["status"], each["total"]) for each in found] == [("PENDING", 2), ("FAILED", 0)]
+    await _get(calls, counts, code=400, limit=1)
+    await _many(calls)
+    [found] = (await _get(calls, counts, status="WAITING"))["counts"]
+    assert (found["total"], found["totalIsExact"]) == (10_000, False)
+
+
+async def _many(calls: Calls) -> None:
+    """Insert more waiting workflows than totals count."""
+    async with calls.client.pool.connection() as connection:
+        await connection.execute(
+            "INSERT INTO workflow_execution (tenant_id, id, kind, queue, status, priority_ms, metadata, input,"
+            " last_sequence, created_at, claim_at, updated_at)"
+            " SELECT %s, gen_random_uuid(), 'k', 'q', 'WAITING', 0, '{}', '1', 1, now(), now(), now()"
+            " FROM generate_series(1, 10001)",
+            (TENANT,),
+        )
+
+
 async def test_a_search_that_takes_too_long_is_ended(
     calls: Calls, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
