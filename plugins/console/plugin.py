@@ -22,10 +22,13 @@ PAGES = {
     "/tasks/{id}": "A standalone task",
     "/agents": "The agents",
     "/agents/{id}": "An agent",
+    "/promises": "The promises that wait to be settled",
     "/schedules": "The schedules",
+    "/queues": "The queues that have work",
     "/workers": "The workers and what they offer",
     "/tokens": "The worker tokens, in an edition that has them",
     "/audit": "The audit log, in an edition that has one",
+    "/edition": "The plugins and the migrations of the edition",
     "/account": "The caller and its rights",
     "/p/{plugin}/{page}": "A page of another plugin",
 }

@@ -111,8 +111,7 @@ def make_plugins(
 
     registry = load_plugins(prepared.edition, prepared.sources)
     registry.setup(services)
-    scrape = _scrape(prepared, database, registry, metrics)
-    browsers = _browser_calls(prepared.settings, database)
+    scrape, browsers = _scrape(prepared, database, registry, metrics), _browser_calls(prepared.settings, database)
     own = server_routes(
         database.pool,
         database.lists,

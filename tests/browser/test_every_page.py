@@ -49,10 +49,13 @@ def addresses(seeded: Seeded) -> dict[str, str]:
         "task": f"/tasks/{seeded.task}",
         "agents": "/agents",
         "agent": f"/agents/{seeded.agent}",
+        "promises": "/promises",
         "schedules": "/schedules",
+        "queues": "/queues",
         "workers": "/workers",
         "tokens": "/tokens",
         "audit": "/audit",
+        "edition": "/edition",
         "account": "/account",
     }
 

@@ -133,3 +133,65 @@ async def test_a_person_signals_an_agent_that_waits(visit: Visit) -> None:
     await expect(page.locator(".head .status")).to_have_text("Pending")
     await page.get_by_role("tab", name="Signals").click()
     await expect(console.row("carrier-answered")).to_contain_text("not yet")
+
+
+async def test_a_person_cancels_hundreds_of_workflows_by_a_filter(visit: Visit) -> None:
+    """After a look at what matches; those of another kind are left alone, and the audit log has each batch."""
+    calls, console, page = calls_at(visit.worker), Workflows(visit.page), visit.page
+    await asyncio.gather(*(calls.start(workflow_kind="newsletter") for _ in range(500)))
+    await calls.start(workflow_kind="invoice")
+    await console.sign_in()
+    await console.search("newsletter")
+    await page.get_by_role("button", name="Change all that match").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Reason").fill("sent twice")
+    await dialog.get_by_role("button", name="See what matches").click()
+    await expect(dialog.get_by_role("status")).to_have_text("500 workflows match. Nothing has changed yet.")
+    _, counted = visit.rest("GET", "/workflow-executions?status=PENDING&limit=1")
+    assert cast("dict[str, int]", counted)["total"] == 501
+    await dialog.get_by_role("button", name="Cancel 500 workflows").click()
+    await expect(dialog.get_by_role("status")).to_have_text("500 cancelled")
+    await dialog.get_by_role("button", name="Done").click()
+    await expect(page.get_by_role("group", name="Status").get_by_role("button", name="Cancelled")).to_contain_text(
+        "500"
+    )
+    _, left = visit.rest("GET", "/workflow-executions?status=PENDING")
+    assert [each["kind"] for each in cast("dict[str, list[dict[str, str]]]", left)["workflows"]] == ["invoice"]
+    await _until_recorded(visit, "cancel: 200 of 200")
+
+
+async def test_a_person_terminates_and_deletes_a_workflow(visit: Visit) -> None:
+    """One that a worker has ends at once; a deleted one is gone, and the list is shown."""
+    calls, page = calls_at(visit.worker), visit.page
+    workflow_id = await calls.start(workflow_kind="order")
+    await calls.activation()
+    shown = Workflow(page)
+    await shown.sign_in()
+    await shown.open(f"/workflows/{workflow_id}")
+    await expect(shown.status).to_have_text("Running")
+    await shown.act("Terminate")
+    await shown.confirm("Terminate the workflow", reason="it hangs")
+    await expect(shown.status).to_have_text("Cancelled")
+    await shown.act("Delete")
+    await shown.confirm("Delete the workflow")
+    await expect(page.get_by_text("No workflows yet")).to_be_visible()
+    assert visit.rest("GET", f"/workflow-executions/{workflow_id}")[0] == 404
+
+
+async def test_a_person_settles_a_promise_and_looks_at_queues_and_migrations(visit: Visit) -> None:
+    """The workflow goes on; a queue without a worker says so; the edition says what its database has."""
+    seeded = await seed(visit.server, visit.worker)
+    console, page = Console(visit.page), visit.page
+    await console.sign_in()
+    await console.go("Queues")
+    await expect(console.row("invoices")).to_contain_text("No worker is seen")
+    await console.go("Promises")
+    await page.get_by_role("button", name="Settle: approval").click()
+    await console.confirm("Settle")
+    await expect(page.get_by_text("No promise is pending")).to_be_visible()
+    _, history = visit.rest("GET", f"/workflow-executions/{seeded.order}/events?type=PROMISE_RESOLVED")
+    assert len(cast("dict[str, list[object]]", history)["events"]) == 1
+    await page.get_by_role("navigation", name="Pages").get_by_role("link", name="Edition").click()
+    await expect(page.get_by_role("heading", level=1, name="Edition test")).to_be_visible()
+    await expect(console.row("0001 create tenant")).to_contain_text("Applied")
+    await expect(page.get_by_role("table", name="Plugins, by name")).to_contain_text("audit-log")

@@ -137,7 +137,15 @@ def resolved(schema: Any, document: Any) -> Any:
             return schema
 
 
-USUAL = {"cron": "0 0 1 1 *", "timezone": "UTC", "idempotencyKeyTTL": "24h", "slug": "usual", "hash": "0" * 64}
+USUAL = {
+    "cron": "0 0 1 1 *",
+    "timezone": "UTC",
+    "idempotencyKeyTTL": "24h",
+    "slug": "usual",
+    "hash": "0" * 64,
+    "idPrefix": "abcd",
+    "metadata": "{}",
+}
 
 
 FORMATS = {"date-time": "2030-01-01T00:00:00Z", "uuid": "0b6bbd0e-4f0c-4c0e-9f1a-6f6b8a1f2c3d"}

@@ -95,15 +95,15 @@ class BulkChanges:
         wanted = _wanted(kind, body, request.context.tenant_id)
         scope = scope_of(f"bulk {kind.name}", wanted.tenant_id, body.filter.model_dump(mode="json"))
         after = None if body.cursor is None else await self._cursors.position(scope, body.cursor)
-        limit = m.MAX_SHOWN if body.dry_run else body.limit
-        count = Count.BOUNDED if body.dry_run else Count.NONE
+        limit = m.MAX_SHOWN if body.counts_only else body.limit
+        count = Count.BOUNDED if body.counts_only else Count.NONE
         paging = Paging(self._cursors, scope, limit, 0, after, count)
         found, members = await self._views.summaries(wanted, paging)
-        if body.dry_run:
+        if body.counts_only:
             return _dry(kind, found, members)
         changed = await kind.change(request, body, [each.id for each in found], wanted) if found else 0
         return m.BulkResult(
-            dry_run=False,
+            dryRun=False,
             matched=None,
             matched_is_exact=None,
             changed=changed,
@@ -157,7 +157,7 @@ def _wanted(kind: _Kind, body: m.BulkRequest, tenant_id: UUID) -> WorkflowFilter
 def _dry(kind: _Kind, found: Sequence[WorkflowSummary], members: dict[str, Any]) -> m.BulkResult:
     total, is_exact = members["total"], members["total_is_exact"]
     return m.BulkResult(
-        dry_run=True,
+        dryRun=True,
         matched=total,
         matched_is_exact=is_exact,
         changed=0,

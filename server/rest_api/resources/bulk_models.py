@@ -22,7 +22,9 @@ class BulkRequest(RestModel):
     filter: WorkflowConditions = Field(
         description="conditions as those of the list; at least one. Without a status: all to which the change applies"
     )
-    dry_run: bool = Field(default=False, description="true: count the workflows and show the first, change nothing")
+    counts_only: bool = Field(
+        default=False, alias="dryRun", description="true: count the workflows and show the first, change nothing"
+    )
     limit: int = Field(default=DEFAULT_BATCH, ge=1, le=MAX_BATCH, description="workflows of one batch")
     cursor: Annotated[str, Field(min_length=1, max_length=MAX_CURSOR)] | None = Field(
         None, description="the nextCursor of the batch before, with the same filter"
@@ -62,7 +64,7 @@ class BulkDelete(BulkRequest):
 class BulkResult(RestModel):
     """The result of one batch, or of a dry run."""
 
-    dry_run: bool
+    counts_only: bool = Field(alias="dryRun")
     matched: int | None = Field(description="workflows that match, as the total of a list; null unless it is a dry run")
     matched_is_exact: bool | None = Field(description="false: more than matched; null unless it is a dry run")
     changed: int = Field(description="workflows of this batch that were changed")

@@ -53,14 +53,25 @@ class WorkflowExecutions:
 
     def routes(self) -> list[RestRoute]:
         """Return the routes."""
-        view = partial(_route, "GET", action=Action.VIEW)
-        change = partial(_route, "POST", action=Action.UPDATE)
         execute = partial(_route, "POST", action=Action.EXECUTE)
-        one = "/{id}"
         return [
             execute(
                 "", self.start, "Start a workflow", request=m.StartWorkflow, response=m.StartedWorkflow, status=201
             ),
+            *self._views_of_workflows(),
+            *self._changes(),
+            execute(
+                "/signal-with-start",
+                self.signal_with_start,
+                "Signal a workflow, and start it where there is none",
+                request=m.SignalWithStartBody,
+                response=m.SignalledWithStart,
+            ),
+        ]
+
+    def _views_of_workflows(self) -> list[RestRoute]:
+        view, one = partial(_route, "GET", action=Action.VIEW), "/{id}"
+        return [
             view("", self.list, "List workflows, newest first", query=m.WorkflowListQuery, response=m.WorkflowList),
             view(
                 "/counts",
@@ -76,6 +87,11 @@ class WorkflowExecutions:
             ),
             view(f"{one}/children", self.children, "The child workflows", response=m.Children),
             view(f"{one}/state", self.state, "The workflow's state", response=m.State),
+        ]
+
+    def _changes(self) -> list[RestRoute]:
+        change, one = partial(_route, "POST", action=Action.UPDATE), "/{id}"
+        return [
             change(
                 f"{one}/cancel",
                 self.cancel,
@@ -106,13 +122,6 @@ class WorkflowExecutions:
                 "Signal a workflow",
                 request=m.SignalWorkflow,
                 response=m.SignalledWorkflow,
-            ),
-            execute(
-                "/signal-with-start",
-                self.signal_with_start,
-                "Signal a workflow, and start it where there is none",
-                request=m.SignalWithStartBody,
-                response=m.SignalledWithStart,
             ),
         ]
 

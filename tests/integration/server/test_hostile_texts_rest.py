@@ -150,6 +150,7 @@ async def _all_can_be_read(client: Client, document: Any) -> None:
 async def test_hostile_texts_in_bodies_are_refused_or_can_be_read_back(client: Client) -> None:
     """At every place of every body: in values, in names of maps, inside payloads."""
     document, sender = await _document(client), Sender(client)
+    filters = set[tuple[Any, ...]]()
     for method, path, about in _operations(document):
         schema = _body_schema(about)
         if schema is None:
@@ -158,6 +159,9 @@ async def test_hostile_texts_in_bodies_are_refused_or_can_be_read_back(client: C
         usual = await sender.send(method, _target(path, await _ids(client)), json.dumps(body).encode())
         assert b"does not fit" not in usual.body, (method, path, body, usual)
         for place in places(schema, document, body):
+            if place in filters:  # one model for all bodies that have it
+                continue
+            filters |= {place} if place[0] == "filter" else set()
             marked = json.dumps(replaced(body, place, MARK)).encode()
             target = _target(path, await _ids(client))
             for name, text in in_turn(ALL).items():

@@ -1,4 +1,4 @@
-"""Promises over REST: those that somebody may still settle, and all those of a workflow."""
+"""Promises over REST: the pending ones, and all those of a workflow."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ async function call(method, place, { body, headers = {} } = {}) {
 }
 
 export const get = (place) => call("GET", place);
-export const send = (method, place, body) => call(method, place, { body });
+export const send = (method, place, body, headers) => call(method, place, { body, headers });
 
 export async function signIn(credential) {
   await call("POST", "/api/v1/session", { headers: { authorization: `Bearer ${credential}` } });

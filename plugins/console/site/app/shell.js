@@ -9,10 +9,13 @@ const PLACES = [
   ["/problems", "Problems", "workflow-execution", "p"],
   ["/tasks", "Tasks", "task-execution", "t"],
   ["/agents", "Agents", "agent", "a"],
+  ["/promises", "Promises", "workflow-execution", "o"],
   ["/schedules", "Schedules", "schedule", "s"],
+  ["/queues", "Queues", "workflow-execution", "q"],
   ["/workers", "Workers", "worker", "w"],
   ["/tokens", "Tokens", "worker-token", "k"],
   ["/audit", "Audit log", "audit-log", "l", "manage"],
+  ["/edition", "Edition", "edition", "e"],
 ];
 const TIMES = { relative: "Relative times", local: "Local times", utc: "UTC" };
 

@@ -117,7 +117,7 @@ function Signal({ run, ...more }) {
   </${Ask}>`;
 }
 
-function Settle({ promises, ...more }) {
+export function Settle({ promises, ...more }) {
   const submit = ({ id, outcome, value }) =>
     outcome === "resolve"
       ? send("POST", own(`/promises/id:${id}/resolve`), { value: jsonOf(value, "The value") })

@@ -1,11 +1,12 @@
 // The workflows: filters in the address, a page at a time, and new ones as they come.
-import { html, useEffect } from "../app/ui.js";
+import { html, useEffect, useState } from "../app/ui.js";
 import { query, setQuery } from "../app/address.js";
 import { get, may, own, withQuery } from "../app/api.js";
 import { count, span, visible } from "../app/format.js";
 import { useLoaded } from "../app/load.js";
 import { brief } from "../app/json.js";
 import { Empty, Loading, Problem, RunLink, Status, Table, Time } from "../app/parts.js";
+import { Bulk, mayChangeMany } from "./bulk.js";
 import { Filters, parametersOf } from "./runs_filters.js";
 import { Start } from "./start.js";
 
@@ -29,6 +30,7 @@ function took(run) {
 
 export function Runs() {
   useEffect(() => void (document.title = "Workflows · Flovyn"), []);
+  const [many, setMany] = useState(false);
   const cursor = query.value.get("cursor");
   const parameters = parametersOf(query.value);
   const key = JSON.stringify(parameters) + cursor;
@@ -38,12 +40,14 @@ export function Runs() {
       <h1>Workflows</h1>
       ${value && html`<span class="quiet total">${count(value.total)}${value.totalIsExact === false ? "+" : ""}</span>`}
       <span class="grow"></span>
+      ${value?.workflows.length > 0 && Object.keys(parameters).length > 0 && mayChangeMany() && html`<button type="button" onClick=${() => setMany(true)}>Change all that match</button>`}
       ${may("workflow", "execute") && html`<${Start} />`}
     </div>
     <${Filters} />
     <${Problem} error=${error} retry=${reload} />
     ${!value && !error && html`<${Loading} />`}
     ${value && (value.workflows.length ? html`<${Table} caption="Workflows, newest first" columns=${COLUMNS} rows=${value.workflows} keyOf=${(run) => run.id} />` : html`<${None} filtered=${Object.keys(parameters).length} />`)}
+    ${many && html`<${Bulk} parameters=${parameters} close=${() => setMany(false)} done=${() => (setMany(false), reload())} />`}
     ${value && html`<${Pages} value=${value} cursor=${cursor} />`}`;
 }
 
