@@ -118,6 +118,28 @@ async def test_a_change_that_another_site_causes_is_refused(client: Client, head
 
 
 @pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/x-www-form-urlencoded", "kind=order"),
+        (
+            "multipart/form-data; boundary=b",
+            '--b\r\ncontent-disposition: form-data; name="kind"\r\n\r\norder\r\n--b--\r\n',
+        ),
+        ("text/plain", '{"kind": "order", "a": "="}'),
+        (None, '{"kind": "order"}'),
+    ],
+)
+async def test_a_form_of_another_site_starts_nothing(client: Client, content_type: str | None, body: str) -> None:
+    """Without the header of the console it is refused; with it, the body must be JSON, which no form sends."""
+    cookie = cookie_in(await sign_in(client))
+    sent = [("cookie", cookie), *([("content-type", content_type)] if content_type else [])]
+    for more, code in (([], 403), (list(CHANGE.items()), 400 if content_type else 201)):
+        async with testing.ASGIConductor(client.app) as conductor:
+            answer = await conductor.simulate_post(WORKFLOWS, headers=[*sent, *more], body=body, host="flovyn.test")
+        assert answer.status_code == code, (more, answer.text)
+
+
+@pytest.mark.parametrize(
     "headers",
     [
         CHANGE,

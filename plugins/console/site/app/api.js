@@ -1,6 +1,7 @@
 // Calls of the REST API, with the session of the browser or with one credential (at the sign-in).
 import { signal } from "./ui.js";
 import { base, go, path, query } from "./address.js";
+import { heard } from "./clock.js";
 import { parse } from "./json.js";
 
 export const me = signal(null);
@@ -26,6 +27,7 @@ async function call(method, place, { body, headers = {} } = {}) {
     throw new ApiError(0, "offline", "The server does not answer. The page tries again.");
   }
   offline.value = false;
+  heard(answer.headers.get("date"));
   const text = await answer.text();
   let found = null;
   try {

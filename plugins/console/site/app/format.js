@@ -1,12 +1,13 @@
 // Times, durations and sizes as people read them.
 import { signal } from "./ui.js";
+import { now } from "./clock.js";
+
+export { now };
 
 const KINDS = ["relative", "local", "utc"];
 const kept = localStorage.getItem("flovyn-time");
 
 export const timeKind = signal(KINDS.includes(kept) ? kept : "relative");
-export const now = signal(Date.now());
-setInterval(() => document.hidden || (now.value = Date.now()), 5000);
 
 export function nextTimeKind() {
   timeKind.value = KINDS[(KINDS.indexOf(timeKind.value) + 1) % KINDS.length];

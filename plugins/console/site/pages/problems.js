@@ -2,6 +2,7 @@
 import { html, useEffect } from "../app/ui.js";
 import { href } from "../app/address.js";
 import { get, own, withQuery } from "../app/api.js";
+import { serverTime } from "../app/clock.js";
 import { visible } from "../app/format.js";
 import { useLoaded } from "../app/load.js";
 import { Empty, Loading, Problem, RunLink, Status, Table, Time } from "../app/parts.js";
@@ -12,7 +13,7 @@ const QUIET_MS = 60_000;
 const LONG_MS = 86_400_000;
 const OPEN = "PENDING,RUNNING,WAITING,CANCELLING";
 
-const before = (milliseconds) => new Date(Math.floor((Date.now() - milliseconds) / QUIET_MS) * QUIET_MS).toISOString();
+const before = (milliseconds) => new Date(Math.floor((serverTime() - milliseconds) / QUIET_MS) * QUIET_MS).toISOString();
 const list = (parameters) => get(withQuery(own("/workflow-executions"), { view: "summary", limit: LIMIT, ...parameters })).then(({ workflows }) => workflows);
 
 // A workflow is listed once, with the first reason that fits.
@@ -27,7 +28,7 @@ async function load() {
   const found = new Map();
   const add = (run, reason) => found.has(run.id) || found.set(run.id, { run, reason });
   for (const run of failing) add(run, "A task fails and is tried again.");
-  for (const run of pending) if (Date.now() - new Date(run.updatedAt) > QUIET_MS) add(run, notTaken(run, offered.get(run.kind)));
+  for (const run of pending) if (serverTime() - new Date(run.updatedAt) > QUIET_MS) add(run, notTaken(run, offered.get(run.kind)));
   for (const run of waiting) add(run, "It waits for more than a day.");
   for (const { run } of found.values()) for (const warning of run.warnings) found.get(run.id).reason += ` ${warning}`;
   return { rows: [...found.values()], absent: definitions.filter((each) => each.availability === "UNAVAILABLE") };

@@ -1,5 +1,6 @@
 // What is wrong with a workflow, or what it waits for, in one line each.
 import { html } from "../app/ui.js";
+import { serverTime } from "../app/clock.js";
 import { visible } from "../app/format.js";
 import { brief } from "../app/json.js";
 import { Time } from "../app/parts.js";
@@ -16,7 +17,7 @@ function reasons(run, tasks, events) {
       found.push(["bad", `Task ${visible(task.kind)} ${again}`, html`<span class="mono">${visible(brief(task.error, 300))}</span>`]);
     }
   }
-  if (run.status === "PENDING" && Date.now() - new Date(run.updatedAt) > QUIET_MS) {
+  if (run.status === "PENDING" && serverTime() - new Date(run.updatedAt) > QUIET_MS) {
     found.push(["warn", "No worker has taken it", html`It waits in the queue ${visible(run.queue)}; its last change: <${Time} at=${run.updatedAt} />.`]);
   }
   for (const warning of run.warnings) found.push(["warn", "Warning", visible(warning)]);

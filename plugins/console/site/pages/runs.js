@@ -7,7 +7,7 @@ import { useLoaded } from "../app/load.js";
 import { brief } from "../app/json.js";
 import { Empty, Loading, Problem, RunLink, Status, Table, Time } from "../app/parts.js";
 import { Bulk, mayChangeMany } from "./bulk.js";
-import { Filters, parametersOf } from "./runs_filters.js";
+import { changes, Filters, parametersOf } from "./runs_filters.js";
 import { Start } from "./start.js";
 
 const LIMIT = 50;
@@ -47,7 +47,7 @@ export function Runs() {
     <${Problem} error=${error} retry=${reload} />
     ${!value && !error && html`<${Loading} />`}
     ${value && (value.workflows.length ? html`<${Table} caption="Workflows, newest first" columns=${COLUMNS} rows=${value.workflows} keyOf=${(run) => run.id} />` : html`<${None} filtered=${Object.keys(parameters).length} />`)}
-    ${many && html`<${Bulk} parameters=${parameters} close=${() => setMany(false)} done=${() => (setMany(false), reload())} />`}
+    ${many && html`<${Bulk} parameters=${parameters} close=${() => setMany(false)} done=${() => (setMany(false), changes.value++, reload())} />`}
     ${value && html`<${Pages} value=${value} cursor=${cursor} />`}`;
 }
 

@@ -1,7 +1,8 @@
 // The conditions of the list of workflows; each is a parameter of the address.
-import { html, useEffect, useRef } from "../app/ui.js";
+import { html, signal, useEffect, useRef } from "../app/ui.js";
 import { query, setQuery } from "../app/address.js";
 import { get, own, withQuery } from "../app/api.js";
+import { serverTime } from "../app/clock.js";
 import { count } from "../app/format.js";
 import { useLoaded } from "../app/load.js";
 
@@ -15,12 +16,12 @@ const CHIPS = [
   ["CANCELLED", "Cancelled"],
 ];
 const TIMES = [["", "Any time"], ["15", "Last 15 minutes"], ["60", "Last hour"], ["1440", "Last day"], ["10080", "Last week"]];
-const AGAIN_MS = 10_000;
+const AGAIN_MS = 30_000;
 const ID = /^[0-9a-f-]{4,36}$/i;
 
 // Minutes are counted from the beginning of a minute, so that two loads of one page ask the same.
 function since(minutes) {
-  const at = Math.floor(Date.now() / 60_000) - Number(minutes);
+  const at = Math.floor(serverTime() / 60_000) - Number(minutes);
   return new Date(at * 60_000).toISOString();
 }
 
@@ -45,6 +46,9 @@ export function parametersOf(found) {
   };
 }
 
+// Counts the changes that this page has made to many workflows: the numbers are asked for again.
+export const changes = signal(0);
+
 // The number of the workflows of some statuses; each status is counted up to a bound.
 function totalOf(counts, status) {
   const wanted = counts.filter((each) => !status || status.split(",").includes(each.status));
@@ -54,7 +58,7 @@ function totalOf(counts, status) {
 
 function Chips() {
   const { status: chosen = "", ...parameters } = parametersOf(query.value);
-  const { value } = useLoaded(() => get(withQuery(own("/workflow-executions/counts"), parameters)), [JSON.stringify(parameters)], AGAIN_MS);
+  const { value } = useLoaded(() => get(withQuery(own("/workflow-executions/counts"), parameters)), [JSON.stringify(parameters), changes.value], AGAIN_MS);
   return html`<div class="chips" role="group" aria-label="Status">${CHIPS.map(
     ([status, title]) => html`<button key=${title} type="button" class="chip" aria-pressed=${chosen === status} onClick=${() => setQuery({ status, cursor: "" })}>
       ${title}<b>${value ? totalOf(value.counts, status) : ""}</b>
