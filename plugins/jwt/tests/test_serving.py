@@ -176,7 +176,7 @@ async def test_keys_are_fetched_at_the_start_and_a_stop_does_not_wait_for_them(
     database: str, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The keys are fetched before the first call; a provider that does not answer delays neither start nor stop."""
-    monkeypatch.setattr(fetch, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(fetch, "TIMEOUT_S", 10.0)
     provider.stuck = threading.Event()
     async with running_server(database, [JwtPlugin], configured(provider.uri)) as client:
         (plugin,) = client.registry.plugins()
