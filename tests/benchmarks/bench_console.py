@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psycopg
-from playwright.async_api import Response, expect
+from playwright.async_api import BrowserContext, Response, expect
 
 from server.database.embedded import Cluster
 from tests.browser.pages import Console, Workflow
@@ -46,18 +46,25 @@ async def first_page(visit: Visit) -> None:
     state = await visit.context.storage_state()
     for _ in range(3):
         context = await visit.browser.new_context(base_url=visit.server.origin, storage_state=state)
-        page = await context.new_page()
-        answers: list[Response] = []
-        page.on("response", lambda answer, kept=answers: kept.append(answer))
-        begun = time.perf_counter()
-        await page.goto("/console")
-        await expect(page.get_by_role("heading", level=1, name="Workflows")).to_be_visible()
-        await expect(page.locator(".loading")).to_have_count(0)
-        took = (time.perf_counter() - begun) * 1000
-        sizes = [await each.request.sizes() for each in answers]
-        sent = sum(each["responseBodySize"] + each["responseHeadersSize"] for each in sizes)
-        print(f"first page: {took:.0f} ms, {len(answers)} answers, {sent:,} bytes")
+        await _first_page_in(context)
         await context.close()
+
+
+async def _first_page_in(context: BrowserContext) -> None:
+    page, answers = await context.new_page(), list[Response]()
+
+    def noted(answer: Response) -> None:
+        answers.append(answer)
+
+    page.on("response", noted)
+    begun = time.perf_counter()
+    await page.goto("/console")
+    await expect(page.get_by_role("heading", level=1, name="Workflows")).to_be_visible()
+    await expect(page.locator(".loading")).to_have_count(0)
+    took = (time.perf_counter() - begun) * 1000
+    sizes = [await each.request.sizes() for each in answers]
+    sent = sum(each["responseBodySize"] + each["responseHeadersSize"] for each in sizes)
+    print(f"first page: {took:.0f} ms, {len(answers)} answers, {sent:,} bytes")
 
 
 async def long_history(visit: Visit, database: str, events: int) -> None:
