@@ -47,6 +47,7 @@ async def test_a_history_of_many_events_opens_and_scrolls(visit: Visit, database
     await shown.show("Events")
     frame = page.get_by_role("group", name="Events, in their order")
     await expect(frame.get_by_role("button").first).to_contain_text("workflow started")
+    await expect(page.get_by_role("tab", name="Events")).to_contain_text(str(EVENTS), timeout=60_000)
     await frame.evaluate("(frame) => (frame.scrollTop = frame.scrollHeight)")
     await expect(frame.get_by_role("button").last).to_contain_text(f"o{EVENTS}")
     assert await frame.get_by_role("button").count() < MOST_DRAWN

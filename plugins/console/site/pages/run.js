@@ -14,17 +14,22 @@ import { Wrong } from "./run_wrong.js";
 
 const ENDED = ["COMPLETED", "FAILED", "CANCELLED"];
 
-// The history so far; each load asks only for events after the last one that is known.
+const PAGE = 1000;
+
+// The history so far; each load asks only for events after the last one that is known, a page of them. So a long history is
+// shown from its first page on, while the rest comes.
 async function loadRun(id, known) {
   const place = own(`/workflow-executions/${id}`);
   const last = known.current.events.at(-1)?.sequence ?? 0;
-  const [run, { events }, { tasks }] = await Promise.all([
+  const [run, { events, nextCursor }, { tasks }] = await Promise.all([
     get(place),
-    get(`${place}/events?sinceSequence=${last}`),
+    get(`${place}/events?sinceSequence=${last}&limit=${PAGE}`),
     get(`${place}/tasks`),
   ]);
-  if (events.length) known.current = { events: [...known.current.events, ...events] };
-  return { run, tasks, events: known.current.events };
+  const end = known.current.events.at(-1)?.sequence ?? 0;
+  const fresh = events.filter((each) => each.sequence > end);
+  if (fresh.length) known.current = { events: [...known.current.events, ...fresh] };
+  return { run, tasks, events: known.current.events, more: nextCursor !== null };
 }
 
 // Asks again when the stream of the workflow tells of a change; the stream opens again by itself when it ends.
@@ -47,6 +52,7 @@ export function Run({ parameters: [id] }) {
   const { value, error, reload } = useLoaded(() => loadRun(id, known), [id]);
   const isOpen = Boolean(value) && !ENDED.includes(value.run.status);
   useChanges(id, isOpen, reload);
+  useEffect(() => void (value?.more && reload()), [value]);
   useEffect(() => void (document.title = `${value ? visible(value.run.kind) : "Workflow"} · Flovyn`), [value]);
   if (!value) return error ? html`<h1>Workflow</h1><${Problem} error=${error} retry=${reload} />` : html`<${Loading} />`;
   const { run, tasks, events } = value;
