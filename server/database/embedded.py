@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -77,6 +78,7 @@ class Cluster:
         Raises:
             StartupError: the cluster cannot be created or started; no process is left.
         """
+        _refuse_root()
         try:
             self._data.parent.mkdir(parents=True, exist_ok=True)
             if not self._data.exists():
@@ -161,6 +163,22 @@ class Cluster:
     def _last_log_line(self) -> str:
         lines = (self._data / "server.log").read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it wrote no log"
+
+
+def _refuse_root() -> None:
+    """Return when this user is not root, or root has a user name space to become an ordinary user in.
+
+    Raises:
+        StartupError: PostgreSQL would not run, or would not reach its programs.
+    """
+    if os.geteuid() != 0:
+        return
+    code = f"import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare({_CLONE_NEWUSER}) != 0)"
+    if subprocess.run([sys.executable, "-ISc", code], check=False, capture_output=True).returncode:
+        raise StartupError(
+            "PostgreSQL refuses to run as root, and this machine offers no user name spaces, in which root becomes an"
+            " ordinary user; start this as an ordinary user"
+        )
 
 
 def _leave_root() -> None:
