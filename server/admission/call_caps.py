@@ -115,7 +115,7 @@ class CallCaps:
 class CallSlot:
     """The count of one call that is under way."""
 
-    __slots__ = ("_caps", "_connection", "_parks", "_runs", "_size", "_tenant")
+    __slots__ = ("_caps", "_connection", "_has_turn", "_parks", "_size", "_tenant")
 
     def __init__(self, caps: CallCaps, connection: _Load, size: int, *, parks: bool) -> None:
         self._caps = caps
@@ -123,7 +123,7 @@ class CallSlot:
         self._size = size
         self._parks = parks
         self._tenant: _Load | None = None
-        self._runs = False
+        self._has_turn = False
 
     def count_for(self, identity: Identity) -> None:
         """Count the call for the caller's tenant, or for the caller where it has no tenant.
@@ -148,7 +148,7 @@ class CallSlot:
             except asyncio.CancelledError:
                 share.abandon(owner, turn)
                 raise
-        self._runs = True
+        self._has_turn = True
 
     def grow(self, size: int) -> None:
         """Count ``size`` bytes more for a call whose request arrives in parts.
@@ -169,6 +169,6 @@ class CallSlot:
         """End the count of the call."""
         self._connection.remove(self._size, parks=self._parks)
         if self._tenant is not None:
-            if self._runs:
+            if self._has_turn:
                 self._caps.fair_share.leave(self._tenant.owner)
             self._tenant.remove(self._size, parks=self._parks)
