@@ -8,6 +8,6 @@ targets=(//tests/integration/migrations/... //tests/integration/server:test_migr
     //tests/integration/server:test_migration_modes //tests/integration/server:test_migration_safety
     //tests/integration/server:test_tls)
 filters=
-[ "${2:-}" != --short ] || filters=-long
+[ "${2:-}" != --short ] || filters=-slow
 [ "${2:-}" != --plugins ] || targets+=(//plugins/...)
 exec ./bazelw test --color=no --curses=no "--test_tag_filters=$filters" --test_env="TEST_POSTGRES_BIN=$1" "${targets[@]}"
