@@ -123,6 +123,14 @@ async def _signal(check: Check) -> None:
         await check.run_shows(workflow_id, "signalValue")
 
 
+async def _signal_many(check: Check) -> None:
+    workflow_id = await check.waiting_workflow()
+    body = f'{{"filter": {{"queue": "{check.queue}"}}, "signalName": "s", "signalValue": {check.text}}}'
+    changed = await check.send("POST", "/workflow-executions/bulk/signal", body)
+    assert changed["changed"] == 1
+    await check.run_shows(workflow_id, "signalValue")
+
+
 async def _signal_with_start(check: Check) -> None:
     ids = f'"workflowId": "{uuid4()}", "workflowKind": "k", "queue": "{check.queue}", "signalName": "s"'
     body = f'{{"workflowInput":{check.text},{ids},"signalValue":{check.text}}}'
@@ -173,6 +181,7 @@ async def _replace_schedule(check: Check) -> None:
 REST: Mapping[str, Callable[[Check], Awaitable[None]]] = {
     "POST /workflow-executions": _start,
     "POST /workflow-executions/{id}/signal": _signal,
+    "POST /workflow-executions/bulk/signal": _signal_many,
     "POST /workflow-executions/signal-with-start": _signal_with_start,
     "POST /promises/{ident}/resolve": _resolve,
     "POST /task-executions": _create_task,
