@@ -11,7 +11,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from tests.support.repetitions import times
 from tests.support.running import Client
 
-IN_TURN = 3
+IN_TURN = 2
 """Texts for each place of a request; there are several hundred places."""
 
 LARGE = 900_000
@@ -45,7 +45,7 @@ _turns = itertools.count()
 
 
 def in_turn(texts: Mapping[str, bytes]) -> Mapping[str, bytes]:
-    """Return the texts for one place: three of them, others at each call; all of them with ``--config=long``."""
+    """Return the texts for one place: some of them, others at each call; all of them with ``--config=long``."""
     names = list(texts)
     first = next(_turns) * IN_TURN
     return {name: texts[name] for name in (names[(first + n) % len(names)] for n in range(times(IN_TURN, len(names))))}
