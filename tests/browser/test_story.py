@@ -10,7 +10,7 @@ from typing import cast
 from uuid import uuid4
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.browser.pages import Console, Workflow, Workflows
 from tests.browser.seeds import calls_at, schedule, seed
@@ -158,6 +158,37 @@ async def test_a_person_cancels_hundreds_of_workflows_by_a_filter(visit: Visit) 
     _, left = visit.rest("GET", "/workflow-executions?status=PENDING")
     assert [each["kind"] for each in cast("dict[str, list[dict[str, str]]]", left)["workflows"]] == ["invoice"]
     await _until_recorded(visit, "cancel: 200 of 200")
+
+
+async def test_a_batch_whose_answer_was_lost_is_not_done_twice(visit: Visit) -> None:
+    """The person tries again, and the workflow has got the signal once."""
+    workflow_id, page, sent = await start(visit.worker, "order"), visit.page, list[str | None]()
+
+    async def lose_the_first_answer(route: Route) -> None:
+        if b"dryRun" in (route.request.post_data_buffer or b""):
+            await route.continue_()
+            return
+        sent.append(await route.request.header_value("idempotency-key"))
+        answer = await route.fetch()
+        await (route.abort() if len(sent) == 1 else route.fulfill(response=answer))
+
+    listed = Workflows(page)
+    await listed.sign_in()
+    await listed.search("order")
+    await page.route("**/bulk/signal", lose_the_first_answer)
+    await page.get_by_role("button", name="Change all that match").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("What to do").select_option("signal")
+    await dialog.get_by_label("Name").fill("approved")
+    await dialog.get_by_role("button", name="See what matches").click()
+    await dialog.get_by_role("button", name="Signal 1 workflow").click()
+    await expect(dialog.get_by_role("alert")).to_be_visible()
+    await dialog.get_by_role("button", name="Signal 1 workflow").click()
+    await expect(dialog.get_by_role("status")).to_have_text("1 signalled")
+    assert len(sent) == 2
+    assert len(set(sent)) == 1
+    events = [kind for _, kind, _ in await calls_at(visit.worker).events(workflow_id)]
+    assert events.count("SIGNAL_RECEIVED") == 1
 
 
 async def test_a_person_terminates_and_deletes_a_workflow(visit: Visit) -> None:

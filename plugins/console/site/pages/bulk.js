@@ -27,22 +27,23 @@ function fieldsOf(action, { reason, cascade, name, value, note }) {
   return action === "retry" ? { note: note || null } : {};
 }
 
-// One key for each batch: one whose answer was lost is answered again, and not done twice.
-async function carryOut(place, body, from, tell) {
-  let { cursor, changed, skipped } = from;
+// Each batch has a key, which stays the same until its answer is here: a batch whose answer was lost is not done twice.
+const batchAt = (cursor, changed, skipped) => ({ cursor, changed, skipped, key: crypto.randomUUID() });
+
+async function carryOut(place, body, next, tell) {
   for (;;) {
-    const batch = await send("POST", place, { ...body, cursor }, { "idempotency-key": crypto.randomUUID() });
-    changed += batch.changed;
-    skipped += batch.skipped;
-    cursor = batch.nextCursor;
-    tell({ cursor, changed, skipped, ended: cursor === null });
-    if (cursor === null) return;
+    const { cursor, changed, skipped, key } = next;
+    const batch = await send("POST", place, { ...body, cursor }, { "idempotency-key": key });
+    next = batchAt(batch.nextCursor, changed + batch.changed, skipped + batch.skipped);
+    tell({ ...next, ended: next.cursor === null });
+    if (next.cursor === null) return;
   }
 }
 
 export function Bulk({ parameters, close, done }) {
   const [action, setAction] = useState(may("workflow-execution", "update") ? "cancel" : "delete");
   const [body, setBody] = useState(null);
+  const [first, setFirst] = useState(null);
   const [found, setFound] = useState(null);
   const [progress, setProgress] = useState(null);
   const [error, setError] = useState(null);
@@ -61,9 +62,10 @@ export function Bulk({ parameters, close, done }) {
       const asked = { filter: filterOf(parameters), ...fieldsOf(action, given) };
       setFound(await send("POST", place, { ...asked, dryRun: true }));
       setBody(asked);
+      setFirst(batchAt(null, 0, 0));
     });
   };
-  const start = () => attempt(() => carryOut(place, body, progress ?? { cursor: null, changed: 0, skipped: 0 }, setProgress));
+  const start = () => attempt(() => carryOut(place, body, progress ?? first, setProgress));
   const [, title, past] = ACTIONS.find(([name]) => name === action);
   const leave = () => (progress ? done() : close());
   return html`<${Dialog} title="Change all that match" close=${leave}>
