@@ -15,6 +15,9 @@ from core.pacing import PACE, Pace, Turns
 from server.admission.fair_share import FairShare
 from server.config.limits import Limits
 
+TURN_TIMEOUT_S = 30.0
+"""Seconds for which a call waits for the turn of its tenant."""
+
 
 class _Load:
     """The calls of one owner that are under way."""
@@ -138,16 +141,27 @@ class CallSlot:
         PACE.set(Pace(self._caps.turns, owner))
 
     async def take_turn(self) -> None:
-        """Wait until the tenant of the call may run one more, after ``count_for``."""
+        """Wait until the tenant of the call may run one more, after ``count_for``.
+
+        Raises:
+            LimitExceeded: the turn did not come within ``TURN_TIMEOUT_S``.
+        """
         assert self._tenant is not None
         share, owner = self._caps.fair_share, self._tenant.owner
         turn = share.enter(owner)
         if turn is not None:
             try:
-                await turn
+                async with asyncio.timeout(TURN_TIMEOUT_S):
+                    await turn
             except asyncio.CancelledError:
                 share.abandon(owner, turn)
                 raise
+            except TimeoutError:
+                share.abandon(owner, turn)
+                raise LimitExceeded(
+                    f"this call waited {TURN_TIMEOUT_S:g} s for other calls of its tenant; beside other tenants, this"
+                    " server runs few of them at a time: send fewer at a time, and try again"
+                ) from None
         self._has_turn = True
 
     def grow(self, size: int) -> None:

@@ -2,7 +2,7 @@
 
 An owner with many callers would fill the event loop and the batches, and a call of another owner would wait behind all
 of them. So while several owners have calls, each runs a limited number at a time; further calls wait and cost nothing.
-An owner that is alone has no limit: large batches are what makes it fast.
+An owner that is alone has no limit, because large batches are faster.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class FairShare:
         self._owners: dict[Hashable, _Running] = {}
 
     def enter(self, owner: Hashable) -> asyncio.Future[None] | None:
-        """Let a call run; None, or a future to wait for first. The caller must call ``leave`` once, if it may run.
+        """Return None if the call may run now, otherwise a future that is done when it may.
 
-        A caller that stops waiting passes the future to ``abandon``.
+        The caller calls ``leave`` once, when the call has run; or ``abandon``, if it stops waiting before.
         """
         running = self._owners.get(owner)
         if running is None:

@@ -16,7 +16,7 @@ class Limits(Section):
         commands: commands of one submission.
         calls_per_tenant: calls of a tenant that are under way at a time, parked polls and streams not counted.
         calls_beside_others: calls of a tenant that run at a time while other tenants have calls under way; further ones
-            wait. A tenant that is alone has no such limit.
+            wait, for 30 s at most. A tenant that is alone has no such limit.
         calls_per_connection: of these, calls of one connection.
         bytes_per_tenant: bytes of requests of a tenant that are under way at a time.
         bytes_per_connection: of these, bytes from one connection.

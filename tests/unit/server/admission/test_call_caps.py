@@ -11,6 +11,7 @@ from core.auth import Identity, PrincipalType
 from core.errors import LimitExceeded
 from core.limits import MIB
 from core.pacing import PACE
+from server.admission import call_caps
 from server.admission.call_caps import CallCaps
 from server.config.limits import Limits
 
@@ -74,6 +75,23 @@ def test_parked_polls_use_up_no_calls_and_have_a_limit_of_their_own() -> None:
     caps.add("a", 10).count_for(ACME)
     with pytest.raises(LimitExceeded, match="3 polls"):
         caps.add("a", 10, parks=True)
+
+
+async def test_a_turn_that_does_not_come_refuses_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside another tenant's call, the second call of a tenant waits for the first, which does not end."""
+    monkeypatch.setattr(call_caps, "TURN_TIMEOUT_S", 0.01)
+    caps = _caps(calls_beside_others=1)
+    other, first, second = (caps.add("a", 0) for _ in range(3))
+    for call, caller in ((other, OTHER), (first, ACME)):
+        call.count_for(caller)
+        await call.take_turn()
+    second.count_for(ACME)
+    with pytest.raises(LimitExceeded, match="send fewer at a time"):
+        await second.take_turn()
+    for call in (other, first, second):
+        call.release()
+    assert not caps.fair_share._owners
+    assert not caps.tenants.loads
 
 
 def test_nothing_is_remembered_of_calls_that_have_ended() -> None:
