@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The server through PgBouncer in transaction mode: the tests of poolers; with --calls, calls of all kinds as well; with
-# --all, every test of tests/integration/server.
+# The server through PgBouncer in transaction mode: the tests of poolers; with --calls, calls about workflows, tasks, agents
+# and timers as well; with --all, every test of tests/integration/server.
 #   .ci/poolers.sh PROGRAM [--calls | --all]
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -187,9 +187,7 @@ def _leave_root() -> None:
         return
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWUSER) != 0:
-        os.setgid(_KNOWN_ID)
-        os.setuid(_KNOWN_ID)
-        return
+        raise OSError(ctypes.get_errno(), "root has no user name space to leave to; see _refuse_root")
     for file, content in (("setgroups", "deny"), ("uid_map", f"{_KNOWN_ID} 0 1"), ("gid_map", f"{_KNOWN_ID} 0 1")):
         Path("/proc/self", file).write_text(content)
 

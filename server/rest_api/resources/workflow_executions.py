@@ -24,6 +24,7 @@ from server.domain.idempotency import checked_key
 from server.domain.workflow import WorkflowStatus
 from server.domain.workflow_view import WorkflowView
 from server.engine.engine import Engine
+from server.engine.workflows.cancellation import Cancelled
 from server.engine.workflows.signals import Signal, SignalWithStart
 from server.rest_api.answers import answer_list, body_in_turn
 from server.rest_api.fields import idempotency_key, metadata_condition, path_id, payload, shown
@@ -232,22 +233,12 @@ class WorkflowExecutions:
     async def cancel(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
         """Cancel a workflow; a claimed workflow is cancelled with the next submission of its worker."""
         asked = _cancellation(request, id)
-        cancelled = await self._workflows.cancel(asked)
-        response.media = m.CancelledWorkflow(
-            workflow_execution_id=asked.workflow_id,
-            status=cancelled.outcome,
-            cancelled_children=[workflow_id for _, workflow_id in cancelled.children],
-        ).as_json()
+        response.media = _cancelled(m.CancelledWorkflow, asked, await self._workflows.cancel(asked))
 
     async def terminate(self, request: Request, response: Response, id: str) -> None:  # noqa: A002
         """End a workflow as cancelled, at once; what its worker submits later changes nothing."""
         asked = _cancellation(request, id)
-        terminated = await self._workflows.terminate(asked)
-        response.media = m.TerminatedWorkflow(
-            workflow_execution_id=asked.workflow_id,
-            status=terminated.outcome,
-            cancelled_children=[workflow_id for _, workflow_id in terminated.children],
-        ).as_json()
+        response.media = _cancelled(m.TerminatedWorkflow, asked, await self._workflows.terminate(asked))
 
     async def delete(self, request: Request, _response: Response, id: str) -> None:  # noqa: A002
         """Delete an ended workflow with everything that belongs to it: 204."""
@@ -350,6 +341,14 @@ def _cancellation(request: Request, ident: str) -> CancellationRequest:
         requested_by=request.context.identity.id,
         cascades=body.cascade_to_children,
     )
+
+
+def _cancelled(model: type[m.CancelledWorkflow], asked: CancellationRequest, done: Cancelled) -> dict[str, Any]:
+    return model(
+        workflow_execution_id=asked.workflow_id,
+        status=done.outcome,
+        cancelled_children=[workflow_id for _, workflow_id in done.children],
+    ).as_json()
 
 
 def _entry_size(entry: tuple[str, Json]) -> int:
